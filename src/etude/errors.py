@@ -1,0 +1,16 @@
+"""Errors for the person who reads them: what was wrong, where, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class EtudeError(Exception):
+    """A fault with a known cause. Its text is a sentence and is shown without a traceback."""
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """A hint that names the closest match and what exists, as ``Did you mean "lstm"? There are: gan, lstm.``."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    guess = f'Did you mean "{near[0]}"? ' if near else ""
+    return f"{guess}There are: {', '.join(names)}."

@@ -1,0 +1,43 @@
+"""The compiler: conf/ in, params.yaml out. Inside a DVC experiment it leaves params.yaml, which -S has set, alone."""
+
+import os
+import sys
+from pathlib import Path
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from etude.errors import EtudeError
+from etude.outputs import write_text
+from etude.session import project_root
+from etude.settings import Settings
+
+HEADER = "# Compiled from conf/ by `dvc repro params`. Do not edit: edit conf/.\n"
+
+
+def compile_params(conf: Path, overrides: list[str] | None = None) -> str:
+    """The text of params.yaml: conf/config.yaml composed, resolved and checked."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        config = compose("config", overrides=overrides or [])
+    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    Settings.of({str(key): value for key, value in values.items()})
+    return HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def main() -> None:
+    """Entry point of the stage ``params``."""
+    if os.environ.get("DVC_EXP_NAME"):
+        return
+    try:
+        root = project_root()
+        write_text(root / "params.yaml", compile_params(root / "conf"))
+    except EtudeError as error:
+        sys.exit(f"etude: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What may differ from run to run without changing a result: places, device, workers, progress, tracking address."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from etude.errors import EtudeError
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder at or above ``start`` (default: the working folder) that holds dvc.yaml and conf/."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "conf").is_dir():
+            return folder
+    raise EtudeError(f"{start} is not inside an etude project (no dvc.yaml with conf/ beside it). Change into one.")
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where a stage reads and writes, and on what it runs.
+
+    ``root`` is the project; ``out`` is where results are written (the project itself, or the folder of one Hydra run);
+    ``run`` is the folder of an earlier Hydra run to read results from, before ``root``.
+    """
+
+    root: Path = field(default_factory=project_root)
+    out: Path | None = None
+    run: Path | None = None
+    device: str = field(default_factory=lambda: os.environ.get("ETUDE_DEVICE", "cpu"))
+    workers: int = field(default_factory=lambda: int(os.environ.get("ETUDE_WORKERS", os.cpu_count() or 1)))
+    progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")
+    experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
+    overrides: str = ""  # what a sweep set for this run, for its name
+    samples: int = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
+
+    def read(self, place: str, made_by: str) -> Path:
+        """The folder or file at ``place`` (as in ``models/lstm``) in ``run`` or ``root``.
+
+        Raises EtudeError, naming the command ``made_by``, where there is none.
+        """
+        for top in (self.run, self.root):
+            if top is not None and (top / place).exists():
+                return top / place
+        raise EtudeError(f"{place} does not exist. Make it with: {made_by}")
+
+    def write(self, place: str) -> Path:
+        """The path to write ``place`` at."""
+        return (self.out or self.root) / place

@@ -1,0 +1,282 @@
+"""The settings of every stage: types and ranges, checked with messages that name the key."""
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+
+from etude.errors import EtudeError, closest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Inclusive limits of a number; ``None`` leaves a side open."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        if self.low is None:
+            return f"at most {self.high:g}"
+        return f"at least {self.low:g}" if self.high is None else f"between {self.low:g} and {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The allowed words."""
+
+    words: tuple[str, ...]
+
+
+Count = Annotated[int, Range(1)]
+Natural = Annotated[int, Range(0)]
+Share = Annotated[float, Range(0, 1)]
+Positive = Annotated[float, Range(1e-12)]
+Seed = Annotated[int, Range(0, 2**31 - 1)]
+
+
+def check(value: Any, annotation: Any, key: str) -> Any:
+    """``value``, if it has the type and range of ``annotation``; whole numbers pass as float. Errors name ``key``."""
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        value = check(value, args[0], key)
+        for limit in args[1:]:
+            if isinstance(limit, Choice) and value not in limit.words:
+                raise EtudeError(f"{key} = {value!r} is not known. {closest(str(value), limit.words)}")
+            if isinstance(limit, Range) and value is not None:
+                low, high = limit.low, limit.high
+                if not ((low is None or value >= low) and (high is None or value <= high)):
+                    raise EtudeError(f"{key} = {value} is out of range: it must be {limit}.")
+        return value
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in args:
+            return None
+        options = [option for option in args if option is not type(None)]
+        for option in options[:-1]:
+            try:
+                return check(value, option, key)
+            except EtudeError:
+                continue
+        return check(value, options[-1], key)
+    if origin is list or origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise EtudeError(f"{key} = {value!r} must be a list.")
+        return [check(item, args[0], f"{key}[{place}]") for place, item in enumerate(value)]
+    if origin is dict or annotation is dict:
+        if not isinstance(value, Mapping):
+            raise EtudeError(f"{key} = {value!r} must be a section of keys.")
+        return dict(value)
+    if annotation is Any or annotation is inspect.Parameter.empty:
+        return value
+    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if (isinstance(value, bool) and annotation is not bool) or not isinstance(value, annotation):
+        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
+        hint = " In YAML 1.1 a power needs a dot: write 1.0e-4." if annotation is float and "e" in str(value) else ""
+        raise EtudeError(f"{key} = {value!r} must be {kind.get(annotation.__name__, annotation.__name__)}.{hint}")
+    return value
+
+
+def construct(make: Callable[..., T], values: Mapping[str, Any], where: str, **given: Any) -> T:
+    """Call ``make`` with the keys of one section, checked against the signature of ``make``.
+
+    Args:
+        make: a class or function whose parameters are annotated.
+        values: the section; ``_target_`` is passed over.
+        where: the name of the section, for messages.
+        given: arguments that are not settings (a vocabulary's size); they are not checked.
+    """
+    signature = inspect.signature(make)
+    hints = typing.get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
+    known = {name: p for name, p in signature.parameters.items() if name not in given}
+    values = {name: value for name, value in values.items() if name != "_target_"}
+    for name in values:
+        if name not in known:
+            raise EtudeError(f"{where}.{name} is not a setting. {closest(name, known)}")
+    for name, parameter in known.items():
+        if name not in values and parameter.default is inspect.Parameter.empty:
+            raise EtudeError(f"{where}.{name} is missing. Set it in conf/.")
+    checked = {name: check(value, hints.get(name, Any), f"{where}.{name}") for name, value in values.items()}
+    return make(**checked, **given)
+
+
+def target(values: Mapping[str, Any], where: str) -> Any:
+    """The class that a section's ``_target_`` names. Only classes of etude: a settings file runs no other code."""
+    path = values.get("_target_")
+    if not isinstance(path, str) or not path.startswith("etude.") or path.count(".") < 2:
+        raise EtudeError(f'{where}._target_ = {path!r} must name a class of etude, as in "etude.models.lstm.LSTM".')
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise EtudeError(f"{where}._target_ = {path!r} cannot be imported: {error}.") from None
+    if not inspect.isclass(found):
+        raise EtudeError(f"{where}._target_ = {path!r} must name a class.")
+    return found
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """Limits on what is read, and the time grid that pieces are kept on."""
+
+    ticks_per_quarter: Annotated[int, Range(1, 960)]
+    seconds: Annotated[float, Range(1, 3600)]
+    max_bytes: Count
+    max_notes: Count
+    max_tracks: Count
+    max_bars: Count
+    max_rest: Annotated[float, Range(0)]  # quarters in which all voices are silent
+    min_notes: Count
+
+
+@dataclass(frozen=True)
+class Split:
+    """How pieces are dealt to train, valid and test."""
+
+    seed: Seed
+    train: Share
+    valid: Share
+    test: Share
+    opening: Annotated[int, Range(4, 64)]  # soprano intervals that make an opening phrase
+    similarity: Share  # of two melodies, from which on they count as one tune
+
+    def __post_init__(self) -> None:
+        total = self.train + self.valid + self.test
+        if abs(total - 1) > 1e-6:
+            raise EtudeError(f"split.train + split.valid + split.test = {total:g}: the three shares must add up to 1.")
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Copies of the train pieces."""
+
+    seed: Seed
+    transpose: bool
+    stretch: list[Annotated[float, Range(0.25, 4)]]  # factors of the tempo; one is drawn a copy
+
+
+@dataclass(frozen=True)
+class Optim:
+    """AdamW with linear warm-up and cosine decay."""
+
+    lr: Annotated[float, Range(1e-8, 1)]
+    weight_decay: Annotated[float, Range(0, 10)]
+    warmup_steps: Natural
+    final_lr: Share  # share of lr that is left at the last step
+    clip: Annotated[float, Range(1e-6)]
+
+
+@dataclass(frozen=True)
+class Train:
+    """One training."""
+
+    seed: Seed
+    max_steps: Count
+    steps_per_epoch: Count
+    batch_size: Count
+    window: Annotated[int, Range(2, 65536)]  # tokens
+    patience: Count  # epochs without a better validation
+    threads: Annotated[int, Range(1, 256)]
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Sampling."""
+
+    seed: Seed
+    pieces: Count
+    bars: Count  # of a piece from a model that does not end it by itself
+    batch_size: Count
+    temperature: Annotated[float, Range(0.01, 10)]
+    top_p: Annotated[float, Range(0.01, 1)]
+    max_tokens: Annotated[int, Range(16, 65536)]
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measuring samples."""
+
+    resolution: Annotated[int, Range(4, 480)]  # ticks a quarter note at which muspy measures
+    bars: Count  # a piece's opening bars that are measured, so that lengths compare
+    bootstrap: Annotated[int, Range(10, 100000)]
+    seed: Seed
+
+
+@dataclass(frozen=True)
+class Arrange:
+    """Sound of the best pieces."""
+
+    best: Count
+    sample_rate: Annotated[int, Range(8000, 48000)]
+    peak: Annotated[float, Range(-40, 0)]  # dBFS
+    gain: dict  # track name -> dB
+    pan: dict  # track name -> -1 (left) to 1 (right)
+    quality: Share  # of the mp3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, as params.yaml shows them."""
+
+    seed: int
+    dataset: dict[str, Any]
+    ingest: Ingest
+    split: Split
+    augment: Augment
+    tokenize: dict[str, dict[str, Any]]
+    models: dict[str, dict[str, Any]]
+    optim: Optim
+    train: Train
+    generate: Generate
+    evaluate: Evaluate
+    arrange: Arrange
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Settings":
+        """Check a whole mapping, as read from params.yaml or composed from conf/."""
+        known = {field.name for field in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise EtudeError(f"{name} is not a section of the settings. {closest(name, known)}")
+        for name in known:
+            if name not in values:
+                raise EtudeError(f"The settings have no section {name}. Compile conf/ with: dvc repro params")
+        sections = {
+            field.name: construct(field.type, check(values[field.name], dict, field.name), field.name)
+            for field in fields(cls)
+            if inspect.isclass(field.type) and field.type.__module__ == __name__
+        }
+        return cls(
+            seed=check(values["seed"], Seed, "seed"),
+            dataset=check(values["dataset"], dict, "dataset"),
+            tokenize=check(values["tokenize"], dict, "tokenize"),
+            models=check(values["models"], dict, "models"),
+            **sections,
+        )
+
+    @classmethod
+    def from_params(cls, path: Path) -> "Settings":
+        """Read params.yaml, the only settings that a DVC stage sees."""
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise EtudeError(f"{path} does not exist. Compile it from conf/ with: dvc repro params") from None
+        return cls.of(check(values, dict, str(path)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """All sections as plain values."""
+        return asdict(self)
+
+    def model(self, variant: str) -> dict[str, Any]:
+        """The section of one variant."""
+        if variant not in self.models:
+            raise EtudeError(f'There is no variant "{variant}". {closest(variant, self.models)}')
+        return self.models[variant]

@@ -1,0 +1,156 @@
+"""A tiny project that tests write for themselves: made-up four-part pieces through the real stages."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+
+from etude.outputs import write_json
+from etude.params import compile_params
+from etude.session import Session
+from etude.settings import Settings
+from etude.stages import tokenize
+
+ROOT = Path(__file__).parents[1]
+VOICES = {"Soprano": (68, 70), "Alto": (69, 63), "Tenor": (71, 56), "Bass": (70, 46)}
+
+
+def make_piece(seed: int, beats: int = 16, transpose: int = 0) -> ScoreTick:
+    """A four-part piece of quarters and eighths that wander, in 4/4, at 24 ticks a quarter."""
+    random = np.random.default_rng(seed)
+    piece = ScoreTick(24)
+    for name, (program, centre) in VOICES.items():
+        track = TrackTick(name=name, program=program)
+        pitch, time = centre, 0
+        while time < beats * 24:
+            length = int(random.choice([12, 24, 24, 48]))
+            pitch = int(np.clip(pitch + random.choice([-2, -1, 0, 1, 2]), centre - 5, centre + 5))
+            track.notes.append(NoteTick(time, min(length, beats * 24 - time), pitch + transpose, 80))
+            time += length
+        piece.tracks.append(track)
+    piece.tempos.append(TempoTick(0, qpm=80))
+    piece.time_signatures.append(TimeSignatureTick(0, 4, 4))
+    return piece
+
+
+def smoke(**sections: object) -> Settings:
+    """The settings of experiment=smoke, compiled from the real conf/, with whole sections updated."""
+    values = yaml.safe_load(compile_params(ROOT / "conf", ["experiment=smoke"]))
+    for name, section in sections.items():
+        values[name] = {**values[name], **section} if isinstance(section, dict) else section
+    return Settings.of(values)
+
+
+def tiny(**sections: object) -> Settings:
+    """``smoke``, on one thread and with models that are trained in a moment."""
+    models = smoke().models
+    small = {
+        "ngram": {**models["ngram"], "order": 3},
+        "lstm": {**models["lstm"], "hidden": 8, "layers": 1},
+        "gan": {**models["gan"], "hidden": 8, "latent": 4},
+    }
+    shrunk: dict[str, Any] = {"models": small, "train": {"threads": 1}, "generate": {"bars": 4, "max_tokens": 60}}
+    updated = {
+        name: {**shrunk.get(name, {}), **section} if isinstance(section, dict) else section
+        for name, section in sections.items()
+    }
+    return smoke(**{**shrunk, **updated})
+
+
+class Log:
+    """Stands in for MLflow: keeps what the stage train tells of its runs."""
+
+    def __init__(self) -> None:
+        self.started: list[dict[str, Any]] = []
+        self.rows: list[tuple[int, dict[str, float]]] = []
+        self.finished: list[tuple[Path | None, str]] = []
+
+    def start(self, session: Session, variant: str, key: str, settings: Any, tags: Mapping[str, str]) -> "Log":
+        """In place of etude.stages.train.start."""
+        self.started.append({"variant": variant, "key": key, "settings": settings, "tags": dict(tags)})
+        return self
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Keep a row."""
+        self.rows.append((step, dict(values)))
+
+    def finish(self, folder: Path | None, status: str = "FINISHED") -> None:
+        """Keep the end."""
+        self.finished.append((folder, status))
+
+
+def make_project(root: Path, settings: Settings, pieces: int = 10) -> Session:
+    """A project with ingested, split, augmented and encoded pieces."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "dvc.yaml").touch()
+    shutil.copytree(ROOT / "conf", root / "conf", dirs_exist_ok=True)
+    values = settings.as_dict()
+    names = [f"p{number:02d}" for number in range(pieces)]
+    for stage in ("ingest", "augment"):
+        (root / f"data/{stage}/midi").mkdir(parents=True)
+    listed, copies = [], []
+    valid, test = names[-4:-2], names[-2:]
+    for number, name in enumerate(names):
+        score = make_piece(number)
+        score.dump_midi(root / f"data/ingest/midi/{name}.mid")
+        listed.append({"id": name, "file": f"midi/{name}.mid", "title": name, "notes": score.note_num(), "bars": 4})
+        for semitones in (0, 2) if name not in valid + test else ():
+            make_piece(number, transpose=semitones).dump_midi(root / f"data/augment/midi/{name}_{semitones}.mid")
+            copy = {"id": f"{name}_{semitones}", "origin": name, "semitones": semitones, "stretch": 1.0}
+            copies.append({**copy, "file": f"midi/{name}_{semitones}.mid"})
+    chain = {name: values[name] for name in ("dataset", "ingest", "split", "augment")}
+    write_json(root / "data/ingest/manifest.json", {"settings": chain, "pieces": listed, "refused": []})
+    split = {"settings": chain, "train": names[:-4], "valid": valid, "test": test, "families": {n: n for n in names}}
+    write_json(root / "data/split/split.json", split)
+    write_json(root / "data/augment/manifest.json", {"settings": chain, "copies": copies})
+    session = Session(root=root, progress=False)
+    for representation in settings.tokenize:
+        tokenize.run(settings, session, representation)
+    return session
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """experiment=smoke."""
+    return smoke()
+
+
+@pytest.fixture(scope="session")
+def encoded(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Session:
+    """A tiny project up to the stage tokenize; read it, do not write into it."""
+    return make_project(tmp_path_factory.mktemp("project"), settings)
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    """What the stage train tells in this test, instead of MLflow."""
+    made = Log()
+    monkeypatch.setattr("etude.stages.train.start", made.start)
+    return made
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, encoded: Session) -> Session:
+    """``encoded``, and the models of ``tiny`` trained on it; read it, do not write into it."""
+    from etude.stages import train
+
+    root = tmp_path_factory.mktemp("trained")
+    shutil.copytree(encoded.root, root, dirs_exist_ok=True)
+    session = Session(root=root, progress=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "start", Log().start)
+        for variant in tiny().models:
+            train.run(tiny(), session, variant)
+    return session
+
+
+@pytest.fixture(autouse=True)
+def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may write to the tracking server of the one who runs it."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_EXP_NAME", "DVC_ROOT", "ETUDE_PARENT_RUN"):
+        monkeypatch.delenv(name, raising=False)

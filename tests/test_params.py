@@ -1,0 +1,56 @@
+"""One truth: params.yaml is what conf/ compiles to, and every YAML in conf/ composes and instantiates."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from etude import models, params
+from etude.params import compile_params
+from etude.representations import load
+from etude.session import Session
+from etude.settings import Settings, construct, target
+
+YAMLS = sorted(file.relative_to(ROOT / "conf") for file in (ROOT / "conf").glob("*/*.yaml"))
+
+
+def test_params_yaml_equals_the_compilation() -> None:
+    assert (ROOT / "params.yaml").read_text() == compile_params(ROOT / "conf"), "Run: dvc repro params"
+
+
+@pytest.mark.parametrize("file", YAMLS, ids=str)
+def test_every_yaml_composes_and_instantiates(file: Path, encoded: Session, settings: Settings) -> None:
+    group, name = file.parts[0], file.stem
+    override = f"{group}={name}"
+    found = Settings.of(yaml.safe_load(compile_params(ROOT / "conf", [override])))
+    if group == "model":
+        assert list(found.models) == [name]
+        representation = found.models[name]["representation"]
+        learned = load(settings, representation, encoded.root / "data/tokenize" / representation)
+        model = models.build(found, name, learned)
+        assert type(model).__module__ == f"etude.models.{name}", "a variant is one class in a file of its own name"
+    elif group == "tokenize":
+        assert construct(target(found.tokenize[name], name), found.tokenize[name], name)
+    elif group == "dataset":
+        assert construct(target(found.dataset, name), found.dataset, name)
+
+
+def test_every_variant_of_dvc_yaml_has_its_code(settings: Settings) -> None:
+    for variant in settings.models:
+        assert (ROOT / f"src/etude/models/{variant}.py").is_file()
+
+
+def test_numbers_come_out_as_numbers() -> None:
+    found = yaml.safe_load(compile_params(ROOT / "conf"))
+    assert isinstance(found["optim"]["lr"], float)
+
+
+def test_inside_an_experiment_params_yaml_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "params.yaml").write_text("set: by -S\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_EXP_NAME", "brave-bach")
+    params.main()
+    assert (tmp_path / "params.yaml").read_text() == "set: by -S\n"

@@ -1,0 +1,79 @@
+from typing import Annotated, Any
+
+import pytest
+import yaml
+from conftest import ROOT, smoke
+
+from etude.errors import EtudeError
+from etude.models.lstm import LSTM
+from etude.params import compile_params
+from etude.settings import Choice, Range, Settings, check, construct, target
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "said"),
+    [
+        ("train", "max_steps", 0, r"train\.max_steps = 0 is out of range: it must be at least 1"),
+        ("train", "max_steps", 1.5, r"train\.max_steps = 1\.5 must be a whole number"),
+        ("train", "max_steps", True, r"train\.max_steps = True must be a whole number"),
+        ("optim", "lr", "1e-4", r"optim\.lr = '1e-4' must be a number.*1\.0e-4"),
+        ("optim", "lr", float("nan"), r"optim\.lr = nan is out of range"),
+        ("optim", "lrr", 1, r'optim\.lrr is not a setting. Did you mean "lr"\?'),
+        (
+            "augment",
+            "stretch",
+            [1.0, 9],
+            r"augment\.stretch\[1\] = 9\.0 is out of range: it must be between 0\.25 and 4",
+        ),
+        ("split", "test", 0.5, r"must add up to 1"),
+    ],
+)
+def test_a_wrong_value_is_said_with_its_key(section: str, key: str, value: Any, said: str) -> None:
+    with pytest.raises(EtudeError, match=said):
+        smoke(**{section: {key: value}})
+
+
+def test_unknown_and_missing_sections_are_said() -> None:
+    values = yaml.safe_load(compile_params(ROOT / "conf"))
+    with pytest.raises(EtudeError, match=r'optimm is not a section.*Did you mean "optim"\?'):
+        Settings.of({**values, "optimm": {}})
+    del values["optim"]
+    with pytest.raises(EtudeError, match="no section optim"):
+        Settings.of(values)
+
+
+def test_an_unknown_variant_names_the_closest() -> None:
+    with pytest.raises(EtudeError, match=r'no variant "ltsm". Did you mean "lstm"\?'):
+        smoke().model("ltsm")
+
+
+def test_whole_numbers_pass_as_float_and_nothing_is_rounded() -> None:
+    assert check(1, float, "key") == 1.0
+    assert check(None, int | None, "key") is None
+    with pytest.raises(EtudeError):
+        check(1.0, int, "key")
+    with pytest.raises(EtudeError, match="There are: a, b"):
+        check("c", Annotated[str, Choice(("a", "b"))], "key")
+    assert str(Range(None, 3)) == "at most 3"
+
+
+def test_a_section_builds_its_class_with_ranges_checked() -> None:
+    section = {"_target_": "etude.models.lstm.LSTM", "hidden": 8, "layers": 1, "dropout": 0.0}
+    kind = target(section, "models.lstm")
+    assert kind is LSTM
+    assert construct(kind, section, "models.lstm", vocabulary=5).read_out.out_features == 5
+    with pytest.raises(EtudeError, match=r"models\.lstm\.dropout = 2\.0 is out of range"):
+        construct(kind, {**section, "dropout": 2}, "models.lstm", vocabulary=5)
+    with pytest.raises(EtudeError, match=r"models\.lstm\.vocabulary is not a setting"):
+        construct(kind, {**section, "vocabulary": 2}, "models.lstm", vocabulary=5)
+    del section["layers"]
+    with pytest.raises(EtudeError, match=r"models\.lstm\.layers is missing"):
+        construct(kind, section, "models.lstm", vocabulary=5)
+
+
+@pytest.mark.parametrize(
+    "path", ["os.system", "builtins.open", "etude.models.lstm.Nothing", "etude.outputs.digest", None]
+)
+def test_only_classes_of_etude_are_built(path: str | None) -> None:
+    with pytest.raises(EtudeError, match="_target_"):
+        target({"_target_": path}, "models.x")

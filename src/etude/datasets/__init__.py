@@ -1,0 +1,1 @@
+"""Where pieces come from: one dataset a file."""

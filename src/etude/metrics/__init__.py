@@ -1,0 +1,1 @@
+"""Measures of pieces and of models: likelihood, muspy descriptors, distances."""

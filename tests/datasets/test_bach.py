@@ -1,0 +1,51 @@
+"""The chorales that the music21 package bundles."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from etude.datasets.bach import Bach, _title
+from etude.outputs import digest
+
+VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
+
+
+@pytest.fixture(scope="module")
+def fetched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("bach") / "files"
+    return folder, Bach("bach", VOICES, 80, None).fetch(folder, show=False)
+
+
+def test_every_four_part_chorale_is_there(fetched: tuple[Path, dict]) -> None:
+    folder, manifest = fetched
+    pieces = {piece["id"]: piece for piece in manifest["pieces"]}
+    assert len(pieces) == len(manifest["pieces"]) >= 340
+    assert sorted(pieces) == [piece["id"] for piece in manifest["pieces"]]
+    assert {file.name for file in folder.iterdir()} == {piece["file"] for piece in pieces.values()}
+    assert all(digest(folder / piece["file"]) == piece["sha256"] for piece in pieces.values())
+    assert "music21" in manifest["source"] and manifest["licence"] and manifest["citation"]
+    left_out = {entry["source"].rpartition("/")[2]: entry["reason"] for entry in manifest["left_out"]}
+    assert "Soprano 1, Soprano 2" in left_out["bwv227.3.mxl"] and "Piano" in left_out["bwv846.mxl"]
+
+
+def test_what_the_manifest_says_of_a_piece(fetched: tuple[Path, dict]) -> None:
+    pieces = {piece["id"]: piece for piece in fetched[1]["pieces"]}
+    piece = pieces["bwv269"]
+    assert piece["title"] == "Aus meines Herzens Grunde"
+    assert (piece["key"], piece["time_signature"], piece["tempo"]) == ("G major", "3/4", None)
+    assert piece["source"] == "music21/corpus/bach/bwv269.mxl"
+    assert pieces["bwv1.6"]["left_out_parts"] == ["Horn 2"] and pieces["bwv1.6"]["tempo"] > 0
+    assert Counter(piece["key"] is None for piece in pieces.values())[True] == 0
+
+
+def test_a_limit_takes_the_first(tmp_path: Path, fetched: tuple[Path, dict]) -> None:
+    few = Bach("bach", VOICES, 80, 5).fetch(tmp_path / "files", show=False)
+    assert few["pieces"] == fetched[1]["pieces"][:5]
+
+
+def test_titles_of_editions() -> None:
+    titles = {"112.5": "Der Herr", "18.5-l": "O Herre Gott"}
+    assert _title("bwv112.5-sc", titles) == "Der Herr"
+    assert _title("bwv18.5-lz", titles) == "O Herre Gott"
+    assert _title("bwv999", titles) is None

@@ -1,0 +1,40 @@
+"""Pieces as arrays that models read, and back."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from etude.settings import Settings, target
+
+
+class Representation(Protocol):
+    """What the stages ask of a representation."""
+
+    kind: str
+
+    def learn(self, train: Iterable[ScoreTick], voices: Mapping[str, int]) -> None:
+        """Learn the vocabulary from the train pieces alone."""
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned."""
+
+    def encode(self, score: ScoreTick) -> NDArray[Any]:
+        """A piece as an array whose first axis runs over its items."""
+
+    def decode(self, items: NDArray[Any], /) -> ScoreTick:
+        """The piece that an array stands for."""
+
+    def cells(self, score: ScoreTick) -> int:
+        """Voices times grid steps of a piece."""
+
+    def notes_kept(self, score: ScoreTick) -> tuple[int, int]:
+        """Notes that survive encode and decode, of how many."""
+
+
+def load(settings: Settings, name: str, folder: Path) -> Any:
+    """The learned representation ``name`` from the folder that the stage ``tokenize`` left."""
+    values = settings.tokenize[name]
+    return target(values, f"tokenize.{name}").load(folder, values, settings.dataset["voices"])

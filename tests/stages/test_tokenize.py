@@ -1,0 +1,163 @@
+"""Stage tokenize: the order of pieces, the origins of copies, and what is refused."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_piece, make_project, smoke
+
+from etude import representations
+from etude.errors import EtudeError
+from etude.outputs import digest, read_json, write_json
+from etude.representations.store import SIDES, Store
+from etude.session import Session
+from etude.settings import Settings
+from etude.stages.tokenize import run
+
+REPRESENTATIONS = pytest.mark.parametrize("name", ["remi", "pianoroll"])
+
+
+@pytest.fixture
+def project(encoded: Session, tmp_path: Path) -> Session:
+    """A copy of what the stage reads, to be changed."""
+    root = tmp_path / "project"
+    for place in ("data/ingest", "data/split", "data/augment"):
+        shutil.copytree(encoded.root / place, root / place)
+    return Session(root=root, progress=False)
+
+
+def edit(file: Path, **changes: object) -> None:
+    write_json(file, {**read_json(file, ""), **changes})
+
+
+@REPRESENTATIONS
+def test_pieces_lie_in_the_order_of_the_split_and_copies_in_that_of_augment(
+    name: str, encoded: Session, settings: Settings
+) -> None:
+    store = Store(encoded.root / "data/tokenize" / name)
+    representation = representations.load(settings, name, store.folder)
+    expected = {
+        "train": [make_piece(number, transpose=semitones) for number in range(6) for semitones in (0, 2)],
+        "valid": [make_piece(6), make_piece(7)],
+        "test": [make_piece(8), make_piece(9)],
+    }
+    for side in SIDES:
+        found = store.pieces(side)
+        assert len(found) == len(expected[side])
+        for items, piece in zip(found, expected[side], strict=True):
+            assert np.array_equal(items, representation.encode(piece))
+        offsets = store.offsets(side)
+        assert offsets[0] == 0 and offsets[-1] == len(store.items(side)) == store.manifest["items"][side]
+    assert [fact["id"] for side in ("valid", "test") for fact in store.manifest["pieces"][side]] == [
+        f"p0{number}" for number in (6, 7, 8, 9)
+    ]
+
+
+@REPRESENTATIONS
+def test_each_copy_has_the_place_of_its_origin_in_the_split(name: str, project: Session, settings: Settings) -> None:
+    run(settings, project, name)
+    file = project.root / f"data/tokenize/{name}/train.origins.npy"
+    assert np.load(file).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    copies = project.root / "data/augment/manifest.json"
+    edit(copies, copies=read_json(copies, "")["copies"][::-1])
+    run(settings, project, name)
+    assert np.load(file).tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "stage"),
+    [
+        ("dataset", {"tempo": 90}, "download"),
+        ("ingest", {"min_notes": 5}, "ingest"),
+        ("split", {"seed": 5}, "split"),
+        ("augment", {"stretch": [0.5]}, "augment"),
+    ],
+)
+def test_copies_of_other_settings_are_refused(
+    section: str, change: dict[str, object], stage: str, project: Session
+) -> None:
+    other = smoke(**{section: change})
+    with pytest.raises(EtudeError, match=rf"data/augment was built with {section} = .* beginning at: etude {stage}$"):
+        run(other, project, "remi")
+    assert not (project.root / "data/tokenize").exists()
+
+
+@REPRESENTATIONS
+def test_the_same_pieces_give_the_same_bytes(name: str, encoded: Session, settings: Settings, tmp_path: Path) -> None:
+    run(settings, Session(root=encoded.root, out=tmp_path, progress=False), name)
+    assert digest(tmp_path / f"data/tokenize/{name}") == digest(encoded.root / f"data/tokenize/{name}")
+
+
+def test_notes_and_cells_of_each_piece_are_those_of_the_piece(encoded: Session) -> None:
+    pieces = Store(encoded.root / "data/tokenize/remi").manifest["pieces"]
+    assert set(pieces) == {"valid", "test"}
+    for number, fact in enumerate([*pieces["valid"], *pieces["test"]], start=6):
+        notes = make_piece(number).note_num()
+        # four voices, sixteen beats of four sixteenths; all notes of these pieces stand on the grid
+        assert fact == {"id": f"p0{number}", "notes": notes, "cells": 4 * 16 * 4, "kept": fact["kept"]}
+        assert 0.9 * notes <= fact["kept"] <= notes
+
+
+@REPRESENTATIONS
+def test_the_manifest_names_every_file_with_its_digest(name: str, encoded: Session) -> None:
+    folder = encoded.root / "data/tokenize" / name
+    named = Store(folder).manifest["sha256"]
+    files = {file.name for file in folder.iterdir()}
+    assert set(named) == files - {"manifest.json"}
+    assert {f"{side}{kind}.npy" for side in SIDES for kind in ("", ".offsets")} <= files
+    assert all(digest(folder / file) == value for file, value in named.items())
+
+
+@REPRESENTATIONS
+def test_valid_and_test_pieces_teach_the_vocabulary_nothing(
+    name: str, project: Session, encoded: Session, settings: Settings
+) -> None:
+    for number in (6, 8):
+        make_piece(number, transpose=30).dump_midi(project.root / f"data/ingest/midi/p0{number}.mid")
+    run(settings, project, name)
+    learned = {"remi": "tokenizer.json", "pianoroll": "pianoroll.json"}[name]
+    before, after = (session.root / f"data/tokenize/{name}" for session in (encoded, project))
+    assert (after / learned).read_bytes() == (before / learned).read_bytes()
+    assert (after / "train.npy").read_bytes() == (before / "train.npy").read_bytes()
+    trip = Store(after).manifest["round_trip"]
+    assert trip["kept"] < Store(before).manifest["round_trip"]["kept"] and trip["kept"] < trip["notes"]
+
+
+def test_a_side_without_pieces_is_an_empty_array(project: Session, settings: Settings) -> None:
+    edit(project.root / "data/split/split.json", valid=[])
+    run(settings, project, "remi")
+    store = Store(project.root / "data/tokenize/remi")
+    assert store.items("valid").shape == (0,) and store.items("valid").dtype == np.uint16
+    assert store.offsets("valid").tolist() == [0] and store.pieces("valid") == []
+    assert store.manifest["pieces"]["valid"] == [] and store.manifest["items"]["valid"] == 0
+
+
+def test_an_unknown_representation_and_absent_copies_are_said(tmp_path: Path, settings: Settings) -> None:
+    session = Session(root=tmp_path, progress=False)
+    with pytest.raises(EtudeError, match='no representation "remmi" under tokenize'):
+        run(settings, session, "remmi")
+    with pytest.raises(EtudeError, match=r"data/augment does not exist\. Make it with: etude augment"):
+        run(settings, session, "remi")
+
+
+def test_data_of_the_right_settings_passes_the_check_of_the_trainings(encoded: Session, settings: Settings) -> None:
+    for name in settings.tokenize:
+        store = Store(encoded.root / "data/tokenize" / name)
+        store.verify()
+        store.require(settings, name)
+        assert store.manifest["kind"] == {"remi": "tokens", "pianoroll": "rolls"}[name]
+
+
+def test_another_grid_is_built_with_what_it_says(encoded: Session, settings: Settings, tmp_path: Path) -> None:
+    fine = smoke(tokenize={**settings.tokenize, "remi": {**settings.tokenize["remi"], "positions_per_beat": 8}})
+    run(fine, Session(root=encoded.root, out=tmp_path, progress=False), "remi")
+    store = Store(tmp_path / "data/tokenize/remi")
+    store.require(fine, "remi")
+    assert store.manifest["settings"]["tokenize"]["positions_per_beat"] == 8
+    assert store.digest != Store(encoded.root / "data/tokenize/remi").digest
+
+
+def test_a_project_is_encoded_alike_wherever_it_lies(encoded: Session, settings: Settings, tmp_path: Path) -> None:
+    other = make_project(tmp_path / "else/where", settings)
+    assert digest(other.root / "data/tokenize") == digest(encoded.root / "data/tokenize")

@@ -1,0 +1,80 @@
+"""Likelihood with a stated unit: nats per note, per piece and per cell of whole pieces.
+
+A piece's cost is that of all its tokens, the end included. Several token sequences can stand for one piece; the cost of
+the one that the tokenizer writes is an upper bound of the piece's.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from etude import models, representations
+from etude.models.sequence import PAD, SequenceModel
+from etude.representations.store import Store
+from etude.session import Session
+from etude.settings import Settings
+
+BATCH = 8  # whole pieces at a time
+
+
+def batches(pieces: Sequence[NDArray[Any]]) -> list[tuple[list[int], torch.Tensor]]:
+    """Pieces of similar length together, padded: the pieces' places, and tokens (B, T)."""
+    order = sorted(range(len(pieces)), key=lambda place: (len(pieces[place]), place))
+    found = []
+    for begin in range(0, len(order), BATCH):
+        places = order[begin : begin + BATCH]
+        tokens = torch.full((len(places), max(len(pieces[place]) for place in places)), PAD)
+        for row, place in enumerate(places):
+            tokens[row, : len(pieces[place])] = torch.from_numpy(pieces[place].astype(np.int64))
+        found.append((places, tokens))
+    return found
+
+
+@torch.no_grad()
+def piece_nats(model: SequenceModel, pieces: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """Cost of each piece in nats: tokens (T,) each -> (pieces,). An empty list gives an empty array."""
+    device = next(model.parameters(), torch.empty(0)).device
+    costs = np.zeros(len(pieces))
+    for places, tokens in batches(pieces):
+        costs[places] = model.nats(tokens.to(device)).double().sum(dim=1).cpu().numpy()
+    return costs
+
+
+def per_unit(costs: NDArray[np.float64], facts: Sequence[dict[str, Any]], side: str) -> dict[str, float]:
+    """The costs of a side's pieces by unit.
+
+    Args:
+        costs: (pieces,) in nats.
+        facts: for each piece its ``notes`` and its ``cells`` (voices times sixteenths, the unit of the JSB literature).
+        side: valid or test, the front part of the names.
+
+    Returns:
+        ``side/nats_per_note``, ``side/nats_per_piece``, ``side/nats_per_cell``: sums over the side divided by sums.
+        nan without notes.
+    """
+    total = costs.sum()
+    units = {
+        "note": sum(fact["notes"] for fact in facts),
+        "piece": len(facts),
+        "cell": sum(fact["cells"] for fact in facts),
+    }
+    return {f"{side}/nats_per_{name}": float(total / count) if count else float("nan") for name, count in units.items()}
+
+
+def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, float]:
+    """Likelihood of valid and test under the trained ``variant``; empty for variants that have none (GANs)."""
+    name = settings.model(variant)["representation"]
+    folder = session.read(f"models/{variant}", f"etude train model={variant}")
+    store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
+    model = models.load(settings, variant, folder, store, representations.load(settings, name, store.folder))
+    if not isinstance(model, SequenceModel):
+        return {}
+    models.set_threads(settings.train.threads)
+    facts = store.manifest["pieces"]
+    found: dict[str, float] = {}
+    for side in ("valid", "test"):
+        found |= per_unit(piece_nats(model, store.pieces(side)), facts[side], side)
+    return found

@@ -1,0 +1,62 @@
+"""One variant a file: plain torch modules that know no dataset, no trainer and no stage."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from etude.errors import EtudeError
+from etude.outputs import digest, read_json
+from etude.representations.store import Store
+from etude.settings import Settings, construct, target
+
+
+def build(settings: Settings, variant: str, representation: Any) -> Any:
+    """A fresh model of ``variant`` for a learned representation, its weights drawn by torch's global generator."""
+    values = dict(settings.model(variant))
+    values.pop("representation", None)
+    where = f"models.{variant}"
+    kind = target(values, where)
+    if kind.reads != representation.kind:
+        raise EtudeError(
+            f"{where}.representation = {settings.model(variant)['representation']}: {kind.__name__} reads "
+            f"{kind.reads}, that representation gives {representation.kind}."
+        )
+    given = {"vocabulary": representation.vocabulary} if kind.reads == "tokens" else {"shape": representation.shape}
+    return construct(kind, values, where, **given)
+
+
+def save(model: nn.Module, file: Path) -> str:
+    """Write the weights as safetensors and return their digest."""
+    save_file({name: tensor.contiguous() for name, tensor in sorted(model.state_dict().items())}, file)
+    return digest(file)
+
+
+def load(settings: Settings, variant: str, folder: Path, store: Store, representation: Any) -> Any:
+    """The trained model in ``folder`` (models/V), checked against its digest and against the data it was trained on."""
+    command = f"etude train model={variant}"
+    trained = read_json(folder / "settings.json", command)
+    file = folder / "weights.safetensors"
+    if not file.is_file() or digest(file) != trained["weights_sha256"]:
+        raise EtudeError(f"{file} is damaged or missing: it is not the file that settings.json names. Run: {command}")
+    if trained["tokens"]["digest"] != store.digest:
+        raise EtudeError(
+            f"{folder} was trained on other data (digest {trained['tokens']['digest'][:12]}) than {store.folder} holds "
+            f"(digest {store.digest[:12]}). Train it again with: {command}"
+        )
+    values = {**trained["model"], "representation": settings.model(variant)["representation"]}
+    model = build(Settings(**{**vars(settings), "models": {variant: values}}), variant, representation)
+    model.load_state_dict(load_file(file))
+    return model.eval()
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of trained numbers: weights, or stored counts."""
+    return sum(tensor.numel() for tensor in model.state_dict().values())
+
+
+def set_threads(count: int) -> None:
+    """Fix the number of threads, which decides the order of sums and with it the last digits."""
+    torch.set_num_threads(count)

@@ -1,0 +1,69 @@
+"""Generative adversarial network on piano rolls: dense generator and discriminator (Goodfellow et al., 2014)."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from etude.settings import Count, Positive, Range
+
+
+class GAN(nn.Module):
+    """A dense generator of piano-roll windows, and the dense discriminator that it learns against.
+
+    The generator gives, for each voice and step, logits over the pitches and a rest. One of them is drawn by the
+    straight-through Gumbel softmax (Jang et al., 2017), so that the discriminator never sees anything but binary rolls.
+    """
+
+    reads: ClassVar[str] = "rolls"
+    learner: ClassVar[str] = "adversarial"
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        latent: Count,
+        hidden: Count,
+        dropout: Annotated[float, Range(0, 0.95)],
+        temperature: Annotated[float, Range(0.05, 10)],
+        lr_scale: Positive,
+    ) -> None:
+        """Args: (voices, steps, pitches), size of the noise, width of the layers, dropout rate of the discriminator,
+        softness of the gradient through a draw, and the share of optim.lr that both networks learn with.
+        """
+        super().__init__()
+        self.shape, self.latent, self.temperature, self.lr_scale = shape, latent, temperature, lr_scale
+        voices, steps, pitches = shape
+        self.generator = nn.Sequential(
+            nn.Linear(latent, hidden),
+            nn.LayerNorm(hidden),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden, 2 * hidden),
+            nn.LayerNorm(2 * hidden),
+            nn.LeakyReLU(0.2),
+            nn.Linear(2 * hidden, voices * steps * (pitches + 1)),
+        )
+        self.discriminator = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(voices * steps * pitches, hidden),
+            nn.LeakyReLU(0.2),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden // 2),
+            nn.LeakyReLU(0.2),
+            nn.Dropout(dropout),
+            nn.Linear(hidden // 2, 1),
+        )
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Binary rolls, with gradients, for noise (B, latent): (B, voices, steps, pitches)."""
+        voices, steps, pitches = self.shape
+        logits = self.generator(noise).view(-1, voices, steps, pitches + 1)  # (B, voices, steps, pitches + rest)
+        return F.gumbel_softmax(logits, tau=self.temperature, hard=True)[..., :pitches]
+
+    @torch.no_grad()
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """``count`` windows of 0 and 1, each the most likely roll for one noise: (count, voices, steps, pitches)."""
+        voices, steps, pitches = self.shape
+        noise = torch.randn(count, self.latent, generator=generator)
+        logits = self.generator(noise).view(count, voices, steps, pitches + 1)
+        return F.one_hot(logits.argmax(-1), pitches + 1)[..., :pitches].to(torch.uint8)

@@ -1,0 +1,130 @@
+"""The counting floor: interpolated n-gram, Witten-Bell weights (Bell, Cleary and Witten, Text Compression, 1990)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from etude.models.sequence import PAD, SequenceModel
+from etude.settings import Range
+
+BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplication by it permutes the 64-bit numbers
+
+
+class NGram(SequenceModel):
+    """Counts of each token after each context of up to ``order`` - 1 tokens.
+
+    p_k(w | c) = (count(c w) + kinds(c) p_{k-1}(w | shorter c)) / (count(c) + kinds(c)), and p_0 is uniform. ``kinds``
+    is the number of different tokens seen after the context. A context that was never seen hands over to the shorter
+    one. Contexts are held as 64-bit hashes.
+    """
+
+    learner: ClassVar[str] = "counting"
+
+    def __init__(self, vocabulary: int, order: Annotated[int, Range(1, 32)]) -> None:
+        """Args: vocabulary size, longest context plus one."""
+        super().__init__()
+        self.vocabulary, self.order = vocabulary, order
+        self.use = order  # contexts longer than this are passed over; chosen on valid
+        self.tables: list[tuple[NDArray[Any], ...]] = []  # by context length: contexts, starts, tokens, counts
+
+    def count(self, pieces: Iterable[NDArray[Any]]) -> None:
+        """Count the tokens of ``pieces``, each (tokens,)."""
+        pieces = [piece.astype(np.int64) for piece in pieces]
+        self.tables = []
+        for length in range(self.order):
+            contexts = np.concatenate([self._hashes(piece, length)[1:] for piece in pieces])
+            tokens = np.concatenate([piece[1:] for piece in pieces])
+            order = np.lexsort((tokens, contexts))
+            contexts, tokens = contexts[order], tokens[order]
+            new = np.ones(len(tokens), dtype=bool)
+            new[1:] = (contexts[1:] != contexts[:-1]) | (tokens[1:] != tokens[:-1])
+            first = np.flatnonzero(new)
+            counts = np.diff(np.append(first, len(tokens)))
+            kinds, starts = np.unique(contexts[first], return_index=True)
+            table = (kinds, np.append(starts, len(first)), tokens[first].astype(np.uint16), counts.astype(np.int32))
+            self.tables.append(table)
+
+    def _hashes(self, tokens: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
+        """Hash of the ``length`` tokens before each position, fewer near the begin: (T,) -> (T,)."""
+        total = np.zeros(len(tokens), dtype=np.uint64)
+        codes = (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD1342543DE82EF95)
+        codes ^= codes >> np.uint64(29)
+        for back in range(length, 0, -1):
+            total *= BASE
+            if back < len(tokens):
+                total[back:] += codes[: len(tokens) - back]
+        return total
+
+    def nats(self, tokens: Tensor) -> Tensor:
+        """See SequenceModel."""
+        costs = np.zeros((tokens.shape[0], tokens.shape[1] - 1))
+        for row, piece in enumerate(tokens.numpy()):
+            length = int((piece != PAD).sum())
+            costs[row, : length - 1] = -np.log(self._shares(piece[:length])[1:])
+        return torch.from_numpy(costs)
+
+    def _shares(self, piece: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probability of each token of a piece given those before it: (T,) -> (T,)."""
+        shares = np.full(len(piece), 1.0 / self.vocabulary)
+        for length, (contexts, starts, seen, counts) in enumerate(self.tables[: self.use]):
+            hashes = self._hashes(piece, length)
+            place = np.searchsorted(contexts, hashes).clip(max=len(contexts) - 1)
+            known = contexts[place] == hashes
+            sums = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+            begin, end = starts[place], starts[place + 1]
+            total, kinds = sums[end] - sums[begin], end - begin
+            keys = np.repeat(np.arange(len(contexts)), np.diff(starts)) * self.vocabulary + seen
+            wanted = place * self.vocabulary + piece
+            pair = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+            hits = np.where(keys[pair] == wanted, counts[pair], 0)
+            shares = np.where(known, (hits + kinds * shares) / (total + kinds), shares)
+        return shares
+
+    def step(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """See SequenceModel; the state is the tokens so far, one array a row."""
+        state = [
+            np.append(past, token) for past, token in zip(state or [[]] * len(tokens), tokens.numpy(), strict=True)
+        ]
+        state = [past[-self.order :].astype(np.int64) for past in state]
+        return torch.from_numpy(np.log(np.stack([self._next(past) for past in state]))), state
+
+    def _next(self, past: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Distribution of the token after ``past``: (V,)."""
+        shares = np.full(self.vocabulary, 1.0 / self.vocabulary)
+        padded = np.append(past, 0)
+        for length, (contexts, starts, seen, counts) in enumerate(self.tables[: self.use]):
+            value = self._hashes(padded, length)[-1]
+            place = int(np.searchsorted(contexts, value))
+            if place == len(contexts) or contexts[place] != value:
+                break
+            part = slice(starts[place], starts[place + 1])
+            kinds = part.stop - part.start
+            found = kinds * shares
+            found[seen[part]] += counts[part]
+            shares = found / (counts[part].sum() + kinds)
+        return shares
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """The tables as tensors."""
+        found = {"use": torch.tensor(self.use)}
+        for length, (contexts, starts, tokens, counts) in enumerate(self.tables):
+            found[f"{length}.contexts"] = torch.from_numpy(contexts.view(np.int64).copy())
+            found[f"{length}.starts"] = torch.from_numpy(starts.astype(np.int32))
+            found[f"{length}.tokens"] = torch.from_numpy(tokens.astype(np.int16))
+            found[f"{length}.counts"] = torch.from_numpy(counts)
+        return found
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Take the tables from tensors."""
+        self.use = int(state_dict["use"])
+        self.tables = []
+        for length in range(self.order):
+            contexts = state_dict[f"{length}.contexts"].numpy().view(np.uint64)
+            starts = state_dict[f"{length}.starts"].numpy().astype(np.int64)
+            tokens = state_dict[f"{length}.tokens"].numpy().view(np.uint16)
+            self.tables.append((contexts, starts, tokens, state_dict[f"{length}.counts"].numpy()))
+        return None

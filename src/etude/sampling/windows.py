@@ -1,0 +1,20 @@
+"""Sampling from models of piano-roll windows: a piece is a row of windows, drawn one by one."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from etude.models.gan import GAN
+from etude.representations.pianoroll import PianoRoll
+from etude.seeds import seed_of
+from etude.settings import Generate
+
+
+def sample_windows(model: GAN, representation: PianoRoll, plan: Generate, count: int) -> list[NDArray[np.uint8]]:
+    """``count`` pieces of at least plan.bars bars of 4/4, each (windows, voices, steps, pitches) of 0 and 1."""
+    windows = max(1, -(-plan.bars * 4 // representation.beats))
+    pieces = []
+    for piece in range(count):
+        generator = torch.Generator().manual_seed(seed_of(plan.seed, piece))
+        pieces.append(model.draw(windows, generator).numpy())
+    return pieces

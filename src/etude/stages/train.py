@@ -1,0 +1,174 @@
+"""Stage train: one representation in, models/V out; each training is one MLflow run."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from etude import models, representations
+from etude.outputs import digest, digest_of, whole, write_json, write_text
+from etude.representations.store import Store
+from etude.seeds import seed_of
+from etude.session import Session
+from etude.settings import Settings
+from etude.stages import main
+from etude.tracking import start
+from etude.training import Learned, Task, learn
+
+CODE = (
+    "models/__init__.py",
+    "models/sequence.py",
+    "training",
+    "representations",
+    "metrics/likelihood.py",
+    "seeds.py",
+)  # of every variant; its own module comes to it
+
+
+def training_key(settings: Settings, variant: str, tokens: str) -> str:
+    """What a training is made from, as hexadecimal digits: settings, data, code and torch. Equal keys, equal weights.
+
+    Checkpoints are kept under this key, so that no training resumes from weights of other settings, data or code.
+    """
+    package = Path(__file__).parents[1]
+    places = [package / place for place in (*CODE, _code_of(settings, variant))]
+    files = sorted({file for place in places for file in ([place] if place.is_file() else place.glob("*.py"))})
+    code = {file.relative_to(package).as_posix(): digest(file) for file in files}
+    sections = {"model": settings.model(variant), "optim": vars(settings.optim), "train": vars(settings.train)}
+    release = torch.__version__.partition("+")[0]  # the same for every build of it
+    return digest_of({"settings": sections, "tokens": tokens, "code": code, "torch": release})
+
+
+def _code_of(settings: Settings, variant: str) -> str:
+    module = str(settings.model(variant)["_target_"]).rpartition(".")[0]
+    return module.removeprefix("etude.").replace(".", "/") + ".py"
+
+
+def train(
+    settings: Settings,
+    variant: str,
+    store: Store,
+    session: Session,
+    checkpoints: Path,
+    report: Callable[[Mapping[str, float], int], None],
+) -> tuple[Any, Any, Learned]:
+    """Train one variant on one representation.
+
+    Args:
+        settings: all settings.
+        variant: a name under ``models``.
+        store: the encoded pieces.
+        session: device, threads of no consequence, progress.
+        checkpoints: folder to resume from and to keep checkpoints in.
+        report: told every row of metrics with its step.
+
+    Returns:
+        the model with its best weights, the representation, history and result.
+    """
+    models.set_threads(settings.train.threads)
+    representation = representations.load(settings, settings.model(variant)["representation"], store.folder)
+    torch.manual_seed(seed_of(settings.train.seed))
+    model = models.build(settings, variant, representation)
+    learned = learn(model, Task(settings, session, store, representation, checkpoints, report))
+    return model, representation, learned
+
+
+def run(settings: Settings, session: Session, variant: str) -> Path:
+    """Read data/tokenize/R; write models/``variant`` and reports/train/``variant``.json. Resumes after a kill.
+
+    Returns the folder of the weights.
+    """
+    name = settings.model(variant)["representation"]
+    store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
+    store.require(settings, name)
+    store.verify()
+    key = training_key(settings, variant, store.digest)
+    checkpoints = session.root / ".checkpoints" / key[:16]
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    with _alone(checkpoints, variant):
+        tags = {**tags_of(store), "overrides": session.overrides} if session.overrides else tags_of(store)
+        log = start(session, variant, key, made_from(settings, variant, store), tags)
+        status = "FAILED"
+        try:
+            model, representation, learned = train(settings, variant, store, session, checkpoints, log.metrics)
+            folder = session.write(f"models/{variant}")
+            with whole(folder) as part:
+                part.mkdir()
+                _write(part, settings, variant, key, store, model, learned)
+                if session.samples:
+                    _write_samples(part / "samples", settings, model, representation, store, session.samples)
+            result = {**learned.result, "parameters": models.parameters(model)}
+            summary = {"variant": variant, "key": key, "result": result, "history": learned.history}
+            write_json(session.write(f"reports/train/{variant}.json"), summary)
+            status = "FINISHED"
+        except (KeyboardInterrupt, SystemExit):
+            status = "KILLED"
+            raise
+        finally:
+            log.finish(session.write(f"models/{variant}") if status == "FINISHED" else None, status)
+        for file in checkpoints.glob("*.ckpt"):
+            file.unlink()
+    return folder
+
+
+def _alone(checkpoints: Path, variant: str) -> FileLock:
+    """Two trainings of the same key would write the same checkpoints: the second waits for the first."""
+    lock = FileLock(checkpoints / "lock")
+    try:
+        lock.acquire(timeout=0)
+        lock.release()
+    except Timeout:
+        print(
+            f"etude: another training of the same {variant} is running; waiting for it ({checkpoints.name}).",
+            flush=True,
+        )
+    return lock
+
+
+def made_from(settings: Settings, variant: str, store: Store) -> dict[str, Any]:
+    """The sections that decide a training, those of its data as the data itself says."""
+    values = settings.as_dict()
+    data = dict(store.manifest["settings"])
+    representation = {settings.model(variant)["representation"]: data.pop("tokenize")}
+    own = {"models": {variant: settings.model(variant)}, "optim": values["optim"], "train": values["train"]}
+    own["seed"] = settings.train.seed
+    return {**data, "tokenize": representation, **own}
+
+
+def tags_of(store: Store) -> dict[str, str]:
+    """What a run says of its data."""
+    return {"etude.tokens": store.digest, "etude.representation": store.folder.name}
+
+
+def _write(part: Path, settings: Settings, variant: str, key: str, store: Store, model: Any, learned: Learned) -> None:
+    trained = {
+        "variant": variant,
+        "key": key,
+        "weights_sha256": models.save(model, part / "weights.safetensors"),
+        "model": settings.model(variant),
+        "settings": made_from(settings, variant, store),
+        "tokens": {"representation": settings.model(variant)["representation"], "digest": store.digest},
+        "tags": tags_of(store),
+    }
+    write_json(part / "settings.json", trained)
+    write_json(part / "result.json", {**learned.result, "parameters": models.parameters(model)})
+    columns = ["step", *sorted({name for row in learned.history for name in row} - {"step"})]
+    lines = [",".join(columns)]
+    for row in learned.history:
+        lines.append(",".join(repr(row[name]) if name in row else "" for name in columns))
+    write_text(part / "history.csv", "\n".join(lines) + "\n")
+
+
+def _write_samples(folder: Path, settings: Settings, model: Any, representation: Any, store: Store, count: int) -> None:
+    from etude import sampling
+    from etude.pages.sample import write_sample
+
+    folder.mkdir()
+    for number, piece in enumerate(sampling.sample(model, representation, store, settings.generate, count)):
+        write_sample(folder, f"{number:02d}", piece, settings.arrange, f"Sample {number}")
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,39 @@
+"""How a model learns: one scheme a file, each with ``learn(model, task)``; a model names its scheme as ``learner``."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from etude.representations.store import Store
+from etude.session import Session
+from etude.settings import Settings
+
+
+@dataclass
+class Task:
+    """What a scheme learns from, and where it keeps its progress."""
+
+    settings: Settings
+    session: Session
+    store: Store
+    representation: Any
+    checkpoints: Path  # folder of this training's checkpoints
+    report: Callable[[Mapping[str, float], int], None]  # metrics and their step, as they come
+    resumed: bool = field(default=False, init=False)
+
+
+@dataclass
+class Learned:
+    """What a training leaves beside the weights, which are the best ones, in the model."""
+
+    history: list[dict[str, float]]  # rows with a "step" and the metrics measured there
+    result: dict[str, float]
+
+
+def learn(model: Any, task: Task) -> Learned:
+    """Train ``model`` by the scheme that it names."""
+    scheme = importlib.import_module(f"etude.training.{model.learner}")
+    learned: Learned = scheme.learn(model, task)
+    return learned

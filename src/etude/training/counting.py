@@ -1,0 +1,23 @@
+"""Learning by counting: the longest context that helps is chosen on valid."""
+
+from etude.metrics.likelihood import per_unit, piece_nats
+from etude.models.ngram import NGram
+from etude.progress import follow
+from etude.training import Learned, Task
+
+
+def learn(model: NGram, task: Task) -> Learned:
+    """Count the train pieces and choose the order with the lowest nats per note on valid."""
+    model.count(task.store.pieces("train"))
+    valid, facts = task.store.pieces("valid"), task.store.manifest["pieces"]["valid"]
+    history: list[dict[str, float]] = []
+    for order in follow(range(1, model.order + 1), "orders of the n-gram", model.order, task.session.progress):
+        model.use = order
+        score = per_unit(piece_nats(model, valid), facts, "valid")["valid/nats_per_note"]
+        row = {"step": order, "valid/nats_per_note": score}
+        history.append(row)
+        task.report({"valid/nats_per_note": score}, order)
+    best = min(history, key=lambda row: (row["valid/nats_per_note"], row["step"]))
+    model.use = int(best["step"])
+    result = {"valid/nats_per_note": best["valid/nats_per_note"], "best_step": best["step"], "steps": model.order}
+    return Learned(history, result)

@@ -1,0 +1,77 @@
+"""Learning to foretell the next token: cross entropy on windows of the train pieces."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from etude.metrics.likelihood import batches, per_unit
+from etude.models.sequence import PAD, SequenceModel
+from etude.training import Learned, Task
+from etude.training.trainer import Listed, Scheme, fit
+
+
+class NextToken(Scheme):
+    """Windows drawn evenly over the original pieces, one of each piece's copies at a time."""
+
+    monitor = "valid/nats_per_note"
+    model: SequenceModel
+
+    def __init__(self, model: SequenceModel, task: Task) -> None:
+        """See Scheme."""
+        super().__init__(model, task)
+        origins = np.load(task.store.folder / "train.origins.npy", allow_pickle=False)
+        self.copies = [np.flatnonzero(origins == origin) for origin in range(int(origins.max()) + 1)]
+        self.copies = [copies for copies in self.copies if len(copies)]
+        self.tokens, self.offsets = task.store.items("train"), task.store.offsets("train")
+        self.facts = task.store.manifest["pieces"]["valid"]
+        self.valid = [(torch.tensor(places), tokens) for places, tokens in batches(task.store.pieces("valid"))]
+        self.nats = np.zeros(0)
+
+    def draw(self, generator: np.random.Generator) -> torch.Tensor:
+        """(batch_size, window) tokens; a window lies over a piece's begin or end as often as half its length says."""
+        window = self.plan.window
+        batch = np.full((self.plan.batch_size, window), PAD, dtype=np.int64)
+        for row in batch:
+            copy = int(generator.choice(self.copies[int(generator.integers(len(self.copies)))]))
+            begin, end = int(self.offsets[copy]), int(self.offsets[copy + 1])
+            length = end - begin
+            start = int(generator.integers(-window // 2, max(1, length - window // 2)))
+            start = begin + min(max(start, 0), max(0, length - window))
+            part = self.tokens[start : min(start + window, end)]
+            row[: len(part)] = part
+        return torch.from_numpy(batch)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """The whole valid pieces: their places, and tokens (B, T)."""
+        return DataLoader(Listed(self.valid), batch_size=None)
+
+    def training_step(self, tokens: torch.Tensor, index: int) -> torch.Tensor:
+        """Mean cost a token."""
+        costs = self.model.nats(tokens)
+        loss = costs.sum() / (tokens[:, 1:] != PAD).sum()
+        self.log("train/nats_per_token", loss)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin a new sum."""
+        self.nats = np.zeros(len(self.facts))
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], index: int) -> None:
+        """Cost of each piece."""
+        places, tokens = batch
+        self.nats[places.cpu().numpy()] = self.model.nats(tokens).double().sum(dim=1).cpu().numpy()
+
+    def on_validation_epoch_end(self) -> None:
+        """Nats per note on valid."""
+        self.log(self.monitor, per_unit(self.nats, self.facts, "valid")[self.monitor], prog_bar=False)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW."""
+        return self.adamw(self.model.named_parameters())
+
+
+def learn(model: SequenceModel, task: Task) -> Learned:
+    """Train and leave the best weights in ``model``."""
+    return fit(NextToken(model, task), task, type(model).__name__)

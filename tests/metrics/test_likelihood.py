@@ -1,0 +1,155 @@
+"""Likelihood: units worked out by hand, and costs that do not depend on who else is in the batch."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from etude.metrics import likelihood as room
+from etude.metrics.likelihood import batches, likelihood, per_unit, piece_nats
+from etude.models.lstm import LSTM
+from etude.models.lstm_attention import LSTMAttention
+from etude.models.ngram import NGram
+from etude.models.sequence import PAD, SequenceModel
+from etude.outputs import read_json
+from etude.representations.store import Store
+from etude.session import Session
+
+VOCABULARY = 13
+KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "ngram"])
+PIECES = st.lists(
+    st.lists(st.integers(3, VOCABULARY - 1), max_size=20).map(lambda ids: np.array([1, *ids, 2], dtype=np.uint16)),
+    min_size=1,
+    max_size=20,
+)
+
+
+def made(kind: str) -> SequenceModel:
+    torch.manual_seed(0)
+    if kind == "lstm":
+        return LSTM(VOCABULARY, 8, 2, 0.5).eval()
+    if kind == "lstm_attention":
+        return LSTMAttention(VOCABULARY, 8, 1, 0.5, 2, 4).eval()
+    model = NGram(VOCABULARY, 3)
+    model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 40) for seed in range(3)])
+    return model
+
+
+# --- units
+
+
+def test_costs_are_summed_before_they_are_divided() -> None:
+    facts = [{"notes": 4, "cells": 30}, {"notes": 6, "cells": 20}]
+    assert per_unit(np.array([10.0, 20.0]), facts, "test") == {
+        "test/nats_per_note": 3.0,
+        "test/nats_per_piece": 15.0,
+        "test/nats_per_cell": 0.6,
+    }
+
+
+def test_without_notes_there_is_no_cost_a_note() -> None:
+    found = per_unit(np.array([2.0]), [{"notes": 0, "cells": 4}], "valid")
+    assert math.isnan(found["valid/nats_per_note"]) and found["valid/nats_per_cell"] == 0.5
+    assert all(math.isnan(value) for value in per_unit(np.zeros(0), [], "valid").values())
+
+
+@hypothesis(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.floats(0, 1e4), st.integers(1, 500), st.integers(1, 5000)), min_size=1, max_size=10))
+def test_the_order_of_pieces_does_not_count_and_the_units_agree(rows: list[tuple[float, int, int]]) -> None:
+    def measured(rows: list[tuple[float, int, int]]) -> dict[str, float]:
+        facts = [{"notes": notes, "cells": cells} for _, notes, cells in rows]
+        return per_unit(np.array([cost for cost, _, _ in rows]), facts, "valid")
+
+    found = measured(rows)
+    assert found == pytest.approx(measured(rows[::-1]))
+    notes, cells = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    total = found["valid/nats_per_piece"] * len(rows)
+    assert found["valid/nats_per_note"] * notes == pytest.approx(total)
+    assert found["valid/nats_per_cell"] * cells == pytest.approx(total)
+
+
+# --- costs
+
+
+def test_a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary_for_each_token_after_the_first() -> None:
+    blank = NGram(VOCABULARY, 3)  # nothing counted: every token is as likely
+    pieces = [np.array([1, 5, 6, 2], dtype=np.uint16), np.array([1, 2], dtype=np.uint16)]
+    assert piece_nats(blank, pieces) == pytest.approx([3 * math.log(VOCABULARY), math.log(VOCABULARY)])
+
+
+def test_no_pieces_give_no_costs() -> None:
+    assert piece_nats(made("ngram"), []).shape == (0,) and batches([]) == []
+
+
+@KINDS
+@hypothesis(deadline=None, max_examples=10)
+@given(pieces=PIECES)
+def test_a_piece_costs_the_same_alone_as_in_company(kind: str, pieces: list[NDArray[Any]]) -> None:
+    model = made(kind)
+    together = piece_nats(model, pieces)
+    alone = [float(piece_nats(model, [piece])[0]) for piece in pieces]
+    assert together == pytest.approx(alone, rel=1e-4)
+    assert piece_nats(model, pieces[::-1])[::-1] == pytest.approx(together, rel=1e-4)
+
+
+@KINDS
+def test_costs_do_not_depend_on_the_size_of_the_batch(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(1)
+    pieces = [np.array([1, *random.integers(3, VOCABULARY, length), 2], dtype=np.uint16) for length in range(17)]
+    found = []
+    for size in (1, 3, 8, 100):
+        monkeypatch.setattr(room, "BATCH", size)
+        found.append(piece_nats(made(kind), pieces))
+    for costs in found[1:]:
+        assert costs == pytest.approx(found[0], rel=1e-4)
+
+
+@KINDS
+def test_a_cost_is_what_step_after_step_gives(kind: str) -> None:
+    model = made(kind)
+    piece = np.array([1, 4, 4, 9, 3, 12, 2], dtype=np.uint16)
+    state, cost = None, 0.0
+    for token, after in zip(piece[:-1].tolist(), piece[1:].tolist(), strict=True):
+        logits, state = model.step(torch.tensor([token]), state)
+        cost -= float(logits.double().log_softmax(-1)[0, after])
+    assert piece_nats(model, [piece])[0] == pytest.approx(cost, rel=1e-4)
+
+
+@hypothesis(deadline=None, max_examples=25)
+@given(pieces=PIECES)
+def test_each_piece_is_in_one_batch_whole_and_padded(pieces: list[NDArray[Any]]) -> None:
+    found = batches(pieces)
+    assert sorted(place for places, _ in found for place in places) == list(range(len(pieces)))
+    for places, tokens in found:
+        assert 1 <= len(places) <= room.BATCH and tokens.shape == (len(places), max(len(pieces[p]) for p in places))
+        for place, row in zip(places, tokens, strict=True):
+            length = len(pieces[place])
+            assert row[:length].tolist() == pieces[place].tolist() and (row[length:] == PAD).all()
+    lengths = [tokens.shape[1] for _, tokens in found]
+    assert lengths == sorted(lengths)
+
+
+# --- of a trained variant
+
+
+@pytest.mark.parametrize("variant", ["ngram", "lstm"])
+def test_valid_comes_out_as_the_training_measured_it(variant: str, trained: Session) -> None:
+    found = likelihood(tiny(), trained, variant)
+    units = ("note", "piece", "cell")
+    assert set(found) == {f"{side}/nats_per_{unit}" for side in ("valid", "test") for unit in units}
+    result = read_json(trained.root / f"models/{variant}/result.json", "")
+    assert found["valid/nats_per_note"] == pytest.approx(result["valid/nats_per_note"], rel=1e-5)
+    pieces = Store(trained.root / "data/tokenize/remi").manifest["pieces"]["test"]
+    notes = sum(piece["notes"] for piece in pieces)
+    assert found["test/nats_per_piece"] * len(pieces) == pytest.approx(found["test/nats_per_note"] * notes)
+
+
+def test_a_gan_has_no_likelihood(trained: Session) -> None:
+    assert likelihood(tiny(), trained, "gan") == {}

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from etude.models import save
+from etude.models.ngram import NGram
+
+
+def test_bigram_by_hand() -> None:
+    model = NGram(4, 2)
+    model.count([np.array([1, 3, 3, 2])])
+    # unigrams: 3 twice, 2 once: (count + kinds / V) / (3 + 2); bigrams after 3: 3 once, 2 once
+    uni = {3: (2 + 2 / 4) / 5, 2: (1 + 2 / 4) / 5}
+    after_1, after_3 = (1 + uni[3]) / 2, {3: (1 + 2 * uni[3]) / 4, 2: (1 + 2 * uni[2]) / 4}
+    costs = model.nats(torch.tensor([[1, 3, 3, 2]]))[0].numpy()
+    assert np.exp(-costs) == pytest.approx([after_1, after_3[3], after_3[2]])
+
+
+def test_a_context_never_seen_hands_over_to_the_shorter_one() -> None:
+    model = NGram(6, 3)
+    model.count([np.array([1, 3, 4, 3, 4, 2])])
+    logits, _ = model.step(torch.tensor([5]))
+    shares = logits.exp()[0]
+    assert shares.sum().item() == pytest.approx(1) and shares[3] == shares[4] > shares[2] > shares[5] > 0
+
+
+def test_longer_contexts_help_where_there_is_a_pattern() -> None:
+    pattern = [np.tile([3, 4, 3, 5], 30) for _ in range(3)]
+    model = NGram(6, 3)
+    model.count(pattern)
+    tokens = torch.from_numpy(pattern[0][None].astype(np.int64))
+    costs = []
+    for use in (1, 2, 3):
+        model.use = use
+        costs.append(model.nats(tokens).sum().item())
+    assert costs[0] > costs[1] > 3 * costs[2]
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    model = NGram(6, 3)
+    model.count([np.array([1, 3, 4, 3, 4, 2]), np.array([1, 5, 4, 2])])
+    model.use = 2
+    first = save(model, tmp_path / "a.safetensors")
+    again = NGram(6, 3)
+    again.load_state_dict(load_file(tmp_path / "a.safetensors"))
+    tokens = torch.tensor([[1, 3, 4, 2]])
+    assert again.use == 2 and torch.equal(again.nats(tokens), model.nats(tokens))
+    assert save(again, tmp_path / "b.safetensors") == first

@@ -1,0 +1,102 @@
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_piece
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from etude import models, sampling
+from etude.models.ngram import NGram
+from etude.representations import load
+from etude.representations.store import Store
+from etude.sampling.tokens import Grammar, nucleus, sample_tokens
+from etude.session import Session
+from etude.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def floor(encoded: Session, settings: Settings) -> tuple[NGram, object, Store]:
+    store = Store(encoded.root / "data/tokenize/remi")
+    remi = load(settings, "remi", store.folder)
+    model = models.build(settings, "ngram", remi)
+    model.count(store.pieces("train"))
+    return model, remi, store
+
+
+def grammar(remi: object, store: Store) -> Grammar:
+    return Grammar(remi.types, remi.values, store.items("train"))  # type: ignore[attr-defined]
+
+
+def test_the_same_seed_gives_the_same_pieces_another_seed_others(floor: tuple, settings: Settings) -> None:
+    model, remi, store = floor
+    plan = settings.generate
+    first, same = (sampling.sample(model, remi, store, plan, 3) for _ in range(2))
+    other = sampling.sample(model, remi, store, dataclasses.replace(plan, seed=plan.seed + 1), 3)
+    assert [piece.dumps_midi() for piece in first] == [piece.dumps_midi() for piece in same]
+    assert [piece.dumps_midi() for piece in first] != [piece.dumps_midi() for piece in other]
+    assert len({piece.dumps_midi() for piece in first}) > 1
+
+
+def test_a_piece_does_not_depend_on_its_batch(floor: tuple, settings: Settings) -> None:
+    model, remi, store = floor
+    plan = dataclasses.replace(settings.generate, batch_size=3)
+    together = sample_tokens(model, grammar(remi, store), plan, 3)
+    alone = sample_tokens(model, grammar(remi, store), dataclasses.replace(plan, batch_size=1), 3)
+    assert [piece.tolist() for piece in together] == [piece.tolist() for piece in alone]
+
+
+def test_every_pair_of_types_is_one_of_train_and_positions_go_on(floor: tuple, settings: Settings) -> None:
+    model, remi, store = floor
+    hot = dataclasses.replace(settings.generate, temperature=10.0, top_p=1.0)
+    seen = set()
+    for piece in store.pieces("train"):
+        names = [remi.types[token] for token in piece]
+        seen |= set(pairwise(names))
+    for piece in sample_tokens(model, grammar(remi, store), hot, 4):
+        names = [remi.types[token] for token in piece]
+        assert set(pairwise(names)) <= seen
+        place = -1
+        for token in piece:
+            if remi.types[token] == "Bar":
+                place = -1
+            if remi.types[token] == "Position":
+                assert int(remi.values[token]) > place
+                place = int(remi.values[token])
+
+
+def test_the_grammar_allows_what_train_holds(floor: tuple) -> None:
+    _, remi, store = floor
+    rules = grammar(remi, store)
+    tokens = remi.encode(make_piece(0)).astype(np.int64)
+    place = np.array([-1])
+    for token, after in pairwise(tokens):
+        place = rules.move(np.array([token]), place)
+        assert rules.allowed(np.array([token]), place)[0, after]
+
+
+@hypothesis(deadline=None, max_examples=50)
+@given(st.lists(st.floats(0.001, 1), min_size=2, max_size=12), st.floats(0.05, 1))
+def test_the_nucleus_keeps_the_likeliest_up_to_top_p(weights: list[float], top_p: float) -> None:
+    shares = np.array([weights]) / np.sum(weights)
+    kept = nucleus(shares, top_p)
+    assert kept.sum() == pytest.approx(1)
+    inside = kept[0] > 0
+    assert shares[0][inside].sum() >= top_p - 1e-9
+    if inside.sum() > 1:
+        assert shares[0][inside].sum() - shares[0][inside].min() < top_p + 1e-9
+    assert not (~inside).any() or shares[0][inside].min() >= shares[0][~inside].max() - 1e-12
+
+
+def test_windows_of_a_gan_fill_the_bars(encoded: Session, settings: Settings) -> None:
+    store = Store(encoded.root / "data/tokenize/pianoroll")
+    roll = load(settings, "pianoroll", store.folder)
+    torch.manual_seed(0)
+    gan = models.build(settings, "gan", roll)
+    first, same = (sampling.sample(gan, roll, store, settings.generate, 2) for _ in range(2))
+    assert [p.dumps_midi() for p in first] == [p.dumps_midi() for p in same]
+    assert all(96 * (settings.generate.bars - 4) < piece.end() <= 96 * settings.generate.bars for piece in first)
+    assert [track.name for track in first[0].tracks] == ["Soprano", "Alto", "Tenor", "Bass"]

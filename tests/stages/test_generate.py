@@ -1,0 +1,98 @@
+"""Stage generate: as many pieces as asked for, the same for the same seed, from the model that is there."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import VOICES, tiny
+from symusic.core import ScoreTick
+
+from etude.errors import EtudeError
+from etude.outputs import digest, read_json
+from etude.session import Session
+from etude.settings import Settings
+from etude.stages import tokenize
+from etude.stages.generate import run
+
+VARIANTS = pytest.mark.parametrize("variant", ["ngram", "lstm", "gan"])
+
+
+def plan(**changes: object) -> Settings:
+    return tiny(generate={"pieces": 3, **changes})
+
+
+def to(session: Session, out: Path) -> Session:
+    return dataclasses.replace(session, out=out)
+
+
+@VARIANTS
+def test_as_many_pieces_as_asked_for_with_a_manifest(variant: str, trained: Session, tmp_path: Path) -> None:
+    folder = run(plan(), to(trained, tmp_path), variant)
+    assert folder == tmp_path / f"data/generate/{variant}"
+    manifest = read_json(folder / "manifest.json", "")
+    assert [piece["file"] for piece in manifest["pieces"]] == ["00.mid", "01.mid", "02.mid"]
+    assert sorted(file.name for file in folder.iterdir()) == ["00.mid", "01.mid", "02.mid", "manifest.json"]
+    for piece in manifest["pieces"]:
+        score = ScoreTick(folder / piece["file"])
+        assert score.note_num() == piece["notes"] and score.ticks_per_quarter == 24
+        programs = {name: program for name, (program, _) in VOICES.items()}
+        assert all(programs[track.name] == track.program for track in score.tracks)
+    assert sum(piece["notes"] for piece in manifest["pieces"]) > 0
+    trained_with = read_json(trained.root / f"models/{variant}/settings.json", "")
+    assert manifest["settings"] == {"generate": vars(plan().generate), "variant": variant, "key": trained_with["key"]}
+
+
+@VARIANTS
+def test_the_same_seed_gives_the_same_bytes_another_seed_others(variant: str, trained: Session, tmp_path: Path) -> None:
+    first, same, other = (
+        run(plan(seed=seed), to(trained, tmp_path / str(place)), variant) for place, seed in enumerate((1, 1, 2))
+    )
+    assert digest(first) == digest(same)
+    pieces = [{(folder / f"0{number}.mid").read_bytes() for number in range(3)} for folder in (first, other)]
+    assert len(pieces[0]) == 3 and not pieces[0] & pieces[1]
+
+
+def test_more_pieces_begin_with_the_same_ones(trained: Session, tmp_path: Path) -> None:
+    few, many = (run(plan(pieces=count), to(trained, tmp_path / str(count)), "ngram") for count in (2, 5))
+    assert [(few / name).read_bytes() for name in ("00.mid", "01.mid")] == [
+        (many / name).read_bytes() for name in ("00.mid", "01.mid")
+    ]
+
+
+def test_fewer_pieces_replace_more(trained: Session, tmp_path: Path) -> None:
+    for count in (3, 1):
+        folder = run(plan(pieces=count), to(trained, tmp_path), "ngram")
+    assert sorted(file.name for file in folder.iterdir()) == ["00.mid", "manifest.json"]
+
+
+def test_an_absent_model_and_absent_data_name_the_command(encoded: Session, trained: Session, tmp_path: Path) -> None:
+    with pytest.raises(EtudeError, match=r"models/ngram does not exist\. Make it with: etude train model=ngram"):
+        run(plan(), to(encoded, tmp_path), "ngram")
+    shutil.copytree(trained.root / "models", tmp_path / "models")
+    with pytest.raises(EtudeError, match=r"data/tokenize/remi does not exist\..*etude tokenize tokenize=remi"):
+        run(plan(), Session(root=tmp_path, progress=False), "ngram")
+    (tmp_path / "models/ngram/settings.json").unlink()
+    with pytest.raises(EtudeError, match=r"settings\.json does not exist\. Make it with: etude train model=ngram"):
+        run(plan(), Session(root=tmp_path, progress=False), "ngram")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_model_that_was_trained_on_other_data_is_refused(trained: Session, encoded: Session, tmp_path: Path) -> None:
+    session = Session(root=tmp_path, progress=False)
+    shutil.copytree(trained.root / "models", tmp_path / "models")
+    remi = {**tiny().tokenize["remi"], "positions_per_beat": 8}
+    fine = tiny(tokenize={**tiny().tokenize, "remi": remi}, generate={"pieces": 3})
+    tokenize.run(fine, to(encoded, tmp_path), "remi")
+    with pytest.raises(EtudeError, match=r"was trained on other data .* Train it again with: etude train model=lstm"):
+        run(fine, session, "lstm")
+    assert not (tmp_path / "data/generate").exists()
+
+
+def test_the_model_of_a_run_by_hand_comes_before_that_of_the_pipeline(trained: Session, tmp_path: Path) -> None:
+    shutil.copytree(trained.root / "models/ngram", tmp_path / "hand/models/ngram")
+    file = tmp_path / "hand/models/ngram/settings.json"
+    file.write_text(file.read_text().replace(f'"key": "{read_json(file, "")["key"]}"', '"key": "by hand"'))
+    session = dataclasses.replace(to(trained, tmp_path / "hand"), run=tmp_path / "hand")
+    folder = run(plan(), session, "ngram")
+    assert read_json(folder / "manifest.json", "")["settings"]["key"] == "by hand"

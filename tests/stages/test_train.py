@@ -1,0 +1,318 @@
+"""Stage train: what it leaves, what its key depends on, what it tells of its end, and what is refused."""
+
+import csv
+import dataclasses
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Log, tiny
+from filelock import FileLock
+
+from etude import models, representations
+from etude.errors import EtudeError
+from etude.outputs import digest, read_json
+from etude.representations.store import Store
+from etude.session import Session
+from etude.settings import Settings
+from etude.stages import train
+from etude.stages.train import run, training_key
+
+TOKENS = "0" * 64
+FILES = ["history.csv", "result.json", "settings.json", "weights.safetensors"]
+
+
+@pytest.fixture
+def project(encoded: Session, tmp_path: Path) -> Session:
+    """A project with encoded pieces, to be trained in."""
+    root = tmp_path / "project"
+    shutil.copytree(encoded.root / "data/tokenize", root / "data/tokenize")
+    return Session(root=root, progress=False)
+
+
+def changed(settings: Settings, section: str, **changes: object) -> Settings:
+    return dataclasses.replace(settings, **{section: dataclasses.replace(getattr(settings, section), **changes)})
+
+
+def with_model(settings: Settings, variant: str, **changes: object) -> Settings:
+    return dataclasses.replace(settings, models={**settings.models, variant: {**settings.models[variant], **changes}})
+
+
+# --- what it leaves
+
+
+@pytest.mark.parametrize("variant", ["ngram", "lstm", "gan"])
+def test_a_training_leaves_a_whole_model_and_a_whole_report(variant: str, trained: Session) -> None:
+    folder = trained.root / "models" / variant
+    assert sorted(file.name for file in folder.iterdir()) == FILES
+    report = read_json(trained.root / f"reports/train/{variant}.json", "")
+    assert set(report) == {"variant", "key", "result", "history"} and report["variant"] == variant
+    assert report["result"] == read_json(folder / "result.json", "")
+    monitor = "valid/roll_distance" if variant == "gan" else "valid/nats_per_note"
+    scores = {row["step"]: row[monitor] for row in report["history"] if monitor in row}
+    result = report["result"]
+    assert result[monitor] == min(scores.values()) == scores[result["best_step"]]
+    assert result["steps"] == max(scores) == (3 if variant == "ngram" else 4)
+    store = store_of(tiny(), trained, variant)
+    assert (
+        report["key"] == read_json(folder / "settings.json", "")["key"] == training_key(tiny(), variant, store.digest)
+    )
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    assert [{name: float(value) for name, value in row.items() if value} for row in rows] == report["history"]
+
+
+def test_parameters_are_counted(trained: Session) -> None:
+    store = store_of(tiny(), trained, "lstm")
+    model = models.build(tiny(), "lstm", representations.load(tiny(), "remi", store.folder))
+    count = sum(weights.numel() for weights in model.parameters())
+    assert read_json(trained.root / "models/lstm/result.json", "")["parameters"] == count
+
+
+def test_checkpoints_of_a_finished_training_are_removed_and_nothing_is_left_half_written(trained: Session) -> None:
+    assert not list((trained.root / ".checkpoints").rglob("*.ckpt"))
+    assert not list(trained.root.rglob("*.part")) and not list(trained.root.rglob("*.old"))
+
+
+def test_settings_json_holds_only_what_decides_the_training(trained: Session) -> None:
+    found = read_json(trained.root / "models/lstm/settings.json", "")
+    made = found["settings"]
+    data = {"dataset", "ingest", "split", "augment", "tokenize"}
+    assert set(made) == {*data, "models", "optim", "train", "seed"}
+    assert made["models"] == {"lstm": tiny().models["lstm"]} and list(made["tokenize"]) == ["remi"]
+    assert made["optim"] == vars(tiny().optim) and made["seed"] == tiny().train.seed
+    text = (trained.root / "models/lstm/settings.json").read_text()
+    assert str(trained.root) not in text and "progress" not in text and "workers" not in text
+
+
+def test_with_samples_there_is_one_to_hear_and_to_see(project: Session, log: Log) -> None:
+    run(tiny(), dataclasses.replace(project, samples=1), "ngram")
+    folder = project.root / "models/ngram"
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*FILES, "samples"])
+    samples = folder / "samples"
+    assert sorted(file.name for file in samples.iterdir()) == ["00.html", "00.mid", "00.mp3", "00.png"]
+    assert all(file.stat().st_size for file in samples.iterdir())
+
+
+# --- the key
+
+
+def test_the_key_changes_with_model_optim_train_and_data() -> None:
+    settings = tiny()
+    keys = [
+        training_key(settings, "lstm", TOKENS),
+        training_key(settings, "ngram", TOKENS),
+        training_key(settings, "lstm", "1" * 64),
+        training_key(with_model(settings, "lstm", hidden=9), "lstm", TOKENS),
+        training_key(changed(settings, "optim", lr=1e-4), "lstm", TOKENS),
+        training_key(changed(settings, "train", seed=2), "lstm", TOKENS),
+        training_key(changed(settings, "train", threads=2), "lstm", TOKENS),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_key_does_not_change_with_what_comes_after_nor_with_other_variants() -> None:
+    key = training_key(tiny(), "lstm", TOKENS)
+    others = [
+        changed(tiny(), "generate", seed=9, temperature=0.5),
+        changed(tiny(), "evaluate", bootstrap=11),
+        changed(tiny(), "arrange", best=3),
+        with_model(tiny(), "gan", hidden=9),
+    ]
+    assert {training_key(other, "lstm", TOKENS) for other in others} == {key}
+
+
+def test_the_key_changes_with_the_code_that_trains_and_with_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = training_key(tiny(), "lstm", TOKENS)
+    package = tmp_path / "elsewhere/etude"
+    shutil.copytree(ROOT / "src/etude", package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(train, "__file__", str(package / "stages/train.py"))
+    assert training_key(tiny(), "lstm", TOKENS) == key, "another clone of the same code"
+    for file in ("models/gan.py", "tracking/live.py", "stages/report.py", "pages/sample.py"):
+        (package / file).write_text("# another\n")
+    assert training_key(tiny(), "lstm", TOKENS) == key
+    keys = {key}
+    for file in (
+        "models/lstm.py",
+        "models/sequence.py",
+        "training/trainer.py",
+        "training/next_token.py",
+        "representations/remi.py",
+        "representations/store.py",
+        "metrics/likelihood.py",
+        "seeds.py",
+    ):
+        with (package / file).open("a") as stream:
+            stream.write("# another\n")
+        keys.add(training_key(tiny(), "lstm", TOKENS))
+    assert len(keys) == 9
+
+
+def test_key_and_bytes_do_not_change_with_the_session(project: Session, log: Log, tmp_path: Path) -> None:
+    hand = Session(project.root, tmp_path / "hand", workers=7, progress=False, experiment="o", overrides="model=ngram")
+    folders = [run(tiny(), session, "ngram") for session in (project, hand)]
+    assert folders == [project.root / "models/ngram", tmp_path / "hand/models/ngram"]
+    assert log.started[0]["key"] == log.started[1]["key"]
+    assert digest(folders[0]) == digest(folders[1])
+    reports = [top / "reports/train/ngram.json" for top in (project.root, tmp_path / "hand")]
+    assert reports[0].read_bytes() == reports[1].read_bytes()
+    assert "overrides" not in log.started[0]["tags"] and log.started[1]["tags"]["overrides"] == "model=ngram"
+
+
+# --- what it tells of its end
+
+
+def test_a_run_is_told_its_rows_and_that_it_finished(project: Session, log: Log) -> None:
+    folder = run(tiny(), project, "ngram")
+    assert [start["variant"] for start in log.started] == ["ngram"]
+    assert log.started[0]["settings"] == read_json(folder / "settings.json", "")["settings"]
+    report = read_json(project.root / "reports/train/ngram.json", "")
+    assert [{"step": step, **row} for step, row in log.rows] == report["history"]
+    assert log.finished == [(folder, "FINISHED")]
+    assert log.started[0]["tags"]["etude.tokens"] == store_of(tiny(), project, "ngram").digest
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (EtudeError("no"), "FAILED"),
+        (MemoryError(), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (SystemExit(143), "KILLED"),
+    ],
+)
+def test_a_run_is_told_how_it_ended_and_the_old_model_stays(
+    fault: BaseException, status: str, project: Session, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tiny(), project, "ngram")
+    before = digest(project.root / "models"), digest(project.root / "reports")
+
+    def fail(model: Any, task: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr(train, "learn", fail)
+    with pytest.raises(type(fault)):
+        run(with_model(tiny(), "ngram", order=2), project, "ngram")
+    assert log.finished[1:] == [(None, status)]
+    assert (digest(project.root / "models"), digest(project.root / "reports")) == before
+
+
+def test_a_training_that_was_ended_goes_on_from_its_checkpoint(
+    project: Session, log: Log, trained: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etude.training.trainer.LOG_EVERY", 1)
+    keep = log.metrics
+
+    def end(values: Mapping[str, float], step: int) -> None:
+        if step == 3:  # of 4, in the second epoch
+            raise SystemExit(143)
+        keep(values, step)
+
+    monkeypatch.setattr(log, "metrics", end)
+    with pytest.raises(SystemExit):
+        run(tiny(), project, "lstm")
+    kept = project.root / ".checkpoints" / log.started[0]["key"][:16]
+    assert (kept / "last.ckpt").is_file() and not (project.root / "models/lstm").exists()
+    assert log.finished == [(None, "KILLED")]
+    log.rows.clear()
+    monkeypatch.setattr(log, "metrics", keep)
+    run(tiny(), project, "lstm")
+    assert min(step for step, _ in log.rows) == 3 and log.finished[1:] == [(project.root / "models/lstm", "FINISHED")]
+    assert not list(kept.glob("*.ckpt"))
+    weights = [session.root / "models/lstm/weights.safetensors" for session in (project, trained)]
+    assert digest(weights[0]) == digest(weights[1]), "those of the training that was not ended"
+
+
+def test_the_second_of_two_equal_trainings_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with FileLock(tmp_path / "lock"):
+            held.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert held.wait(20)
+    lock = train._alone(tmp_path, "lstm")
+    assert "another training of the same lstm is running; waiting" in capsys.readouterr().out
+    done.set()
+    with lock.acquire(timeout=20):
+        thread.join()
+
+
+# --- what is refused
+
+
+def store_of(settings: Settings, session: Session, variant: str) -> Store:
+    return Store(session.root / "data/tokenize" / settings.models[variant]["representation"])
+
+
+def loaded(session: Session, folder: Path, variant: str = "lstm") -> Any:
+    store = store_of(tiny(), session, variant)
+    return models.load(tiny(), variant, folder, store, representations.load(tiny(), store.folder.name, store.folder))
+
+
+def test_the_model_on_disk_is_the_one_that_was_trained(trained: Session, tmp_path: Path) -> None:
+    model = loaded(trained, trained.root / "models/lstm")
+    assert not model.training
+    assert models.save(model, tmp_path / "again") == digest(trained.root / "models/lstm/weights.safetensors")
+
+
+def test_a_flipped_bit_in_the_weights_is_found(trained: Session, tmp_path: Path) -> None:
+    folder = tmp_path / "lstm"
+    shutil.copytree(trained.root / "models/lstm", folder)
+    loaded(trained, folder)
+    raw = bytearray((folder / "weights.safetensors").read_bytes())
+    raw[-2] ^= 1
+    (folder / "weights.safetensors").write_bytes(raw)
+    with pytest.raises(EtudeError, match=r"weights\.safetensors is damaged or missing.* Run: etude train model=lstm"):
+        loaded(trained, folder)
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(EtudeError, match="damaged or missing"):
+        loaded(trained, folder)
+
+
+def test_the_weights_are_those_of_the_settings_beside_them(trained: Session) -> None:
+    """The settings of now may ask for another width: what was trained is what is loaded."""
+    wide = with_model(tiny(), "lstm", hidden=16)
+    store = store_of(wide, trained, "lstm")
+    representation = representations.load(wide, "remi", store.folder)
+    model = models.load(wide, "lstm", trained.root / "models/lstm", store, representation)
+    assert model.read_out.in_features == 8
+
+
+@pytest.mark.parametrize(
+    ("variant", "name", "said"),
+    [
+        ("lstm", "pianoroll", r"models\.lstm\.representation = pianoroll: LSTM reads tokens, .* gives rolls"),
+        ("gan", "remi", r"models\.gan\.representation = remi: GAN reads rolls, .* gives tokens"),
+    ],
+)
+def test_a_model_that_cannot_read_its_representation_is_refused(
+    variant: str, name: str, said: str, project: Session, log: Log
+) -> None:
+    with pytest.raises(EtudeError, match=said):
+        run(with_model(tiny(), variant, representation=name), project, variant)
+    assert [status for _, status in log.finished] == ["FAILED"] and not (project.root / "models").exists()
+
+
+def test_nothing_begins_without_the_right_data(project: Session, log: Log) -> None:
+    with pytest.raises(EtudeError, match=r"augment\.seed = 0, but this run asks for augment\.seed = 3"):
+        run(changed(tiny(), "augment", seed=3), project, "ngram")
+    with pytest.raises(EtudeError, match='no variant "ngrm"'):
+        run(tiny(), project, "ngrm")
+    tokens = project.root / "data/tokenize/remi/train.npy"
+    raw = bytearray(tokens.read_bytes())
+    raw[-1] ^= 1
+    tokens.write_bytes(raw)
+    with pytest.raises(EtudeError, match=r"train\.npy is damaged"):
+        run(tiny(), project, "ngram")
+    shutil.rmtree(project.root / "data")
+    with pytest.raises(EtudeError, match="Make it with: etude tokenize tokenize=remi"):
+        run(tiny(), project, "ngram")
+    assert log.started == [] and not (project.root / ".checkpoints").exists()

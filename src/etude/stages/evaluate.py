@@ -1,0 +1,145 @@
+"""Stage evaluate: a variant's likelihood, and its samples measured against the real test pieces."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from symusic.core import ScoreTick
+
+from etude.errors import EtudeError
+from etude.metrics.descriptors import UNITS, columns, descriptors
+from etude.metrics.distance import (
+    distances,
+    interval,
+    overall,
+    piece_distances,
+    ranks,
+    rounded,
+    summary,
+)
+from etude.outputs import read_json, whole, write_json
+from etude.pages.figures import distributions
+from etude.progress import follow
+from etude.session import Session
+from etude.settings import Evaluate, Settings
+from etude.stages import main
+
+
+def evaluate(
+    samples: Mapping[str, ScoreTick],
+    real: Mapping[str, np.ndarray],
+    likelihood: Mapping[str, float],
+    settings: Evaluate,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Measure a variant's samples against real pieces.
+
+    Args:
+        samples: file name -> piece; a piece may be empty.
+        real: descriptor -> values of the real test pieces, at ``settings.resolution`` and ``settings.bars``.
+        likelihood: metrics of likelihood by their names; empty for a variant that has none.
+        settings: resolution, bars, bootstrap draws and their seed.
+        progress: show a progress bar.
+
+    Returns:
+        ``metrics`` (flat), ``descriptors`` (mean, its interval, values, distance) and ``pieces`` (rank 0: the most
+        typical of real music), floats as ``etude.metrics.distance.rounded`` leaves them.
+    """
+    scores = follow(samples.values(), "measuring samples", len(samples), progress)
+    ours = columns([descriptors(score, settings.resolution, settings.bars) for score in scores])
+    apart = distances(ours, real)
+    low, high = interval(ours, real, settings.bootstrap, settings.seed)
+    measured = summary(ours, settings.bootstrap, settings.seed)
+    far = piece_distances(ours, real)
+    metrics = {
+        **likelihood,
+        "samples/distance": overall(ours, real),
+        "samples/distance_low": low,
+        "samples/distance_high": high,
+        "samples/pieces": len(samples),
+        "samples/empty": sum(score.note_num() == 0 for score in samples.values()),
+        **{f"samples/{name}_mean": measured[name]["mean"] for name in UNITS},
+    }
+    report: dict[str, Any] = rounded(
+        {
+            "metrics": metrics,
+            "descriptors": {name: {**measured[name], "distance": apart[name]} for name in UNITS if name in apart},
+            "pieces": [
+                {"file": file, "rank": rank, "distance": float(value)}
+                for file, rank, value in zip(samples, ranks(far), far, strict=True)
+            ],
+        }
+    )
+    return report
+
+
+def read_samples(folder: Path, variant: str) -> tuple[dict[str, ScoreTick], list[dict[str, str]]]:
+    """The pieces of data/generate/V by file name, and those that cannot be read, each with its reason.
+
+    Raises:
+        EtudeError: there is no sample, or none that can be read.
+    """
+    again = f"etude generate model={variant}"
+    listed = [piece["file"] for piece in read_json(folder / "manifest.json", made_by=again)["pieces"]]
+    if not listed:
+        raise EtudeError(f"data/generate/{variant} holds no samples. Raise generate.pieces and run: {again}")
+    samples, unreadable = {}, []
+    for file in listed:
+        try:
+            samples[file] = ScoreTick(folder / file)
+        except (OSError, RuntimeError, ValueError) as error:
+            there = (folder / file).is_file()
+            reason = str(error).replace(str(folder / file), file) if there else "the file is missing"
+            unreadable.append({"file": file, "reason": reason})
+    if not samples:
+        first = unreadable[0]
+        raise EtudeError(
+            f"None of the {len(listed)} samples of data/generate/{variant} can be read "
+            f"({first['file']}: {first['reason']}). Make them again with: {again}"
+        )
+    return samples, unreadable
+
+
+def run(settings: Settings, session: Session, variant: str) -> None:
+    """Read a trained variant, its samples and reports/reference.json; write reports/evaluate/V.json and V.png."""
+    settings.model(variant)
+    trained = f"etude train model={variant}"
+    model = session.read(f"models/{variant}", made_by=trained)
+    key = read_json(model / "settings.json", made_by=trained)["key"]
+    made_by = f"etude generate model={variant}"
+    samples, unreadable = read_samples(session.read(f"data/generate/{variant}", made_by=made_by), variant)
+    place = session.read("reports/reference.json", made_by="etude reference")
+    report = read_json(place, made_by="etude reference")
+    for name, value in (("resolution", settings.evaluate.resolution), ("bars", settings.evaluate.bars)):
+        if report[name] != value:
+            raise EtudeError(
+                f"{place} was measured with evaluate.{name} = {report[name]}, and this run has {value}. "
+                "Measure the real pieces again with: etude reference"
+            )
+    real = {name: np.array(found["values"], dtype=float) for name, found in report["descriptors"].items()}
+
+    from etude.metrics.likelihood import likelihood
+
+    found = evaluate(samples, real, likelihood(settings, session, variant), settings.evaluate, session.progress)
+    result = {"variant": variant, "key": key, "unreadable": unreadable, **found}
+    picture = distributions(
+        {name: part["values"] for name, part in result["descriptors"].items()},
+        real,
+        {name: part["distance"] for name, part in result["descriptors"].items()},
+        UNITS,
+        f"{variant}: {len(samples)} samples beside {report['pieces']} real test pieces",
+        f"First {report['bars']} bars of each piece, measured at {report['resolution']} time steps a quarter. "
+        "Dashed: means. Distances in standard deviations of the real pieces.",
+    )
+    with whole(session.write(f"reports/evaluate/{variant}.png")) as part:
+        part.write_bytes(picture)
+    write_json(session.write(f"reports/evaluate/{variant}.json"), result)
+
+    from etude.tracking import publish
+
+    publish(session, variant)
+
+
+if __name__ == "__main__":
+    main(run)

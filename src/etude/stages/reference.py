@@ -1,0 +1,105 @@
+"""Stage reference: the real test pieces measured, and what real music scores against real music."""
+
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from symusic.core import ScoreTick
+
+from etude.errors import EtudeError
+from etude.metrics.descriptors import columns, descriptors
+from etude.metrics.distance import distances, interval, overall, piece_distances, ranks, rounded, summary
+from etude.outputs import read_json, whole, write_json
+from etude.progress import follow
+from etude.session import Session
+from etude.settings import Evaluate, Settings
+from etude.stages import main
+
+
+def reference(
+    test: Mapping[str, ScoreTick],
+    valid: Mapping[str, ScoreTick],
+    settings: Evaluate,
+    progress: bool = False,
+) -> tuple[dict[str, Any], str]:
+    """Measure the real pieces: the report without its example, and the name of the most typical test piece.
+
+    The report says of the test pieces what ``etude.metrics.distance.summary`` gives, and under ``real_against_real``
+    how far the valid pieces are from them, measured as samples are: what perfect samples would score.
+
+    Raises:
+        EtudeError: there is no test piece, no valid piece, or no note in any test piece.
+    """
+    for name, pieces in (("test", test), ("valid", valid)):
+        if not pieces:
+            raise EtudeError(f"data/split deals no piece to {name}. Raise split.{name} and run: etude split")
+    scores = [*test.values(), *valid.values()]
+    rows = [
+        descriptors(score, settings.resolution, settings.bars)
+        for score in follow(scores, "measuring real pieces", len(scores), progress)
+    ]
+    real, other = columns(rows[: len(test)]), columns(rows[len(test) :])
+    far = piece_distances(real, real)
+    if np.isnan(far).all():
+        raise EtudeError("No test piece of data/split has a note. Make the pieces again with: etude ingest")
+    low, high = interval(other, real, settings.bootstrap, settings.seed)
+    report = {
+        "resolution": settings.resolution,
+        "bars": settings.bars,
+        "pieces": len(test),
+        "descriptors": summary(real, settings.bootstrap, settings.seed),
+        "real_against_real": {
+            "distance": overall(other, real),
+            "low": low,
+            "high": high,
+            "pieces": len(valid),
+            "descriptors": distances(other, real),
+        },
+    }
+    return rounded(report), list(test)[ranks(far).index(0)]
+
+
+def run(settings: Settings, session: Session) -> None:
+    """Read data/ingest and data/split; write reports/reference.json and data/reference/ with the most typical piece."""
+    from etude.audio.mixing import mix
+    from etude.audio.mp3 import write_mp3
+    from etude.audio.synthesis import stems
+
+    folder = session.read("data/ingest", made_by="etude ingest")
+    manifest = read_json(folder / "manifest.json", made_by="etude ingest")
+    split = read_json(session.read("data/split", made_by="etude split") / "split.json", made_by="etude split")
+    pieces = {piece["id"]: piece for piece in manifest["pieces"]}
+
+    def load(part: str) -> dict[str, ScoreTick]:
+        scores = {}
+        for name in split[part]:
+            if name not in pieces:
+                raise EtudeError(f"data/split deals {name}, which data/ingest does not hold. Deal again: etude split")
+            try:
+                scores[name] = ScoreTick(folder / pieces[name]["file"])
+            except (OSError, RuntimeError, ValueError) as error:
+                raise EtudeError(
+                    f"{folder / pieces[name]['file']} cannot be read ({error}). Make it again with: etude ingest"
+                ) from None
+        return scores
+
+    test = load("test")
+    report, typical = reference(test, load("valid"), settings.evaluate, session.progress)
+    sound = settings.arrange
+    with whole(session.write("data/reference")) as part:
+        part.mkdir()
+        shutil.copyfile(folder / pieces[typical]["file"], part / "real.mid")
+        audio = mix(stems(test[typical], sound.sample_rate), sound.gain, sound.pan, sound.peak)
+        write_mp3(part / "real.mp3", audio, sound.sample_rate, sound.quality)
+    report["example"] = {
+        "id": typical,
+        "title": pieces[typical]["title"] or typical,
+        "midi": "data/reference/real.mid",
+        "mp3": "data/reference/real.mp3",
+    }
+    write_json(session.write("reports/reference.json"), report)
+
+
+if __name__ == "__main__":
+    main(run)

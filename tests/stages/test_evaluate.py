@@ -1,0 +1,171 @@
+"""Stage evaluate on samples that the test writes."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
+
+from etude.errors import EtudeError
+from etude.metrics.descriptors import UNITS, columns, descriptors
+from etude.outputs import digest
+from etude.pages.figures import distributions
+from etude.session import Session, project_root
+from etude.settings import Evaluate, Settings
+from etude.stages.evaluate import evaluate, run
+from etude.stages.reference import reference
+
+EVALUATE = Evaluate(resolution=12, bars=4, bootstrap=20, seed=0)
+Project = tuple[Settings, Session, list[tuple[str, bool]]]  # and what was published, its report there
+LIKELIHOOD = {"valid/nats_per_note": 0.7512345678, "test/nats_per_note": 0.8}
+
+
+def piece(first: int, step: int = 2, count: int = 8) -> ScoreTick:
+    """A scale of quarters in 4/4."""
+    score = ScoreTick(24)
+    score.time_signatures.append(TimeSignatureTick(0, 4, 4))
+    track = TrackTick(name="Soprano", program=68)
+    for place in range(count):
+        track.notes.append(NoteTick(24 * place, 24, first + step * (place % 5), 80))
+    score.tracks.append(track)
+    return score
+
+
+def real_values(pieces: list[ScoreTick]) -> dict[str, np.ndarray]:
+    return columns([descriptors(score, EVALUATE.resolution, EVALUATE.bars) for score in pieces])
+
+
+REAL = [piece(60), piece(62, 1), piece(59, 3, 12)]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with a trained lstm (its likelihood stands in), four samples and the reference."""
+    published: list[tuple[str, bool]] = []
+    likelihood, tracking = ModuleType("etude.metrics.likelihood"), ModuleType("etude.tracking")
+
+    def publish(session: Session, variant: str) -> None:
+        published.append((variant, (session.root / f"reports/evaluate/{variant}.json").is_file()))
+
+    vars(likelihood)["likelihood"] = lambda settings, session, variant: dict(LIKELIHOOD)
+    vars(tracking)["publish"] = publish
+    monkeypatch.setitem(sys.modules, "etude.metrics.likelihood", likelihood)
+    monkeypatch.setitem(sys.modules, "etude.tracking", tracking)
+    settings = replace(Settings.from_params(project_root() / "params.yaml"), evaluate=EVALUATE)
+
+    (tmp_path / "models/lstm").mkdir(parents=True)
+    (tmp_path / "models/lstm/settings.json").write_text(json.dumps({"key": "abc"}))
+    samples = tmp_path / "data/generate/lstm"
+    samples.mkdir(parents=True)
+    for place in range(4):
+        piece(55 + place, 1 + place).dump_midi(samples / f"{place:02}.mid")
+    listed = [{"file": f"{place:02}.mid"} for place in range(4)]
+    (samples / "manifest.json").write_text(json.dumps({"pieces": listed}))
+    (tmp_path / "reports").mkdir()
+    report, _ = reference(dict(zip("abc", REAL, strict=True)), {"d": piece(61)}, EVALUATE)
+    (tmp_path / "reports/reference.json").write_text(json.dumps(report))
+    return settings, Session(root=tmp_path, progress=False), published
+
+
+def result_of(session: Session) -> dict[str, Any]:
+    return json.loads((session.root / "reports/evaluate/lstm.json").read_text())
+
+
+def test_samples_equal_to_real_pieces_are_at_no_distance_and_others_are() -> None:
+    same = evaluate(dict(zip("abc", REAL, strict=True)), real_values(REAL), {}, EVALUATE)
+    assert same["metrics"]["samples/distance"] == 0
+    other = evaluate({"a": piece(30, 11), "b": piece(31, 10)}, real_values(REAL), {}, EVALUATE)
+    metrics = other["metrics"]
+    assert metrics["samples/distance"] > 1
+    assert metrics["samples/distance_low"] <= metrics["samples/distance"] <= metrics["samples/distance_high"]
+    assert metrics["samples/pitch_range_mean"] == 42
+    assert other["descriptors"]["pitch_range"]["values"] == [44, 40]
+
+
+def test_pieces_are_ranked_and_an_empty_one_comes_last() -> None:
+    found = evaluate({"far": piece(20, 20), "none": ScoreTick(24), "near": piece(60)}, real_values(REAL), {}, EVALUATE)
+    assert {entry["file"]: entry["rank"] for entry in found["pieces"]} == {"near": 0, "far": 1, "none": 2}
+    assert found["pieces"][1]["distance"] is None
+    assert found["metrics"]["samples/pieces"] == 3
+    assert found["metrics"]["samples/empty"] == 1
+
+
+def test_nothing_but_empty_samples_gives_nulls() -> None:
+    found = evaluate({"a": ScoreTick(24), "b": ScoreTick(24)}, real_values(REAL), LIKELIHOOD, EVALUATE)
+    assert found["metrics"]["samples/distance"] is None
+    assert found["metrics"]["samples/empty"] == 2
+    assert found["metrics"]["test/nats_per_note"] == 0.8
+    assert found["descriptors"]["polyphony"]["values"] == [None, None]
+
+
+def test_run_leaves_report_and_figure_publishes_and_is_the_same_again(project: Project) -> None:
+    settings, session, published = project
+    run(settings, session, "lstm")
+    result = result_of(session)
+    assert (result["variant"], result["key"], result["unreadable"]) == ("lstm", "abc", [])
+    assert result["metrics"]["valid/nats_per_note"] == 0.751235
+    assert result["metrics"]["samples/pieces"] == 4
+    assert set(result["descriptors"]) == set(UNITS)
+    assert sorted(entry["rank"] for entry in result["pieces"]) == [0, 1, 2, 3]
+    assert (session.root / "reports/evaluate/lstm.png").read_bytes().startswith(b"\x89PNG")
+    assert published == [("lstm", True)]
+    first = digest(session.root / "reports")
+    run(settings, session, "lstm")
+    assert digest(session.root / "reports") == first
+
+
+def test_a_broken_and_a_missing_sample_are_listed_and_the_rest_goes_on(project: Project) -> None:
+    settings, session, _ = project
+    folder = session.root / "data/generate/lstm"
+    (folder / "01.mid").write_bytes(b"MThd nonsense")
+    (folder / "02.mid").unlink()
+    run(settings, session, "lstm")
+    result = result_of(session)
+    assert [entry["file"] for entry in result["unreadable"]] == ["01.mid", "02.mid"]
+    assert result["unreadable"][1]["reason"] == "the file is missing"
+    assert str(session.root) not in json.dumps(result)
+    assert [entry["file"] for entry in result["pieces"]] == ["00.mid", "03.mid"]
+    for place in (0, 3):
+        (folder / f"{place:02}.mid").write_bytes(b"")
+    with pytest.raises(EtudeError, match=r"None of the 4 samples.*etude generate model=lstm"):
+        run(settings, session, "lstm")
+
+
+def test_no_samples_and_what_was_not_made_are_said(project: Project) -> None:
+    settings, session, _ = project
+    with pytest.raises(EtudeError, match='Did you mean "lstm"'):
+        run(settings, session, "lstn")
+    with pytest.raises(EtudeError, match="etude train model=gan"):
+        run(settings, session, "gan")
+    (session.root / "data/generate/lstm/manifest.json").write_text(json.dumps({"pieces": []}))
+    with pytest.raises(EtudeError, match="holds no samples"):
+        run(settings, session, "lstm")
+
+
+def test_a_reference_of_another_resolution_is_refused(project: Project) -> None:
+    settings, session, _ = project
+    other = replace(settings, evaluate=replace(EVALUATE, resolution=24))
+    with pytest.raises(EtudeError, match=r"evaluate\.resolution = 12, and this run has 24.*etude reference"):
+        run(other, session, "lstm")
+
+
+def test_the_figure_is_the_same_bytes_whatever_the_reader_s_own_style() -> None:
+    import matplotlib
+
+    values: dict[str, list[float | None]] = {
+        "n_pitches_used": [3, 4, None],
+        "scale_consistency": [0.9, 0.9, 0.9],
+        "polyphony": [None, None, None],
+    }
+    real = {"n_pitches_used": np.array([3.0, 5.0]), "scale_consistency": np.array([0.8, 0.85])}
+    given = (values, real, {"n_pitches_used": 0.5, "polyphony": None}, UNITS, "title", "caption")
+    first = distributions(*given)
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black"}):
+        assert distributions(*given) == first
+    assert b"Software" not in first
+    assert distributions({}, {}, {}, UNITS, "title", "caption").startswith(b"\x89PNG")  # nothing to draw is no fault

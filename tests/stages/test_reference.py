@@ -1,0 +1,101 @@
+"""Stage reference on pieces that the test writes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+
+from etude.errors import EtudeError
+from etude.metrics.descriptors import UNITS
+from etude.outputs import digest
+from etude.session import Session
+from etude.settings import Evaluate, Settings
+from etude.stages.reference import reference, run
+
+EVALUATE = Evaluate(resolution=12, bars=4, bootstrap=20, seed=0)
+
+
+def piece(first: int, step: int = 2, count: int = 8) -> ScoreTick:
+    """A scale of quarters in 4/4, in whole tones unless ``step`` says otherwise."""
+    score = ScoreTick(24)
+    score.tempos.append(TempoTick(0, 240))
+    score.time_signatures.append(TimeSignatureTick(0, 4, 4))
+    track = TrackTick(name="Soprano", program=68)
+    for place in range(count):
+        track.notes.append(NoteTick(24 * place, 24, first + step * (place % 5), 80))
+    score.tracks.append(track)
+    return score
+
+
+@pytest.fixture
+def project(tmp_path: Path, settings: Settings) -> Path:
+    """A project of six pieces, three to test, two to valid."""
+    ids = ["a", "b", "c", "d", "e", "f"]
+    (tmp_path / "data/ingest/midi").mkdir(parents=True)
+    (tmp_path / "data/split").mkdir()
+    for place, name in enumerate(ids):
+        piece(60, 1 + place % 3, 8 + place).dump_midi(tmp_path / f"data/ingest/midi/{name}.mid")
+    listed = [{"id": name, "file": f"midi/{name}.mid", "title": f"Title {name}"} for name in ids]
+    (tmp_path / "data/ingest/manifest.json").write_text(json.dumps({"pieces": listed}))
+    (tmp_path / "data/split/split.json").write_text(json.dumps({"train": ["f"], "valid": ["d", "e"], "test": ids[:3]}))
+    return tmp_path
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The committed settings, shrunk."""
+    from dataclasses import replace
+
+    from etude.session import project_root
+
+    return replace(Settings.from_params(project_root() / "params.yaml"), evaluate=EVALUATE)
+
+
+def test_measures_test_pieces_and_real_against_real() -> None:
+    test = {"low": piece(48), "middle": piece(50), "wide": piece(40, 9)}
+    report, typical = reference(test, {"other": piece(49)}, EVALUATE)
+    assert report["pieces"] == 3
+    assert (report["resolution"], report["bars"]) == (12, 4)
+    assert set(report["descriptors"]) == set(UNITS)
+    assert report["descriptors"]["pitch_range"]["values"] == [8.0, 8.0, 36.0]
+    assert report["descriptors"]["drum_in_pattern_rate"]["mean"] is None
+    against = report["real_against_real"]
+    assert against["low"] <= against["distance"] <= against["high"]
+    assert against["pieces"] == 1
+    assert typical in ("low", "middle")
+
+
+def test_the_same_pieces_are_at_no_distance() -> None:
+    test = {"a": piece(48), "b": piece(50, 3)}
+    assert reference(test, test, EVALUATE)[0]["real_against_real"]["distance"] == 0
+
+
+def test_no_pieces_and_no_notes_are_said() -> None:
+    with pytest.raises(EtudeError, match=r"split\.valid"):
+        reference({"a": piece(48)}, {}, EVALUATE)
+    with pytest.raises(EtudeError, match="No test piece"):
+        reference({"a": ScoreTick(24)}, {"b": piece(48)}, EVALUATE)
+
+
+def test_run_leaves_report_and_example_and_the_same_bytes_again(project: Path, settings: Settings) -> None:
+    session = Session(root=project, progress=False)
+    run(settings, session)
+    report = json.loads((project / "reports/reference.json").read_text())
+    example = report["example"]
+    assert example["title"] == f"Title {example['id']}"
+    assert digest(project / example["midi"]) == digest(project / f"data/ingest/midi/{example['id']}.mid")
+    assert (project / example["mp3"]).stat().st_size > 1000
+    first = digest(project / "reports"), digest(project / "data/reference")
+    run(settings, session)
+    assert (digest(project / "reports"), digest(project / "data/reference")) == first
+
+
+def test_a_damaged_piece_and_an_unknown_one_are_named(project: Path, settings: Settings) -> None:
+    session = Session(root=project, progress=False)
+    (project / "data/ingest/midi/a.mid").write_bytes(b"MThd")
+    with pytest.raises(EtudeError, match=r"a\.mid cannot be read.*etude ingest"):
+        run(settings, session)
+    (project / "data/split/split.json").write_text(json.dumps({"valid": ["d"], "test": ["zz"]}))
+    with pytest.raises(EtudeError, match=r"deals zz.*etude split"):
+        run(settings, session)

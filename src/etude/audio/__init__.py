@@ -1,0 +1,1 @@
+"""Pieces made audible: synthesis, mixing, mp3."""

@@ -1,0 +1,71 @@
+"""Mixing: stems with gain and pan become one stereo sound with a given peak."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from etude.errors import EtudeError
+
+
+def placed(
+    stems: Mapping[str, np.ndarray], gain: Mapping[str, float], pan: Mapping[str, float], peak: float
+) -> dict[str, np.ndarray]:
+    """Stems as they sound in the mix: with gain and pan, and scaled so that their sum has the given peak.
+
+    The pan has constant power: the channels are scaled by sqrt(2) cos(a) and sqrt(2) sin(a), a = (pan + 1) pi / 4, so
+    that the middle leaves a stem as it is and the squares always sum to 2.
+
+    Args:
+        stems: track name -> (2, samples), all of the same length.
+        gain: track name -> dB; a track without one gets 0. Names that no stem has are passed over.
+        pan: track name -> place from -1 (left) to 1 (right); a track without one gets 0.
+        peak: the highest absolute sample of the sum, in dBFS (0 is full scale).
+
+    Returns:
+        Track name -> (2, samples), float64, in the order of ``stems``. Silence stays silence.
+
+    Raises:
+        EtudeError: there is no stem, their lengths differ, or a gain or a place is out of range.
+    """
+    if not stems:
+        raise EtudeError("There is nothing to mix: the piece has no stems.")
+    shapes = {stem.shape for stem in stems.values()}
+    if len(shapes) > 1:
+        raise EtudeError(f"Stems of one piece must have one length; these have the shapes {sorted(shapes)}.")
+    parts = {}
+    for name, stem in stems.items():
+        level = 10 ** (_number(gain, name, "gain", -120, 40) / 20)
+        angle = (_number(pan, name, "pan", -1, 1) + 1) * math.pi / 4
+        parts[name] = np.array([[math.cos(angle)], [math.sin(angle)]]) * math.sqrt(2) * level * stem  # (2, samples)
+    highest = float(np.abs(_sum(parts)).max(initial=0.0))
+    scale = 10 ** (peak / 20) / highest if highest > 0 else 1.0
+    return {name: part * scale for name, part in parts.items()}
+
+
+def mix(
+    stems: Mapping[str, np.ndarray], gain: Mapping[str, float], pan: Mapping[str, float], peak: float
+) -> np.ndarray:
+    """The sum of stems, (2, samples) float32, with its peak at ``peak``; arguments and errors as in :func:`placed`."""
+    return _sum(placed(stems, gain, pan, peak)).astype(np.float32)
+
+
+def _sum(parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    first, *others = parts.values()
+    total = first.copy()
+    for part in others:
+        total += part
+    return total
+
+
+def decibels(level: float) -> float:
+    """A level (1 is full scale) in dBFS; silence gives minus infinity."""
+    return 20 * math.log10(level) if level > 0 else -math.inf
+
+
+def _number(values: Mapping[str, Any], name: str, key: str, low: float, high: float) -> float:
+    value = values.get(name, 0.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise EtudeError(f"arrange.{key}.{name} = {value!r} must be a number between {low} and {high}.")
+    return float(value)

@@ -1,0 +1,78 @@
+"""Synthesis: each track of a piece rendered alone, on its General MIDI program."""
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import symusic
+from symusic.core import ScoreTick
+
+from etude.errors import EtudeError
+
+SOUNDFONT = "TimGM6mb.sf2"  # comes with pretty_midi
+TAIL = 1.0  # seconds after the last note's end, for its release
+EMPTY = 1.0  # seconds of silence that a piece without notes lasts, before the tail
+
+
+@cache
+def soundfont() -> Path:
+    """The General MIDI soundfont that the pretty_midi package brings, found without importing that package."""
+    found = importlib.util.find_spec("pretty_midi")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        if (path := Path(folder) / SOUNDFONT).is_file():
+            return path
+    raise EtudeError(
+        f"The package pretty_midi with its soundfont {SOUNDFONT} is not installed. Install it with: make repro"
+    )
+
+
+def track_names(score: ScoreTick) -> list[str]:
+    """A name for each track, in order: its own, or ``Track 2``; a name that comes again is numbered (``Violin 2``)."""
+    names: list[str] = []
+    for place, track in enumerate(score.tracks, start=1):
+        name = first = track.name.strip() or f"Track {place}"
+        again = 1
+        while name in names:
+            again += 1
+            name = f"{first} {again}"
+        names.append(name)
+    return names
+
+
+def stems(score: ScoreTick, sample_rate: int) -> dict[str, np.ndarray]:
+    """Render each track alone.
+
+    Args:
+        score: a piece in ticks.
+        sample_rate: samples a second.
+
+    Returns:
+        Track name (see :func:`track_names`) -> float32 samples of shape (2, samples), in the order of the tracks. All
+        have the same length: the piece and one second for the last release. A track without notes is silent, so is a
+        piece without notes, which lasts two seconds; a piece without tracks has one silent stem, ``Silence``. Levels
+        are the soundfont's own: a sum of stems can exceed 1. The same piece gives the same bytes.
+    """
+    timed: Any = score.to("second")
+    ends = [float(note.time + note.duration) for track in timed.tracks for note in track.notes]
+    end = max(ends, default=EMPTY)
+    samples = round((end + TAIL) * sample_rate)
+    synthesizer = symusic.Synthesizer(soundfont(), sample_rate, 0)
+    return {
+        name: _render(synthesizer, timed, place, end + TAIL, samples) for place, name in enumerate(track_names(score))
+    } or {"Silence": np.zeros((2, samples), np.float32)}
+
+
+def _render(synthesizer: Any, timed: Any, place: int, seconds: float, samples: int) -> np.ndarray:
+    stem = np.zeros((2, samples), np.float32)
+    if not len(timed.tracks[place].notes):
+        return stem  # the synthesizer refuses a score without notes
+    alone = timed.copy()
+    track = alone.tracks[place]
+    # The synthesizer stops at the last note's end and would cut its release: a silent note later keeps it going.
+    track.notes.append(symusic.Note(seconds, 0.01, 60, 0, ttype="second"))
+    alone.tracks = [track]
+    sound = np.asarray(synthesizer.render(alone, stereo=True))[:, :samples]
+    stem[:, : sound.shape[1]] = sound
+    return stem

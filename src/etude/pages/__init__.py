@@ -1,0 +1,1 @@
+"""Pictures of pieces and self-contained pages."""

@@ -1,0 +1,159 @@
+"""Piano rolls: a piece as a picture, and as the plain numbers that a page draws."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from symusic.core import ScoreTick
+
+from etude.audio.synthesis import track_names
+
+# One colour a voice, from the top voice down, told apart by the colour-blind too (Okabe and Ito 2008, adapted).
+VOICES = ("#d55e00", "#0072b2", "#009e73", "#a5599b", "#b58900", "#56b4e9", "#8c6d5a", "#7f7f7f")
+INK, FAINT = "#333333", "#dddddd"
+NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+MOST_BARS = 24  # of the width of a picture; a longer piece is drawn denser
+
+
+def colour(place: int) -> str:
+    """The colour of the track at a place."""
+    return VOICES[place % len(VOICES)]
+
+
+def pitch_name(pitch: int) -> str:
+    """A MIDI pitch by name and octave; 60 is C4."""
+    return f"{NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def end_of(score: ScoreTick) -> int:
+    """The tick at which the last note ends; 0 in a piece without notes."""
+    return max((int(note.time + note.duration) for track in score.tracks for note in track.notes), default=0)
+
+
+def bar_lines(score: ScoreTick) -> list[int]:
+    """The ticks at which bars begin, and the end of the last bar, so that n bars have n + 1 lines.
+
+    Bars are counted from tick 0 by the time signatures (4/4 where there is none); a signature in mid-bar begins a bar.
+    The last bar is the one in which the last note ends. A piece without notes has one bar.
+    """
+    signatures = sorted((int(s.time), s.numerator, s.denominator) for s in score.time_signatures)
+    end = end_of(score)
+    lines, measure = [0], 4 * score.ticks_per_quarter
+    while True:
+        for time, numerator, denominator in signatures:
+            if time <= lines[-1]:
+                measure = max(1, 4 * score.ticks_per_quarter * numerator // max(1, denominator))
+        following = lines[-1] + measure
+        change = next((time for time, _, _ in signatures if lines[-1] < time < following), None)
+        if change is not None and change < end:
+            following = change
+        lines.append(following)
+        if following >= end:
+            return lines
+
+
+def picture(score: ScoreTick, path: Path, title: str = "") -> None:
+    """Draw a piece as a PNG: time in bars across, pitch upwards, one colour a voice.
+
+    The same piece gives the same bytes. A piece without notes gives an empty grid.
+
+    Args:
+        score: a piece in ticks.
+        path: where to write.
+        title: a line above the picture.
+    """
+    lines = bar_lines(score)
+    pitches = [note.pitch for track in score.tracks for note in track.notes]
+    low, high = (min(pitches) - 2, max(pitches) + 2) if pitches else (58, 74)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever the user's own settings are
+        figure = Figure(figsize=(2.0 + 0.45 * min(max(len(lines) - 1, 8), MOST_BARS), 4.2), dpi=110)
+        figure.set_layout_engine("constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        for pitch in range(low, high + 1):
+            if pitch % 12 in (1, 3, 6, 8, 10):  # the black keys
+                axes.axhspan(pitch - 0.5, pitch + 0.5, color="#f5f5f5", linewidth=0, zorder=0)
+            elif pitch % 12 == 0:
+                axes.axhline(pitch - 0.5, color=FAINT, linewidth=0.6, zorder=1)
+        for line in lines:
+            axes.axvline(line, color="#bbbbbb", linewidth=0.7, zorder=1)
+        handles = []
+        for place, (name, track) in enumerate(zip(track_names(score), score.tracks, strict=True)):
+            boxes = [Rectangle((note.time, note.pitch - 0.42), note.duration, 0.84) for note in track.notes]
+            axes.add_collection(
+                PatchCollection(boxes, facecolor=colour(place), edgecolor="white", linewidth=0.5, alpha=0.9, zorder=2)
+            )
+            handles.append(Patch(facecolor=colour(place), label=name))
+        axes.set_xlim(0, lines[-1])
+        axes.set_ylim(low - 0.5, high + 0.5)
+        step = max(1, -(-(len(lines) - 1) // 16))
+        axes.set_xticks(lines[:-1:step], [str(bar) for bar in range(1, len(lines), step)])
+        named = [pitch for pitch in range(low, high + 1) if pitch % 12 in (0, 4, 7)]
+        axes.set_yticks(named, [pitch_name(pitch) for pitch in named])
+        axes.tick_params(length=0, labelsize=8, colors=INK)
+        axes.set_xlabel("bar", fontsize=9, color=INK)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
+        if handles:
+            figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+        figure.savefig(path, format="png", facecolor="white", metadata={"Software": None})
+
+
+def roll(score: ScoreTick, seconds: float | None = None) -> dict[str, Any]:
+    """The numbers that a page draws a piano roll from, times in whole milliseconds.
+
+    Args:
+        score: a piece in ticks.
+        seconds: notes from here on are left out, and those that sound across are cut.
+
+    Returns:
+        ``tracks``: a name and notes (onset, duration, pitch) each; ``bars``: where bars begin and the last ends;
+        ``end``: the last note's end; ``low``, ``high``: the lowest and highest pitch (of the middle octave, if none).
+    """
+    limit = round(1000 * seconds) if seconds is not None else None
+    lines = bar_lines(score)
+    marks = _milliseconds(score, lines)
+    tracks, end, pitches = [], 0, []
+    for name, track in zip(track_names(score), score.tracks, strict=True):
+        onsets = _milliseconds(score, [int(note.time) for note in track.notes])
+        ends = _milliseconds(score, [int(note.time + note.duration) for note in track.notes])
+        notes = []
+        for note, onset, stop in zip(track.notes, onsets, ends, strict=True):
+            if limit is None or onset < limit:
+                stop = stop if limit is None else min(stop, limit)
+                notes.append([onset, stop - onset, int(note.pitch)])
+                end = max(end, stop)
+                pitches.append(int(note.pitch))
+        tracks.append({"name": name, "notes": sorted(notes)})
+    return {
+        "tracks": tracks,
+        "bars": [mark for mark in marks if limit is None or mark <= limit],
+        "end": end,
+        "low": min(pitches, default=60),
+        "high": max(pitches, default=72),
+    }
+
+
+def _milliseconds(score: ScoreTick, ticks: list[int]) -> list[int]:
+    """The times of ``ticks`` under the piece's tempos (120 quarters a minute before the first)."""
+    tempos = sorted((int(tempo.time), float(tempo.qpm)) for tempo in score.tempos)
+    if not tempos or tempos[0][0] > 0:
+        tempos.insert(0, (0, 120.0))
+    starts, seconds = [0.0], 0.0
+    for (time, qpm), (following, _) in pairwise(tempos):
+        seconds += (following - time) * 60 / qpm / score.ticks_per_quarter
+        starts.append(seconds)
+    places = np.searchsorted([time for time, _ in tempos], ticks, side="right") - 1
+    return [
+        round(1000 * (starts[place] + (tick - tempos[place][0]) * 60 / tempos[place][1] / score.ticks_per_quarter))
+        for tick, place in zip(ticks, places.tolist(), strict=True)
+    ]

@@ -1,0 +1,134 @@
+"""Stage arrange: each variant's best pieces as sound: stems on General MIDI programs, mix, mp3, picture and page."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from symusic.core import ScoreTick
+
+from etude import settings as sections
+from etude.audio.mixing import decibels, mix, placed
+from etude.audio.mp3 import write_mp3
+from etude.audio.synthesis import stems
+from etude.errors import EtudeError
+from etude.outputs import read_json, whole, write_json, write_text
+from etude.pages.pianoroll import picture
+from etude.pages.sample import page
+from etude.progress import follow
+from etude.session import Session
+from etude.settings import Settings
+from etude.stages import main
+
+DIGITS = 1  # of levels and lengths in the report: processors differ in the last bits of a sample
+
+
+def best(pieces: Sequence[Mapping[str, Any]], count: int) -> list[str]:
+    """The files of the ``count`` pieces with the lowest rank, the best first; of equal ranks the first by name."""
+    ranked = sorted((piece for piece in pieces if piece.get("rank") is not None), key=lambda p: (p["rank"], p["file"]))
+    return [str(piece["file"]) for piece in ranked[:count]]
+
+
+def arrange(score: ScoreTick, settings: sections.Arrange) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any]]:
+    """Render a piece.
+
+    Returns:
+        The stems as they sound in the mix, with gain and pan, track name -> (2, samples); their sum, the mix,
+        (2, samples), its peak at ``arrange.peak`` dBFS; and what there is to say: ``seconds``, ``peak_dbfs`` and
+        ``rms_dbfs`` of the mix (``None`` for silence), and of each track its ``notes``, ``program`` and ``rms_dbfs``.
+    """
+    alone = stems(score, settings.sample_rate)
+    mixed = mix(alone, settings.gain, settings.pan, settings.peak)
+    alone = placed(alone, settings.gain, settings.pan, settings.peak)
+    tracks = [
+        {
+            "name": name,
+            "notes": len(track.notes),
+            "program": track.program,
+            "rms_dbfs": _level(_rms(stem)),
+        }
+        for (name, stem), track in zip(alone.items(), score.tracks, strict=False)
+    ]
+    told = {
+        "seconds": round(mixed.shape[1] / settings.sample_rate, DIGITS),
+        "peak_dbfs": _level(float(np.abs(mixed).max(initial=0.0))),
+        "rms_dbfs": _level(_rms(mixed)),
+        "tracks": tracks,
+    }
+    return alone, mixed, told
+
+
+def _rms(audio: np.ndarray) -> float:
+    return math.sqrt(float(np.mean(np.square(audio, dtype=np.float64)))) if audio.size else 0.0
+
+
+def _level(level: float) -> float | None:
+    value = decibels(level)
+    return round(value, DIGITS) + 0.0 if math.isfinite(value) else None
+
+
+def file_names(names: Sequence[str]) -> Iterator[str]:
+    """For each track name a name that any file system takes, none of them twice (letter case apart)."""
+    taken: set[str] = set()
+    for name in names:
+        first = plain = re.sub(r"[^\w.-]+", "_", name).strip("._") or "track"
+        again = 1
+        while plain.lower() in taken:
+            again += 1
+            plain = f"{first}_{again}"
+        taken.add(plain.lower())
+        yield plain
+
+
+def run(settings: Settings, session: Session, variant: str) -> None:
+    """Read data/generate/V and reports/evaluate/V.json; write data/arrange/V/ and reports/arrange/V.json."""
+    settings.model(variant)
+    sampled, measured = f"etude generate model={variant}", f"etude evaluate model={variant}"
+    folder = session.read(f"data/generate/{variant}", made_by=sampled)
+    report = read_json(session.read(f"reports/evaluate/{variant}.json", made_by=measured), made_by=measured)
+    files = best(report["pieces"], settings.arrange.best)
+    if not files:
+        raise EtudeError(f"reports/evaluate/{variant}.json names no piece. Make it again with: {measured}")
+    told = []
+    with whole(session.write(f"data/arrange/{variant}")) as part:
+        part.mkdir()
+        for file in follow(files, f"arranging {variant}", len(files), session.progress):
+            score = _read(folder / file, sampled, measured)
+            name = Path(file).stem
+            alone, mixed, facts = arrange(score, settings.arrange)
+            score.dump_midi(part / f"{name}.mid")
+            (part / name).mkdir()
+            sounds = {part / f"{name}.mp3": mixed}
+            for track, stem in zip(file_names(list(alone)), alone.values(), strict=True):
+                sounds[part / name / f"{track}.mp3"] = stem
+            with ThreadPoolExecutor(session.workers) as pool:  # nearly all the time is the encoder's, outside Python
+                list(pool.map(_write, sounds, sounds.values(), [settings.arrange] * len(sounds)))
+            title = f"{variant}, {name}"
+            picture(score, part / f"{name}.png", title)
+            html = page(score, (part / f"{name}.mp3").read_bytes(), title)
+            write_text(part / f"{name}.html", html)
+            told.append({"file": f"{name}.mp3", **facts})
+    write_json(
+        session.write(f"reports/arrange/{variant}.json"),
+        {"variant": variant, "key": report.get("key"), "sample_rate": settings.arrange.sample_rate, "pieces": told},
+    )
+
+
+def _read(path: Path, sampled: str, measured: str) -> ScoreTick:
+    if not path.is_file():
+        raise EtudeError(f"{path} does not exist, and it was measured. Make both again with: {sampled} and {measured}")
+    try:
+        return ScoreTick.from_file(path)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise EtudeError(f"{path} cannot be read ({error}). Make it again with: {sampled}") from None
+
+
+def _write(path: Path, audio: np.ndarray, settings: sections.Arrange) -> None:
+    write_mp3(path, audio, settings.sample_rate, settings.quality)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,443 @@
+"""Stage report: everything that was made and measured on one self-contained page, and the README's results table."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from symusic.core import ScoreTick
+
+from etude.audio.mp3 import read_mp3
+from etude.errors import EtudeError
+from etude.metrics.descriptors import UNITS
+from etude.outputs import read_json, write_json, write_text
+from etude.pages.charts import GROUNDS, curves, strips
+from etude.pages.pianoroll import roll
+from etude.pages.sample import Sound, excerpt, look, mp3_bytes
+from etude.pages.templates import inline, render
+from etude.session import Session
+from etude.settings import Settings
+from etude.stages import main
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+SECONDS = 30.0  # of each player on the page
+QUALITY = 0.1  # of their mp3: the page must stay small, data/arrange has the better sound
+SOUND_BYTES = 2_800_000  # of all players together; more variants get shorter excerpts
+DASH = "–"
+MEASURES = {  # what the measures of a training history are called on the page
+    "valid/nats_per_note": "nats per note, valid pieces",
+    "train/nats_per_token": "nats per token, train batches",
+    "train/generator_loss": "generator loss, train batches",
+    "train/discriminator_loss": "discriminator loss, train batches",
+    "valid/roll_distance": "distance of generated rolls to valid rolls",
+}
+COLUMNS = (  # of the results table: heading, unit
+    ("valid", "nats per note"),
+    ("test", "nats per note"),
+    ("test", "nats per piece"),
+    ("distance to real music", "standard deviations [95 % interval]"),
+    ("parameters", ""),
+    ("best step / steps", ""),
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the earlier stages left, as read from their files; the mappings are by variant."""
+
+    download: Mapping[str, Any]
+    ingest: Mapping[str, Any]
+    split: Mapping[str, Any]
+    leakage: Mapping[str, Any]
+    augment: Mapping[str, Any]
+    reference: Mapping[str, Any]
+    train: Mapping[str, Mapping[str, Any]]
+    generate: Mapping[str, Mapping[str, Any]]
+    evaluate: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece to show: its notes, and its sound (channels, samples)."""
+
+    title: str
+    caption: str
+    score: ScoreTick
+    audio: np.ndarray
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the results table: its texts, which are the best of their column, and whether it has no likelihood."""
+
+    name: str
+    cells: tuple[str, ...]
+    best: tuple[bool, ...]
+    unlikely: bool = False
+
+
+def results(evidence: Evidence) -> list[Row]:
+    """The results table: a row a variant in the order of ``evidence.train``, then real music against real music."""
+    numbers: dict[str, list[float | None]] = {}
+    rows = []
+    for variant in evidence.train:
+        metrics = evidence.evaluate[variant]["metrics"]
+        numbers[variant] = [
+            metrics.get(name)
+            for name in ("valid/nats_per_note", "test/nats_per_note", "test/nats_per_piece", "samples/distance")
+        ]
+    lowest = [
+        min((value for value in column if value is not None), default=None)
+        for column in zip(*numbers.values(), strict=True)
+    ]
+    for variant, trained in evidence.train.items():
+        metrics, result, row = evidence.evaluate[variant]["metrics"], trained["result"], numbers[variant]
+        steps = whole_number(result.get("steps"))
+        if result.get("best_step") is not None and result.get("steps"):
+            steps = f"{whole_number(result['best_step'])} / {steps}"
+        cells = (
+            decimal(row[0], 3),
+            decimal(row[1], 3),
+            decimal(row[2], 1),
+            spread(row[3], metrics.get("samples/distance_low"), metrics.get("samples/distance_high")),
+            whole_number(result.get("parameters")),
+            steps,
+        )
+        best = tuple(value is not None and value == low for value, low in zip(row, lowest, strict=True))
+        rows.append(Row(variant, cells, (*best, False, False), row[0] is None and row[1] is None))
+    real = evidence.reference["real_against_real"]
+    cell = spread(real.get("distance"), real.get("low"), real.get("high"))
+    rows.append(Row("real music", (DASH, DASH, DASH, cell, DASH, DASH), (False,) * 6))
+    return rows
+
+
+def flat_results(evidence: Evidence) -> dict[str, dict[str, float]]:
+    """Each variant's numbers, for ``dvc metrics show`` and ``dvc exp show``."""
+    found = {}
+    for variant, trained in evidence.train.items():
+        numbers = {**trained["result"], **evidence.evaluate[variant]["metrics"]}
+        kept = [name for name in sorted(numbers) if not name.endswith("_mean") and numbers[name] is not None]
+        found[variant] = {name: round(float(numbers[name]), 6) for name in kept}
+    return found
+
+
+def markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
+    """The results table in Markdown, with its notes below."""
+    heads = ["variant"] + [f"{name}, {unit}" if unit else name for name, unit in COLUMNS]
+    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * len(COLUMNS)]
+    for row in rows:
+        cells = [f"**{cell}**" if best else cell for cell, best in zip(row.cells, row.best, strict=True)]
+        lines.append(f"| {row.name}{'¹' if row.unlikely else ''} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *(f"{note}  " for note in notes[:-1]), *notes[-1:]]) + "\n"
+
+
+def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
+    """What has to be said below the results table."""
+    reference = evidence.reference
+    counts = [len(evidence.generate[variant]["pieces"]) for variant in evidence.train]
+    drawn = f"{min(counts)}" if len(set(counts)) == 1 else f"{min(counts, default=0)} to {max(counts, default=0)}"
+    notes = [
+        "Lower is better in every column of nats and in the distance; the best of each is bold. Nats per note: how "
+        "surprised a model is by each note of pieces that it has not seen (natural logarithm).",
+        f"Distance: how far the measures of {drawn} samples lie from those of {reference['pieces']} real test pieces: "
+        "the mean over all measures, in standard deviations of real music, in brackets the 95 % bootstrap interval. "
+        f"Of each piece the first {reference['bars']} bars are measured, at {reference['resolution']} steps a quarter.",
+        "Real music: valid pieces measured as if they were samples. This is what a perfect model would score.",
+    ]
+    if any(row.unlikely for row in rows):
+        notes.append("¹ Draws music without giving it a probability, so has no likelihood: judge it by its samples.")
+    return notes
+
+
+def decimal(value: float | None, digits: int) -> str:
+    """A number with a fixed count of decimals; a dash where there is none."""
+    return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def whole_number(value: float | None) -> str:
+    """A whole number with thousands set apart; a dash where there is none."""
+    return DASH if value is None else f"{round(value):,}"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """A count with its noun: ``1 piece``, ``1,200 pieces``."""
+    return f"{whole_number(count)} {one if count == 1 else many}"
+
+
+def plain(name: str) -> str:
+    """A descriptor's name as a page shows it: ``n_pitches_used`` is ``pitches used``."""
+    return name.removeprefix("n_").replace("_", " ")
+
+
+def spread(value: float | None, low: float | None, high: float | None) -> str:
+    """A value with its interval: ``0.31 [0.28, 0.35]``."""
+    return decimal(value, 3) if low is None or high is None else f"{decimal(value, 3)} [{low:.2f}, {high:.2f}]"
+
+
+def in_readme(text: str, block: str) -> str:
+    """A README's text with ``block`` between its two markers, unchanged where it has neither.
+
+    Raises:
+        EtudeError: one marker is missing, comes twice, or they are in the wrong order.
+    """
+    counts = text.count(BEGIN), text.count(END)
+    if counts == (0, 0):
+        return text
+    if counts != (1, 1) or text.index(BEGIN) > text.index(END):
+        raise EtudeError(f"README.md must have {BEGIN} once, and {END} once after it. Set both, or take both out.")
+    head, rest = text.split(BEGIN)
+    return f"{head}{BEGIN}\n\n{block}\n{END}{rest.split(END)[1]}"
+
+
+def pictures(draw: Any, *arguments: Any) -> dict[str, str]:
+    """One chart on each ground, as addresses within the page."""
+    return {name: inline(draw(*arguments, ground), "image/png") for name, ground in GROUNDS.items()}
+
+
+def training(evidence: Evidence) -> list[dict[str, Any]]:
+    """The charts of training: ``title`` and pictures, one a measure, likelihood first."""
+    order = list(evidence.train)
+    known = {name for trained in evidence.train.values() for row in trained["history"] for name in row if "/" in name}
+    charts = []
+    for measure in sorted(known, key=lambda name: (name not in MEASURES, [*MEASURES, name].index(name), name)):
+        lines, levels = {}, {}
+        for variant, trained in evidence.train.items():
+            points = [(row["step"], row[measure]) for row in trained["history"] if row.get(measure) is not None]
+            if len(points) > 1:
+                lines[variant] = points
+            elif points:
+                levels[variant] = points[0][1]
+            elif trained["result"].get(measure) is not None:
+                levels[variant] = trained["result"][measure]
+        if lines or levels:
+            title = MEASURES.get(measure, measure)
+            charts.append({"title": title, **pictures(curves, lines, levels, order)})
+    return charts
+
+
+def measures(evidence: Evidence) -> tuple[list[dict[str, Any]], list[str]]:
+    """The charts of descriptors, ``title`` and pictures, in the order of ``UNITS``; and the names of those that have no
+    values or one and the same value everywhere, which get no chart.
+    """
+    real, order = evidence.reference["descriptors"], list(evidence.train)
+    charts, silent = [], []
+    for name in sorted(real, key=lambda name: ([*UNITS, name].index(name), name)):
+        ours = {variant: values_of(evidence.evaluate[variant]["descriptors"].get(name)) for variant in order}
+        theirs = values_of(real[name])
+        if len({value for values in (theirs, *ours.values()) for value in values if value is not None}) < 2:
+            silent.append(plain(name))
+            continue
+        drawn = pictures(strips, theirs, ours, order, UNITS.get(name, ""))
+        charts.append({"title": plain(name), **drawn})
+    return charts, silent
+
+
+def values_of(descriptor: Mapping[str, Any] | None) -> list[float | None]:
+    """The values of one descriptor; none where it was not measured."""
+    return list(descriptor["values"]) if descriptor else []
+
+
+def numbers(evidence: Evidence) -> list[dict[str, Any]]:
+    """The descriptors as a table: mean of real music, then mean and distance of each variant."""
+    rows = []
+    real = evidence.reference["descriptors"]
+    for name in sorted(real, key=lambda name: ([*UNITS, name].index(name), name)):
+        cells = [(decimal(real[name]["mean"], 3), "")]
+        for variant in evidence.train:
+            found = evidence.evaluate[variant]["descriptors"].get(name, {})
+            cells.append((decimal(found.get("mean"), 3), decimal(found.get("distance"), 2)))
+        rows.append({"name": plain(name), "unit": UNITS.get(name, ""), "cells": cells})
+    return rows
+
+
+def facts(evidence: Evidence) -> list[tuple[str, str]]:
+    """The data in numbers: name and text."""
+    pieces = evidence.ingest["pieces"]
+    families = evidence.split["families"]
+    rows = [
+        ("Pieces", whole_number(len(pieces))),
+        ("Bars", whole_number(sum(piece["bars"] for piece in pieces))),
+        ("Notes", whole_number(sum(piece["notes"] for piece in pieces))),
+        ("Tune families", whole_number(len({families[name] for name in sorted(families)}))),
+    ]
+    for part in ("train", "valid", "test"):
+        names = evidence.split[part]
+        kin = len({families.get(name, name) for name in names})
+        rows.append((f"In {part}", f"{counted(len(names), 'piece', 'pieces')}, {counted(kin, 'family', 'families')}"))
+    rows.append(("Train, with copies", whole_number(len(evidence.augment["copies"]))))
+    rows.append(("Left out, refused", f"{len(evidence.download['left_out'])}, {len(evidence.ingest['refused'])}"))
+    return rows
+
+
+def audit(leakage: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The audit of the split as a table: its columns (``train / test``) and rows, a finding and its number each."""
+    pairs = leakage["pairs"]
+    rows = []
+    for what in dict.fromkeys(what for entry in pairs.values() for what in entry if what != "closest"):
+        rows.append((what.replace("_", " "), [whole_number(entry.get(what)) for entry in pairs.values()]))
+    nearest = [entry.get("closest") for entry in pairs.values()]
+    named = [f"{' and '.join(near['pieces'])}: {near['similarity']:.2f}" if near else DASH for near in nearest]
+    return [pair.replace("/", " / ") for pair in pairs], [*rows, ("most similar melodies", named)]
+
+
+def reasons(entries: Iterable[Mapping[str, str]]) -> list[tuple[str, list[str]]]:
+    """Sources by the reason for which they were turned away, the most frequent reason first."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        found[entry["reason"]].append(entry["source"].rpartition("/")[2])
+    return [
+        (reason, sorted(found[reason])) for reason in sorted(found, key=lambda reason: (-len(found[reason]), reason))
+    ]
+
+
+def flat(values: Any, name: str = "") -> list[tuple[str, str]]:
+    """Nested values as name and text, ``lstm.hidden`` and ``256``; a long list as its length."""
+    if isinstance(values, Mapping):
+        return [pair for key in values for pair in flat(values[key], f"{name}.{key}" if name else str(key))]
+    if isinstance(values, list | tuple):
+        short = len(values) <= 8 and not any(isinstance(value, Mapping | list | tuple) for value in values)
+        return [(name, ", ".join(map(_word, values)) or "none" if short else f"{len(values)} entries")]
+    return [(name, _word(values))]
+
+
+def _word(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def sounds(pieces: Sequence[Piece]) -> tuple[list[Sound], float]:
+    """The pieces with players that fit on the page, and the seconds that the longest may last."""
+    seconds = SECONDS
+    while True:
+        files = [
+            mp3_bytes(excerpt(piece.audio, piece.sample_rate, seconds), piece.sample_rate, QUALITY) for piece in pieces
+        ]
+        total = sum(4 * len(file) / 3 for file in files)
+        if total <= SOUND_BYTES or seconds <= 5:
+            break
+        seconds = max(5.0, float(int(seconds * SOUND_BYTES / total * 0.97)))
+    shown = [
+        Sound(piece.title, piece.caption, roll(piece.score, seconds), inline(file, "audio/mpeg"))
+        for piece, file in zip(pieces, files, strict=True)
+    ]
+    return shown, seconds
+
+
+def report(
+    settings: Settings, evidence: Evidence, real: Piece, samples: Mapping[str, Sequence[Piece]]
+) -> tuple[str, str]:
+    """The page, and the results table in Markdown; the same evidence gives the same bytes."""
+    rows = results(evidence)
+    notes = notes_on(rows, evidence)
+    charts, silent = measures(evidence)
+    (original, *played), seconds = sounds([real, *(piece for pieces in samples.values() for piece in pieces)])
+    left = iter(played)
+    values = settings.as_dict()
+    page = render(
+        "report.html.j2",
+        download=evidence.download,
+        facts=facts(evidence),
+        audit=audit(evidence.leakage),
+        turned_away=[
+            ("Left out by download", reasons(evidence.download["left_out"])),
+            ("Refused by ingest", reasons(evidence.ingest["refused"])),
+        ],
+        columns=COLUMNS,
+        rows=rows,
+        notes=notes,
+        training=training(evidence),
+        measures=charts,
+        silent=silent,
+        reference=evidence.reference,
+        variants=list(evidence.train),
+        numbers=numbers(evidence),
+        real=original,
+        samples=[
+            (variant, len(evidence.generate[variant]["pieces"]), [next(left) for _ in pieces])
+            for variant, pieces in samples.items()
+        ],
+        seconds=seconds,
+        settings=[(name, flat(values[name], name)) for name in values],
+        **look(),
+    )
+    return page, markdown(rows, notes)
+
+
+def run(settings: Settings, session: Session) -> None:
+    """Read what all stages left for the variants in the settings; write index.html, results.md and README's block."""
+
+    def read(place: str, made_by: str) -> Any:
+        return read_json(session.read(place, made_by), made_by)
+
+    def of_each(place: str, stage: str) -> dict[str, Any]:
+        return {v: read(place.format(v), f"etude {stage} model={v}") for v in settings.models}
+
+    evidence = Evidence(
+        download=read("data/download/manifest.json", "etude download"),
+        ingest=read("data/ingest/manifest.json", "etude ingest"),
+        split=read("data/split/split.json", "etude split"),
+        leakage=read("data/split/leakage.json", "etude split"),
+        augment=read("data/augment/manifest.json", "etude augment"),
+        reference=read("reports/reference.json", "etude reference"),
+        train=of_each("reports/train/{}.json", "train"),
+        generate=of_each("data/generate/{}/manifest.json", "generate"),
+        evaluate=of_each("reports/evaluate/{}.json", "evaluate"),
+    )
+    arranged = of_each("reports/arrange/{}.json", "arrange")
+    example = evidence.reference["example"]
+    real = _piece(
+        session.read(example["midi"], "etude reference"),
+        session.read(example["mp3"], "etude reference"),
+        example["title"],
+        f"A real test piece ({example['id']}): of all test pieces the one whose measures are nearest to the middle.",
+        "etude reference",
+    )
+    shown = 2 if len(settings.models) <= 5 else 1  # pieces a variant, so that the page stays small
+    samples = {}
+    for variant in settings.models:
+        made_by = f"etude arrange model={variant}"
+        folder = session.read(f"data/arrange/{variant}", made_by)
+        pieces = []
+        for place, piece in enumerate(arranged[variant]["pieces"][:shown], start=1):
+            name = Path(piece["file"]).stem
+            pieces.append(
+                _piece(
+                    folder / f"{name}.mid",
+                    folder / piece["file"],
+                    f"{variant}, sample {name}",
+                    f"Sample {name} of {variant}: number {place} by nearness to real music.",
+                    made_by,
+                )
+            )
+        samples[variant] = pieces
+    page, table = report(settings, evidence, real, samples)
+    write_text(session.write("reports/index.html"), page)
+    write_text(session.write("reports/results.md"), f"# Results\n\n{table}")
+    write_json(session.write("reports/results.json"), flat_results(evidence))
+    readme = session.root / "README.md"
+    # an experiment is not the result
+    if session.out is None and readme.is_file() and not os.environ.get("DVC_EXP_NAME"):
+        text = readme.read_text(encoding="utf-8")
+        if (changed := in_readme(text, table)) != text:
+            write_text(readme, changed)
+
+
+def _piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) -> Piece:
+    for path in (midi, mp3):
+        if not path.is_file():
+            raise EtudeError(f"{path} does not exist. Make it with: {made_by}")
+    try:
+        score = ScoreTick.from_file(midi)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
+    audio, sample_rate = read_mp3(mp3)
+    return Piece(title, caption, score, audio, sample_rate)
+
+
+if __name__ == "__main__":
+    main(run)

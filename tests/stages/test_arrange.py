@@ -1,0 +1,99 @@
+"""Stage arrange: the best pieces, their files, the report."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
+
+from etude.audio.mp3 import read_mp3
+from etude.errors import EtudeError
+from etude.outputs import digest, read_json, write_json
+from etude.session import Session
+from etude.settings import Arrange, Settings
+from etude.stages.arrange import arrange, best, file_names, run
+
+ARRANGE = Arrange(best=2, sample_rate=16000, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2)
+
+
+def piece(pitch: int, tracks: tuple[str, ...] = ("Soprano", "Bass")) -> ScoreTick:
+    """Two seconds, a pitch and the octaves below."""
+    score = ScoreTick(24)
+    score.tempos.append(TempoTick(0, 60))
+    for place, name in enumerate(tracks):
+        track = TrackTick(name, 68 + place)
+        for onset in (0, 24):
+            track.notes.append(NoteTick(onset, 24, pitch - 12 * place, 90))
+        score.tracks.append(track)
+    return score
+
+
+class Stub(Settings):
+    """Settings of the one section that the stage looks at."""
+
+    def __init__(self, section: Arrange) -> None:
+        object.__setattr__(self, "arrange", section)
+        object.__setattr__(self, "models", {"lstm": {}})
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """A project with three samples, of which the second and third are the best; the third is silent."""
+    folder = tmp_path / "data/generate/lstm"
+    folder.mkdir(parents=True)
+    for number, score in enumerate((piece(72), piece(74), piece(76))):
+        if number == 2:
+            for track in score.tracks:
+                track.notes.clear()
+        score.dump_midi(folder / f"{number:02d}.mid")
+    ranks = [{"file": f"{number:02d}.mid", "rank": rank, "distance": 0.5} for number, rank in enumerate((2, 0, 1))]
+    write_json(tmp_path / "reports/evaluate/lstm.json", {"variant": "lstm", "key": "abc", "pieces": ranks})
+    return Session(root=tmp_path, progress=False)
+
+
+def test_the_best_by_rank_then_name() -> None:
+    ranked: list[tuple[str, int | None]] = [("b", 1), ("c", 0), ("a", 1), ("d", None)]
+    pieces = [{"file": file, "rank": rank} for file, rank in ranked]
+    assert best(pieces, 2) == ["c", "a"] and best(pieces, 9) == ["c", "a", "b"] and best([], 2) == []
+
+
+def test_stems_add_up_to_the_mix() -> None:
+    alone, mixed, told = arrange(piece(72), ARRANGE)
+    assert np.allclose(sum(alone.values()), mixed, atol=1e-6)
+    assert told["peak_dbfs"] == -1.0 and told["seconds"] == 3.0 and -40 < told["rms_dbfs"] < -1
+    assert [track["name"] for track in told["tracks"]] == ["Soprano", "Bass"]
+    assert all(track["notes"] == 2 and track["rms_dbfs"] < -1 for track in told["tracks"])
+
+
+def test_run_writes_mix_stems_and_report(session: Session) -> None:
+    run(Stub(ARRANGE), session, "lstm")
+    folder = session.root / "data/arrange/lstm"
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    stems = ["01/Bass.mp3", "01/Soprano.mp3", "02/Silence.mp3"]  # MIDI holds no track without events
+    kinds = (".mid", ".mp3", ".png", ".html")
+    assert files == sorted([*(f"{name}{kind}" for name in ("01", "02") for kind in kinds), *stems])
+    sound, rate = read_mp3(folder / "01.mp3")
+    assert rate == 16000 and sound.shape[1] == 3 * rate and 0.6 < np.abs(sound).max() < 1.1
+    report = read_json(session.root / "reports/arrange/lstm.json", "")
+    assert [piece["file"] for piece in report["pieces"]] == ["01.mp3", "02.mp3"] and report["key"] == "abc"
+    assert report["pieces"][1]["peak_dbfs"] is None  # silence
+    before = digest(folder)
+    run(Stub(ARRANGE), session, "lstm")
+    assert digest(folder) == before
+
+
+def test_names_that_are_no_file_names() -> None:
+    names = list(file_names(["Violin I/II", "violin i_ii", "../..", "Töne"]))
+    assert names == ["Violin_I_II", "violin_i_ii_2", "track", "Töne"]
+
+
+def test_what_is_missing_is_said(session: Session) -> None:
+    with pytest.raises(EtudeError, match="no variant"):
+        run(Stub(ARRANGE), session, "lstn")
+    (session.root / "data/generate/lstm/01.mid").unlink()
+    with pytest.raises(EtudeError, match="etude generate model=lstm"):
+        run(Stub(ARRANGE), session, "lstm")
+    assert not (session.root / "data/arrange/lstm").exists()
+    (session.root / "reports/evaluate/lstm.json").unlink()
+    with pytest.raises(EtudeError, match="etude evaluate model=lstm"):
+        run(Stub(ARRANGE), session, "lstm")

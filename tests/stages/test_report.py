@@ -1,0 +1,188 @@
+"""Stage report: one page from a small project that these tests write."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
+
+from etude.audio.mp3 import write_mp3
+from etude.errors import EtudeError
+from etude.outputs import write_json
+from etude.pages.sample import sound_of
+from etude.session import Session
+from etude.settings import Arrange, Settings
+from etude.stages import report as stage
+from etude.stages.report import BEGIN, END, in_readme, run
+
+README = f"# etude\n\n{BEGIN}\nbefore\n{END}\n\nMore.\n"
+
+
+def settings(*variants: str) -> Settings:
+    """The project's settings with the variants named, and small sounds."""
+    whole = Settings.from_params(Path(__file__).parents[2] / "params.yaml")
+    sounds = Arrange(best=2, sample_rate=16000, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
+    return replace(whole, models={variant: {"hidden": 256} for variant in variants}, arrange=sounds)
+
+
+def sound(folder: Path, name: str, pitch: int, made: Settings) -> None:
+    """A piece of four seconds as MIDI and mp3."""
+    score = ScoreTick(24)
+    score.tempos.append(TempoTick(0, 60))
+    for place, voice in enumerate(("Soprano", "Bass")):
+        track = TrackTick(voice, 68 + place)
+        for step in range(4):
+            track.notes.append(NoteTick(step * 24, 24, pitch + step - 12 * place, 90))
+        score.tracks.append(track)
+    folder.mkdir(parents=True, exist_ok=True)
+    score.dump_midi(folder / f"{name}.mid")
+    write_mp3(folder / f"{name}.mp3", sound_of(score, made.arrange), made.arrange.sample_rate, 0.1)
+
+
+def descriptors(shift: float, seed: int, count: int) -> dict[str, Any]:
+    """Descriptors as evaluate and reference leave them."""
+    draw = np.random.default_rng(seed)
+    found: dict[str, Any] = {}
+    for name, middle in (("pitch_range", 24.0), ("polyphony", 3.9)):
+        values = [round(float(value), 4) for value in middle + shift + draw.normal(size=count)]
+        found[name] = {"mean": sum(values) / count, "low": min(values), "high": max(values), "values": values}
+        found[name]["distance"] = abs(shift) + 0.1
+    nothing = {"mean": None, "low": None, "high": None, "values": [None] * count, "distance": None}
+    return {**found, "drum_in_pattern_rate": nothing}
+
+
+@pytest.fixture
+def made() -> Settings:
+    """Settings of three variants, one without likelihood."""
+    return settings("ngram", "lstm", "gan")
+
+
+@pytest.fixture
+def session(tmp_path: Path, made: Settings) -> Session:
+    """A whole project, with reports of a variant that is not in the settings."""
+    data, reports = tmp_path / "data", tmp_path / "reports"
+    pieces = [{"id": f"p{n}", "title": f"Tune {n}", "notes": 400, "bars": 12} for n in range(4)]
+    left_out = [{"source": f"corpus/x{n}", "reason": "not <four> parts"} for n in range(3)]
+    source = {"dataset": "bach", "source": "music21", "licence": "free & open", "citation": "J. S. Bach"}
+    write_json(data / "download/manifest.json", {**source, "pieces": pieces, "left_out": left_out})
+    refused = [{"source": "corpus/y", "reason": "no notes"}]
+    write_json(data / "ingest/manifest.json", {"settings": {}, "pieces": pieces, "refused": refused})
+    families = {"p0": "p0", "p1": "p0", "p2": "p2", "p3": "p3"}
+    split = {"train": ["p0", "p1"], "valid": ["p2"], "test": ["p3"], "families": families}
+    write_json(data / "split/split.json", {"settings": {}, **split})
+    closest = {"pieces": ["p0", "p3"], "similarity": 0.6123}
+    pairs = {"train/test": {"exact_duplicates": 0, "closest": closest}, "train/valid": {"exact_duplicates": 0}}
+    write_json(data / "split/leakage.json", {"sizes": {}, "pairs": pairs})
+    write_json(data / "augment/manifest.json", {"settings": {}, "copies": [{"id": f"c{n}"} for n in range(7)]})
+    sound(data / "reference", "real", 72, made)
+    real = {"distance": 0.11, "low": 0.05, "high": 0.2, "descriptors": {}}
+    files = {"midi": "data/reference/real.mid", "mp3": "data/reference/real.mp3"}
+    example = {"id": "p3", "title": "Tune 3 <real>", **files}
+    reference = {"resolution": 12, "bars": 16, "pieces": 5, "real_against_real": real, "example": example}
+    write_json(reports / "reference.json", {**reference, "descriptors": descriptors(0, 0, 5)})
+    for place, variant in enumerate(("ngram", "lstm", "gan", "leftover")):
+        likely = {"valid/nats_per_note": 0.9 - place / 10, "test/nats_per_note": 0.95 - place / 10}
+        metrics = {"samples/distance": 0.3 + place / 10, "samples/distance_low": 0.2, "samples/distance_high": 0.7}
+        history: list[dict[str, Any]] = [
+            {"step": step, "train/nats_per_token": 2 - step / 300, "valid/nats_per_note": 1 - step / 1000}
+            for step in (100, 300)
+        ]
+        if variant == "ngram":
+            history = []
+        if variant == "gan":
+            likely = {}
+            history = [{"step": step, "train/generator_loss": 1.0, "valid/roll_distance": None} for step in (0, 300)]
+        else:
+            metrics |= {"test/nats_per_piece": 1234.56 - place}
+        result = {**likely, "steps": 300, "best_step": 200, "parameters": 1234567}
+        if variant == "ngram":
+            result = {**likely, "parameters": 4321}
+        write_json(reports / f"train/{variant}.json", {"variant": variant, "result": result, "history": history})
+        sampled = [{"file": f"{n:02d}.mid", "rank": n, "distance": 0.1} for n in range(4)]
+        write_json(data / f"generate/{variant}/manifest.json", {"settings": {}, "pieces": sampled})
+        found = {"variant": variant, "metrics": {**likely, **metrics}, "descriptors": descriptors(place, place + 1, 4)}
+        write_json(reports / f"evaluate/{variant}.json", {**found, "pieces": sampled})
+        arranged = [{"file": f"{n:02d}.mp3"} for n in range(2)]
+        write_json(reports / f"arrange/{variant}.json", {"variant": variant, "pieces": arranged})
+        for n in range(2):
+            sound(data / f"arrange/{variant}", f"{n:02d}", 70 + place + n, made)
+    (tmp_path / "README.md").write_text(README, encoding="utf-8")
+    return Session(root=tmp_path, progress=False)
+
+
+def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
+    run(made, session)
+    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+    table = (session.root / "reports/results.md").read_text(encoding="utf-8")
+    readme = (session.root / "README.md").read_text(encoding="utf-8")
+    assert "leftover" not in html + table + readme
+    rows = {line.split(" | ")[0].strip("| "): line for line in table.splitlines() if line.startswith("| ")}
+    assert rows["lstm"] == (
+        "| lstm | **0.800** | **0.850** | **1,233.6** | 0.400 [0.20, 0.70] | 1,234,567 | 200 / 300 |"
+    )
+    assert rows["ngram"] == "| ngram | 0.900 | 0.950 | 1,234.6 | **0.300 [0.20, 0.70]** | 4,321 | – |"
+    assert rows["gan¹"] == "| gan¹ | – | – | – | 0.500 [0.20, 0.70] | 1,234,567 | 200 / 300 |"
+    assert rows["real music"] == "| real music | – | – | – | 0.110 [0.05, 0.20] | – | – |"
+    assert "¹ Draws music without" in table and list(rows)[-1] == "real music"
+    assert readme.startswith(f"# etude\n\n{BEGIN}\n\n| variant") and readme.endswith(f"{END}\n\nMore.\n")
+    assert "before" not in readme and rows["lstm"] in readme
+    # real music and two samples a variant, each with a player and a roll
+    assert html.count("<canvas") == html.count("<audio") == 7 == html.count("data:audio/mpeg;base64,")
+    rolls = [json.loads(found) for found in re.findall(r'<script type="application/json">(.*?)</script>', html, re.S)]
+    assert [len(roll["tracks"]) for roll in rolls] == [2] * 7 and rolls[0]["tracks"][0]["notes"][0][2] == 72
+    # loss, nats per note, generator loss; the distance of rolls has no value. Two descriptors; drums have no value.
+    assert html.count("<picture>") == 5 and html.count("data:image/png;base64,") == 10
+    assert "drum in pattern rate" in html and "roll_distance" not in html
+    escaped = ("Tune 3 &lt;real&gt;", "not &lt;four&gt; parts (3)", "free &amp; open")
+    for text in (*escaped, "p0 and p3: 0.61", "lstm.hidden"):
+        assert text in html, text
+
+
+def test_no_network_no_place_and_the_same_bytes_again(session: Session, made: Settings) -> None:
+    run(made, session)
+    names = ("reports/index.html", "reports/results.md", "README.md")
+    first = [(session.root / name).read_bytes() for name in names]
+    html = first[0].decode()
+    assert str(session.root) not in html and len(html) < 4_000_000
+    assert not re.search(r'(src|href|srcset)="(?!data:|#)', html) and "http" not in html and "@import" not in html
+    run(made, session)
+    assert [(session.root / name).read_bytes() for name in names] == first
+
+
+def test_a_hydra_run_leaves_the_readme_alone(session: Session, made: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(made, Session(root=session.root, out=out, progress=False))
+    assert (out / "reports/index.html").is_file() and not (session.root / "reports/index.html").exists()
+    assert (session.root / "README.md").read_text(encoding="utf-8") == README
+
+
+def test_many_variants_fit_on_the_page(session: Session, made: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = stage.sounds([_piece(session)] * 3)
+    monkeypatch.setattr(stage, "SOUND_BYTES", 10)
+    cut, seconds = stage.sounds([_piece(session)] * 3)
+    assert whole[1] == stage.SECONDS and seconds == 5 and len(cut) == 3
+
+
+def _piece(session: Session) -> stage.Piece:
+    return stage._piece(session.root / "data/reference/real.mid", session.root / "data/reference/real.mp3", "", "", "")
+
+
+def test_what_is_missing_is_said_with_its_command(session: Session, made: Settings) -> None:
+    (session.root / "data/arrange/gan/01.mp3").unlink()
+    with pytest.raises(EtudeError, match="etude arrange model=gan"):
+        run(made, session)
+    (session.root / "reports/evaluate/lstm.json").unlink()
+    with pytest.raises(EtudeError, match="etude evaluate model=lstm"):
+        run(made, session)
+
+
+def test_readme_without_markers_or_with_half() -> None:
+    assert in_readme("# etude\n", "table") == "# etude\n"
+    assert in_readme(in_readme(README, "a\n"), "b\n") == in_readme(README, "b\n")
+    for broken in (f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"):
+        with pytest.raises(EtudeError, match=r"README\.md must have"):
+            in_readme(broken, "table")

@@ -1,0 +1,32 @@
+"""Stage track: bring MLflow level with what is on disk, also where DVC took a training from its cache."""
+
+from etude import tracking
+from etude.outputs import read_json, write_json
+from etude.session import Session
+from etude.settings import Settings
+from etude.stages import main
+
+
+def track(variants: list[str], session: Session) -> dict[str, str]:
+    """Publish the variants that have been trained. Gives variant -> key of its training."""
+    tracking.reap(session)
+    tops = [top for top in (session.run, session.root) if top is not None]
+    keys = {}
+    for variant in sorted(variants):
+        made_by = f"etude train model={variant}"
+        if any((top / "models" / variant).is_dir() for top in tops):
+            tracking.publish(session, variant)
+            keys[variant] = read_json(session.read(f"models/{variant}", made_by) / "settings.json", made_by)["key"]
+    return keys
+
+
+def run(settings: Settings, session: Session) -> None:
+    """Publish, and write mlruns/published.json: which training of each variant MLflow has been told of.
+
+    An MLflow that is away costs a warning; the file says what is on disk, so it is the same then.
+    """
+    write_json(session.write("mlruns/published.json"), track(list(settings.models), session))
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,12 @@
+"""The tracking room, the only one that knows MLflow: each training is one run, logged live or made from disk.
+
+Nothing here can stop a training: an MLflow that is away costs a warning, and ``publish`` records the run later.
+MLflow is imported (3 s) when it is first asked something, not with this room.
+"""
+
+from etude.tracking.alive import reap
+from etude.tracking.compare import runs
+from etude.tracking.disk import publish
+from etude.tracking.live import Run, finish_parent, start, start_parent
+
+__all__ = ["Run", "finish_parent", "publish", "reap", "runs", "start", "start_parent"]

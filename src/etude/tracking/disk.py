@@ -1,0 +1,133 @@
+"""A run made, completed or brought up to date from what a training left on disk."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etude.errors import EtudeError
+from etude.outputs import read_json
+from etude.session import Session
+from etude.tracking.alive import gate, reap_inside, release
+from etude.tracking.describe import describe
+from etude.tracking.record import Point, complete, now, runs_of, take
+from etude.tracking.server import server
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SAMPLES = (".mid", ".mp3", ".png", ".html")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What models/V says of a training; the weights are not read.
+
+    ``record`` is settings.json, ``points`` are history.csv, ``result`` are result.json's numbers, ``files`` are what
+    becomes artifacts, by name.
+    """
+
+    record: dict[str, Any]
+    points: list[Point]
+    result: dict[str, float]
+    files: dict[str, Path]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Trained":
+        """Read models/V. history.csv, result.json and samples/ may be missing."""
+        made_by = f"etude train model={folder.name}"
+        record = read_json(folder / "settings.json", made_by)
+        if not isinstance(record, dict) or "key" not in record or "settings" not in record:
+            raise EtudeError(f"{folder / 'settings.json'} has no key or no settings. Make it again with: {made_by}")
+        result = folder / "result.json"
+        flat = [folder / name for name in ("settings.json", "history.csv", "result.json")]
+        samples = [file for file in (folder / "samples").glob("*") if file.suffix in SAMPLES]
+        files = {file.name: file for file in flat if file.is_file()}
+        return cls(
+            record=record,
+            points=_history(folder / "history.csv", made_by),
+            result=numbers(read_json(result, made_by)) if result.is_file() else {},
+            files=files | {f"samples/{file.name}": file for file in samples},
+        )
+
+
+def _history(file: Path, made_by: str) -> list[Point]:
+    """The points of a table whose columns are step, then metrics; blank is: not measured at that step."""
+    if not file.is_file():
+        return []
+    time = now()
+    with file.open(encoding="utf-8", newline="") as stream:
+        try:
+            return [
+                Point(name, float(value), int(row["step"]), time)
+                for row in csv.DictReader(stream)
+                for name, value in row.items()
+                if name != "step" and value not in ("", None)
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise EtudeError(f"{file} is damaged ({error!r}). Make it again with: {made_by}") from None
+
+
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among ``values``."""
+    return {name: float(x) for name, x in values.items() if isinstance(x, int | float) and not isinstance(x, bool)}
+
+
+def publish(session: Session, variant: str) -> None:
+    """Bring MLflow level with what is on disk of one variant; a second call changes nothing.
+
+    The training in models/V gets a FINISHED run if it has none (an interrupted one is completed); the run gets the
+    metrics of reports/evaluate/V.json, the figures beside it, and the pieces of data/arrange/V. All are taken from the
+    folder that models/V lies in, the session's run before the project: results of another training are not mixed in.
+
+    Raises EtudeError where models/V is missing or damaged; an MLflow that is away costs a warning.
+    """
+    folder = session.read(f"models/{variant}", made_by=f"etude train model={variant}")
+    top = folder.parents[1]
+    trained = Trained.read(folder)
+    record = trained.record
+    training = describe(session, top, variant, record["key"], record["settings"], record.get("tags", {}))
+    summary = trained.result | _evaluation(top, variant, training.key)
+    files = trained.files | _pictures(top, variant) | _sound(top, variant)
+    tracker = server(session)
+
+    def work(client: "MlflowClient", experiment: str) -> None:
+        with gate(tracker.root):
+            finished = [run for run in runs_of(client, experiment, training) if run.info.status == "FINISHED"]
+            if finished:
+                run_id = str(finished[0].info.run_id)
+            else:
+                reap_inside(client, experiment, tracker.root)
+                run_id, _ = take(client, experiment, training, tracker.root)
+        try:
+            complete(client, run_id, trained.points, summary, files)
+            if not finished:
+                client.set_terminated(run_id, "FINISHED")
+        finally:
+            release(run_id)
+
+    tracker.attempt(work)
+
+
+def _evaluation(top: Path, variant: str, key: str) -> dict[str, float]:
+    file = top / "reports" / "evaluate" / f"{variant}.json"
+    if not file.is_file():
+        return {}
+    report = read_json(file, made_by=f"etude evaluate model={variant}")
+    if report.get("key", key) != key:
+        return {}  # it measured an earlier training
+    return numbers(report.get("metrics", {}))
+
+
+def _pictures(top: Path, variant: str) -> dict[str, Path]:
+    folder = top / "reports" / "evaluate"
+    # lstm_attention.png is not a figure of lstm
+    longer = [file.stem for file in folder.glob(f"{variant}?*.json")]
+    own = [file for file in folder.glob(f"{variant}*.png") if not file.stem.startswith(tuple(longer))]
+    return {f"evaluate/{file.name}": file for file in own}
+
+
+def _sound(top: Path, variant: str) -> dict[str, Path]:
+    folder = top / "data" / "arrange" / variant
+    return {f"arrange/{file.name}": file for file in folder.glob("*") if file.suffix in SAMPLES}

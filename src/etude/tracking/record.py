@@ -1,0 +1,124 @@
+"""Writing one training into MLflow: take its run up or make one, send points, fill in what it lacks."""
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from etude.outputs import digest, digest_of
+from etude.tracking.alive import hold, release, search
+from etude.tracking.describe import OURS, Training, label
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run as Record
+
+
+class Point(NamedTuple):
+    """A metric's value at a step. ``time`` is in milliseconds since 1970."""
+
+    name: str
+    value: float
+    step: int
+    time: int
+
+    @property
+    def where(self) -> tuple[str, int]:
+        """What tells it from the run's other points."""
+        return label(self.name), self.step
+
+
+def now() -> int:
+    """The time as MLflow counts it, in milliseconds since 1970."""
+    return int(time.time() * 1000)
+
+
+def runs_of(client: "MlflowClient", experiment: str, training: Training) -> "list[Record]":
+    """The runs of a training, the youngest first."""
+    found = search(client, experiment, f"tags.`etude.key` = '{training.key}'")
+    return [run for run in found if run.data.tags.get("etude.place", "") == training.place]
+
+
+def take(client: "MlflowClient", experiment: str, training: Training, root: Path) -> tuple[str, set[tuple[str, int]]]:
+    """Take up the youngest unfinished run of a training, or make a new one; it is RUNNING and held.
+
+    Call it inside the gate, after the reap: what is RUNNING still, somebody else writes. Gives the run's id and which
+    points it has.
+    """
+    old = [run for run in runs_of(client, experiment, training) if run.info.status in ("KILLED", "FAILED")]
+    run = old[0] if old else client.create_run(experiment, tags=training.tags, run_name=training.name)
+    run_id = str(run.info.run_id)
+    hold(root, run_id)
+    try:
+        if old:
+            client.update_run(run_id, status="RUNNING")
+        _introduce(client, run, training)
+        return run_id, recorded(client, run_id, run.data.metrics)
+    except Exception:
+        release(run_id)  # the next attempt takes it up again
+        raise
+
+
+def _introduce(client: "MlflowClient", run: "Record", training: Training) -> None:
+    """Log parameters and tags that the run lacks: MLflow lets no parameter change."""
+    from mlflow.entities import Param, RunTag
+
+    params = [Param(name, text) for name, text in training.params.items() if name not in run.data.params]
+    tags = {name: text for name, text in training.tags.items() if name in OURS or name not in run.data.tags}
+    client.log_batch(run.info.run_id, params=params, tags=[RunTag(name, text) for name, text in tags.items()])
+
+
+def recorded(client: "MlflowClient", run_id: str, names: Iterable[str]) -> set[tuple[str, int]]:
+    """The (metric, step) pairs that a run has already."""
+    known = client.get_run(run_id).data.metrics
+    wanted = sorted({label(name) for name in names} & set(known))
+    return {(name, point.step) for name in wanted for point in client.get_metric_history(run_id, name)}
+
+
+def send(client: "MlflowClient", run_id: str, points: Iterable[Point]) -> None:
+    """Send points. What is not finite is sent as nan: MLflow would turn infinity into 1.8e308, which ruins a plot."""
+    from mlflow.entities import Metric
+
+    metrics = [
+        Metric(label(point.name), point.value if math.isfinite(point.value) else math.nan, point.time, point.step)
+        for point in points
+    ]
+    client.log_batch(run_id, metrics=metrics)
+
+
+def complete(
+    client: "MlflowClient",
+    run_id: str,
+    points: list[Point],
+    summary: Mapping[str, float],
+    files: Mapping[str, Path],
+) -> None:
+    """Add to a run what it lacks; nothing is sent twice.
+
+    Args:
+        client: of the server that has the run.
+        run_id: the run.
+        points: the whole history.
+        summary: final values, logged at the last step. Where the history has the name too, the final value is what
+            MLflow's table shows.
+        files: name among the artifacts (with folders) -> file.
+    """
+    have = recorded(client, run_id, {point.name for point in points})
+    send(client, run_id, [point for point in points if point.where not in have])
+    data = client.get_run(run_id).data
+    last = max((point.step for point in points), default=0)
+    later = now() + 1  # than the history: of two values at one step MLflow shows the later
+    news = {name: value for name, value in summary.items() if not _equal(data.metrics.get(label(name)), value)}
+    send(client, run_id, [Point(name, value, last, later) for name, value in news.items()])
+    mark = digest_of([[name, digest(file)] for name, file in sorted(files.items())])
+    if data.tags.get("etude.files") != mark:
+        for name, file in sorted(files.items()):
+            client.log_artifact(run_id, str(file), name.rpartition("/")[0] or None)
+        client.set_tag(run_id, "etude.files", mark)
+
+
+def _equal(known: float | None, value: float) -> bool:
+    if known is None or math.isfinite(value):
+        return known == value
+    return math.isnan(known)

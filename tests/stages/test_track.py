@@ -1,0 +1,56 @@
+"""Stage track: what was trained is published; the file it leaves does not depend on MLflow."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from etude import tracking
+from etude.session import Session
+from etude.settings import Settings
+from etude.stages import track
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    values = yaml.safe_load(PARAMS.read_text())
+    values["models"] = {name: {} for name in ("lstm", "gan", "ngram")}
+    return Settings.of(values)
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "ETUDE_PARENT_RUN"):
+        monkeypatch.delenv(name, raising=False)
+    for variant in ("lstm", "gan", "stranger"):  # ngram is not trained, stranger is not in the settings
+        (tmp_path / "models" / variant).mkdir(parents=True)
+        record = {"key": f"key of {variant}", "settings": {"seed": 1, "models": {variant: {}}}}
+        (tmp_path / "models" / variant / "settings.json").write_text(json.dumps(record))
+    return Session(root=tmp_path, experiment="etude")
+
+
+def test_what_was_trained_is_published(settings: Settings, session: Session) -> None:
+    track.run(settings, session)
+    written = (session.root / "mlruns" / "published.json").read_bytes()
+    assert json.loads(written) == {"gan": "key of gan", "lstm": "key of lstm"}
+    table = tracking.runs(session)
+    assert list(table["variant"]) == ["gan", "lstm"]
+    track.run(settings, session)
+    assert (session.root / "mlruns" / "published.json").read_bytes() == written
+    assert tracking.runs(session).equals(table)
+
+
+def test_a_server_that_is_away_changes_nothing_in_the_file(
+    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.warns(UserWarning, match="is away") as caught:
+        track.run(settings, session)
+    assert len(caught) == 1
+    assert json.loads((session.root / "mlruns" / "published.json").read_text()) == {
+        "gan": "key of gan",
+        "lstm": "key of lstm",
+    }

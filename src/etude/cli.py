@@ -1,0 +1,206 @@
+"""The command ``etude``: one subcommand a stage, Hydra overrides after it."""
+
+import importlib
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from etude.errors import EtudeError, closest
+from etude.session import Session, project_root
+from etude.settings import Settings
+from etude.stages import STAGES
+
+HAND_RUN = (
+    "train",
+    "generate",
+    "evaluate",
+    "arrange",
+)  # by hand, these write under runs/, not over the pipeline's results
+USAGE = """\
+etude: a reproducible laboratory for symbolic music generation
+
+    etude STAGE [key=value ...]     run one stage; the keys are those of conf/ (etude STAGE --cfg job shows them)
+    etude STAGE -m key=a,b ...      run it for each combination; trainings become children of one MLflow run
+    etude STAGE --help              the groups of settings and their options
+    etude verify                    compare results on disk with the committed ones
+    dvc repro                       run all stages that are out of date
+
+Stages, in the order of the pipeline:
+"""
+
+
+def main() -> None:
+    """Entry point. Known faults are said in one sentence, with exit status 2."""
+    try:
+        sys.exit(_main(sys.argv[1:]))
+    except EtudeError as error:
+        print(f"etude: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(
+            "etude: interrupted. A training goes on from its last epoch when the same command is given again.",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+
+
+def _main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        width = max(map(len, STAGES))
+        print(USAGE + "\n".join(f"    {name:{width}}  {what}" for name, (what, _) in STAGES.items()))
+        return 0
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"etude {version('etude')}")
+        return 0
+    stage, overrides = arguments[0], arguments[1:]
+    if stage == "verify":
+        from etude.verify import verify
+
+        return verify(project_root())
+    if stage not in STAGES:
+        raise EtudeError(f'There is no stage "{stage}". {closest(stage, [*STAGES, "verify"])}')
+    return _compose_and_run(stage, overrides)
+
+
+def _compose_and_run(stage: str, overrides: list[str]) -> int:
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
+
+    root = project_root()
+    many = any(flag in overrides for flag in ("-m", "--multirun"))
+    if many and stage not in HAND_RUN:
+        raise EtudeError(f"etude {stage} -m: every run would write the same folder. -m is for: {', '.join(HAND_RUN)}.")
+    given = [override for override in overrides if not override.startswith("-") and "=" in override]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # the exceptions come here, where they become sentences
+    launch = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{stage}-{os.getpid()}"
+    os.environ["ETUDE_LAUNCH"] = (
+        str(root / "runs" / launch) if stage in HAND_RUN else str(root / "runs" / "log" / stage)
+    )
+
+    def job(config: DictConfig) -> None:
+        run_job(stage, root, config)
+
+    try:
+        check_overrides(root / "conf", given)
+        parent = _parent(stage, root, launch, overrides) if many and stage == "train" else None
+        sys.argv = [f"etude {stage}", *overrides]
+        status = "FAILED"
+        try:
+            hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name="cli")(job)()
+            status = "FINISHED"
+        finally:
+            if parent is not None:
+                from etude.tracking import finish_parent
+
+                finish_parent(Session(root=root), parent, status)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise EtudeError(f"These settings cannot be composed from conf/: {' '.join(str(error).split())}") from None
+    return 0
+
+
+def _parent(stage: str, root: Path, launch: str, overrides: list[str]) -> str:
+    from etude.tracking import start_parent
+
+    swept = " ".join(override for override in overrides if "=" in override)
+    return start_parent(Session(root=root), launch, {"etude.overrides": swept})
+
+
+def run_job(stage: str, root: Path, config: Any) -> None:
+    """One job: the composed settings, checked; the stage once for each of its variants."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    own = values.pop("session")
+    settings = Settings.of({str(key): value for key, value in values.items()})
+    out = Path(HydraConfig.get().runtime.output_dir) if stage in HAND_RUN else None
+    run = Path(own.pop("run")).resolve() if own["run"] else None
+    if run is not None and not run.is_dir():
+        raise EtudeError(f"session.run = {run}: there is no such folder. Runs by hand are kept under runs/.")
+    own["workers"] = own["workers"] or os.cpu_count() or 1
+    own["overrides"] = " ".join(part for part in HydraConfig.get().overrides.task if not part.startswith("experiment="))
+    session = Session(root=root, out=run if stage != "train" and run else out, run=run, **own)
+    module = importlib.import_module(f"etude.stages.{stage}")
+    section = STAGES[stage][1]
+    for name in values[section] if section else [None]:
+        made = module.run(settings, session, *([name] if name else []))
+        if made is not None:
+            place = Path(made).relative_to(root)
+            print(f"etude: {stage} {name or ''} wrote {place}".replace("  ", " "))
+            if stage == "train":
+                print(f"etude: use it with: etude generate model={name} session.run={place.parents[1]}")
+
+
+def check_overrides(conf: Path, overrides: list[str]) -> None:
+    """Raise EtudeError, with the closest match, for an option or a key that conf/ does not have."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import Sweep
+    from omegaconf import OmegaConf
+
+    groups = {
+        folder.name: {file.stem for file in folder.glob("*.yaml")} for folder in conf.iterdir() if folder.is_dir()
+    }
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    first = []
+    for override in parsed:
+        if override.key_or_group not in groups or override.value() is None:
+            continue
+        value = override.value()
+        options = (
+            list(override.sweep_string_iterator())
+            if isinstance(value, Sweep)
+            else [override.get_value_element_as_str()]
+        )
+        for option in options:
+            for name in option.strip("[]").split(","):
+                if name.strip() and name.strip() != "null" and name.strip() not in groups[override.key_or_group]:
+                    group = override.key_or_group
+                    raise EtudeError(
+                        f'There is no {group} "{name.strip()}" in conf/{group}/. {closest(name, groups[group])}'
+                    )
+        first.append(f"{override.key_or_group}={options[0]}")
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        config = compose("cli", overrides=first)
+    known = _paths(OmegaConf.to_container(config, resolve=False), "")
+    for override in parsed:
+        key = override.key_or_group
+        added = override.is_add() or override.is_force_add() or override.is_delete()
+        if (
+            key in groups
+            or (key.split(".")[0].split("/")[0] in ("hydra", *groups) and key not in known and "/" in key)
+            or added
+        ):
+            continue
+        if key.split(".")[0] != "hydra" and key not in known:
+            raise EtudeError(f'There is no setting "{key}" in conf/. {_near(key, known)}')
+
+
+def _near(key: str, known: list[str]) -> str:
+    """The closest keys: by the whole key, or by its last part; else the sections."""
+    import difflib
+
+    leaf = key.rpartition(".")[2]
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    near += [name for name in known if difflib.get_close_matches(leaf, [name.rpartition(".")[2]], n=1, cutoff=0.75)][:3]
+    if near:
+        return f"Did you mean {' or '.join(dict.fromkeys(near))}?"
+    return f"There are the sections: {', '.join(sorted({name.split('.')[0] for name in known}))}."
+
+
+def _paths(values: Any, front: str) -> list[str]:
+    if not isinstance(values, dict):
+        return []
+    found = []
+    for name, value in values.items():
+        found += [f"{front}{name}", *_paths(value, f"{front}{name}.")]
+    return found

@@ -1,0 +1,75 @@
+"""Bad input gets a sentence; one subcommand a stage."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from etude.cli import check_overrides
+from etude.errors import EtudeError
+from etude.stages import STAGES
+
+CONF = ROOT / "conf"
+
+
+def etude(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "etude", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model=ltsm", r'There is no model "ltsm" in conf/model/. Did you mean "lstm"\?'),
+        ("model=lstm,gann", r'There is no model "gann".*Did you mean "gan"\?'),
+        ("model=[lstm,gann]", r'There is no model "gann"'),
+        ("dataset=bahc", r'There is no dataset "bahc".*Did you mean "bach"\?'),
+        ("optim.lrr=1", r'There is no setting "optim.lrr".*Did you mean optim.lr'),
+        ("trian.max_steps=1", r"Did you mean train.max_steps"),
+        ("max_steps=1", r"Did you mean train.max_steps"),
+        ("zzz=1", r"There are the sections: .*train"),
+    ],
+)
+def test_an_unknown_name_is_said_with_the_closest(override: str, said: str) -> None:
+    with pytest.raises(EtudeError, match=said):
+        check_overrides(CONF, [override])
+
+
+def test_what_exists_passes() -> None:
+    check_overrides(
+        CONF, ["model=lstm,gan", "optim.lr=1e-3,3e-4", "seed=range(1,4)", "hydra/launcher=joblib", "experiment=smoke"]
+    )
+    check_overrides(
+        CONF, ["model=[lstm,gan]", "models.gan.latent=3", "hydra.launcher.n_jobs=4", "session.progress=false"]
+    )
+
+
+def test_help_names_every_stage() -> None:
+    said = etude("--help")
+    assert said.returncode == 0
+    assert all(f"    {stage} " in said.stdout for stage in STAGES)
+
+
+def test_a_value_out_of_range_is_one_sentence_and_status_2() -> None:
+    said = etude("train", "model=lstm", "train.max_steps=0")
+    assert said.returncode == 2
+    assert "train.max_steps = 0 is out of range: it must be at least 1." in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_an_unknown_stage_is_one_sentence() -> None:
+    said = etude("trian")
+    assert said.returncode == 2 and said.stderr.startswith('etude: There is no stage "trian". Did you mean "train"?')
+
+
+def test_outside_a_project_it_says_so(tmp_path: Path) -> None:
+    said = etude("train", cwd=tmp_path)
+    assert said.returncode == 2 and "is not inside an etude project" in said.stderr
+
+
+def test_the_composed_settings_are_shown() -> None:
+    said = etude("train", "model=gan", "--cfg", "job")
+    assert said.returncode == 0 and "etude.models.gan.GAN" in said.stdout and "LSTM" not in said.stdout

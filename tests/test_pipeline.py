@@ -1,0 +1,136 @@
+"""The whole pipeline in a temporary clone: dvc repro, again, after an edit, after a loss; experiments; a multirun."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+GIT = ["git", "-c", "user.name=etude", "-c", "user.email=etude@localhost"]
+
+
+def environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_", "ETUDE_"))}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}", "ETUDE_PROGRESS": "0"}
+
+
+def call(root: Path, *command: str, fails: bool = False) -> str:
+    done = subprocess.run(
+        command, cwd=root, env=environment(), capture_output=True, text=True, timeout=900, check=False
+    )
+    assert fails == (done.returncode != 0), f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A clone of the working tree, set to experiment=smoke, after its first dvc repro."""
+    root = tmp_path_factory.mktemp("clone") / "etude"
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("reports/"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    config = root / "conf/config.yaml"
+    config.write_text(config.read_text().replace("- experiment: null", "- experiment: smoke"))
+    call(root, *GIT, "init", "-q")
+    call(root, "dvc", "repro", "params")
+    call(root, "dvc", "repro")
+    call(root, *GIT, "add", "-A")
+    call(root, *GIT, "commit", "-qm", "first")
+    yield root
+    shutil.rmtree(root)
+
+
+def runs(root: Path) -> list[dict[str, object]]:
+    """Every MLflow run of the clone."""
+    code = (
+        "import json, mlflow; mlflow.set_tracking_uri('sqlite:///mlruns/mlflow.db');"
+        "found = mlflow.search_runs(search_all_experiments=True, output_format='list');"
+        "print('RUNS' + json.dumps([{'status': r.info.status, 'id': r.info.run_id, **r.data.tags, **r.data.params,"
+        " **r.data.metrics} for r in found]))"
+    )
+    said = call(root, sys.executable, "-c", code)
+    found: list[dict[str, object]] = json.loads(next(line for line in said.splitlines() if line.startswith("RUNS"))[4:])
+    return found
+
+
+def test_every_variant_is_trained_measured_and_tracked(clone: Path) -> None:
+    variants = list(yaml.safe_load((clone / "params.yaml").read_text())["models"])
+    assert variants == ["ngram", "lstm", "lstm_attention", "gan"]
+    for variant in variants:
+        assert (clone / f"models/{variant}/weights.safetensors").stat().st_size
+        assert len(list((clone / f"data/generate/{variant}").glob("*.mid"))) == 4
+        metrics = json.loads((clone / f"reports/evaluate/{variant}.json").read_text())["metrics"]
+        assert ("test/nats_per_note" in metrics) == (variant != "gan")
+    page = (clone / "reports/index.html").read_text()
+    assert all(variant in page for variant in variants)
+    found = {str(run["etude.variant"]): run for run in runs(clone)}
+    assert sorted(found) == sorted(variants) and {run["status"] for run in found.values()} == {"FINISHED"}
+    assert "test/nats_per_note" in found["lstm"] and found["lstm"]["optim.lr"] == "0.002"
+
+
+def test_no_family_is_on_two_sides(clone: Path) -> None:
+    split = json.loads((clone / "data/split/split.json").read_text())
+    families = [{split["families"][piece] for piece in split[side]} for side in ("train", "valid", "test")]
+    assert all(families) and not any(a & b for i, a in enumerate(families) for b in families[i + 1 :])
+
+
+def test_a_second_repro_does_nothing_and_the_clone_is_clean(clone: Path) -> None:
+    assert "up to date" in call(clone, "dvc", "repro")
+    assert call(clone, "git", "status", "--porcelain") == ""
+
+
+def test_an_edit_of_one_model_touches_its_stages_and_the_report_alone(clone: Path) -> None:
+    file = clone / "conf/model/gan.yaml"
+    file.write_text(file.read_text().replace("latent: 64", "latent: 32"))
+    call(clone, "dvc", "repro", "params")
+    stale = set(json.loads(call(clone, "dvc", "status", "--json")))
+    call(clone, "git", "checkout", "-q", ".")
+    assert stale == {"train@gan", "report", "track"}, "the later stages of gan follow from its training"
+    dry = call(clone, "dvc", "repro", "--dry")
+    assert "up to date" in dry
+
+
+def test_after_dvc_restored_everything_from_its_cache_the_runs_are_there(clone: Path) -> None:
+    shutil.rmtree(clone / "mlruns")
+    shutil.rmtree(clone / "models")
+    said = call(clone, "dvc", "repro")
+    assert "python -m etude.stages.train" not in said, "no training ran again"
+    assert {run["etude.variant"] for run in runs(clone)} == {"ngram", "lstm", "lstm_attention", "gan"}
+    assert call(clone, "git", "status", "--porcelain") == ""
+
+
+def test_an_experiment_trains_with_what_params_yaml_shows(clone: Path) -> None:
+    call(clone, "dvc", "exp", "run", "-n", "brave-bach", "-S", "model=lstm", "-S", "optim.lr=1.0e-3")
+    shown = yaml.safe_load((clone / "params.yaml").read_text())
+    assert list(shown["models"]) == ["lstm"] and shown["optim"]["lr"] == 0.001
+    assert json.loads((clone / "models/lstm/settings.json").read_text())["settings"]["optim"]["lr"] == 0.001
+    run = next(run for run in runs(clone) if run.get("etude.place") == "brave-bach")
+    assert run["optim.lr"] == "0.001" and run["status"] == "FINISHED"
+    call(clone, "git", "checkout", "-q", ".")
+    call(clone, "dvc", "checkout")
+
+
+def test_a_multirun_makes_finished_children_under_one_parent(clone: Path) -> None:
+    before = {run["id"] for run in runs(clone)}
+    call(clone, sys.executable, "-m", "etude", "train", "-m", "model=ngram,lstm,gan", "train.max_steps=2")
+    new = [run for run in runs(clone) if run["id"] not in before]
+    parents = [run for run in new if "mlflow.parentRunId" not in run]
+    assert len(parents) == 1 and len(new) == 4 and {run["status"] for run in new} == {"FINISHED"}
+    children = [run for run in new if run.get("mlflow.parentRunId") == parents[0]["id"]]
+    assert sorted(str(run["etude.variant"]) for run in children) == ["gan", "lstm", "ngram"]
+    assert call(clone, "git", "status", "--porcelain") == "", "a run by hand leaves the pipeline's results alone"
+
+
+def test_training_on_data_of_other_settings_is_refused(clone: Path) -> None:
+    said = call(clone, sys.executable, "-m", "etude", "train", "model=lstm", "augment.stretch=[1.0]", fails=True)
+    assert "[0.9, 1.0, 1.1]" in said and "[1.0]" in said and "etude augment" in said and "Traceback" not in said

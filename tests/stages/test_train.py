@@ -191,7 +191,7 @@ def test_a_run_is_told_how_it_ended_and_the_old_model_stays(
     run(tiny(), project, "ngram")
     before = digest(project.root / "models"), digest(project.root / "reports")
 
-    def fail(model: Any, task: Any) -> None:
+    def fail(model: Any, task: Any, variant: str) -> None:
         raise fault
 
     monkeypatch.setattr(train, "learn", fail)

@@ -124,7 +124,7 @@ def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(encoded: Sessio
     with pytest.raises(
         EtudeError, match=r"train/nats_per_token is nan at step 1, learning rate .*checkpoint.*optim\.lr"
     ):
-        learn(model, Task(settings, encoded, store, representation, tmp_path, spoil))
+        learn(model, Task(settings, encoded, store, representation, tmp_path, spoil), "lstm")
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:

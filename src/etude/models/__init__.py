@@ -12,11 +12,14 @@ from etude.outputs import digest, read_json
 from etude.representations.store import Store
 from etude.settings import Settings, construct, target
 
+NOT_BUILT = ("representation", "learner")  # keys of a variant that are not arguments of its class
+
 
 def build(settings: Settings, variant: str, representation: Any) -> Any:
     """A fresh model of ``variant`` for a learned representation, its weights drawn by torch's global generator."""
-    values = dict(settings.model(variant))
-    values.pop("representation", None)
+    values = {
+        name: value for name, value in settings.model(variant).items() if name not in ("representation", "learner")
+    }
     where = f"models.{variant}"
     kind = target(values, where)
     if kind.reads != representation.kind:

@@ -12,12 +12,11 @@ from etude.settings import Count, Positive, Range
 class GAN(nn.Module):
     """A dense generator of piano-roll windows, and the dense discriminator that it learns against.
 
-    The generator gives, for each voice and step, logits over the pitches and a rest. One of them is drawn by the
-    straight-through Gumbel softmax (Jang et al., 2017), so that the discriminator never sees anything but binary rolls.
+    The generator gives, for each voice and step, logits over the pitches and a rest; the highest sounds. The gradient
+    passes straight through that choice (Bengio et al., 2013), so that the discriminator sees binary rolls alone.
     """
 
     reads: ClassVar[str] = "rolls"
-    learner: ClassVar[str] = "adversarial"
 
     def __init__(
         self,
@@ -25,14 +24,14 @@ class GAN(nn.Module):
         latent: Count,
         hidden: Count,
         dropout: Annotated[float, Range(0, 0.95)],
-        temperature: Annotated[float, Range(0.05, 10)],
         lr_scale: Positive,
+        rounds: Count,
     ) -> None:
         """Args: (voices, steps, pitches), size of the noise, width of the layers, dropout rate of the discriminator,
-        softness of the gradient through a draw, and the share of optim.lr that both networks learn with.
+        the share of optim.lr that both networks learn with, and how often both move in one training step.
         """
         super().__init__()
-        self.shape, self.latent, self.temperature, self.lr_scale = shape, latent, temperature, lr_scale
+        self.shape, self.latent, self.lr_scale, self.rounds = shape, latent, lr_scale, rounds
         voices, steps, pitches = shape
         self.generator = nn.Sequential(
             nn.Linear(latent, hidden),
@@ -58,12 +57,11 @@ class GAN(nn.Module):
         """Binary rolls, with gradients, for noise (B, latent): (B, voices, steps, pitches)."""
         voices, steps, pitches = self.shape
         logits = self.generator(noise).view(-1, voices, steps, pitches + 1)  # (B, voices, steps, pitches + rest)
-        return F.gumbel_softmax(logits, tau=self.temperature, hard=True)[..., :pitches]
+        shares = logits.softmax(-1)
+        chosen = F.one_hot(logits.argmax(-1), pitches + 1)
+        return (chosen + (shares - shares.detach()))[..., :pitches]
 
     @torch.no_grad()
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """``count`` windows of 0 and 1, each the most likely roll for one noise: (count, voices, steps, pitches)."""
-        voices, steps, pitches = self.shape
-        noise = torch.randn(count, self.latent, generator=generator)
-        logits = self.generator(noise).view(count, voices, steps, pitches + 1)
-        return F.one_hot(logits.argmax(-1), pitches + 1)[..., :pitches].to(torch.uint8)
+        """``count`` windows of 0 and 1, one for each noise: (count, voices, steps, pitches)."""
+        return self(torch.randn(count, self.latent, generator=generator)).to(torch.uint8)

@@ -1,7 +1,7 @@
 """The counting floor: interpolated n-gram, Witten-Bell weights (Bell, Cleary and Witten, Text Compression, 1990)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -21,8 +21,6 @@ class NGram(SequenceModel):
     is the number of different tokens seen after the context. A context that was never seen hands over to the shorter
     one. Contexts are held as 64-bit hashes.
     """
-
-    learner: ClassVar[str] = "counting"
 
     def __init__(self, vocabulary: int, order: Annotated[int, Range(1, 32)]) -> None:
         """Args: vocabulary size, longest context plus one."""

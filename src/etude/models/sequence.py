@@ -16,7 +16,6 @@ class SequenceModel(nn.Module):
     """
 
     reads: ClassVar[str] = "tokens"
-    learner: ClassVar[str] = "next_token"
 
     def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Logits of the tokens that follow, and the state to go on from.

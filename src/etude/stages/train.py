@@ -20,11 +20,13 @@ from etude.training import Learned, Task, learn
 CODE = (
     "models/__init__.py",
     "models/sequence.py",
-    "training",
-    "representations",
+    "training/__init__.py",
+    "training/trainer.py",
+    "representations/__init__.py",
+    "representations/store.py",
     "metrics/likelihood.py",
     "seeds.py",
-)  # of every variant; its own module comes to it
+)  # of every variant; its own modules come to it
 
 
 def training_key(settings: Settings, variant: str, tokens: str) -> str:
@@ -33,17 +35,12 @@ def training_key(settings: Settings, variant: str, tokens: str) -> str:
     Checkpoints are kept under this key, so that no training resumes from weights of other settings, data or code.
     """
     package = Path(__file__).parents[1]
-    places = [package / place for place in (*CODE, _code_of(settings, variant))]
-    files = sorted({file for place in places for file in ([place] if place.is_file() else place.glob("*.py"))})
-    code = {file.relative_to(package).as_posix(): digest(file) for file in files}
-    sections = {"model": settings.model(variant), "optim": vars(settings.optim), "train": vars(settings.train)}
+    model = settings.model(variant)
+    own = (f"models/{variant}.py", f"training/{model['learner']}.py", f"representations/{model['representation']}.py")
+    code = {place: digest(package / place) for place in (*CODE, *own) if (package / place).is_file()}
+    sections = {"model": model, "optim": vars(settings.optim), "train": vars(settings.train)}
     release = torch.__version__.partition("+")[0]  # the same for every build of it
     return digest_of({"settings": sections, "tokens": tokens, "code": code, "torch": release})
-
-
-def _code_of(settings: Settings, variant: str) -> str:
-    module = str(settings.model(variant)["_target_"]).rpartition(".")[0]
-    return module.removeprefix("etude.").replace(".", "/") + ".py"
 
 
 def train(
@@ -71,7 +68,7 @@ def train(
     representation = representations.load(settings, settings.model(variant)["representation"], store.folder)
     torch.manual_seed(seed_of(settings.train.seed))
     model = models.build(settings, variant, representation)
-    learned = learn(model, Task(settings, session, store, representation, checkpoints, report))
+    learned = learn(model, Task(settings, session, store, representation, checkpoints, report), variant)
     return model, representation, learned
 
 

@@ -1,4 +1,4 @@
-"""How a model learns: one scheme a file, each with ``learn(model, task)``; a model names its scheme as ``learner``."""
+"""How a model learns: one scheme a file, each with ``learn(model, task)``; a variant's YAML names it as ``learner``."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from etude.errors import EtudeError, closest
 from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Settings
@@ -32,8 +33,11 @@ class Learned:
     result: dict[str, float]
 
 
-def learn(model: Any, task: Task) -> Learned:
-    """Train ``model`` by the scheme that it names."""
-    scheme = importlib.import_module(f"etude.training.{model.learner}")
-    learned: Learned = scheme.learn(model, task)
+def learn(model: Any, task: Task, variant: str) -> Learned:
+    """Train ``model`` by the scheme that the settings of ``variant`` name."""
+    name = task.settings.model(variant).get("learner")
+    known = {file.stem for file in Path(__file__).parent.glob("[a-z]*.py")} - {"trainer"}
+    if name not in known:
+        raise EtudeError(f"models.{variant}.learner = {name} is not a way to learn. {closest(str(name), known)}")
+    learned: Learned = importlib.import_module(f"etude.training.{name}").learn(model, task)
     return learned

@@ -44,7 +44,7 @@ def roll_distance(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> flo
 
 
 class Adversarial(Scheme):
-    """One step of the discriminator and one of the generator a batch."""
+    """One move of the discriminator and one of the generator a round, several rounds a step."""
 
     monitor = "valid/roll_distance"
     model: GAN
@@ -59,8 +59,8 @@ class Adversarial(Scheme):
         self.count = len(valid)
 
     def draw(self, generator: np.random.Generator) -> torch.Tensor:
-        """(batch_size, voices, steps, pitches) of 0 and 1."""
-        places = np.sort(generator.integers(len(self.windows), size=self.plan.batch_size))
+        """(rounds * batch_size, voices, steps, pitches) of 0 and 1."""
+        places = generator.integers(len(self.windows), size=self.model.rounds * self.plan.batch_size)
         return torch.from_numpy(self.task.representation.unpack(self.windows[places])).float()
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -68,7 +68,11 @@ class Adversarial(Scheme):
         return DataLoader(Listed([torch.zeros(1)]), batch_size=None)
 
     def training_step(self, real: torch.Tensor, index: int) -> None:
-        """Both networks move once."""
+        """Both networks move, once a round."""
+        for batch in real.split(self.plan.batch_size):
+            self._contest(batch)
+
+    def _contest(self, real: torch.Tensor) -> None:
         both: Any = self.optimizers()  # a list, as configure_optimizers gives two
         judge, forger = both
         noise = torch.randn(len(real), self.model.latent, device=self.device)

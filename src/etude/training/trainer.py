@@ -225,8 +225,8 @@ def fit(scheme: Scheme, task: Task, name: str) -> Learned:
         found = task.checkpoints / "last.ckpt"
         try:
             trainer.fit(scheme, ckpt_path=str(found) if found.is_file() else None, weights_only=True)
-        except SystemExit:
-            if not trainer.interrupted:
+        except SystemExit as stopped:
+            if not isinstance(stopped.__context__, KeyboardInterrupt):
                 raise
             signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning ignores it from here on
             raise KeyboardInterrupt from None

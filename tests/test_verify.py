@@ -17,11 +17,11 @@ def lock(digests: dict[str, tuple[str, str]]) -> str:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(room, "_stale", lambda root: set())
-    for name in ("reports/train", "data/split"):
+    for name in ("reports/evaluate", "data/split"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "models/lstm").mkdir(parents=True)
-    report = {"result": {"valid/nats_per_note": 2.0, "parameters": 10}, "history": [{"step": 1}]}
-    (tmp_path / "reports/train/lstm.json").write_text(json.dumps(report))
+    report = {"training": {"valid/nats_per_note": 2.0, "parameters": 10}, "history": [{"step": 1}]}
+    (tmp_path / "reports/evaluate/lstm.json").write_text(json.dumps(report))
     (tmp_path / "dvc.lock").write_text(lock({"split": ("data/split", "a"), "train@lstm": ("models/lstm", "b")}))
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", str(tmp_path)]
     subprocess.run([*git, "init", "-q"], check=True)
@@ -31,8 +31,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def change(project: Path, value: float) -> None:
-    report = {"result": {"valid/nats_per_note": value, "parameters": 10}}
-    (project / "reports/train/lstm.json").write_text(json.dumps(report))
+    report = {"training": {"valid/nats_per_note": value, "parameters": 10}}
+    (project / "reports/evaluate/lstm.json").write_text(json.dumps(report))
     (project / "dvc.lock").write_text(lock({"split": ("data/split", "a"), "train@lstm": ("models/lstm", "c")}))
 
 

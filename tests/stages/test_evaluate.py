@@ -60,6 +60,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
     (tmp_path / "models/lstm").mkdir(parents=True)
     (tmp_path / "models/lstm/settings.json").write_text(json.dumps({"key": "abc"}))
+    (tmp_path / "models/lstm/result.json").write_text(json.dumps({"steps": 3}))
     samples = tmp_path / "data/generate/lstm"
     samples.mkdir(parents=True)
     for place in range(4):

@@ -12,7 +12,7 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from etude.audio.mp3 import write_mp3
 from etude.errors import EtudeError
-from etude.outputs import write_json
+from etude.outputs import write_json, write_text
 from etude.pages.sample import sound_of
 from etude.session import Session
 from etude.settings import Arrange, Settings
@@ -101,7 +101,10 @@ def session(tmp_path: Path, made: Settings) -> Session:
         result = {**likely, "steps": 300, "best_step": 200, "parameters": 1234567}
         if variant == "ngram":
             result = {**likely, "parameters": 4321}
-        write_json(reports / f"train/{variant}.json", {"variant": variant, "result": result, "history": history})
+        write_json(tmp_path / f"models/{variant}/result.json", result)
+        names = list(history[0]) if history else ["step"]
+        rows = [",".join("" if row[name] is None else str(row[name]) for name in names) for row in history]
+        write_text(tmp_path / f"models/{variant}/history.csv", "\n".join([",".join(names), *rows]) + "\n")
         sampled = [{"file": f"{n:02d}.mid", "rank": n, "distance": 0.1} for n in range(4)]
         write_json(data / f"generate/{variant}/manifest.json", {"settings": {}, "pieces": sampled})
         found = {"variant": variant, "metrics": {**likely, **metrics}, "descriptors": descriptors(place, place + 1, 4)}

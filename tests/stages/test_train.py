@@ -45,23 +45,18 @@ def with_model(settings: Settings, variant: str, **changes: object) -> Settings:
 
 
 @pytest.mark.parametrize("variant", ["ngram", "lstm", "gan"])
-def test_a_training_leaves_a_whole_model_and_a_whole_report(variant: str, trained: Session) -> None:
+def test_a_training_leaves_a_whole_model(variant: str, trained: Session) -> None:
     folder = trained.root / "models" / variant
     assert sorted(file.name for file in folder.iterdir()) == FILES
-    report = read_json(trained.root / f"reports/train/{variant}.json", "")
-    assert set(report) == {"variant", "key", "result", "history"} and report["variant"] == variant
-    assert report["result"] == read_json(folder / "result.json", "")
+    result = read_json(folder / "result.json", "")
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    history = [{name: float(value) for name, value in row.items() if value} for row in rows]
     monitor = "valid/roll_distance" if variant == "gan" else "valid/nats_per_note"
-    scores = {row["step"]: row[monitor] for row in report["history"] if monitor in row}
-    result = report["result"]
+    scores = {row["step"]: row[monitor] for row in history if monitor in row}
     assert result[monitor] == min(scores.values()) == scores[result["best_step"]]
     assert result["steps"] == max(scores) == (3 if variant == "ngram" else 4)
     store = store_of(tiny(), trained, variant)
-    assert (
-        report["key"] == read_json(folder / "settings.json", "")["key"] == training_key(tiny(), variant, store.digest)
-    )
-    rows = list(csv.DictReader((folder / "history.csv").open()))
-    assert [{name: float(value) for name, value in row.items() if value} for row in rows] == report["history"]
+    assert read_json(folder / "settings.json", "")["key"] == training_key(tiny(), variant, store.digest)
 
 
 def test_parameters_are_counted(trained: Session) -> None:
@@ -158,8 +153,6 @@ def test_key_and_bytes_do_not_change_with_the_session(project: Session, log: Log
     assert folders == [project.root / "models/ngram", tmp_path / "hand/models/ngram"]
     assert log.started[0]["key"] == log.started[1]["key"]
     assert digest(folders[0]) == digest(folders[1])
-    reports = [top / "reports/train/ngram.json" for top in (project.root, tmp_path / "hand")]
-    assert reports[0].read_bytes() == reports[1].read_bytes()
     assert "overrides" not in log.started[0]["tags"] and log.started[1]["tags"]["overrides"] == "model=ngram"
 
 
@@ -170,8 +163,9 @@ def test_a_run_is_told_its_rows_and_that_it_finished(project: Session, log: Log)
     folder = run(tiny(), project, "ngram")
     assert [start["variant"] for start in log.started] == ["ngram"]
     assert log.started[0]["settings"] == read_json(folder / "settings.json", "")["settings"]
-    report = read_json(project.root / "reports/train/ngram.json", "")
-    assert [{"step": step, **row} for step, row in log.rows] == report["history"]
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    history = [{name: float(value) for name, value in row.items() if value} for row in rows]
+    assert [{"step": step, **row} for step, row in log.rows] == history
     assert log.finished == [(folder, "FINISHED")]
     assert log.started[0]["tags"]["etude.tokens"] == store_of(tiny(), project, "ngram").digest
 
@@ -189,7 +183,7 @@ def test_a_run_is_told_how_it_ended_and_the_old_model_stays(
     fault: BaseException, status: str, project: Session, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tiny(), project, "ngram")
-    before = digest(project.root / "models"), digest(project.root / "reports")
+    before = digest(project.root / "models")
 
     def fail(model: Any, task: Any, variant: str) -> None:
         raise fault
@@ -198,7 +192,7 @@ def test_a_run_is_told_how_it_ended_and_the_old_model_stays(
     with pytest.raises(type(fault)):
         run(with_model(tiny(), "ngram", order=2), project, "ngram")
     assert log.finished[1:] == [(None, status)]
-    assert (digest(project.root / "models"), digest(project.root / "reports")) == before
+    assert digest(project.root / "models") == before
 
 
 def test_a_training_that_was_ended_goes_on_from_its_checkpoint(

@@ -34,6 +34,7 @@ def build(settings: Settings, variant: str, representation: Any) -> Any:
 def save(model: nn.Module, file: Path) -> str:
     """Write the weights as safetensors and return their digest."""
     save_file({name: tensor.contiguous() for name, tensor in sorted(model.state_dict().items())}, file)
+    file.chmod(0o644)  # safetensors keeps them to the user
     return digest(file)
 
 

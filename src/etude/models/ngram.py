@@ -109,7 +109,7 @@ class NGram(SequenceModel):
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """The tables as tensors."""
         found = {"use": torch.tensor(self.use)}
-        for length, (contexts, starts, tokens, counts) in enumerate(self.tables):
+        for length, (contexts, starts, tokens, counts) in enumerate(self.tables[: self.use]):
             found[f"{length}.contexts"] = torch.from_numpy(contexts.view(np.int64).copy())
             found[f"{length}.starts"] = torch.from_numpy(starts.astype(np.int32))
             found[f"{length}.tokens"] = torch.from_numpy(tokens.astype(np.int16))
@@ -120,7 +120,7 @@ class NGram(SequenceModel):
         """Take the tables from tensors."""
         self.use = int(state_dict["use"])
         self.tables = []
-        for length in range(self.order):
+        for length in range(self.use):
             contexts = state_dict[f"{length}.contexts"].numpy().view(np.uint64)
             starts = state_dict[f"{length}.starts"].numpy().astype(np.int64)
             tokens = state_dict[f"{length}.tokens"].numpy().view(np.uint16)

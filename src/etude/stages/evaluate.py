@@ -122,7 +122,8 @@ def run(settings: Settings, session: Session, variant: str) -> None:
     from etude.metrics.likelihood import likelihood
 
     found = evaluate(samples, real, likelihood(settings, session, variant), settings.evaluate, session.progress)
-    result = {"variant": variant, "key": key, "unreadable": unreadable, **found}
+    training = rounded(read_json(model / "result.json", made_by=trained))
+    result = {"variant": variant, "key": key, "training": training, "unreadable": unreadable, **found}
     picture = distributions(
         {name: part["values"] for name, part in result["descriptors"].items()},
         real,

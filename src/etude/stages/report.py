@@ -1,5 +1,6 @@
 """Stage report: everything that was made and measured on one self-contained page, and the README's results table."""
 
+import csv
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -384,7 +385,7 @@ def run(settings: Settings, session: Session) -> None:
         leakage=read("data/split/leakage.json", "etude split"),
         augment=read("data/augment/manifest.json", "etude augment"),
         reference=read("reports/reference.json", "etude reference"),
-        train=of_each("reports/train/{}.json", "train"),
+        train={variant: _training(session, variant) for variant in settings.models},
         generate=of_each("data/generate/{}/manifest.json", "generate"),
         evaluate=of_each("reports/evaluate/{}.json", "evaluate"),
     )
@@ -425,6 +426,18 @@ def run(settings: Settings, session: Session) -> None:
         text = readme.read_text(encoding="utf-8")
         if (changed := in_readme(text, table)) != text:
             write_text(readme, changed)
+
+
+def _training(session: Session, variant: str) -> dict[str, Any]:
+    """``result`` and ``history`` of a training, as models/V holds them; what was not measured at a step is left out."""
+    made_by = f"etude train model={variant}"
+    folder = session.read(f"models/{variant}", made_by)
+    try:
+        with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
+            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream)]
+    except (OSError, ValueError) as error:
+        raise EtudeError(f"{folder / 'history.csv'} cannot be read ({error}). Make it again with: {made_by}") from None
+    return {"result": read_json(folder / "result.json", made_by), "history": rows}
 
 
 def _piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) -> Piece:

@@ -73,7 +73,7 @@ def train(
 
 
 def run(settings: Settings, session: Session, variant: str) -> Path:
-    """Read data/tokenize/R; write models/``variant`` and reports/train/``variant``.json. Resumes after a kill.
+    """Read data/tokenize/R; write models/``variant``. Resumes after a kill.
 
     Returns the folder of the weights.
     """
@@ -96,9 +96,6 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
                 _write(part, settings, variant, key, store, model, learned)
                 if session.samples:
                     _write_samples(part / "samples", settings, model, representation, store, session.samples)
-            result = {**learned.result, "parameters": models.parameters(model)}
-            summary = {"variant": variant, "key": key, "result": result, "history": learned.history}
-            write_json(session.write(f"reports/train/{variant}.json"), summary)
             status = "FINISHED"
         except (KeyboardInterrupt, SystemExit):
             status = "KILLED"

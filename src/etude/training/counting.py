@@ -19,5 +19,6 @@ def learn(model: NGram, task: Task) -> Learned:
         task.report({"valid/nats_per_note": score}, order)
     best = min(history, key=lambda row: (row["valid/nats_per_note"], row["step"]))
     model.use = int(best["step"])
+    model.tables = model.tables[: model.use]  # longer contexts did not help: they need not be kept
     result = {"valid/nats_per_note": best["valid/nats_per_note"], "best_step": best["step"], "steps": model.order}
     return Learned(history, result)

@@ -154,3 +154,9 @@ def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may write to the tracking server of the one who runs it."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_EXP_NAME", "DVC_ROOT", "ETUDE_PARENT_RUN"):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no worker is left alone with them at the end."""
+    longest = ["test_pipeline.py", "test_trainer.py", "test_tracking.py"]
+    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -77,3 +78,9 @@ def test_a_section_builds_its_class_with_ranges_checked() -> None:
 def test_only_classes_of_etude_are_built(path: str | None) -> None:
     with pytest.raises(EtudeError, match="_target_"):
         target({"_target_": path}, "models.x")
+
+
+def test_numbers_are_numbers_however_dvc_writes_them(tmp_path: Path) -> None:
+    for written in ("1e-05", "1.0e-05", "0.00001"):
+        (tmp_path / "params.yaml").write_text(compile_params(ROOT / "conf").replace("lr: 0.003", f"lr: {written}"))
+        assert Settings.from_params(tmp_path / "params.yaml").optim.lr == 1e-5

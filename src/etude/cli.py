@@ -121,11 +121,14 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     own = values.pop("session")
     settings = Settings.of({str(key): value for key, value in values.items()})
     out = Path(HydraConfig.get().runtime.output_dir) if stage in HAND_RUN else None
-    run = Path(own.pop("run")).resolve() if own["run"] else None
+    named = own.pop("run")
+    run = Path(named).resolve() if named else None
     if run is not None and not run.is_dir():
         raise EtudeError(f"session.run = {run}: there is no such folder. Runs by hand are kept under runs/.")
     own["workers"] = own["workers"] or os.cpu_count() or 1
-    own["overrides"] = " ".join(part for part in HydraConfig.get().overrides.task if not part.startswith("experiment="))
+    own["overrides"] = " ".join(
+        part for part in HydraConfig.get().overrides.task if not part.startswith(("experiment=", "model="))
+    )
     session = Session(root=root, out=run if stage != "train" and run else out, run=run, **own)
     module = importlib.import_module(f"etude.stages.{stage}")
     section = STAGES[stage][1]

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -14,6 +15,15 @@ import yaml
 from etude.errors import EtudeError, closest
 
 T = TypeVar("T")
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as DVC writes it: 1e-05 is a number (YAML 1.2), for PyYAML alone (1.1) it is a text."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 @dataclass(frozen=True)
@@ -266,7 +276,7 @@ class Settings:
     def from_params(cls, path: Path) -> "Settings":
         """Read params.yaml, the only settings that a DVC stage sees."""
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            values = yaml.load(path.read_text(encoding="utf-8"), Loader)
         except FileNotFoundError:
             raise EtudeError(f"{path} does not exist. Compile it from conf/ with: dvc repro params") from None
         return cls.of(check(values, dict, str(path)))

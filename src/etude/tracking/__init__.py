@@ -5,8 +5,8 @@ MLflow is imported (3 s) when it is first asked something, not with this room.
 """
 
 from etude.tracking.alive import reap
-from etude.tracking.compare import runs
+from etude.tracking.compare import artifact, history, runs
 from etude.tracking.disk import publish
 from etude.tracking.live import Run, finish_parent, start, start_parent
 
-__all__ = ["Run", "finish_parent", "publish", "reap", "runs", "start", "start_parent"]
+__all__ = ["Run", "artifact", "finish_parent", "history", "publish", "reap", "runs", "start", "start_parent"]

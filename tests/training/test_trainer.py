@@ -110,9 +110,6 @@ def test_early_stopping_holds_also_when_resumed(encoded: Session, tmp_path: Path
 
 
 def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(encoded: Session, tmp_path: Path) -> None:
-    def spoil(row: Mapping[str, float], step: int) -> None:
-        pass
-
     settings = plan("lstm")
     store = Store(encoded.root / "data/tokenize/remi")
     from etude import representations
@@ -124,7 +121,7 @@ def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(encoded: Sessio
     with pytest.raises(
         EtudeError, match=r"train/nats_per_token is nan at step 1, learning rate .*checkpoint.*optim\.lr"
     ):
-        learn(model, Task(settings, encoded, store, representation, tmp_path, spoil), "lstm")
+        learn(model, Task(settings, encoded, store, representation, tmp_path, lambda row, step: None), "lstm")
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:

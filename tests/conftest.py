@@ -10,7 +10,7 @@ import pytest
 import yaml
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from etude.outputs import write_json
+from etude.outputs import digest, write_json
 from etude.params import compile_params
 from etude.session import Session
 from etude.settings import Settings
@@ -99,10 +99,12 @@ def make_project(root: Path, settings: Settings, pieces: int = 10) -> Session:
         score = make_piece(number)
         score.dump_midi(root / f"data/ingest/midi/{name}.mid")
         listed.append({"id": name, "file": f"midi/{name}.mid", "title": name, "notes": score.note_num(), "bars": 4})
+        listed[-1]["sha256"] = digest(root / f"data/ingest/midi/{name}.mid")
         for semitones in (0, 2) if name not in valid + test else ():
-            make_piece(number, transpose=semitones).dump_midi(root / f"data/augment/midi/{name}_{semitones}.mid")
+            file = root / f"data/augment/midi/{name}_{semitones}.mid"
+            make_piece(number, transpose=semitones).dump_midi(file)
             copy = {"id": f"{name}_{semitones}", "origin": name, "semitones": semitones, "stretch": 1.0}
-            copies.append({**copy, "file": f"midi/{name}_{semitones}.mid"})
+            copies.append({**copy, "file": f"midi/{file.name}", "sha256": digest(file)})
     chain = {name: values[name] for name in ("dataset", "ingest", "split", "augment")}
     write_json(root / "data/ingest/manifest.json", {"settings": chain, "pieces": listed, "refused": []})
     split = {"settings": chain, "train": names[:-4], "valid": valid, "test": test, "families": {n: n for n in names}}

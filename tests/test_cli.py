@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from etude import cli
 from etude.cli import check_overrides
 from etude.errors import EtudeError
 from etude.stages import STAGES
@@ -30,6 +31,7 @@ def etude(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
         ("optim.lrr=1", r'There is no setting "optim.lrr".*Did you mean optim.lr'),
         ("trian.max_steps=1", r"Did you mean train.max_steps"),
         ("max_steps=1", r"Did you mean train.max_steps"),
+        ("model=null", r"model=null leaves no model to run with\. There are: .*lstm"),
         ("zzz=1", r"There are the sections: .*train"),
     ],
 )
@@ -73,3 +75,22 @@ def test_outside_a_project_it_says_so(tmp_path: Path) -> None:
 def test_the_composed_settings_are_shown() -> None:
     said = etude("train", "model=gan", "--cfg", "job")
     assert said.returncode == 0 and "etude.models.gan.GAN" in said.stdout and "LSTM" not in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["session.device=gpu"], r"session\.device = gpu is not known.*cpu, cuda"),
+        (["session.workers=0"], r"session\.workers = 0 is out of range"),
+        (["session.samples=-1"], r"session\.samples = -1 is out of range"),
+        (["session=null"], r"session = None must be a section"),
+        (["+session.fool=1"], r"session\.fool is not a setting"),
+    ],
+)
+def test_a_session_is_checked_as_the_settings_are(
+    overrides: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["etude"])
+    with pytest.raises(EtudeError, match=said):
+        cli._main(["train", "model=ngram", f"hydra.run.dir={tmp_path}", *overrides])

@@ -1,5 +1,6 @@
 """One truth: params.yaml is what conf/ compiles to, and every YAML in conf/ composes and instantiates."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ import yaml
 from conftest import ROOT
 
 from etude import models, params
+from etude.errors import EtudeError
 from etude.params import compile_params
 from etude.representations import load
+from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Settings, construct, target
 
@@ -20,14 +23,14 @@ def test_params_yaml_equals_the_compilation() -> None:
 
 
 @pytest.mark.parametrize("file", YAMLS, ids=str)
-def test_every_yaml_composes_and_instantiates(file: Path, encoded: Session, settings: Settings) -> None:
+def test_every_yaml_composes_and_instantiates(file: Path, encoded: Session) -> None:
     group, name = file.parts[0], file.stem
     override = f"{group}={name}"
     found = Settings.of(yaml.safe_load(compile_params(ROOT / "conf", [override])))
     if group == "model":
         assert list(found.models) == [name]
         representation = found.models[name]["representation"]
-        learned = load(settings, representation, encoded.root / "data/tokenize" / representation)
+        learned = load(Store(encoded.root / "data/tokenize" / representation))
         model = models.build(found, name, learned)
         assert type(model).__module__ == f"etude.models.{name}", "a variant is one class in a file of its own name"
     elif group == "tokenize":
@@ -54,3 +57,17 @@ def test_inside_an_experiment_params_yaml_is_left_alone(tmp_path: Path, monkeypa
     monkeypatch.setenv("DVC_EXP_NAME", "brave-bach")
     params.main()
     assert (tmp_path / "params.yaml").read_text() == "set: by -S\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("config.yaml", "defaults: [_self_, {model: lsmt}]\n", r'There is no model "lsmt" in conf/model.*"lstm"'),
+        ("model/gan.yaml", "a: [\n", "These settings cannot be composed from conf/"),
+    ],
+)
+def test_a_slip_in_conf_is_one_sentence(file: str, text: str, said: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "conf" / file).write_text(text)
+    with pytest.raises(EtudeError, match=said):
+        compile_params(tmp_path / "conf")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,20 @@ def test_a_multirun_makes_finished_children_under_one_parent(clone: Path) -> Non
     children = [run for run in new if run.get("mlflow.parentRunId") == parents[0]["id"]]
     assert sorted(str(run["etude.variant"]) for run in children) == ["gan", "lstm", "ngram"]
     assert call(clone, "git", "status", "--porcelain") == "", "a run by hand leaves the pipeline's results alone"
+
+
+def test_the_readme_s_variant_trains(clone: Path) -> None:
+    """One class and one YAML, copied from the README as they stand."""
+    text = (ROOT / "README.md").read_text()
+    for language, place in (("python", "src/etude/models/gru.py"), ("yaml", "conf/model/gru.yaml")):
+        blocks = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+        (block,) = (block for block in blocks if place in block)
+        (clone / place).write_text(block)
+    said = call(clone, sys.executable, "-m", "etude", "train", "model=gru", "train.max_steps=2")
+    (clone / "src/etude/models/gru.py").unlink()
+    (clone / "conf/model/gru.yaml").unlink()
+    folder = clone / re.findall(r"wrote (\S+)", said)[0]
+    assert json.loads((folder / "result.json").read_text())["steps"] == 2
 
 
 def test_training_on_data_of_other_settings_is_refused(clone: Path) -> None:

@@ -75,3 +75,15 @@ def test_the_environment_gives_what_the_command_line_does_not(tmp_path: Path, mo
         monkeypatch.setenv(name, value)
     found = Session(root=tmp_path)
     assert (found.device, found.workers, found.progress, found.experiment) == ("cuda", 3, False, "choir")
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "abc", ""])
+def test_a_number_of_workers_that_is_none_is_said(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETUDE_WORKERS", said)
+    with pytest.raises(EtudeError, match=r"ETUDE_WORKERS = .* at least 1"):
+        Session(root=tmp_path)
+
+
+def test_an_unknown_device_is_said_with_the_closest(tmp_path: Path) -> None:
+    with pytest.raises(EtudeError, match=r"session\.device = cudda.*\"cuda\""):
+        Session(root=tmp_path, device="cudda")

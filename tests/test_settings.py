@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 import yaml
@@ -8,7 +8,7 @@ from conftest import ROOT, smoke
 from etude.errors import EtudeError
 from etude.models.lstm import LSTM
 from etude.params import compile_params
-from etude.settings import Choice, Range, Settings, check, construct, target
+from etude.settings import Range, Settings, check, construct, target
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,6 @@ def test_whole_numbers_pass_as_float_and_nothing_is_rounded() -> None:
     assert check(None, int | None, "key") is None
     with pytest.raises(EtudeError):
         check(1.0, int, "key")
-    with pytest.raises(EtudeError, match="There are: a, b"):
-        check("c", Annotated[str, Choice(("a", "b"))], "key")
     assert str(Range(None, 3)) == "at most 3"
 
 

@@ -418,6 +418,37 @@ def test_publish_of_a_hydra_run_takes_its_folder_and_finds_its_run(session: Sess
     assert made.info.run_id == run.id and "test/x" not in made.data.metrics
 
 
+def test_how_it_was_measured_is_a_tag_that_can_change(session: Session) -> None:
+    trained(session.root)
+    (session.root / "reports" / "evaluate").mkdir(parents=True)
+    file = session.root / "reports" / "evaluate" / "lstm.json"
+    for temperature in (1.0, 0.8):
+        how = {"generate": {"temperature": temperature}, "evaluate": {"bars": 16}}
+        file.write_text(json.dumps({"metrics": {"test/x": temperature}, "settings": how}))
+        tracking.publish(session, "lstm")
+        (made,) = everything(session)
+        assert made.data.tags["generate.temperature"] == str(temperature) and made.data.tags["evaluate.bars"] == "16"
+
+
+def test_a_training_by_hand_is_recorded_from_disk_with_its_sweep(session: Session) -> None:
+    out = session.root / "runs/1/0"
+    trained(out, key="swept")
+    (out / tracking.SWEEP).write_text(json.dumps({"overrides": "optim.lr=1e-3", tracking.PARENT_RUN: "abc"}))
+    tracking.publish(Session(root=session.root, run=out, experiment="etude"), "lstm")
+    (made,) = everything(session)
+    assert made.info.run_name == "lstm optim.lr=1e-3" and made.data.tags["mlflow.parentRunId"] == "abc"
+    assert made.data.tags["etude.place"] == "runs/1/0"
+
+
+def test_without_a_history_results_stand_at_the_last_step(session: Session) -> None:
+    folder = trained(session.root)
+    (folder / "history.csv").unlink()
+    (folder / "result.json").write_text(json.dumps({"steps": 300, "valid/nats_per_note": 1.25}))
+    tracking.publish(session, "lstm")
+    (made,) = everything(session)
+    assert history(session, made.info.run_id, "valid/nats_per_note") == [(300, 1.25)]
+
+
 def test_publish_of_damaged_or_missing_results_is_a_sentence(session: Session) -> None:
     with pytest.raises(EtudeError, match="etude train model=lstm"):
         tracking.publish(session, "lstm")

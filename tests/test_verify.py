@@ -76,3 +76,61 @@ def test_without_a_committed_lock_it_says_so(tmp_path: Path) -> None:
 def test_numbers_have_dotted_names() -> None:
     found = dict(numbers({"a": {"b": [1, None]}, "c": "text", "d": True}))
     assert found["a.b.0"] == 1 and found["a.b.1"] != found["a.b.1"] and set(found) == {"a.b.0", "a.b.1"}
+
+
+def arranged(project: Path, pieces: list[dict[str, object]], generated: str, committed: bool = False) -> None:
+    for place in ("data/generate/lstm", "data/arrange/lstm", "reports/arrange"):
+        (project / place).mkdir(parents=True, exist_ok=True)
+    (project / "reports/arrange/lstm.json").write_text(json.dumps({"sample_rate": 32000, "pieces": pieces}))
+    sound = ("data/arrange/lstm", "a" if committed else "b")
+    outs = {"generate@lstm": ("data/generate/lstm", generated), "arrange@lstm": sound}
+    (project / "dvc.lock").write_text(lock(outs))
+    if committed:
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", str(project)]
+        subprocess.run([*git, "add", "-A"], check=True)
+        subprocess.run([*git, "commit", "-qm", "y"], check=True)
+
+
+def mix(seconds: float, *voices: str) -> dict[str, object]:
+    return {"file": "1.mp3", "peak_dbfs": -1.0, "seconds": seconds, "tracks": [{"name": voice} for voice in voices]}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ([mix(30, "Alto", "Bass")], "within tolerance: 2 of 2"),
+        ([mix(30, "Alto")], "has the voices Alto, committed Alto, Bass"),
+        ([], "0 pieces, committed 1"),
+        ([{**mix(30, "Alto", "Bass"), "peak_dbfs": -60.0}], "peak_dbfs is -60"),
+    ],
+)
+def test_sound_of_other_samples_has_the_same_voices_and_peak(
+    pieces: list[dict[str, object]], said: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arranged(project, [mix(20, "Alto", "Bass")], "a", committed=True)
+    arranged(project, pieces, "b")
+    assert verify(project) == int("within" not in said)
+    assert said in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+def test_sound_of_the_same_samples_must_have_the_same_length(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arranged(project, [mix(20, "Alto", "Bass")], "a", committed=True)
+    arranged(project, [mix(30, "Alto", "Bass")], "a")
+    assert verify(project) == 1
+    assert "different: 1 of 2 (arrange@lstm)" in capsys.readouterr().out
+
+
+def test_a_report_that_differs_though_nothing_above_does_is_different(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "reports/index.html").touch()
+    stages = {"split": ("data/split", "a"), "report": ("reports/index.html", "b")}
+    (project / "dvc.lock").write_text(lock(stages))
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", str(project)]
+    subprocess.run([*git, "commit", "-qam", "y"], check=True)
+    (project / "dvc.lock").write_text(lock({**stages, "report": ("reports/index.html", "c")}))
+    assert verify(project) == 1
+    assert "different: 1 of 2 (report)" in capsys.readouterr().out
+    (project / "dvc.lock").write_text(lock({"split": ("data/split", "c"), "report": ("reports/index.html", "c")}))
+    verify(project)
+    assert "different: 1 of 2 (split)" in capsys.readouterr().out

@@ -9,15 +9,11 @@ from typing import Any
 
 from etude.errors import EtudeError, closest
 from etude.session import Session, project_root
-from etude.settings import Settings
+from etude.settings import Settings, check, construct
 from etude.stages import STAGES
 
-HAND_RUN = (
-    "train",
-    "generate",
-    "evaluate",
-    "arrange",
-)  # by hand, these write under runs/, not over the pipeline's results
+# by hand, these write under runs/, not over the pipeline's results
+HAND_RUN = ("train", "generate", "reference", "evaluate", "arrange", "report")
 USAGE = """\
 etude: a reproducible laboratory for symbolic music generation
 
@@ -68,9 +64,9 @@ def _main(arguments: list[str]) -> int:
 
 def _compose_and_run(stage: str, overrides: list[str]) -> int:
     import hydra
-    from hydra.errors import HydraException
     from omegaconf import DictConfig
-    from omegaconf.errors import OmegaConfBaseException
+
+    from etude.params import composing
 
     root = project_root()
     many = any(flag in overrides for flag in ("-m", "--multirun"))
@@ -86,7 +82,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
     def job(config: DictConfig) -> None:
         run_job(stage, root, config)
 
-    try:
+    with composing():
         check_overrides(root / "conf", given)
         parent = _parent(stage, root, launch, overrides) if many and stage == "train" else None
         sys.argv = [f"etude {stage}", *overrides]
@@ -99,8 +95,6 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
                 from etude.tracking import finish_parent
 
                 finish_parent(Session(root=root), parent, status)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise EtudeError(f"These settings cannot be composed from conf/: {' '.join(str(error).split())}") from None
     return 0
 
 
@@ -118,27 +112,26 @@ def run_job(stage: str, root: Path, config: Any) -> None:
 
     values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
-    own = values.pop("session")
+    own = check(values.pop("session"), dict, "session")
     settings = Settings.of({str(key): value for key, value in values.items()})
     out = Path(HydraConfig.get().runtime.output_dir) if stage in HAND_RUN else None
-    named = own.pop("run")
+    named = own.pop("run", None)
     run = Path(named).resolve() if named else None
     if run is not None and not run.is_dir():
         raise EtudeError(f"session.run = {run}: there is no such folder. Runs by hand are kept under runs/.")
-    own["workers"] = own["workers"] or os.cpu_count() or 1
-    own["overrides"] = " ".join(
-        part for part in HydraConfig.get().overrides.task if not part.startswith(("experiment=", "model="))
-    )
-    session = Session(root=root, out=run if stage != "train" and run else out, run=run, **own)
+    own = {name: value for name, value in own.items() if value is not None}  # null: what Session says
+    told = " ".join(part for part in HydraConfig.get().overrides.task if not part.startswith(("experiment=", "model=")))
+    place = run if stage != "train" and run else out
+    session = construct(Session, own, "session", root=root, out=place, run=run, overrides=told)
     module = importlib.import_module(f"etude.stages.{stage}")
     section = STAGES[stage][1]
     for name in values[section] if section else [None]:
         made = module.run(settings, session, *([name] if name else []))
         if made is not None:
-            place = Path(made).relative_to(root)
-            print(f"etude: {stage} {name or ''} wrote {place}".replace("  ", " "))
+            written = Path(made).relative_to(root) if Path(made).is_relative_to(root) else Path(made)
+            print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
             if stage == "train":
-                print(f"etude: use it with: etude generate model={name} session.run={place.parents[1]}")
+                print(f"etude: use it with: etude generate model={name} session.run={written.parents[1]}")
 
 
 def check_overrides(conf: Path, overrides: list[str]) -> None:
@@ -155,7 +148,12 @@ def check_overrides(conf: Path, overrides: list[str]) -> None:
     parsed = OverridesParser.create().parse_overrides(overrides)
     first = []
     for override in parsed:
-        if override.key_or_group not in groups or override.value() is None:
+        if override.key_or_group not in groups:
+            continue
+        if override.value() is None:
+            if override.key_or_group != "experiment":
+                group = override.key_or_group
+                raise EtudeError(f"{group}=null leaves no {group} to run with. {closest('', groups[group])}")
             continue
         value = override.value()
         options = (

@@ -2,14 +2,18 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from etude.errors import EtudeError
+from etude.errors import EtudeError, closest
 from etude.outputs import write_text
 from etude.session import project_root
 from etude.settings import Settings
@@ -17,12 +21,26 @@ from etude.settings import Settings
 HEADER = "# Compiled from conf/ by `dvc repro params`. Do not edit: edit conf/.\n"
 
 
+@contextmanager
+def composing() -> Iterator[None]:
+    """Turn what Hydra, OmegaConf and YAML raise over conf/ into an EtudeError."""
+    try:
+        yield
+    except MissingConfigException as error:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        raise EtudeError(
+            f'There is no {group or "file"} "{name}" in conf/{group}. {closest(name, error.options or [])}'
+        ) from None
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise EtudeError(f"These settings cannot be composed from conf/: {' '.join(str(error).split())}") from None
+
+
 def compile_params(conf: Path, overrides: list[str] | None = None) -> str:
     """The text of params.yaml: conf/config.yaml composed, resolved and checked."""
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+    with composing(), initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         config = compose("config", overrides=overrides or [])
-    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     Settings.of({str(key): value for key, value in values.items()})
     return HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

@@ -1,8 +1,12 @@
-"""Seeds that depend on several numbers."""
+"""Seeds that depend on a purpose and several numbers."""
 
-import numpy as np
+import hashlib
 
 
-def seed_of(*numbers: int) -> int:
-    """A seed for torch, in [0, 2**63), that depends on all ``numbers``."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+def seed_of(purpose: str, *numbers: int) -> int:
+    """A seed for torch, in [0, 2**63), that depends on ``purpose`` and all ``numbers``.
+
+    Streams of different purposes are independent of each other, though their numbers be the same.
+    """
+    text = " ".join([purpose, *map(str, numbers)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -4,7 +4,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from etude.errors import EtudeError
+from etude.errors import EtudeError, closest
+from etude.settings import Count, Natural
+
+DEVICES = ("cpu", "cuda")
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -14,6 +17,14 @@ def project_root(start: Path | None = None) -> Path:
         if (folder / "dvc.yaml").is_file() and (folder / "conf").is_dir():
             return folder
     raise EtudeError(f"{start} is not inside an etude project (no dvc.yaml with conf/ beside it). Change into one.")
+
+
+def _workers() -> int:
+    """How many processes read scores: ETUDE_WORKERS, or as many as there are processors."""
+    said = os.environ.get("ETUDE_WORKERS", str(os.cpu_count() or 1))
+    if not said.isdecimal() or int(said) < 1:
+        raise EtudeError(f"ETUDE_WORKERS = {said!r} must be a whole number of at least 1.")
+    return int(said)
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,20 @@ class Session:
     out: Path | None = None
     run: Path | None = None
     device: str = field(default_factory=lambda: os.environ.get("ETUDE_DEVICE", "cpu"))
-    workers: int = field(default_factory=lambda: int(os.environ.get("ETUDE_WORKERS", os.cpu_count() or 1)))
+    workers: Count = field(default_factory=_workers)
     progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")
     experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
     overrides: str = ""  # what a sweep set for this run, for its name
-    samples: int = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
+    samples: Natural = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise EtudeError(f"session.device = {self.device} is not known. {closest(self.device, DEVICES)}")
+
+    @property
+    def again(self) -> str:
+        """What a command needs to read from the same run by hand."""
+        return f" session.run={self.run}" if self.run else ""
 
     def read(self, place: str, made_by: str) -> Path:
         """The folder or file at ``place`` (as in ``models/lstm``) in ``run`` or ``root``.

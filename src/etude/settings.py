@@ -39,13 +39,6 @@ class Range:
         return f"at least {self.low:g}" if self.high is None else f"between {self.low:g} and {self.high:g}"
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The allowed words."""
-
-    words: tuple[str, ...]
-
-
 Count = Annotated[int, Range(1)]
 Natural = Annotated[int, Range(0)]
 Share = Annotated[float, Range(0, 1)]
@@ -59,8 +52,6 @@ def check(value: Any, annotation: Any, key: str) -> Any:
     if origin is Annotated:
         value = check(value, args[0], key)
         for limit in args[1:]:
-            if isinstance(limit, Choice) and value not in limit.words:
-                raise EtudeError(f"{key} = {value!r} is not known. {closest(str(value), limit.words)}")
             if isinstance(limit, Range) and value is not None:
                 low, high = limit.low, limit.high
                 if not ((low is None or value >= low) and (high is None or value <= high)):
@@ -83,7 +74,8 @@ def check(value: Any, annotation: Any, key: str) -> Any:
     if origin is dict or annotation is dict:
         if not isinstance(value, Mapping):
             raise EtudeError(f"{key} = {value!r} must be a section of keys.")
-        return dict(value)
+        of = args[1] if len(args) == 2 else Any
+        return {name: check(item, of, f"{key}.{name}") for name, item in value.items()}
     if annotation is Any or annotation is inspect.Parameter.empty:
         return value
     if annotation is float and isinstance(value, int) and not isinstance(value, bool):
@@ -279,6 +271,9 @@ class Settings:
             values = yaml.load(path.read_text(encoding="utf-8"), Loader)
         except FileNotFoundError:
             raise EtudeError(f"{path} does not exist. Compile it from conf/ with: dvc repro params") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            said = " ".join(str(error).split())
+            raise EtudeError(f"{path} is no YAML ({said}). Compile it from conf/ with: dvc repro params") from None
         return cls.of(check(values, dict, str(path)))
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """The chorales that the music21 package bundles."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from etude.datasets import bach
 from etude.datasets.bach import Bach, _title
+from etude.errors import EtudeError
 from etude.outputs import digest
+from etude.settings import construct
 
 VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
 
@@ -49,3 +53,22 @@ def test_titles_of_editions() -> None:
     assert _title("bwv112.5-sc", titles) == "Der Herr"
     assert _title("bwv18.5-lz", titles) == "O Herre Gott"
     assert _title("bwv999", titles) is None
+
+
+def test_a_damaged_file_of_the_corpus_costs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for name in ("bwv1.6.mxl", "bwv10.7.mxl"):
+        shutil.copy(bach._corpus() / name, corpus)
+    (corpus / "bwv1.6.mxl").write_bytes((corpus / "bwv1.6.mxl").read_bytes()[:900])
+    monkeypatch.setattr(bach, "_corpus", lambda: corpus)
+    manifest = Bach("bach", VOICES, 80, None).fetch(tmp_path / "files", show=False)
+    assert [piece["id"] for piece in manifest["pieces"]] == ["bwv10.7"]
+    assert "damaged" in manifest["left_out"][0]["reason"] and "bwv1.6" in manifest["left_out"][0]["source"]
+
+
+def test_voices_need_programs_of_their_own() -> None:
+    with pytest.raises(EtudeError, match=r"dataset\.voices\.Soprano = 0 is also another voice's program"):
+        Bach("bach", dict.fromkeys(VOICES, 0), 80, None)
+    with pytest.raises(EtudeError, match=r"dataset\.voices\.Soprano = 999 is out of range"):
+        construct(Bach, {"name": "bach", "voices": {"Soprano": 999}, "tempo": 80, "limit": None}, "dataset")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etude.metrics.distance import (
+    at_size,
     distance,
     distances,
     interval,
@@ -130,3 +131,21 @@ def test_rounded_numbers_have_six_decimals_and_no_nan() -> None:
     given_ = {"a": [1 / 3, NAN, math.inf, -1e-9], "b": (np.float64(0.5), 3, "text", None, True)}
     assert rounded(given_) == {"a": [0.333333, None, None, 0.0], "b": [0.5, 3, "text", None, True]}
     assert math.copysign(1, rounded(-1e-9)) == 1
+
+
+def test_sets_of_a_size_are_farther_the_smaller_they_are() -> None:
+    draw = np.random.default_rng(0)
+    real = {"a": draw.normal(size=60), "b": draw.normal(size=60)}
+    samples = {"a": draw.normal(size=60), "b": draw.normal(size=60)}
+    small, large = (at_size(samples, real, size, 200, 0) for size in (10, 40))
+    assert small["pieces"] == 10 and small["low"] < small["distance"] < small["high"]
+    assert small["distance"] > large["distance"] > overall(samples, real)
+    assert small["distance"] == pytest.approx(np.mean(list(small["descriptors"].values())))
+    assert at_size(samples, real, 10, 200, 0) == small != at_size(samples, real, 10, 200, 1)
+
+
+def test_with_no_more_pieces_than_the_size_it_is_the_pieces_themselves() -> None:
+    samples, real = {"a": [1.0, 2.0, NAN]}, {"a": [1.0, 3.0]}
+    found = at_size(samples, real, 3, 50, 0)
+    assert found["pieces"] == 3 and found["distance"] == overall(samples, real)
+    assert (found["low"], found["high"]) == interval(samples, real, 50, 0)

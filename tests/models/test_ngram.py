@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from etude.models import save
-from etude.models.ngram import NGram
+from etude.models.ngram import NGram, echo
 
 
 def test_bigram_by_hand() -> None:
@@ -49,3 +50,36 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     tokens = torch.tensor([[1, 3, 4, 2]])
     assert again.use == 2 and torch.equal(again.nats(tokens), model.nats(tokens))
     assert save(again, tmp_path / "b.safetensors") == first
+
+
+def test_the_echo_is_what_followed_the_last_time() -> None:
+    assert echo(np.array([1, 5, 7, 5, 8, 5, 3])).tolist() == [-1, -1, -1, -1, 7, -1, 8]
+
+
+def test_the_echo_reaches_past_what_lies_between() -> None:
+    """Two voices, 3 and 4, keep a pitch each (from 5 on), with noise (from 20 on) between their notes."""
+    draw = np.random.default_rng(0)
+
+    def piece() -> np.ndarray:
+        high, low = draw.integers(5, 12, size=2)
+        noise = draw.integers(20, 30, size=(40, 5))
+        return np.array([token for row in noise for token in (*row, 3, high, *row[::-1], 4, low)])
+
+    plain, echoed = NGram(30, 2), NGram(30, 3)
+    for model in (plain, echoed):
+        model.count([piece() for _ in range(30)])
+    tokens = piece()
+    pitches = np.flatnonzero(np.isin(tokens[:-1], (3, 4)))[4:]
+    costs = [model.nats(torch.from_numpy(tokens[None]))[0].numpy()[pitches].mean() for model in (plain, echoed)]
+    assert costs[0] > 1.5 > 0.3 > costs[1]
+
+
+def test_a_step_gives_what_the_whole_piece_gives() -> None:
+    draw = np.random.default_rng(1)
+    model = NGram(9, 4)
+    model.count([draw.integers(3, 9, size=80) for _ in range(5)])
+    tokens, state, costs = draw.integers(3, 9, size=60), None, []
+    for now, following in itertools.pairwise(tokens):
+        logits, state = model.step(torch.tensor([now]), state)
+        costs.append(-logits[0, following].item())
+    assert costs == pytest.approx(model.nats(torch.from_numpy(tokens[None]))[0].tolist())

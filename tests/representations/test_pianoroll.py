@@ -1,12 +1,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import VOICES, make_piece
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
+from etude.errors import EtudeError
 from etude.representations.pianoroll import PianoRoll
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
@@ -55,3 +57,18 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     roll.save(tmp_path)
     again = PianoRoll.load(tmp_path, {"steps_per_beat": 4, "beats": 16}, PROGRAMS)
     assert again.shape == roll.shape and np.array_equal(again.encode(make_piece(1)), roll.encode(make_piece(1)))
+
+
+def test_a_held_note_ends_where_another_begins_and_does_not_come_back() -> None:
+    piece = ScoreTick(24)
+    piece.tracks.append(TrackTick(name="Soprano", program=68))
+    for onset, length, pitch in ((0, 96, 66), (24, 24, 70)):
+        piece.tracks[0].notes.append(NoteTick(onset, length, pitch, 80))
+    roll = learned()
+    found = [(n.time, n.duration, n.pitch) for n in roll.decode(roll.rolls(piece)).tracks[0].notes]
+    assert found == [(0, 24, 66), (24, 24, 70)]
+
+
+def test_a_grid_that_would_change_the_speed_is_refused() -> None:
+    with pytest.raises(EtudeError, match=r"steps_per_beat = 5 must divide 24"):
+        PianoRoll(5, 16)

@@ -75,3 +75,11 @@ def test_saved_and_loaded_it_encodes_alike_and_is_equal_to_the_byte(tmp_path: Pa
 def test_a_train_set_without_notes_is_refused() -> None:
     with pytest.raises(EtudeError, match="no note"):
         learned(ScoreTick(24))
+
+
+def test_notes_under_a_meter_that_train_lacks_count_as_lost() -> None:
+    remi = learned(make_piece(1), make_piece(2))
+    other = make_piece(1)
+    assert remi.notes_kept(other)[0] == other.note_num()
+    other.time_signatures[0].numerator = 3
+    assert remi.notes_kept(other)[0] < other.note_num()

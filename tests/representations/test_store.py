@@ -17,10 +17,10 @@ def store(encoded: Session, name: str = "remi") -> Store:
     return Store(encoded.root / "data/tokenize" / name)
 
 
-def test_arrays_are_memory_mapped_and_hold_each_piece(encoded: Session, settings: Settings) -> None:
+def test_arrays_are_memory_mapped_and_hold_each_piece(encoded: Session) -> None:
     found = store(encoded)
     assert isinstance(found.items("train"), np.memmap)
-    remi = load(settings, "remi", found.folder)
+    remi = load(found)
     assert found.pieces("valid")[0].tolist() == remi.encode(make_piece(6)).tolist()
     assert found.manifest["pieces"]["valid"][0]["notes"] == make_piece(6).note_num()
     trip = found.manifest["round_trip"]
@@ -40,8 +40,10 @@ def test_data_of_other_settings_is_refused_with_both_and_the_commands(encoded: S
 
 def test_other_grid_names_the_representation(encoded: Session, settings: Settings) -> None:
     values = {**settings.tokenize, "remi": {**settings.tokenize["remi"], "positions_per_beat": 8}}
-    with pytest.raises(EtudeError, match=r"etude tokenize tokenize\.remi\.positions_per_beat=8"):
+    with pytest.raises(EtudeError) as caught:
         store(encoded).require(dataclasses.replace(settings, tokenize=values), "remi")
+    assert "tokenize.remi.positions_per_beat = 4, but this run asks for tokenize.remi" in str(caught.value)
+    assert "etude tokenize tokenize.remi.positions_per_beat=8" in str(caught.value)
 
 
 def test_a_flipped_bit_is_found(encoded: Session, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from etude.settings import Settings
 @pytest.fixture(scope="module")
 def floor(encoded: Session, settings: Settings) -> tuple[NGram, object, Store]:
     store = Store(encoded.root / "data/tokenize/remi")
-    remi = load(settings, "remi", store.folder)
+    remi = load(store)
     model = models.build(settings, "ngram", remi)
     model.count(store.pieces("train"))
     return model, remi, store
@@ -93,7 +93,7 @@ def test_the_nucleus_keeps_the_likeliest_up_to_top_p(weights: list[float], top_p
 
 def test_windows_of_a_gan_fill_the_bars(encoded: Session, settings: Settings) -> None:
     store = Store(encoded.root / "data/tokenize/pianoroll")
-    roll = load(settings, "pianoroll", store.folder)
+    roll = load(store)
     torch.manual_seed(0)
     gan = models.build(settings, "gan", roll)
     first, same = (sampling.sample(gan, roll, store, settings.generate, 2) for _ in range(2))

@@ -47,7 +47,10 @@ def session(tmp_path: Path) -> Session:
                 track.notes.clear()
         score.dump_midi(folder / f"{number:02d}.mid")
     ranks = [{"file": f"{number:02d}.mid", "rank": rank, "distance": 0.5} for number, rank in enumerate((2, 0, 1))]
-    write_json(tmp_path / "reports/evaluate/lstm.json", {"variant": "lstm", "key": "abc", "pieces": ranks})
+    drawn = {"generate": {"seed": 1}}
+    report = {"variant": "lstm", "key": "abc", "settings": drawn, "pieces": ranks}
+    write_json(tmp_path / "reports/evaluate/lstm.json", report)
+    write_json(folder / "manifest.json", {"settings": {**drawn, "key": "abc"}, "pieces": []})
     return Session(root=tmp_path, progress=False)
 
 
@@ -97,3 +100,11 @@ def test_what_is_missing_is_said(session: Session) -> None:
     (session.root / "reports/evaluate/lstm.json").unlink()
     with pytest.raises(EtudeError, match="etude evaluate model=lstm"):
         run(Stub(ARRANGE), session, "lstm")
+
+
+@pytest.mark.parametrize("other", [{"generate": {"seed": 2}, "key": "abc"}, {"generate": {"seed": 1}, "key": "abd"}])
+def test_samples_that_the_evaluation_did_not_measure_are_refused(other: dict[str, object], session: Session) -> None:
+    by_hand = Session(root=session.root, run=session.root / "runs/1", progress=False)
+    write_json(session.root / "data/generate/lstm/manifest.json", {"settings": other, "pieces": []})
+    with pytest.raises(EtudeError, match=r"other samples .* etude evaluate model=lstm session\.run=.*runs/1"):
+        run(Stub(ARRANGE), by_hand, "lstm")

@@ -16,6 +16,7 @@ from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
 from etude.outputs import digest, read_json
+from etude.provenance import built_from
 from etude.session import Session
 from etude.settings import Augment, Settings
 from etude.stages.augment import alter, augment, run, transpose_key, transpositions, voice_ranges
@@ -121,9 +122,11 @@ def test_the_stage_takes_train_pieces_only_and_writes_the_same_bytes(tmp_path: P
     names = ["a", "b", "c"]
     for place, name in enumerate(names):
         piece([60, 67 - place], [40, 45]).dump_midi(folder / "midi" / f"{name}.mid")
-    entries = [{"id": name, "file": f"midi/{name}.mid", "title": None} for name in names]
-    (folder / "manifest.json").write_text(json.dumps({"pieces": entries}))
-    sides = {"train": ["a", "b"], "valid": ["c"], "test": []}
+    files = {name: f"midi/{name}.mid" for name in names}
+    entries = [{"id": name, "file": file, "sha256": digest(folder / file)} for name, file in files.items()]
+    made = {"settings": built_from(SETTINGS, "ingest"), "pieces": entries}
+    (folder / "manifest.json").write_text(json.dumps(made))
+    sides = {"settings": built_from(SETTINGS, "split"), "train": ["a", "b"], "valid": ["c"], "test": []}
     (tmp_path / "data" / "split" / "split.json").write_text(json.dumps(sides))
     digests = []
     for _ in range(2):

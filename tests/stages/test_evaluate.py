@@ -66,9 +66,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for place in range(4):
         piece(55 + place, 1 + place).dump_midi(samples / f"{place:02}.mid")
     listed = [{"file": f"{place:02}.mid"} for place in range(4)]
-    (samples / "manifest.json").write_text(json.dumps({"pieces": listed}))
+    (samples / "manifest.json").write_text(
+        json.dumps({"settings": {"generate": {"seed": 1}, "key": "abc"}, "pieces": listed})
+    )
     (tmp_path / "reports").mkdir()
-    report, _ = reference(dict(zip("abc", REAL, strict=True)), {"d": piece(61)}, EVALUATE)
+    report, _ = reference(dict(zip("abc", REAL, strict=True)), {"d": piece(61)}, EVALUATE, 32)
     (tmp_path / "reports/reference.json").write_text(json.dumps(report))
     return settings, Session(root=tmp_path, progress=False), published
 
@@ -143,7 +145,9 @@ def test_no_samples_and_what_was_not_made_are_said(project: Project) -> None:
         run(settings, session, "lstn")
     with pytest.raises(EtudeError, match="etude train model=gan"):
         run(settings, session, "gan")
-    (session.root / "data/generate/lstm/manifest.json").write_text(json.dumps({"pieces": []}))
+    (session.root / "data/generate/lstm/manifest.json").write_text(
+        json.dumps({"settings": {"generate": {}, "key": "abc"}, "pieces": []})
+    )
     with pytest.raises(EtudeError, match="holds no samples"):
         run(settings, session, "lstm")
 
@@ -170,3 +174,12 @@ def test_the_figure_is_the_same_bytes_whatever_the_reader_s_own_style() -> None:
         assert distributions(*given) == first
     assert b"Software" not in first
     assert distributions({}, {}, {}, UNITS, "title", "caption").startswith(b"\x89PNG")  # nothing to draw is no fault
+
+
+def test_samples_of_another_training_are_refused(project: Project) -> None:
+    settings, session, published = project
+    place = session.root / "data/generate/lstm/manifest.json"
+    place.write_text(place.read_text().replace("abc", "abd"))
+    with pytest.raises(EtudeError, match=r"sampled from another training .* etude generate model=lstm"):
+        run(settings, session, "lstm")
+    assert not published

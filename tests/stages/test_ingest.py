@@ -12,6 +12,7 @@ from symusic.core import TrackTick as Track
 
 from etude.errors import EtudeError
 from etude.outputs import digest, read_json
+from etude.provenance import built_from
 from etude.session import Session
 from etude.settings import Settings
 from etude.stages.ingest import bars, clean, refusal, run
@@ -55,7 +56,7 @@ def download(root: Path, files: dict[str, bytes], titles: dict[str, str] | None 
             "sha256": digest(path),
         }
         pieces.append(entry | {"title": (titles or {}).get(name)})
-    (folder / "manifest.json").write_text(json.dumps({"pieces": pieces}))
+    (folder / "manifest.json").write_text(json.dumps({"settings": built_from(SETTINGS, "download"), "pieces": pieces}))
 
 
 def test_clean_drops_what_midi_cannot_hold() -> None:

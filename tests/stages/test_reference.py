@@ -36,7 +36,15 @@ def project(tmp_path: Path, settings: Settings) -> Path:
     (tmp_path / "data/split").mkdir()
     for place, name in enumerate(ids):
         piece(60, 1 + place % 3, 8 + place).dump_midi(tmp_path / f"data/ingest/midi/{name}.mid")
-    listed = [{"id": name, "file": f"midi/{name}.mid", "title": f"Title {name}"} for name in ids]
+    listed = [
+        {
+            "id": name,
+            "file": f"midi/{name}.mid",
+            "title": f"Title {name}",
+            "sha256": digest(tmp_path / f"data/ingest/midi/{name}.mid"),
+        }
+        for name in ids
+    ]
     (tmp_path / "data/ingest/manifest.json").write_text(json.dumps({"pieces": listed}))
     (tmp_path / "data/split/split.json").write_text(json.dumps({"train": ["f"], "valid": ["d", "e"], "test": ids[:3]}))
     return tmp_path
@@ -54,7 +62,7 @@ def settings() -> Settings:
 
 def test_measures_test_pieces_and_real_against_real() -> None:
     test = {"low": piece(48), "middle": piece(50), "wide": piece(40, 9)}
-    report, typical = reference(test, {"other": piece(49)}, EVALUATE)
+    report, typical = reference(test, {"other": piece(49)}, EVALUATE, 32)
     assert report["pieces"] == 3
     assert (report["resolution"], report["bars"]) == (12, 4)
     assert set(report["descriptors"]) == set(UNITS)
@@ -68,14 +76,14 @@ def test_measures_test_pieces_and_real_against_real() -> None:
 
 def test_the_same_pieces_are_at_no_distance() -> None:
     test = {"a": piece(48), "b": piece(50, 3)}
-    assert reference(test, test, EVALUATE)[0]["real_against_real"]["distance"] == 0
+    assert reference(test, test, EVALUATE, 32)[0]["real_against_real"]["distance"] == 0
 
 
 def test_no_pieces_and_no_notes_are_said() -> None:
     with pytest.raises(EtudeError, match=r"split\.valid"):
-        reference({"a": piece(48)}, {}, EVALUATE)
+        reference({"a": piece(48)}, {}, EVALUATE, 32)
     with pytest.raises(EtudeError, match="No test piece"):
-        reference({"a": ScoreTick(24)}, {"b": piece(48)}, EVALUATE)
+        reference({"a": ScoreTick(24)}, {"b": piece(48)}, EVALUATE, 32)
 
 
 def test_run_leaves_report_and_example_and_the_same_bytes_again(project: Path, settings: Settings) -> None:
@@ -94,7 +102,7 @@ def test_run_leaves_report_and_example_and_the_same_bytes_again(project: Path, s
 def test_a_damaged_piece_and_an_unknown_one_are_named(project: Path, settings: Settings) -> None:
     session = Session(root=project, progress=False)
     (project / "data/ingest/midi/a.mid").write_bytes(b"MThd")
-    with pytest.raises(EtudeError, match=r"a\.mid cannot be read.*etude ingest"):
+    with pytest.raises(EtudeError, match=r"a\.mid is damaged or missing.*etude ingest"):
         run(settings, session)
     (project / "data/split/split.json").write_text(json.dumps({"valid": ["d"], "test": ["zz"]}))
     with pytest.raises(EtudeError, match=r"deals zz.*etude split"):

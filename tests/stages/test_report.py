@@ -79,7 +79,7 @@ def session(tmp_path: Path, made: Settings) -> Session:
     write_json(data / "split/leakage.json", {"sizes": {}, "pairs": pairs})
     write_json(data / "augment/manifest.json", {"settings": {}, "copies": [{"id": f"c{n}"} for n in range(7)]})
     sound(data / "reference", "real", 72, made)
-    real = {"distance": 0.11, "low": 0.05, "high": 0.2, "descriptors": {}}
+    real = {"pieces": 32, "distance": 0.11, "low": 0.05, "high": 0.2, "descriptors": {}}
     files = {"midi": "data/reference/real.mid", "mp3": "data/reference/real.mp3"}
     example = {"id": "p3", "title": "Tune 3 <real>", **files}
     reference = {"resolution": 12, "bars": 16, "pieces": 5, "real_against_real": real, "example": example}

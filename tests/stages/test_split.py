@@ -15,6 +15,7 @@ from symusic.core import TrackTick as Track
 
 from etude.errors import EtudeError
 from etude.outputs import digest, read_json
+from etude.provenance import built_from
 from etude.session import Session
 from etude.settings import Settings, Split
 from etude.stages.split import audit, deal, find_families, leaks, plain_title, run, split
@@ -119,8 +120,10 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     entries = []
     for seed in range(8):
         tune(seed).dump_midi(folder / "midi" / f"{seed}.mid")
-        entries.append({"id": str(seed), "file": f"midi/{seed}.mid", "title": None})
-    (folder / "manifest.json").write_text(json.dumps({"pieces": entries}))
+        entry = {"id": str(seed), "file": f"midi/{seed}.mid", "sha256": digest(folder / f"midi/{seed}.mid")}
+        entries.append({**entry, "title": None})
+    made = {"settings": built_from(SETTINGS, "ingest"), "pieces": entries}
+    (folder / "manifest.json").write_text(json.dumps(made))
     session = Session(root=tmp_path, workers=1, progress=False)
     digests = []
     for _ in range(2):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_piece, make_project, smoke
+from symusic.core import ScoreTick
 
 from etude import representations
 from etude.errors import EtudeError
@@ -31,12 +32,21 @@ def edit(file: Path, **changes: object) -> None:
     write_json(file, {**read_json(file, ""), **changes})
 
 
+def replaced(folder: Path, name: str, piece: ScoreTick) -> None:
+    """Put another piece in the place of one that a manifest lists."""
+    listed = read_json(folder / "manifest.json", "")["pieces"]
+    entry = next(entry for entry in listed if entry["id"] == name)
+    piece.dump_midi(folder / entry["file"])
+    entry["sha256"] = digest(folder / entry["file"])
+    edit(folder / "manifest.json", pieces=listed)
+
+
 @REPRESENTATIONS
 def test_pieces_lie_in_the_order_of_the_split_and_copies_in_that_of_augment(
     name: str, encoded: Session, settings: Settings
 ) -> None:
     store = Store(encoded.root / "data/tokenize" / name)
-    representation = representations.load(settings, name, store.folder)
+    representation = representations.load(store)
     expected = {
         "train": [make_piece(number, transpose=semitones) for number in range(6) for semitones in (0, 2)],
         "valid": [make_piece(6), make_piece(7)],
@@ -78,7 +88,9 @@ def test_copies_of_other_settings_are_refused(
     section: str, change: dict[str, object], stage: str, project: Session
 ) -> None:
     other = smoke(**{section: change})
-    with pytest.raises(EtudeError, match=rf"data/augment was built with {section} = .* beginning at: etude {stage}$"):
+    with pytest.raises(
+        EtudeError, match=rf"was built with {section}\.\S+ = .* Build the right data with: etude {stage} "
+    ):
         run(other, project, "remi")
     assert not (project.root / "data/tokenize").exists()
 
@@ -114,7 +126,7 @@ def test_valid_and_test_pieces_teach_the_vocabulary_nothing(
     name: str, project: Session, encoded: Session, settings: Settings
 ) -> None:
     for number in (6, 8):
-        make_piece(number, transpose=30).dump_midi(project.root / f"data/ingest/midi/p0{number}.mid")
+        replaced(project.root / "data/ingest", f"p0{number}", make_piece(number, transpose=30))
     run(settings, project, name)
     learned = {"remi": "tokenizer.json", "pianoroll": "pianoroll.json"}[name]
     before, after = (session.root / f"data/tokenize/{name}" for session in (encoded, project))
@@ -137,7 +149,7 @@ def test_an_unknown_representation_and_absent_copies_are_said(tmp_path: Path, se
     session = Session(root=tmp_path, progress=False)
     with pytest.raises(EtudeError, match='no representation "remmi" under tokenize'):
         run(settings, session, "remmi")
-    with pytest.raises(EtudeError, match=r"data/augment does not exist\. Make it with: etude augment"):
+    with pytest.raises(EtudeError, match=r"data/ingest does not exist\. Make it with: etude ingest"):
         run(settings, session, "remi")
 
 
@@ -154,7 +166,7 @@ def test_another_grid_is_built_with_what_it_says(encoded: Session, settings: Set
     run(fine, Session(root=encoded.root, out=tmp_path, progress=False), "remi")
     store = Store(tmp_path / "data/tokenize/remi")
     store.require(fine, "remi")
-    assert store.manifest["settings"]["tokenize"]["positions_per_beat"] == 8
+    assert store.manifest["settings"]["tokenize"]["remi"]["positions_per_beat"] == 8
     assert store.digest != Store(encoded.root / "data/tokenize/remi").digest
 
 

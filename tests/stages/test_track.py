@@ -54,3 +54,19 @@ def test_a_server_that_is_away_changes_nothing_in_the_file(
         "gan": "key of gan",
         "lstm": "key of lstm",
     }
+
+
+def test_trainings_by_hand_are_published_too_and_a_damaged_one_costs_itself(
+    settings: Settings, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for job in ("0", "1"):
+        folder = session.root / "runs/sweep" / job / "models/lstm"
+        folder.mkdir(parents=True)
+        record = {"key": f"job {job}", "settings": {"seed": int(job), "models": {"lstm": {}}}}
+        (folder / "settings.json").write_text(json.dumps(record))
+    (session.root / "runs/broken/models/gan").mkdir(parents=True)
+    (session.root / "runs/broken/models/gan/settings.json").write_text("{")
+    track.run(settings, session)
+    assert sorted(tracking.runs(session)["place"]) == ["", "", "runs/sweep/0", "runs/sweep/1"]
+    assert "passed over: " in (said := capsys.readouterr().out) and "runs/broken" in said
+    assert set(json.loads((session.root / "mlruns/published.json").read_text())) == {"gan", "lstm"}

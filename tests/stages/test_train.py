@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import ROOT, Log, tiny
 from filelock import FileLock
 
 from etude import models, representations
 from etude.errors import EtudeError
-from etude.outputs import digest, read_json
+from etude.outputs import digest, read_json, write_json
 from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Settings
@@ -61,7 +62,7 @@ def test_a_training_leaves_a_whole_model(variant: str, trained: Session) -> None
 
 def test_parameters_are_counted(trained: Session) -> None:
     store = store_of(tiny(), trained, "lstm")
-    model = models.build(tiny(), "lstm", representations.load(tiny(), "remi", store.folder))
+    model = models.build(tiny(), "lstm", representations.load(store))
     count = sum(weights.numel() for weights in model.parameters())
     assert read_json(trained.root / "models/lstm/result.json", "")["parameters"] == count
 
@@ -248,7 +249,7 @@ def store_of(settings: Settings, session: Session, variant: str) -> Store:
 
 def loaded(session: Session, folder: Path, variant: str = "lstm") -> Any:
     store = store_of(tiny(), session, variant)
-    return models.load(tiny(), variant, folder, store, representations.load(tiny(), store.folder.name, store.folder))
+    return models.load(tiny(), variant, folder, store, representations.load(store))
 
 
 def test_the_model_on_disk_is_the_one_that_was_trained(trained: Session, tmp_path: Path) -> None:
@@ -275,7 +276,7 @@ def test_the_weights_are_those_of_the_settings_beside_them(trained: Session) -> 
     """The settings of now may ask for another width: what was trained is what is loaded."""
     wide = with_model(tiny(), "lstm", hidden=16)
     store = store_of(wide, trained, "lstm")
-    representation = representations.load(wide, "remi", store.folder)
+    representation = representations.load(store)
     model = models.load(wide, "lstm", trained.root / "models/lstm", store, representation)
     assert model.read_out.in_features == 8
 
@@ -310,3 +311,26 @@ def test_nothing_begins_without_the_right_data(project: Session, log: Log) -> No
     with pytest.raises(EtudeError, match="Make it with: etude tokenize tokenize=remi"):
         run(tiny(), project, "ngram")
     assert log.started == [] and not (project.root / ".checkpoints").exists()
+
+
+@pytest.mark.parametrize("side", ["train", "valid"])
+def test_an_empty_side_is_refused(side: str, project: Session, log: Log) -> None:
+    folder = project.root / "data/tokenize/remi"
+    np.save(folder / f"{side}.npy", np.zeros(0, dtype=np.uint16))
+    manifest = read_json(folder / "manifest.json", "")
+    manifest["sha256"][f"{side}.npy"] = digest(folder / f"{side}.npy")
+    write_json(folder / "manifest.json", manifest)
+    with pytest.raises(EtudeError, match=rf"holds no {side} piece: .* Raise split\.{side}"):
+        run(tiny(), project, "lstm")
+    assert not log.started
+
+
+def test_a_training_by_hand_leaves_what_it_was_swept_with_beside_the_model(
+    project: Session, log: Log, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ETUDE_PARENT_RUN", "abc")
+    by_hand = dataclasses.replace(project, out=tmp_path / "runs/1", overrides="optim.lr=1e-3")
+    run(tiny(), by_hand, "ngram")
+    said = {"overrides": "optim.lr=1e-3", "mlflow.parentRunId": "abc"}
+    assert read_json(tmp_path / "runs/1/sweep.json", "") == said and said.items() <= log.started[0]["tags"].items()
+    assert read_json(tmp_path / "runs/1/models/ngram/settings.json", "")["tags"].keys().isdisjoint(said)

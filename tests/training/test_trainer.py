@@ -115,7 +115,7 @@ def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(encoded: Sessio
     from etude import representations
     from etude.training import Task, learn
 
-    representation = representations.load(settings, "remi", store.folder)
+    representation = representations.load(store)
     model = models.build(settings, "lstm", representation)
     torch.nn.init.constant_(model.read_out.bias, float("nan"))
     with pytest.raises(

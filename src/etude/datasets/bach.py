@@ -6,14 +6,14 @@ import re
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from xml.etree import ElementTree
 
 from etude.datasets.scores import KEY_NAMES, find_voices
 from etude.errors import EtudeError
 from etude.outputs import digest
 from etude.progress import follow
-from etude.settings import Count, Positive
+from etude.settings import Count, Positive, Range
 
 LICENCE = (
     "The music is in the public domain (Bach died in 1750). The encodings come with music21's corpus, which is "
@@ -32,8 +32,16 @@ EDITION = re.compile(r"-(sc|inst|lpz|lz|w)$")
 class Bach:
     """Every chorale of the corpus in which soprano, alto, tenor and bass occur exactly once."""
 
-    def __init__(self, name: str, voices: dict[str, int], tempo: Positive, limit: Count | None) -> None:
+    def __init__(
+        self, name: str, voices: dict[str, Annotated[int, Range(0, 127)]], tempo: Positive, limit: Count | None
+    ) -> None:
         """Take the section ``dataset`` of the settings; its keys are explained in conf/dataset/bach.yaml."""
+        for voice, program in voices.items():
+            if sum(program == other for other in voices.values()) > 1:
+                raise EtudeError(
+                    f"dataset.voices.{voice} = {program} is also another voice's program: each voice needs its own, by "
+                    "which its tokens are told apart."
+                )
         self.name, self.voices, self.tempo, self.limit = name, voices, tempo, limit
 
     def fetch(self, folder: Path, show: bool) -> dict[str, Any]:
@@ -57,7 +65,12 @@ class Bach:
             if source.suffix not in (".mxl", ".xml"):
                 left_out.append({"source": name, "reason": "the corpus has the same chorale as MusicXML"})
                 continue
-            root = _musicxml(source)
+            try:
+                root = _musicxml(source)
+                facts = _facts(root)
+            except (OSError, zipfile.BadZipFile, ElementTree.ParseError, KeyError, IndexError, ValueError) as error:
+                left_out.append({"source": name, "reason": f"damaged: no MusicXML can be read from it ({error})"})
+                continue
             parts = [part.findtext("part-name") or "" for part in root.iter("score-part")]
             kept, others = find_voices(parts, list(self.voices))
             if kept is None:
@@ -82,7 +95,7 @@ class Bach:
                     "source": name,
                     "title": _title(source.stem, titles),
                     "left_out_parts": others,
-                    **_facts(root),
+                    **facts,
                 }
             )
         return {

@@ -147,8 +147,10 @@ def _read_musicxml(path: Path, voices: dict[str, int], tempo: float, ticks: int)
     marks = [mark.getQuarterBPM() for mark in source.recurse().getElementsByClass("MetronomeMark")]
     stated = bool(marks) and marks[0] is not None
     piece.tempos.append(Tempo(0, float(marks[0]) if stated else tempo))
+    modes = [getattr(key, "mode", None) for key in source.recurse().getElementsByClass("KeySignature")]
+    stated_mode = next((mode for mode in modes if mode), "major")  # not every part states it
     for key in chosen[0].flatten().getElementsByClass("KeySignature"):
-        mode = getattr(key, "mode", None) or "major"
+        mode = getattr(key, "mode", None) or stated_mode
         at = round((Fraction(key.offset) + (shift if key.offset else 0)) * ticks)
         piece.key_signatures.append(KeySignature(at, key.sharps, int(mode == "minor")))
     signs, added, off = _time_signatures(bars)

@@ -91,6 +91,44 @@ def interval(
     return max(0.0, float(low)), float(high)
 
 
+def at_size(
+    samples: Mapping[str, Values], real: Mapping[str, Values], size: int, draws: int, seed: int
+) -> dict[str, Any]:
+    """How far sets of ``size`` pieces out of ``samples`` are from ``real``.
+
+    Of one source, a small set is farther than a large one: sets of other sizes do not compare.
+
+    Args:
+        samples: descriptor -> values, a place being one piece.
+        real: the same of real music.
+        size: how many pieces a set has; whole sets, drawn without replacement. With no more than ``size`` pieces it is
+            those pieces, with their ``interval``.
+        draws: number of sets, or of the interval's resamples.
+        seed: of the draws.
+
+    Returns:
+        ``pieces`` a set, ``distance`` (the mean of ``overall`` over the sets), ``low`` and ``high`` (what 95 % of the
+        sets score), and ``descriptors``, the mean distance of each.
+    """
+    count = max((len(values) for values in samples.values()), default=0)
+    if count <= size:
+        low, high = interval(samples, real, draws, seed)
+        apart = distances(samples, real)
+        return {"pieces": count, "distance": overall(samples, real), "low": low, "high": high, "descriptors": apart}
+    names = [name for name in samples if name in real]
+    draw = np.random.default_rng(seed)
+    rows = []
+    for _ in range(draws):
+        chosen = draw.choice(count, size, replace=False)
+        drawn = {name: np.asarray(samples[name], dtype=float)[chosen] for name in names}
+        rows.append(list(distances(drawn, real).values()))
+    scored = np.array(rows)  # (draws, descriptors)
+    each = finite([_mean(row) for row in scored])
+    low, high = np.percentile(each, COVER) if len(each) else (math.nan, math.nan)
+    apart = {name: _mean(column) for name, column in zip(names, scored.T, strict=True)}
+    return {"pieces": size, "distance": _mean(each), "low": float(low), "high": float(high), "descriptors": apart}
+
+
 def mean_interval(values: Values, resamples: int, seed: int) -> tuple[float, float, float]:
     """Mean of the values that are not nan with its 95 % percentile bootstrap interval: mean, low, high; nan if none."""
     kept = finite(values)

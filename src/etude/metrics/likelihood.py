@@ -69,7 +69,7 @@ def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, 
     name = settings.model(variant)["representation"]
     folder = session.read(f"models/{variant}", f"etude train model={variant}")
     store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
-    model = models.load(settings, variant, folder, store, representations.load(settings, name, store.folder))
+    model = models.load(settings, variant, folder, store, representations.load(store))
     if not isinstance(model, SequenceModel):
         return {}
     models.set_threads(settings.train.threads)

@@ -17,9 +17,7 @@ NOT_BUILT = ("representation", "learner")  # keys of a variant that are not argu
 
 def build(settings: Settings, variant: str, representation: Any) -> Any:
     """A fresh model of ``variant`` for a learned representation, its weights drawn by torch's global generator."""
-    values = {
-        name: value for name, value in settings.model(variant).items() if name not in ("representation", "learner")
-    }
+    values = {name: value for name, value in settings.model(variant).items() if name not in NOT_BUILT}
     where = f"models.{variant}"
     kind = target(values, where)
     if kind.reads != representation.kind:

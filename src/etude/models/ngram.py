@@ -1,4 +1,8 @@
-"""The counting floor: interpolated n-gram, Witten-Bell weights (Bell, Cleary and Witten, Text Compression, 1990)."""
+"""The counting floor: an interpolated n-gram with one skip.
+
+Witten-Bell weights after Bell, Cleary and Witten, Text Compression, 1990; skips after Goodman, A Bit of Progress in
+Language Modeling, 2001.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
@@ -14,8 +18,28 @@ from etude.settings import Range
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplication by it permutes the 64-bit numbers
 
 
+def echo(tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What followed the last occurrence of the token before each position; -1 where it is new: (T,) -> (T,)."""
+    found = np.full(len(tokens), -1, dtype=np.int64)
+    last: dict[int, int] = {}
+    for place, token in enumerate(tokens[:-1].tolist(), start=1):
+        if token in last:
+            found[place] = tokens[last[token]]
+        last[token] = place
+    return found
+
+
+def _codes(tokens: NDArray[np.int64]) -> NDArray[np.uint64]:
+    codes = (tokens + 2).astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+    return codes ^ (codes >> np.uint64(29))
+
+
 class NGram(SequenceModel):
     """Counts of each token after each context of up to ``order`` - 1 tokens.
+
+    Voices are written in turn, so a voice's last note is many tokens back, out of reach of plain n-grams. A context of
+    two or more tokens therefore holds, in place of its oldest, the echo: what followed the last occurrence of the token
+    just read. After a voice's name that is its last pitch, whatever lies between.
 
     p_k(w | c) = (count(c w) + kinds(c) p_{k-1}(w | shorter c)) / (count(c) + kinds(c)), and p_0 is uniform. ``kinds``
     is the number of different tokens seen after the context. A context that was never seen hands over to the shorter
@@ -32,9 +56,11 @@ class NGram(SequenceModel):
     def count(self, pieces: Iterable[NDArray[Any]]) -> None:
         """Count the tokens of ``pieces``, each (tokens,)."""
         pieces = [piece.astype(np.int64) for piece in pieces]
+        echoes = [echo(piece) for piece in pieces]
         self.tables = []
         for length in range(self.order):
-            contexts = np.concatenate([self._hashes(piece, length)[1:] for piece in pieces])
+            hashes = (self._hashes(*both, length)[1:] for both in zip(pieces, echoes, strict=True))
+            contexts = np.concatenate(list(hashes))
             tokens = np.concatenate([piece[1:] for piece in pieces])
             order = np.lexsort((tokens, contexts))
             contexts, tokens = contexts[order], tokens[order]
@@ -46,12 +72,11 @@ class NGram(SequenceModel):
             table = (kinds, np.append(starts, len(first)), tokens[first].astype(np.uint16), counts.astype(np.int32))
             self.tables.append(table)
 
-    def _hashes(self, tokens: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
-        """Hash of the ``length`` tokens before each position, fewer near the begin: (T,) -> (T,)."""
-        total = np.zeros(len(tokens), dtype=np.uint64)
-        codes = (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD1342543DE82EF95)
-        codes ^= codes >> np.uint64(29)
-        for back in range(length, 0, -1):
+    def _hashes(self, tokens: NDArray[np.int64], echoes: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
+        """Hash of the context of ``length`` before each position, fewer tokens near the begin: (T,), (T,) -> (T,)."""
+        total = _codes(echoes) if length > 1 else np.zeros(len(tokens), dtype=np.uint64)
+        codes = _codes(tokens)
+        for back in range(length - (length > 1), 0, -1):
             total *= BASE
             if back < len(tokens):
                 total[back:] += codes[: len(tokens) - back]
@@ -68,8 +93,9 @@ class NGram(SequenceModel):
     def _shares(self, piece: NDArray[np.int64]) -> NDArray[np.float64]:
         """Probability of each token of a piece given those before it: (T,) -> (T,)."""
         shares = np.full(len(piece), 1.0 / self.vocabulary)
+        echoes = echo(piece)
         for length, (contexts, starts, seen, counts) in enumerate(self.tables[: self.use]):
-            hashes = self._hashes(piece, length)
+            hashes = self._hashes(piece, echoes, length)
             place = np.searchsorted(contexts, hashes).clip(max=len(contexts) - 1)
             known = contexts[place] == hashes
             sums = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
@@ -84,18 +110,19 @@ class NGram(SequenceModel):
 
     def step(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See SequenceModel; the state is the tokens so far, one array a row."""
+        empty = np.zeros(0, dtype=np.int64)
         state = [
-            np.append(past, token) for past, token in zip(state or [[]] * len(tokens), tokens.numpy(), strict=True)
+            np.append(past, token) for past, token in zip(state or [empty] * len(tokens), tokens.numpy(), strict=True)
         ]
-        state = [past[-self.order :].astype(np.int64) for past in state]
         return torch.from_numpy(np.log(np.stack([self._next(past) for past in state]))), state
 
     def _next(self, past: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distribution of the token after ``past``: (V,)."""
         shares = np.full(self.vocabulary, 1.0 / self.vocabulary)
-        padded = np.append(past, 0)
+        echoed = echo(np.append(past, 0))[-1:]
+        near = np.append(past[-self.order :], 0)
         for length, (contexts, starts, seen, counts) in enumerate(self.tables[: self.use]):
-            value = self._hashes(padded, length)[-1]
+            value = self._hashes(near, np.broadcast_to(echoed, near.shape), length)[-1]
             place = int(np.searchsorted(contexts, value))
             if place == len(contexts) or contexts[place] != value:
                 break

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.settings import Settings, target
+from etude.representations.store import Store
+from etude.settings import target
 
 
 class Representation(Protocol):
@@ -34,7 +35,8 @@ class Representation(Protocol):
         """Notes that survive encode and decode, of how many."""
 
 
-def load(settings: Settings, name: str, folder: Path) -> Any:
-    """The learned representation ``name`` from the folder that the stage ``tokenize`` left."""
-    values = settings.tokenize[name]
-    return target(values, f"tokenize.{name}").load(folder, values, settings.dataset["voices"])
+def load(store: Store) -> Any:
+    """The learned representation that the stage ``tokenize`` left, with the settings that it was built with."""
+    name = store.folder.name
+    values = store.manifest["settings"]["tokenize"][name]
+    return target(values, f"tokenize.{name}").load(store.folder, values, dict(store.manifest["voices"]))

@@ -1,6 +1,7 @@
 """Binary piano rolls of a few bars: voices x steps x pitches, one pitch a voice and step at the most."""
 
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,14 +19,21 @@ TICKS_PER_QUARTER = 24
 class PianoRoll:
     """Encode pieces as windows of binary piano rolls and back.
 
-    A window begins at a bar line. A note that is followed at once by the same pitch loses its last step, so that a
-    repeated note differs from a held one (a repeated note of one step is merged).
+    Windows follow one another from the beginning of a piece, so they begin at bar lines where bars fit a window, as
+    those of 4/4 do. A voice has one pitch at a time: of notes at one onset the highest stays, and the next onset ends
+    it. A note that is followed at once by the same pitch loses its last step, so that a repeated note differs from a
+    held one (a repeated note of one step is merged).
     """
 
     kind = "rolls"
 
     def __init__(self, steps_per_beat: Annotated[int, Range(1, 24)], beats: Count) -> None:
         """Settings alone; ``learn`` or ``load`` makes it ready."""
+        if TICKS_PER_QUARTER % steps_per_beat:
+            raise EtudeError(
+                f"tokenize.pianoroll.steps_per_beat = {steps_per_beat} must divide {TICKS_PER_QUARTER}, the ticks of a "
+                "quarter in decoded pieces: 1, 2, 3, 4, 6, 8, 12 or 24."
+            )
         self.steps_per_beat = steps_per_beat
         self.beats = beats
         self.low = self.high = 0
@@ -83,14 +91,13 @@ class PianoRoll:
         by_name = {track.name: track for track in grid.tracks}
         for voice, name in enumerate(self.voices):
             notes = sorted(by_name[name].notes, key=lambda n: (n.time, n.pitch)) if name in by_name else []
-            onsets = {(note.time, note.pitch) for note in notes}
-            for note in notes:
-                if not self.low <= note.pitch <= self.high:
-                    continue
+            line = {note.time: note for note in notes if self.low <= note.pitch <= self.high}
+            for note, following in zip_longest(line.values(), [*line.values()][1:]):
                 end = note.time + note.duration
-                if note.duration > 1 and (end, note.pitch) in onsets:
-                    end -= 1
-                roll[voice, note.time : end] = 0  # a later note ends an earlier one of the same voice
+                if following is not None and following.time <= end:
+                    end = following.time
+                    if following.pitch == note.pitch and end > note.time + 1:
+                        end -= 1
                 roll[voice, note.time : end, note.pitch - self.low] = 1
         return roll.reshape(voices, windows, steps, pitches).transpose(1, 0, 2, 3)
 

@@ -154,10 +154,15 @@ class Remi:
         return len(self._names) * math.ceil(score.end() * 4 / score.ticks_per_quarter)
 
     def notes_kept(self, score: ScoreTick) -> tuple[int, int]:
-        """How many of a piece's notes come back from its tokens at their place, with their pitch, voice and length."""
+        """How many of a piece's notes come back from its tokens: place, meter there, pitch, voice and length."""
 
-        def notes(piece: ScoreTick) -> set[tuple[int, ...]]:
+        def notes(piece: ScoreTick) -> set[tuple[Any, ...]]:
             grid = piece.resample(self.positions_per_beat, min_dur=1)
-            return {(t.program, n.time, n.pitch, n.duration) for t in grid.tracks for n in t.notes}
+            meters = [(sign.time, f"{sign.numerator}/{sign.denominator}") for sign in grid.time_signatures]
+
+            def meter(time: int) -> str:
+                return max(((at, name) for at, name in meters if at <= time), default=(0, "4/4"))[1]
+
+            return {(t.program, n.time, meter(n.time), n.pitch, n.duration) for t in grid.tracks for n in t.notes}
 
         return len(notes(score) & notes(self.decode(self.encode(score)))), score.note_num()

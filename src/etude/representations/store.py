@@ -1,6 +1,5 @@
 """Encoded pieces on disk: memory-mapped flat arrays with offsets, and a manifest of what they were built from."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,26 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from etude import provenance
 from etude.errors import EtudeError
 from etude.outputs import digest, read_json
 from etude.settings import Settings
 
 SIDES = ("train", "valid", "test")
-CHAIN = (
-    "dataset",
-    "ingest",
-    "split",
-    "augment",
-)  # the sections that decide what is encoded, in the order of the stages
 
 
 def built_from(settings: Settings, representation: str) -> dict[str, Any]:
     """The sections that decide what a representation's arrays hold."""
-    values = settings.as_dict()
     if representation not in settings.tokenize:
         known = ", ".join(sorted(settings.tokenize))
         raise EtudeError(f'There is no representation "{representation}" under tokenize. There are: {known}.')
-    return {**{name: values[name] for name in CHAIN}, "tokenize": settings.tokenize[representation]}
+    own = {representation: settings.tokenize[representation]}
+    return {**provenance.built_from(settings, "augment"), "tokenize": own}
 
 
 @dataclass(frozen=True)
@@ -77,17 +71,9 @@ class Store:
 
     def require(self, settings: Settings, representation: str) -> None:
         """Refuse arrays that were built with other settings, naming both and the commands that help."""
-        found, wanted = self.manifest["settings"], json.loads(json.dumps(built_from(settings, representation)))
-        changes = [change for name in (*CHAIN, "tokenize") for change in _changes(found.get(name), wanted[name], name)]
-        if not changes:
-            return
-        said = "; ".join(f"{key} = {old!r}, but this run asks for {key} = {new!r}" for key, old, new in changes)
-        keys = [(key.replace("tokenize", f"tokenize.{representation}", 1), new) for key, _, new in changes]
-        overrides = " ".join(_override(key, new) for key, new in keys)
-        first = {"dataset": "download"}.get(top := changes[0][0].split(".")[0], top)
-        stages = ("download", "ingest", "split", "augment", "tokenize")
-        commands = " && ".join(f"etude {stage} {overrides}" for stage in stages[stages.index(first) :])
-        raise EtudeError(f"{self.folder.name}: its data was built with {said}. Build the right data with: {commands}")
+        provenance.require(
+            f"data/tokenize/{self.folder.name}", self.manifest["settings"], built_from(settings, representation)
+        )
 
     def _array(self, name: str) -> NDArray[Any]:
         try:
@@ -105,15 +91,3 @@ def write_items(folder: Path, side: str, pieces: Sequence[NDArray[Any]], empty: 
     np.save(folder / f"{side}.npy", items, allow_pickle=False)
     lengths = np.array([0, *(len(piece) for piece in pieces)], dtype=np.int64)
     np.save(folder / f"{side}.offsets.npy", lengths.cumsum(), allow_pickle=False)
-
-
-def _changes(old: Any, new: Any, key: str) -> list[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        names = sorted({*old, *new})
-        return [change for name in names for change in _changes(old.get(name), new.get(name), f"{key}.{name}")]
-    return [] if old == new else [(key, old, new)]
-
-
-def _override(key: str, value: Any) -> str:
-    text = json.dumps(value).replace(" ", "").replace('"', "")
-    return f"'{key}={text}'" if any(sign in text for sign in "[{") else f"{key}={text}"

@@ -15,6 +15,6 @@ def sample_windows(model: GAN, representation: PianoRoll, plan: Generate, count:
     windows = max(1, -(-plan.bars * 4 // representation.beats))
     pieces = []
     for piece in range(count):
-        generator = torch.Generator().manual_seed(seed_of(plan.seed, piece))
+        generator = torch.Generator().manual_seed(seed_of("sample", plan.seed, piece))
         pieces.append(model.draw(windows, generator).numpy())
     return pieces

@@ -89,6 +89,12 @@ def run(settings: Settings, session: Session, variant: str) -> None:
     sampled, measured = f"etude generate model={variant}", f"etude evaluate model={variant}"
     folder = session.read(f"data/generate/{variant}", made_by=sampled)
     report = read_json(session.read(f"reports/evaluate/{variant}.json", made_by=measured), made_by=measured)
+    drawn = read_json(folder / "manifest.json", made_by=sampled)["settings"]
+    if (drawn["key"], drawn["generate"]) != (report["key"], report["settings"]["generate"]):
+        raise EtudeError(
+            f"reports/evaluate/{variant}.json measured other samples than {folder} holds. Measure these with: "
+            f"{measured}{session.again}"
+        )
     files = best(report["pieces"], settings.arrange.best)
     if not files:
         raise EtudeError(f"reports/evaluate/{variant}.json names no piece. Make it again with: {measured}")
@@ -113,7 +119,7 @@ def run(settings: Settings, session: Session, variant: str) -> None:
             told.append({"file": f"{name}.mp3", **facts})
     write_json(
         session.write(f"reports/arrange/{variant}.json"),
-        {"variant": variant, "key": report.get("key"), "sample_rate": settings.arrange.sample_rate, "pieces": told},
+        {"variant": variant, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": told},
     )
 
 

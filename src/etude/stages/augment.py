@@ -1,13 +1,16 @@
 """Stage augment: transposed and stretched copies of the train pieces, each with its origin."""
 
+import hashlib
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from symusic.core import ScoreTick as Score
 
-from etude.outputs import read_json, whole, write_json
+from etude.errors import EtudeError
+from etude.outputs import whole, write_json
 from etude.progress import follow
+from etude.provenance import built_from, read_piece, upstream
 from etude.session import Session
 from etude.settings import Augment, Settings
 from etude.stages import main
@@ -93,21 +96,25 @@ def _range(piece: Score) -> Ranges:
 
 def run(settings: Settings, session: Session) -> None:
     """Read data/ingest and data/split, write data/augment."""
-    source = session.read("data/ingest", made_by="etude ingest")
-    entries = {piece["id"]: piece for piece in read_json(source / "manifest.json", made_by="etude ingest")["pieces"]}
-    split = read_json(session.read("data/split", made_by="etude split") / "split.json", made_by="etude split")
-    pieces = {name: Score(source / entries[name]["file"]) for name in split["train"]}
-    every = settings.as_dict()
+    source, ingest = upstream(settings, session, "ingest")
+    _, split = upstream(settings, session, "split")
+    entries = {piece["id"]: piece for piece in ingest["pieces"]}
+    if unknown := sorted({*split["train"]} - {*entries}):
+        raise EtudeError(
+            f"data/split deals {unknown[0]}, which data/ingest does not hold. Deal again with: etude split"
+        )
+    pieces = {name: read_piece(source, entries[name], "etude ingest") for name in split["train"]}
+    ranges = voice_ranges(pieces)
     copies = []
     with whole(session.write("data/augment")) as part:
         (part / "midi").mkdir(parents=True)
-        total = sum(len(transpositions(piece, voice_ranges(pieces))) for piece in pieces.values())
+        total = sum(len(transpositions(piece, ranges)) for piece in pieces.values())
         for entry, copy in follow(augment(pieces, settings.augment), "augment", total, session.progress):
             entry["file"] = f"midi/{entry['id']}.mid"
-            (part / entry["file"]).write_bytes(copy.dumps_midi())
-            copies.append(entry)
-        used = {name: every[name] for name in ("dataset", "ingest", "split", "augment")}
-        write_json(part / "manifest.json", {"settings": used, "copies": copies})
+            midi = copy.dumps_midi()
+            (part / entry["file"]).write_bytes(midi)
+            copies.append(entry | {"sha256": hashlib.sha256(midi).hexdigest()})
+        write_json(part / "manifest.json", {"settings": built_from(settings, "augment"), "copies": copies})
     print(f"augment: {len(copies)} copies of {len(pieces)} pieces")
 
 

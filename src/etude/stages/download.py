@@ -5,6 +5,7 @@ from typing import Any
 
 from etude.errors import EtudeError
 from etude.outputs import whole, write_json
+from etude.provenance import built_from
 from etude.session import Session
 from etude.settings import Settings, construct, target
 from etude.stages import main
@@ -25,7 +26,7 @@ def run(settings: Settings, session: Session) -> None:
         manifest = download(part / "files", settings.dataset, session.progress)
         for piece in manifest["pieces"]:
             piece["file"] = f"files/{piece['file']}"
-        write_json(part / "manifest.json", manifest)
+        write_json(part / "manifest.json", {"settings": built_from(settings, "download"), **manifest})
     print(f"download: {len(manifest['pieces'])} pieces, {len(manifest['left_out'])} files left out")
 
 

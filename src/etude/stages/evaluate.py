@@ -108,7 +108,14 @@ def run(settings: Settings, session: Session, variant: str) -> None:
     model = session.read(f"models/{variant}", made_by=trained)
     key = read_json(model / "settings.json", made_by=trained)["key"]
     made_by = f"etude generate model={variant}"
-    samples, unreadable = read_samples(session.read(f"data/generate/{variant}", made_by=made_by), variant)
+    folder = session.read(f"data/generate/{variant}", made_by=made_by)
+    samples, unreadable = read_samples(folder, variant)
+    drawn = read_json(folder / "manifest.json", made_by=made_by)["settings"]
+    if drawn["key"] != key:
+        raise EtudeError(
+            f"{folder} was sampled from another training than {model} holds. Sample from it with: "
+            f"{made_by}{session.again}"
+        )
     place = session.read("reports/reference.json", made_by="etude reference")
     report = read_json(place, made_by="etude reference")
     for name, value in (("resolution", settings.evaluate.resolution), ("bars", settings.evaluate.bars)):
@@ -124,6 +131,7 @@ def run(settings: Settings, session: Session, variant: str) -> None:
     found = evaluate(samples, real, likelihood(settings, session, variant), settings.evaluate, session.progress)
     training = rounded(read_json(model / "result.json", made_by=trained))
     result = {"variant": variant, "key": key, "training": training, "unreadable": unreadable, **found}
+    result["settings"] = {"generate": drawn["generate"], "evaluate": vars(settings.evaluate)}
     picture = distributions(
         {name: part["values"] for name, part in result["descriptors"].items()},
         real,

@@ -11,7 +11,8 @@ from symusic.core import ScoreTick as Score
 
 from etude.datasets.scores import Lost, isolated, read_score, too_large
 from etude.errors import EtudeError
-from etude.outputs import digest, read_json, whole, write_json
+from etude.outputs import digest, whole, write_json
+from etude.provenance import built_from, upstream
 from etude.session import Session
 from etude.settings import Ingest, Settings, construct, target
 from etude.stages import main
@@ -159,10 +160,9 @@ def ingest(
     if not pieces:
         reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in refused[:3])
         raise EtudeError(f"ingest refused all {len(refused)} files. The first reasons: {reasons}")
-    used = {"dataset": settings.dataset, "ingest": settings.as_dict()["ingest"]}
     refused.sort(key=lambda entry: entry["source"])
     pieces.sort(key=lambda entry: entry["id"])
-    return {"settings": used, "pieces": pieces, "refused": refused}, midi
+    return {"settings": built_from(settings, "ingest"), "pieces": pieces, "refused": refused}, midi
 
 
 def _notes(data: bytes) -> bytes:
@@ -174,8 +174,7 @@ def _notes(data: bytes) -> bytes:
 
 def run(settings: Settings, session: Session) -> None:
     """Read data/download, write data/ingest."""
-    source = session.read("data/download", made_by="etude download")
-    download = read_json(source / "manifest.json", made_by="etude download")
+    source, download = upstream(settings, session, "download")
     manifest, midi = ingest(source, download, settings, session.workers, session.progress)
     with whole(session.write("data/ingest")) as part:
         (part / "midi").mkdir(parents=True)

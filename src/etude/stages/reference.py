@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ from symusic.core import ScoreTick
 
 from etude.errors import EtudeError
 from etude.metrics.descriptors import columns, descriptors
-from etude.metrics.distance import distances, interval, overall, piece_distances, ranks, rounded, summary
+from etude.metrics.distance import at_size, piece_distances, ranks, rounded, summary
 from etude.outputs import read_json, whole, write_json
 from etude.progress import follow
+from etude.provenance import read_piece
 from etude.session import Session
 from etude.settings import Evaluate, Settings
 from etude.stages import main
@@ -21,12 +23,14 @@ def reference(
     test: Mapping[str, ScoreTick],
     valid: Mapping[str, ScoreTick],
     settings: Evaluate,
+    size: int,
     progress: bool = False,
 ) -> tuple[dict[str, Any], str]:
     """Measure the real pieces: the report without its example, and the name of the most typical test piece.
 
     The report says of the test pieces what ``etude.metrics.distance.summary`` gives, and under ``real_against_real``
-    how far the valid pieces are from them, measured as samples are: what perfect samples would score.
+    how far sets of ``size`` valid pieces are from them (``etude.metrics.distance.at_size``), measured as samples are:
+    what ``size`` perfect samples would score.
 
     Raises:
         EtudeError: there is no test piece, no valid piece, or no note in any test piece.
@@ -43,25 +47,21 @@ def reference(
     far = piece_distances(real, real)
     if np.isnan(far).all():
         raise EtudeError("No test piece of data/split has a note. Make the pieces again with: etude ingest")
-    low, high = interval(other, real, settings.bootstrap, settings.seed)
     report = {
         "resolution": settings.resolution,
         "bars": settings.bars,
         "pieces": len(test),
         "descriptors": summary(real, settings.bootstrap, settings.seed),
-        "real_against_real": {
-            "distance": overall(other, real),
-            "low": low,
-            "high": high,
-            "pieces": len(valid),
-            "descriptors": distances(other, real),
-        },
+        "real_against_real": at_size(other, real, size, settings.bootstrap, settings.seed),
     }
     return rounded(report), list(test)[ranks(far).index(0)]
 
 
-def run(settings: Settings, session: Session) -> None:
-    """Read data/ingest and data/split; write reports/reference.json and data/reference/ with the most typical piece."""
+def run(settings: Settings, session: Session) -> Path:
+    """Read data/ingest and data/split; write reports/reference.json and data/reference/ with the most typical piece.
+
+    Returns the report.
+    """
     from etude.audio.mixing import mix
     from etude.audio.mp3 import write_mp3
     from etude.audio.synthesis import stems
@@ -76,16 +76,11 @@ def run(settings: Settings, session: Session) -> None:
         for name in split[part]:
             if name not in pieces:
                 raise EtudeError(f"data/split deals {name}, which data/ingest does not hold. Deal again: etude split")
-            try:
-                scores[name] = ScoreTick(folder / pieces[name]["file"])
-            except (OSError, RuntimeError, ValueError) as error:
-                raise EtudeError(
-                    f"{folder / pieces[name]['file']} cannot be read ({error}). Make it again with: etude ingest"
-                ) from None
+            scores[name] = read_piece(folder, pieces[name], "etude ingest")
         return scores
 
     test = load("test")
-    report, typical = reference(test, load("valid"), settings.evaluate, session.progress)
+    report, typical = reference(test, load("valid"), settings.evaluate, settings.generate.pieces, session.progress)
     sound = settings.arrange
     with whole(session.write("data/reference")) as part:
         part.mkdir()
@@ -99,6 +94,7 @@ def run(settings: Settings, session: Session) -> None:
         "mp3": "data/reference/real.mp3",
     }
     write_json(session.write("reports/reference.json"), report)
+    return session.write("reports/reference.json")
 
 
 if __name__ == "__main__":

@@ -147,8 +147,14 @@ def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
         f"Distance: how far the measures of {drawn} samples lie from those of {reference['pieces']} real test pieces: "
         "the mean over all measures, in standard deviations of real music, in brackets the 95 % bootstrap interval. "
         f"Of each piece the first {reference['bars']} bars are measured, at {reference['resolution']} steps a quarter.",
-        "Real music: valid pieces measured as if they were samples. This is what a perfect model would score.",
+        f"Real music: sets of {reference['real_against_real']['pieces']} valid pieces, measured as if they were "
+        "samples. This is what a perfect model would score.",
     ]
+    for variant in evidence.train:
+        if empty := evidence.evaluate[variant]["metrics"].get("samples/empty"):
+            notes.append(
+                f"{variant}: {round(empty)} samples have no note and do not count in the distance, which flatters it."
+            )
     if any(row.unlikely for row in rows):
         notes.append("¹ Draws music without giving it a probability, so has no likelihood: judge it by its samples.")
     return notes
@@ -369,8 +375,11 @@ def report(
     return page, markdown(rows, notes)
 
 
-def run(settings: Settings, session: Session) -> None:
-    """Read what all stages left for the variants in the settings; write index.html, results.md and README's block."""
+def run(settings: Settings, session: Session) -> Path:
+    """Read what all stages left for the variants in the settings; write index.html, results.md and README's block.
+
+    Returns the page.
+    """
 
     def read(place: str, made_by: str) -> Any:
         return read_json(session.read(place, made_by), made_by)
@@ -426,6 +435,7 @@ def run(settings: Settings, session: Session) -> None:
         text = readme.read_text(encoding="utf-8")
         if (changed := in_readme(text, table)) != text:
             write_text(readme, changed)
+    return session.write("reports/index.html")
 
 
 def _training(session: Session, variant: str) -> dict[str, Any]:

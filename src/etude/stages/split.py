@@ -14,8 +14,9 @@ from symusic.core import ScoreTick as Score
 
 from etude.errors import EtudeError
 from etude.metrics.melody import intervals, melody, similarities
-from etude.outputs import read_json, whole, write_json
+from etude.outputs import whole, write_json
 from etude.progress import bar
+from etude.provenance import built_from, read_piece, upstream
 from etude.session import Session
 from etude.settings import Settings, Split
 from etude.stages import main
@@ -203,15 +204,14 @@ def _notes(piece: Score, zero: int) -> tuple[tuple[tuple[int, int, int], ...], .
 
 def run(settings: Settings, session: Session) -> None:
     """Read data/ingest, write data/split."""
-    source = session.read("data/ingest", made_by="etude ingest")
-    entries = read_json(source / "manifest.json", made_by="etude ingest")["pieces"]
-    pieces = {entry["id"]: Score(source / entry["file"]) for entry in entries}
+    source, ingest = upstream(settings, session, "ingest")
+    entries = ingest["pieces"]
+    pieces = {entry["id"]: read_piece(source, entry, "etude ingest") for entry in entries}
     titles = {entry["id"]: entry["title"] for entry in entries}
     result, leakage = split(pieces, titles, settings.split, session.progress)
     if found := leaks(leakage):
         raise EtudeError(f"The split leaks: {'; '.join(found)}. This is a fault of etude; nothing was written.")
-    every = settings.as_dict()
-    used = {name: every[name] for name in ("dataset", "ingest", "split")}
+    used = built_from(settings, "split")
     with whole(session.write("data/split")) as part:
         part.mkdir()
         write_json(part / "split.json", {"settings": used, **result})

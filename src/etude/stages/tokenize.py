@@ -1,6 +1,5 @@
 """Stage tokenize: pieces in, one folder of memory-mapped arrays a representation out."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +7,11 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from etude.errors import EtudeError
-from etude.outputs import digest, read_json, whole, write_json
+from etude.outputs import digest, whole, write_json
 from etude.progress import follow
+from etude.provenance import read_piece, upstream
 from etude.representations import Representation
-from etude.representations.store import CHAIN, SIDES, built_from, write_items
+from etude.representations.store import SIDES, built_from, write_items
 from etude.session import Session
 from etude.settings import Settings, construct, target
 from etude.stages import main
@@ -41,26 +41,27 @@ def tokenize(
 
 def run(settings: Settings, session: Session, name: str) -> None:
     """Read data/ingest, data/split and data/augment; write data/tokenize/``name``."""
-    values = built_from(settings, name)["tokenize"]
-    copies = read_json(session.read("data/augment", "etude augment") / "manifest.json", "etude augment")
-    split = read_json(session.read("data/split", "etude split") / "split.json", "etude split")
-    ingest = read_json(session.read("data/ingest", "etude ingest") / "manifest.json", "etude ingest")
-    _require(settings, copies["settings"])
-    files = {piece["id"]: Path("data/ingest") / piece["file"] for piece in ingest["pieces"]}
-    if unknown := sorted({*split["valid"], *split["test"]} - {*files}):
+    values = built_from(settings, name)["tokenize"][name]
+    ingested, ingest = upstream(settings, session, "ingest")
+    _, split = upstream(settings, session, "split")
+    augmented, augment = upstream(settings, session, "augment")
+    entries, copies = {piece["id"]: piece for piece in ingest["pieces"]}, augment["copies"]
+    if unknown := sorted({*split["valid"], *split["test"]} - {*entries}):
         raise EtudeError(
             f"data/split deals {unknown[0]}, which data/ingest does not hold. Deal again with: etude split"
         )
-    if not copies["copies"]:
+    if foreign := sorted({copy["origin"] for copy in copies} - {*split["train"]}):
+        raise EtudeError(
+            f"data/augment holds copies of {foreign[0]}, which data/split does not deal to train. "
+            "Make them again with: etude augment"
+        )
+    if not copies:
         raise EtudeError(
             "data/augment holds no piece: there is nothing to learn from. Raise split.train and run: etude split"
         )
-    by_side = {side: [(piece, files[piece]) for piece in split[side]] for side in ("valid", "test")}
-    by_side["train"] = [(copy["id"], Path("data/augment") / copy["file"]) for copy in copies["copies"]]
-    pieces = {
-        side: [(piece, ScoreTick(session.read(str(file), "etude augment"))) for piece, file in by_side[side]]
-        for side in SIDES
-    }
+    pieces = {"train": [(copy["id"], read_piece(augmented, copy, "etude augment")) for copy in copies]}
+    for side in ("valid", "test"):
+        pieces[side] = [(piece, read_piece(ingested, entries[piece], "etude ingest")) for piece in split[side]]
     representation: Any = construct(target(values, f"tokenize.{name}"), values, f"tokenize.{name}")
     representation.learn((score for _, score in pieces["train"]), settings.dataset["voices"])
     encoded = tokenize(representation, pieces, session.progress)
@@ -70,13 +71,14 @@ def run(settings: Settings, session: Session, name: str) -> None:
         empty = encoded["train"][0][0][:0]
         for side in SIDES:
             write_items(part, side, encoded[side][0], empty)
-        origin = {copy["id"]: copy["origin"] for copy in copies["copies"]}
+        origin = {copy["id"]: copy["origin"] for copy in copies}
         numbers = {piece: number for number, piece in enumerate(split["train"])}
         np.save(part / "train.origins.npy", np.array([numbers[origin[i]] for i, _ in pieces["train"]], dtype=np.int32))
         held_out = [fact for side in ("valid", "test") for fact in encoded[side][1]]
         notes, kept = sum(fact["notes"] for fact in held_out), sum(fact["kept"] for fact in held_out)
         manifest = {
             "settings": built_from(settings, name),
+            "voices": list(settings.dataset["voices"].items()),  # their order, which a mapping in JSON loses
             "kind": representation.kind,
             "items": {side: int(sum(map(len, encoded[side][0]))) for side in SIDES},
             "pieces": {side: encoded[side][1] for side in ("valid", "test")},
@@ -84,17 +86,8 @@ def run(settings: Settings, session: Session, name: str) -> None:
             "sha256": {file.name: digest(file) for file in sorted(part.iterdir())},
         }
         write_json(part / "manifest.json", manifest)
-
-
-def _require(settings: Settings, found: dict[str, Any]) -> None:
-    wanted = settings.as_dict()
-    for section in CHAIN:
-        if found.get(section) != wanted[section]:
-            stage = {"dataset": "download"}.get(section, section)
-            raise EtudeError(
-                f"data/augment was built with {section} = {found.get(section)}, but this run asks for "
-                f"{section} = {wanted[section]}. Build it again, with the same overrides, beginning at: etude {stage}"
-            )
+    survive = f"{kept} of {notes} held-out notes survive the round trip"
+    print(f"tokenize: {sum(map(len, pieces.values()))} pieces as {name}; {survive}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,12 @@
 """Stage track: bring MLflow level with what is on disk, also where DVC took a training from its cache."""
 
+import os
+from dataclasses import replace
+
 from etude import tracking
+from etude.errors import EtudeError
 from etude.outputs import read_json, write_json
+from etude.progress import follow
 from etude.session import Session
 from etude.settings import Settings
 from etude.stages import main
@@ -20,12 +25,24 @@ def track(variants: list[str], session: Session) -> dict[str, str]:
     return keys
 
 
+def track_by_hand(session: Session) -> None:
+    """Publish the trainings under runs/: MLflow may have been away. A damaged one costs itself."""
+    found = sorted(session.root.glob("runs/**/models/*/settings.json"))
+    for file in follow(found, "track runs", len(found), session.progress):
+        try:
+            tracking.publish(replace(session, run=file.parents[2]), file.parent.name)
+        except EtudeError as error:
+            print(f"etude: passed over: {error}")
+
+
 def run(settings: Settings, session: Session) -> None:
-    """Publish, and write mlruns/published.json: which training of each variant MLflow has been told of.
+    """Publish, also what was trained by hand; write mlruns/published.json, the key of each variant's training.
 
     An MLflow that is away costs a warning; the file says what is on disk, so it is the same then.
     """
     write_json(session.write("mlruns/published.json"), track(list(settings.models), session))
+    if "DVC_EXP_NAME" not in os.environ:
+        track_by_hand(session)
 
 
 if __name__ == "__main__":

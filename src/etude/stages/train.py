@@ -8,13 +8,14 @@ import torch
 from filelock import FileLock, Timeout
 
 from etude import models, representations
+from etude.errors import EtudeError
 from etude.outputs import digest, digest_of, whole, write_json, write_text
 from etude.representations.store import Store
 from etude.seeds import seed_of
 from etude.session import Session
 from etude.settings import Settings
 from etude.stages import main
-from etude.tracking import start
+from etude.tracking import PARENT_RUN, SWEEP, parent, start
 from etude.training import Learned, Task, learn
 
 CODE = (
@@ -65,8 +66,8 @@ def train(
         the model with its best weights, the representation, history and result.
     """
     models.set_threads(settings.train.threads)
-    representation = representations.load(settings, settings.model(variant)["representation"], store.folder)
-    torch.manual_seed(seed_of(settings.train.seed))
+    representation = representations.load(store)
+    torch.manual_seed(seed_of("weights", settings.train.seed))
     model = models.build(settings, variant, representation)
     learned = learn(model, Task(settings, session, store, representation, checkpoints, report), variant)
     return model, representation, learned
@@ -81,12 +82,18 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
     store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
     store.require(settings, name)
     store.verify()
+    for side, empty in (("train", "there is nothing to learn from"), ("valid", "no training can tell when it is best")):
+        if not len(store.items(side)):
+            raise EtudeError(f"{store.folder} holds no {side} piece: {empty}. Raise split.{side} and run: etude split")
     key = training_key(settings, variant, store.digest)
     checkpoints = session.root / ".checkpoints" / key[:16]
     checkpoints.mkdir(parents=True, exist_ok=True)
     with _alone(checkpoints, variant):
-        tags = {**tags_of(store), "overrides": session.overrides} if session.overrides else tags_of(store)
-        log = start(session, variant, key, made_from(settings, variant, store), tags)
+        sweep = {"overrides": session.overrides, PARENT_RUN: parent()}
+        sweep = {name: text for name, text in sweep.items() if text}
+        if session.out is not None:
+            write_json(session.out / SWEEP, sweep)
+        log = start(session, variant, key, made_from(settings, variant, store), tags_of(store) | sweep)
         status = "FAILED"
         try:
             model, representation, learned = train(settings, variant, store, session, checkpoints, log.metrics)
@@ -124,11 +131,9 @@ def _alone(checkpoints: Path, variant: str) -> FileLock:
 def made_from(settings: Settings, variant: str, store: Store) -> dict[str, Any]:
     """The sections that decide a training, those of its data as the data itself says."""
     values = settings.as_dict()
-    data = dict(store.manifest["settings"])
-    representation = {settings.model(variant)["representation"]: data.pop("tokenize")}
     own = {"models": {variant: settings.model(variant)}, "optim": values["optim"], "train": values["train"]}
     own["seed"] = settings.train.seed
-    return {**data, "tokenize": representation, **own}
+    return {**store.manifest["settings"], **own}
 
 
 def tags_of(store: Store) -> dict[str, str]:

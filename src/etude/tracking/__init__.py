@@ -6,7 +6,21 @@ MLflow is imported (3 s) when it is first asked something, not with this room.
 
 from etude.tracking.alive import reap
 from etude.tracking.compare import artifact, history, runs
+from etude.tracking.describe import PARENT_RUN, SWEEP, parent
 from etude.tracking.disk import publish
 from etude.tracking.live import Run, finish_parent, start, start_parent
 
-__all__ = ["Run", "artifact", "finish_parent", "history", "publish", "reap", "runs", "start", "start_parent"]
+__all__ = [
+    "PARENT_RUN",
+    "SWEEP",
+    "Run",
+    "artifact",
+    "finish_parent",
+    "history",
+    "parent",
+    "publish",
+    "reap",
+    "runs",
+    "start",
+    "start_parent",
+]

@@ -16,7 +16,9 @@ from etude.tracking.server import home
 PARAM, TAG, NAME = 6000, 8000, 250  # characters that MLflow 3.17 takes; a tracker's limit, not a setting
 DVC = ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
 PARENT = "ETUDE_PARENT_RUN"  # in the environment, so that the workers of a multirun inherit it
-OURS = ("etude.host", "etude.root", "mlflow.parentRunId")  # of the process that logs, not of the training
+SWEEP = "sweep.json"  # in the folder of a run by hand: tags of the sweep that it belongs to
+PARENT_RUN = "mlflow.parentRunId"  # the tag by which MLflow knows a child
+OURS = ("etude.host", "etude.root", PARENT_RUN)  # of the process that logs, not of the training
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,14 @@ def label(name: str) -> str:
 def surroundings(session: Session) -> dict[str, str]:
     """Tags of whatever runs here: host, project, parent run, git commit with its dirty flag, DVC experiment."""
     found = {"etude.host": host(), "etude.root": str(home(session))[:TAG], **_git(session.root)}
-    if os.environ.get(PARENT):
-        found["mlflow.parentRunId"] = os.environ[PARENT]
+    if parent():
+        found[PARENT_RUN] = parent()
     return found | {name: os.environ[name] for name in DVC if name in os.environ}
+
+
+def parent() -> str:
+    """The parent run of the sweep that this process works for, or ""."""
+    return os.environ.get(PARENT, "")
 
 
 def _git(root: Path) -> dict[str, str]:

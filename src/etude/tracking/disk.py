@@ -10,7 +10,7 @@ from etude.errors import EtudeError
 from etude.outputs import read_json
 from etude.session import Session
 from etude.tracking.alive import gate, reap_inside, release
-from etude.tracking.describe import describe
+from etude.tracking.describe import SWEEP, describe, params
 from etude.tracking.record import Point, complete, now, runs_of, take
 from etude.tracking.server import server
 
@@ -87,8 +87,11 @@ def publish(session: Session, variant: str) -> None:
     top = folder.parents[1]
     trained = Trained.read(folder)
     record = trained.record
-    training = describe(session, top, variant, record["key"], record["settings"], record.get("tags", {}))
-    summary = trained.result | _evaluation(top, variant, training.key)
+    sweep = read_json(top / SWEEP, f"etude train model={variant}") if (top / SWEEP).is_file() else {}
+    tags = record.get("tags", {}) | sweep
+    training = describe(session, top, variant, record["key"], record["settings"], tags)
+    measured, how = _evaluation(top, variant, training.key)
+    summary = trained.result | measured
     files = trained.files | _pictures(top, variant) | _sound(top, variant)
     tracker = server(session)
 
@@ -101,7 +104,7 @@ def publish(session: Session, variant: str) -> None:
                 reap_inside(client, experiment, tracker.root)
                 run_id, _ = take(client, experiment, training, tracker.root)
         try:
-            complete(client, run_id, trained.points, summary, files)
+            complete(client, run_id, trained.points, summary, files, how)
             if not finished:
                 client.set_terminated(run_id, "FINISHED")
         finally:
@@ -110,14 +113,15 @@ def publish(session: Session, variant: str) -> None:
     tracker.attempt(work)
 
 
-def _evaluation(top: Path, variant: str, key: str) -> dict[str, float]:
+def _evaluation(top: Path, variant: str, key: str) -> tuple[dict[str, float], dict[str, str]]:
+    """What was measured of a training, and with which settings: as tags, since MLflow's parameters cannot change."""
     file = top / "reports" / "evaluate" / f"{variant}.json"
     if not file.is_file():
-        return {}
+        return {}, {}
     report = read_json(file, made_by=f"etude evaluate model={variant}")
     if report.get("key", key) != key:
-        return {}  # it measured an earlier training
-    return numbers(report.get("metrics", {}))
+        return {}, {}  # it measured an earlier training
+    return numbers(report.get("metrics", {})), params(report.get("settings", {}), variant)
 
 
 def _pictures(top: Path, variant: str) -> dict[str, Path]:

@@ -93,6 +93,7 @@ def complete(
     points: list[Point],
     summary: Mapping[str, float],
     files: Mapping[str, Path],
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Add to a run what it lacks; nothing is sent twice.
 
@@ -103,11 +104,12 @@ def complete(
         summary: final values, logged at the last step. Where the history has the name too, the final value is what
             MLflow's table shows.
         files: name among the artifacts (with folders) -> file.
+        tags: what else to say; a tag of the run that differs is set anew.
     """
     have = recorded(client, run_id, {point.name for point in points})
     send(client, run_id, [point for point in points if point.where not in have])
     data = client.get_run(run_id).data
-    last = max((point.step for point in points), default=0)
+    last = max((point.step for point in points), default=int(summary.get("steps", 0)))
     later = now() + 1  # than the history: of two values at one step MLflow shows the later
     news = {name: value for name, value in summary.items() if not _equal(data.metrics.get(label(name)), value)}
     send(client, run_id, [Point(name, value, last, later) for name, value in news.items()])
@@ -116,6 +118,9 @@ def complete(
         for name, file in sorted(files.items()):
             client.log_artifact(run_id, str(file), name.rpartition("/")[0] or None)
         client.set_tag(run_id, "etude.files", mark)
+    for name, text in (tags or {}).items():
+        if data.tags.get(label(name)) != text:
+            client.set_tag(run_id, label(name), text)
 
 
 def _equal(known: float | None, value: float) -> bool:

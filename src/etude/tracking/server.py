@@ -77,8 +77,9 @@ class Server:
             return
         self.told = True
         reason = textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
-        text = f"MLflow at {self.uri} is away ({reason}). No training waits for it: `etude track` records it from disk."
-        warnings.warn(re.sub(r"://[^/@\s]*@", "://", text), stacklevel=3)  # an address may hold a password
+        text = f"MLflow at {self.uri} is away or refused this ({reason})."
+        text = re.sub(r"://[^/@\s]*@", "://", text)  # an address may hold a password
+        warnings.warn(f"{text} No training waits for it: `etude track` records it later.", stacklevel=3)
 
     def _connect(self) -> "MlflowClient":
         """A client; the database and the experiment are made where there are none."""

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ class Task:
     representation: Any
     checkpoints: Path  # folder of this training's checkpoints
     report: Callable[[Mapping[str, float], int], None]  # metrics and their step, as they come
-    resumed: bool = field(default=False, init=False)
 
 
 @dataclass

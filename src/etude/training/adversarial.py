@@ -93,7 +93,7 @@ class Adversarial(Scheme):
 
     def validation_step(self, batch: torch.Tensor, index: int) -> None:
         """Distance of as many drawn windows as valid has from those of valid."""
-        generator = torch.Generator().manual_seed(seed_of(self.plan.seed, 0))
+        generator = torch.Generator().manual_seed(seed_of("validation", self.plan.seed))
         fake = self.model.cpu().draw(self.count, generator)
         self.model.to(self.device)
         self.log(self.monitor, roll_distance(roll_features(fake), self.real), batch_size=1)

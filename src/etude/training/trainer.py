@@ -108,7 +108,7 @@ class Scheme(pl.LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Draw dropout from (seed, step), and set the learning rate of the step."""
         self.unit = self.steps(self.current_epoch)[batch_idx]
-        torch.manual_seed(seed_of(self.plan.seed, self.unit))
+        torch.manual_seed(seed_of("step", self.plan.seed, self.unit))
         optimizers = self.optimizers()
         rate = learning_rate(self.unit, self.optim, self.plan.max_steps) * getattr(self.model, "lr_scale", 1.0)
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
@@ -202,6 +202,8 @@ class Progress(Callback):
 def fit(scheme: Scheme, task: Task, name: str) -> Learned:
     """Train to the end, from the last checkpoint if there is one; the model then holds the best weights."""
     plan: Train = task.settings.train
+    if task.session.device == "cuda" and not torch.cuda.is_available():
+        raise EtudeError("session.device = cuda, but torch finds no such device here. Use session.device=cpu.")
     torch.set_num_threads(plan.threads)
     best = ModelCheckpoint(task.checkpoints, "best", scheme.monitor, **_CHECKPOINT)
     last = ModelCheckpoint(task.checkpoints, "last", **_CHECKPOINT)

@@ -1,0 +1,56 @@
+"""Data that other settings built, and pieces that are not those that were written, are refused."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from conftest import make_piece
+
+from etude.errors import EtudeError
+from etude.outputs import digest, write_json
+from etude.provenance import built_from, read_piece, require, upstream
+from etude.session import Session
+from etude.settings import Settings
+
+
+def test_each_stage_is_built_from_its_own_section_and_those_before(settings: Settings) -> None:
+    assert list(built_from(settings, "download")) == ["dataset"]
+    assert list(built_from(settings, "split")) == ["dataset", "ingest", "split"]
+
+
+def test_both_values_and_the_commands_from_the_first_change_on_are_named() -> None:
+    found = {"dataset": {"tempo": 80}, "ingest": {"min_notes": 16}, "split": {"seed": 1}}
+    require("data/split", found, found)
+    wanted = {**found, "ingest": {"min_notes": 5}, "split": {"seed": 2}}
+    with pytest.raises(EtudeError) as caught:
+        require("data/split", found, wanted)
+    said = str(caught.value)
+    assert "ingest.min_notes = 16, but this run asks for ingest.min_notes = 5" in said
+    assert said.endswith("etude ingest ingest.min_notes=5 split.seed=2 && etude split ingest.min_notes=5 split.seed=2")
+
+
+def test_the_split_of_another_seed_is_refused(encoded: Session, settings: Settings) -> None:
+    folder, manifest = upstream(settings, encoded, "split")
+    assert folder == encoded.root / "data/split" and manifest["train"]
+    other = dataclasses.replace(settings, split=dataclasses.replace(settings.split, seed=5))
+    with pytest.raises(EtudeError, match=r"data/split was built with split\.seed = 0, but this run asks .* = 5"):
+        upstream(other, encoded, "split")
+
+
+def test_data_that_does_not_say_what_built_it_is_refused(settings: Settings, tmp_path: Path) -> None:
+    write_json(tmp_path / "data/ingest/manifest.json", {"pieces": []})
+    with pytest.raises(EtudeError, match=r"data/ingest was built with dataset = None"):
+        upstream(settings, Session(root=tmp_path), "ingest")
+
+
+def test_a_piece_that_is_not_the_one_that_was_written_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.mid"
+    make_piece(1).dump_midi(file)
+    entry = {"file": "a.mid", "sha256": digest(file)}
+    assert read_piece(tmp_path, entry, "etude ingest").note_num() == make_piece(1).note_num()
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(EtudeError, match=r"a\.mid is damaged or missing.* Make it again with: etude ingest"):
+        read_piece(tmp_path, entry, "etude ingest")
+    file.unlink()
+    with pytest.raises(EtudeError, match="damaged or missing"):
+        read_piece(tmp_path, entry, "etude ingest")

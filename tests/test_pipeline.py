@@ -16,14 +16,19 @@ from conftest import ROOT
 GIT = ["git", "-c", "user.name=etude", "-c", "user.email=etude@localhost"]
 
 
-def environment() -> dict[str, str]:
+def environment(root: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_", "ETUDE_"))}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}", "ETUDE_PROGRESS": "0"}
+    return {
+        **kept,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
+        "ETUDE_PROGRESS": "0",
+        "PYTHONPATH": str(root / "src"),
+    }
 
 
 def call(root: Path, *command: str, fails: bool = False) -> str:
     done = subprocess.run(
-        command, cwd=root, env=environment(), capture_output=True, text=True, timeout=900, check=False
+        command, cwd=root, env=environment(root), capture_output=True, text=True, timeout=900, check=False
     )
     assert fails == (done.returncode != 0), f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout + done.stderr

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,5 +81,7 @@ def test_only_classes_of_etude_are_built(path: str | None) -> None:
 
 def test_numbers_are_numbers_however_dvc_writes_them(tmp_path: Path) -> None:
     for written in ("1e-05", "1.0e-05", "0.00001"):
-        (tmp_path / "params.yaml").write_text(compile_params(ROOT / "conf").replace("lr: 0.003", f"lr: {written}"))
+        text, found = re.subn(r"\blr: \S+", f"lr: {written}", compile_params(ROOT / "conf"))
+        assert found == 1
+        (tmp_path / "params.yaml").write_text(text)
         assert Settings.from_params(tmp_path / "params.yaml").optim.lr == 1e-5

@@ -34,6 +34,9 @@ def main() -> None:
     except EtudeError as error:
         print(f"etude: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the output has seen enough, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
         print(
             "etude: interrupted. A training goes on from its last epoch when the same command is given again.",

@@ -26,7 +26,9 @@ def settings(*variants: str) -> Settings:
     """The project's settings with the variants named, and small sounds."""
     whole = Settings.from_params(Path(__file__).parents[2] / "params.yaml")
     sounds = Arrange(best=2, sample_rate=16000, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
-    return replace(whole, models={variant: {"hidden": 256} for variant in variants}, arrange=sounds)
+    learner = {"ngram": "counting", "gan": "adversarial"}
+    models = {name: {"hidden": 256, "learner": learner.get(name, "next_token")} for name in variants}
+    return replace(whole, models=models, arrange=sounds)
 
 
 def sound(folder: Path, name: str, pitch: int, made: Settings) -> None:
@@ -189,3 +191,29 @@ def test_readme_without_markers_or_with_half() -> None:
     for broken in (f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"):
         with pytest.raises(EtudeError, match=r"README\.md must have"):
             in_readme(broken, "table")
+
+
+def test_a_variant_that_counts_is_a_level_however_many_orders_it_tried(
+    session: Session, made: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = "step,valid/nats_per_note\n1,9.0\n2,0.9\n3,1.1\n"
+    (session.root / "models/ngram/history.csv").write_text(tried)
+    drawn: list[tuple[dict[str, Any], dict[str, float]]] = []
+
+    def look(lines: dict[str, Any], levels: dict[str, float], *rest: Any) -> bytes:
+        drawn.append((lines, levels))
+        return b"png"
+
+    monkeypatch.setattr("etude.stages.report.curves", look)
+    run(made, session)
+    lines, levels = next((lines, levels) for lines, levels in drawn if levels)
+    assert levels == {"ngram": 0.9} and list(lines) == ["lstm"]
+
+
+def test_empty_samples_are_said_below_the_table(session: Session, made: Settings) -> None:
+    file = session.root / "reports/evaluate/lstm.json"
+    report = json.loads(file.read_text())
+    report["metrics"]["samples/empty"] = 3
+    write_json(file, report)
+    run(made, session)
+    assert "lstm: 3 samples have no note" in (session.root / "reports/results.md").read_text()

@@ -83,8 +83,11 @@ def file_names(names: Sequence[str]) -> Iterator[str]:
         yield plain
 
 
-def run(settings: Settings, session: Session, variant: str) -> None:
-    """Read data/generate/V and reports/evaluate/V.json; write data/arrange/V/ and reports/arrange/V.json."""
+def run(settings: Settings, session: Session, variant: str) -> Path:
+    """Read data/generate/V and reports/evaluate/V.json; write data/arrange/V/ and reports/arrange/V.json.
+
+    Returns the folder.
+    """
     settings.model(variant)
     sampled, measured = f"etude generate model={variant}", f"etude evaluate model={variant}"
     folder = session.read(f"data/generate/{variant}", made_by=sampled)
@@ -121,6 +124,7 @@ def run(settings: Settings, session: Session, variant: str) -> None:
         session.write(f"reports/arrange/{variant}.json"),
         {"variant": variant, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": told},
     )
+    return session.write(f"data/arrange/{variant}")
 
 
 def _read(path: Path, sampled: str, measured: str) -> ScoreTick:

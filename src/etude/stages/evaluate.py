@@ -101,8 +101,11 @@ def read_samples(folder: Path, variant: str) -> tuple[dict[str, ScoreTick], list
     return samples, unreadable
 
 
-def run(settings: Settings, session: Session, variant: str) -> None:
-    """Read a trained variant, its samples and reports/reference.json; write reports/evaluate/V.json and V.png."""
+def run(settings: Settings, session: Session, variant: str) -> Path:
+    """Read a trained variant, its samples and reports/reference.json; write reports/evaluate/V.json and V.png.
+
+    Returns the report.
+    """
     settings.model(variant)
     trained = f"etude train model={variant}"
     model = session.read(f"models/{variant}", made_by=trained)
@@ -148,6 +151,7 @@ def run(settings: Settings, session: Session, variant: str) -> None:
     from etude.tracking import publish
 
     publish(session, variant)
+    return session.write(f"reports/evaluate/{variant}.json")
 
 
 if __name__ == "__main__":

@@ -214,9 +214,9 @@ def training(evidence: Evidence) -> list[dict[str, Any]]:
         lines, levels = {}, {}
         for variant, trained in evidence.train.items():
             points = [(row["step"], row[measure]) for row in trained["history"] if row.get(measure) is not None]
-            if len(points) > 1:
+            if len(points) > 1 and trained["in_steps"]:
                 lines[variant] = points
-            elif points:
+            elif points and trained["in_steps"]:
                 levels[variant] = points[0][1]
             elif trained["result"].get(measure) is not None:
                 levels[variant] = trained["result"][measure]
@@ -394,7 +394,7 @@ def run(settings: Settings, session: Session) -> Path:
         leakage=read("data/split/leakage.json", "etude split"),
         augment=read("data/augment/manifest.json", "etude augment"),
         reference=read("reports/reference.json", "etude reference"),
-        train={variant: _training(session, variant) for variant in settings.models},
+        train={variant: _training(settings, session, variant) for variant in settings.models},
         generate=of_each("data/generate/{}/manifest.json", "generate"),
         evaluate=of_each("reports/evaluate/{}.json", "evaluate"),
     )
@@ -438,8 +438,11 @@ def run(settings: Settings, session: Session) -> Path:
     return session.write("reports/index.html")
 
 
-def _training(session: Session, variant: str) -> dict[str, Any]:
-    """``result`` and ``history`` of a training, as models/V holds them; what was not measured at a step is left out."""
+def _training(settings: Settings, session: Session, variant: str) -> dict[str, Any]:
+    """``result`` and ``history`` of a training, as models/V holds them; what was not measured at a step is left out.
+
+    ``in_steps`` is false of a variant that counts: its history is by order of the n-gram.
+    """
     made_by = f"etude train model={variant}"
     folder = session.read(f"models/{variant}", made_by)
     try:
@@ -447,7 +450,8 @@ def _training(session: Session, variant: str) -> dict[str, Any]:
             rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream)]
     except (OSError, ValueError) as error:
         raise EtudeError(f"{folder / 'history.csv'} cannot be read ({error}). Make it again with: {made_by}") from None
-    return {"result": read_json(folder / "result.json", made_by), "history": rows}
+    in_steps = settings.model(variant)["learner"] != "counting"
+    return {"result": read_json(folder / "result.json", made_by), "history": rows, "in_steps": in_steps}
 
 
 def _piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) -> Piece:

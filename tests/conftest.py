@@ -10,11 +10,14 @@ import pytest
 import yaml
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from etude.outputs import digest, write_json
+from etude.augmentation import Copy, alter
+from etude.outputs import write_json
 from etude.params import compile_params
+from etude.pieces import write_pieces
 from etude.session import Session
 from etude.settings import Settings
 from etude.stages import tokenize
+from etude.stages.ingest import tracks
 
 ROOT = Path(__file__).parents[1]
 VOICES = {"Soprano": (68, 70), "Alto": (69, 63), "Tenor": (71, 56), "Bass": (70, 46)}
@@ -91,25 +94,21 @@ def make_project(root: Path, settings: Settings, pieces: int = 10) -> Session:
     shutil.copytree(ROOT / "conf", root / "conf", dirs_exist_ok=True)
     values = settings.as_dict()
     names = [f"p{number:02d}" for number in range(pieces)]
-    for stage in ("ingest", "augment"):
-        (root / f"data/{stage}/midi").mkdir(parents=True)
-    listed, copies = [], []
     valid, test = names[-4:-2], names[-2:]
-    for number, name in enumerate(names):
-        score = make_piece(number)
-        score.dump_midi(root / f"data/ingest/midi/{name}.mid")
-        listed.append({"id": name, "file": f"midi/{name}.mid", "title": name, "notes": score.note_num(), "bars": 4})
-        listed[-1]["sha256"] = digest(root / f"data/ingest/midi/{name}.mid")
-        for semitones in (0, 2) if name not in valid + test else ():
-            file = root / f"data/augment/midi/{name}_{semitones}.mid"
-            make_piece(number, transpose=semitones).dump_midi(file)
-            copy = {"id": f"{name}_{semitones}", "origin": name, "semitones": semitones, "stretch": 1.0}
-            copies.append({**copy, "file": f"midi/{file.name}", "sha256": digest(file)})
+    scores = {name: make_piece(number) for number, name in enumerate(names)}
+    listed = [
+        {"id": name, "source": name, "title": name, "notes": score.note_num(), "bars": 4, "tracks": tracks(score)}
+        for name, score in scores.items()
+    ]
+    copies = [Copy(name, semitones) for name in names[:-4] for semitones in (0, 2)]
     chain = {name: values[name] for name in ("dataset", "ingest", "split", "augment")}
-    write_json(root / "data/ingest/manifest.json", {"settings": chain, "pieces": listed, "refused": []})
+    for stage, made in (("ingest", scores), ("augment", {c.id: alter(scores[c.origin], c, True) for c in copies})):
+        (root / f"data/{stage}").mkdir(parents=True)
+        shards = write_pieces(root / f"data/{stage}", ((name, score.dumps_midi()) for name, score in made.items()))
+        entries = {"pieces": listed, "refused": []} if stage == "ingest" else {"copies": [c.as_dict() for c in copies]}
+        write_json(root / f"data/{stage}/manifest.json", {"settings": chain, "shards": shards, **entries})
     split = {"settings": chain, "train": names[:-4], "valid": valid, "test": test, "families": {n: n for n in names}}
     write_json(root / "data/split/split.json", split)
-    write_json(root / "data/augment/manifest.json", {"settings": chain, "copies": copies})
     session = Session(root=root, progress=False)
     for representation in settings.tokenize:
         tokenize.run(settings, session, representation)

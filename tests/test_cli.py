@@ -94,3 +94,13 @@ def test_a_session_is_checked_as_the_settings_are(
     monkeypatch.setattr("sys.argv", ["etude"])
     with pytest.raises(EtudeError, match=said):
         cli._main(["train", "model=ngram", f"hydra.run.dir={tmp_path}", *overrides])
+
+
+@pytest.mark.parametrize("path", ["~/my midi", "/a/b", "été/песня (2)", "it's", "a=b,c", "null"])
+def test_a_path_needs_no_quotes(path: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_override(cli.quoted(f"dataset.path={path}"))
+    assert parsed.value() == (None if path == "null" else path)
+    assert cli.quoted("dataset.path='quoted'") == "dataset.path='quoted'"
+    assert cli.quoted("optim.lr=1") == "optim.lr=1"

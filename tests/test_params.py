@@ -8,10 +8,10 @@ import yaml
 from conftest import ROOT
 
 from etude import models, params
+from etude.encoding.store import Store
 from etude.errors import EtudeError
 from etude.params import compile_params
 from etude.representations import load
-from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Settings, construct, target
 

@@ -7,8 +7,8 @@ import pytest
 from conftest import make_piece
 
 from etude.errors import EtudeError
-from etude.outputs import digest, write_json
-from etude.provenance import built_from, read_piece, require, upstream
+from etude.outputs import write_json
+from etude.provenance import built_from, dealt, ingested, require, upstream
 from etude.session import Session
 from etude.settings import Settings
 
@@ -43,14 +43,16 @@ def test_data_that_does_not_say_what_built_it_is_refused(settings: Settings, tmp
         upstream(settings, Session(root=tmp_path), "ingest")
 
 
-def test_a_piece_that_is_not_the_one_that_was_written_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "a.mid"
-    make_piece(1).dump_midi(file)
-    entry = {"file": "a.mid", "sha256": digest(file)}
-    assert read_piece(tmp_path, entry, "etude ingest").note_num() == make_piece(1).note_num()
-    file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(EtudeError, match=r"a\.mid is damaged or missing.* Make it again with: etude ingest"):
-        read_piece(tmp_path, entry, "etude ingest")
-    file.unlink()
-    with pytest.raises(EtudeError, match="damaged or missing"):
-        read_piece(tmp_path, entry, "etude ingest")
+def test_pieces_and_their_sides_are_read_together(settings: Settings, encoded: Session) -> None:
+    pieces, manifest = ingested(settings, encoded)
+    sides = dealt(settings, encoded, pieces)
+    assert [len(sides[side]) for side in ("train", "valid", "test")] == [6, 2, 2]
+    assert pieces.score(sides["test"][0]).note_num() == make_piece(8).note_num()
+    assert len(manifest["pieces"]) == 10
+
+
+def test_a_split_of_other_pieces_is_refused(settings: Settings, encoded: Session) -> None:
+    pieces, _ = ingested(settings, encoded)
+    del pieces.entries["p03"]
+    with pytest.raises(EtudeError, match=r"data/split deals p03, which data/ingest does not hold.*etude split"):
+        dealt(settings, encoded, pieces)

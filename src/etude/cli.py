@@ -20,6 +20,7 @@ etude: a reproducible laboratory for symbolic music generation
     etude STAGE [key=value ...]     run one stage; the keys are those of conf/ (etude STAGE --cfg job shows them)
     etude STAGE -m key=a,b ...      run it for each combination; trainings become children of one MLflow run
     etude STAGE --help              the groups of settings and their options
+    etude all dataset=folder dataset.path=~/my_midi     all stages on your own music, in a folder of its own under runs/
     etude verify                    compare results on disk with the committed ones
     dvc repro                       run all stages that are out of date
 
@@ -60,8 +61,8 @@ def _main(arguments: list[str]) -> int:
         from etude.verify import verify
 
         return verify(project_root())
-    if stage not in STAGES:
-        raise EtudeError(f'There is no stage "{stage}". {closest(stage, [*STAGES, "verify"])}')
+    if stage not in (*STAGES, "all"):
+        raise EtudeError(f'There is no stage "{stage}". {closest(stage, [*STAGES, "all", "verify"])}')
     return _compose_and_run(stage, overrides)
 
 
@@ -72,10 +73,17 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
     from etude.params import composing
 
     root = project_root()
+    overrides = [quoted(override) for override in overrides]
     many = any(flag in overrides for flag in ("-m", "--multirun"))
-    if many and stage not in HAND_RUN:
-        raise EtudeError(f"etude {stage} -m: every run would write the same folder. -m is for: {', '.join(HAND_RUN)}.")
+    if many:  # Hydra takes it before the first key only
+        overrides = ["-m", *(override for override in overrides if override not in ("-m", "--multirun"))]
     given = [override for override in overrides if not override.startswith("-") and "=" in override]
+    apart = any(override.startswith("session.shard=") for override in given)  # each run works on a shard of its own
+    if many and stage not in (*HAND_RUN, "all") and not apart:
+        raise EtudeError(
+            f"etude {stage} -m: every run would write the same folder. -m is for: {', '.join(HAND_RUN)}; and for the "
+            "shards of a data stage, as in session.shard=range(0,16) (docs/scale.md)."
+        )
     os.environ["HYDRA_FULL_ERROR"] = "1"  # the exceptions come here, where they become sentences
     launch = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{stage}-{os.getpid()}"
     os.environ["ETUDE_LAUNCH"] = (
@@ -126,6 +134,11 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     told = " ".join(part for part in HydraConfig.get().overrides.task if not part.startswith(("experiment=", "model=")))
     place = run if stage != "train" and run else out
     session = construct(Session, own, "session", root=root, out=place, run=run, overrides=told)
+    if stage == "all":
+        from etude import everything
+
+        print(f"etude: the report is {everything.run(settings, session).relative_to(root)}")
+        return
     module = importlib.import_module(f"etude.stages.{stage}")
     section = STAGES[stage][1]
     for name in values[section] if section else [None]:
@@ -135,6 +148,15 @@ def run_job(stage: str, root: Path, config: Any) -> None:
             print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
             if stage == "train":
                 print(f"etude: use it with: etude generate model={name} session.run={written.parents[1]}")
+
+
+def quoted(override: str) -> str:
+    """An override with the value of ``dataset.path`` in quotes: Hydra's grammar takes no ``~``, spaces or accents."""
+    key, given, value = override.partition("=")
+    if key.lstrip("+") != "dataset.path" or not given or value == "null" or value[:1] in ("'", '"'):
+        return override
+    escaped = value.replace("'", "\\'")
+    return f"{key}='{escaped}'"
 
 
 def check_overrides(conf: Path, overrides: list[str]) -> None:

@@ -1,20 +1,21 @@
-"""What data was built from: refusal of what other settings built, and of pieces that differ from their digest."""
+"""What data was built from: refusal of what other settings built."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from symusic.core import ScoreTick
-
 from etude.errors import EtudeError
-from etude.outputs import digest, read_json
+from etude.outputs import digest, digest_of, read_json
+from etude.pieces import Pieces
 from etude.session import Session
 from etude.settings import Settings
 
+PACKAGE = Path(__file__).parent
 # the stages that make data, in their order -> the file of their folder that says what was made
 MANIFESTS = {"download": "manifest.json", "ingest": "manifest.json", "split": "split.json", "augment": "manifest.json"}
 STAGES = (*MANIFESTS, "tokenize")
+SIDES = ("train", "valid", "test")
 SECTIONS = ("dataset", "ingest", "split", "augment", "tokenize")  # of the settings, one for each of STAGES
 
 
@@ -22,6 +23,12 @@ def built_from(settings: Settings, stage: str) -> dict[str, Any]:
     """The sections that decide what ``stage``, download to augment, makes: its own and those of the stages before."""
     values = settings.as_dict()
     return {name: values[name] for name in SECTIONS[: STAGES.index(stage) + 1]}
+
+
+def key_of(values: Any, code: Sequence[str]) -> str:
+    """What something is made from, as hexadecimal digits: ``values`` (JSON), and files or folders of the package."""
+    files = [file for place in code for file in sorted((PACKAGE / place).rglob("*.py")) or [PACKAGE / place]]
+    return digest_of({"values": values, "code": {str(file.relative_to(PACKAGE)): digest(file) for file in files}})
 
 
 def require(place: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -54,17 +61,23 @@ def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, di
     return folder, manifest
 
 
-def read_piece(folder: Path, entry: Mapping[str, Any], made_by: str) -> ScoreTick:
-    """A piece, from the ``file`` that a manifest's entry names, if it has the entry's ``sha256``.
+def ingested(settings: Settings, session: Session) -> tuple[Pieces, dict[str, Any]]:
+    """The clean pieces that the stage ingest left, and its manifest."""
+    folder, manifest = upstream(settings, session, "ingest")
+    return Pieces(folder, manifest, "pieces", "etude ingest"), manifest
 
-    Raises EtudeError, naming the command ``made_by``, where it is missing or not the file that was written.
-    """
-    file = folder / entry["file"]
-    if not file.is_file() or digest(file) != entry["sha256"]:
-        raise EtudeError(
-            f"{file} is damaged or missing: it is not the file that its manifest names. Make it again with: {made_by}"
-        )
-    return ScoreTick(file)
+
+def dealt(settings: Settings, session: Session, pieces: Pieces) -> dict[str, list[str]]:
+    """The ids that the stage split dealt to train, valid and test; refused where ``pieces`` lacks one of them."""
+    _, split = upstream(settings, session, "split")
+    sides = {side: split[side] for side in SIDES}
+    for names in sides.values():
+        for name in names:
+            if name not in pieces.entries:
+                raise EtudeError(
+                    f"data/split deals {name}, which data/ingest does not hold. Deal again with: etude split"
+                )
+    return sides
 
 
 def _changes(old: Any, new: Any, key: str) -> list[tuple[str, Any, Any]]:

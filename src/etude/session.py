@@ -8,6 +8,7 @@ from etude.errors import EtudeError, closest
 from etude.settings import Count, Natural
 
 DEVICES = ("cpu", "cuda")
+ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -20,7 +21,7 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def _workers() -> int:
-    """How many processes read scores: ETUDE_WORKERS, or as many as there are processors."""
+    """How many processes work on data: ETUDE_WORKERS, or as many as there are processors."""
     said = os.environ.get("ETUDE_WORKERS", str(os.cpu_count() or 1))
     if not said.isdecimal() or int(said) < 1:
         raise EtudeError(f"ETUDE_WORKERS = {said!r} must be a whole number of at least 1.")
@@ -40,6 +41,8 @@ class Session:
     run: Path | None = None
     device: str = field(default_factory=lambda: os.environ.get("ETUDE_DEVICE", "cpu"))
     workers: Count = field(default_factory=_workers)
+    engine: str = field(default_factory=lambda: os.environ.get("ETUDE_ENGINE", "loky"))
+    shard: Natural | None = None  # the only one that a data stage works on, as one job of many
     progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")
     experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
     overrides: str = ""  # what a sweep set for this run, for its name
@@ -48,6 +51,8 @@ class Session:
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
             raise EtudeError(f"session.device = {self.device} is not known. {closest(self.device, DEVICES)}")
+        if self.engine not in ENGINES:
+            raise EtudeError(f"session.engine = {self.engine} is not known. {closest(self.engine, ENGINES)}")
 
     @property
     def again(self) -> str:

@@ -39,6 +39,13 @@ class Range:
         return f"at least {self.low:g}" if self.high is None else f"between {self.low:g} and {self.high:g}"
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """The texts that a setting may be."""
+
+    options: tuple[str, ...]
+
+
 Count = Annotated[int, Range(1)]
 Natural = Annotated[int, Range(0)]
 Share = Annotated[float, Range(0, 1)]
@@ -56,6 +63,8 @@ def check(value: Any, annotation: Any, key: str) -> Any:
                 low, high = limit.low, limit.high
                 if not ((low is None or value >= low) and (high is None or value <= high)):
                     raise EtudeError(f"{key} = {value} is out of range: it must be {limit}.")
+            if isinstance(limit, OneOf) and value not in limit.options:
+                raise EtudeError(f"{key} = {value} is not known. {closest(str(value), limit.options)}")
         return value
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in args:
@@ -126,31 +135,63 @@ def target(values: Mapping[str, Any], where: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Ingest:
-    """Limits on what is read, and the time grid that pieces are kept on."""
+class Reading:
+    """How the files of a dataset are read."""
 
+    voices: dict[str, Annotated[int, Range(0, 127)]] | None  # track -> General MIDI program; None: tracks as they come
+    complete: bool  # every voice must have notes; else only the first one
+    tempo: Annotated[float, Range(10, 400)]  # quarters a minute where the file states none
+    metrical: bool  # ticks follow the beat; in a performance they are only time
     ticks_per_quarter: Annotated[int, Range(1, 960)]
+    velocity: Annotated[int, Range(1, 127)] | None  # of every note; None: as the file has it
+    max_rest: Annotated[float, Range(0)] | None  # quarters in which all tracks may be silent
+
+    def __post_init__(self) -> None:
+        if self.voices is not None and not self.voices:
+            raise EtudeError(
+                "dataset.reading.voices names no voice. Name some, or set it to null to take every track as it comes."
+            )
+        programs = list((self.voices or {}).values())
+        for voice, program in (self.voices or {}).items():
+            if programs.count(program) > 1:
+                raise EtudeError(
+                    f"dataset.reading.voices.{voice} = {program} is also another voice's program: each voice needs its "
+                    "own, by which its tokens are told apart."
+                )
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """Limits on what is read, and what is made of it."""
+
     seconds: Annotated[float, Range(1, 3600)]
+    max_memory: Annotated[int, Range(1 << 26)]
     max_bytes: Count
     max_notes: Count
     max_tracks: Count
     max_bars: Count
-    max_rest: Annotated[float, Range(0)]  # quarters in which all voices are silent
     min_notes: Count
+    pedal: bool
+    near: Annotated[float, Range(0.5, 1)]  # Jaccard similarity from which on a piece is a near duplicate
 
 
 @dataclass(frozen=True)
 class Split:
     """How pieces are dealt to train, valid and test."""
 
+    method: Annotated[str, OneOf(("auto", "ratio", "folds", "published"))]
     seed: Seed
     train: Share
     valid: Share
     test: Share
-    opening: Annotated[int, Range(4, 64)]  # soprano intervals that make an opening phrase
+    folds: Annotated[int, Range(3, 1000)]
+    fold: Natural  # which of the folds is test; the next one is valid
+    opening: Annotated[int, Range(4, 64)]  # intervals of the melody that make an opening phrase
     similarity: Share  # of two melodies, from which on they count as one tune
 
     def __post_init__(self) -> None:
+        if self.fold >= self.folds:
+            raise EtudeError(f"split.fold = {self.fold} must be below split.folds = {self.folds}: they count from 0.")
         total = self.train + self.valid + self.test
         if abs(total - 1) > 1e-6:
             raise EtudeError(f"split.train + split.valid + split.test = {total:g}: the three shares must add up to 1.")
@@ -161,8 +202,18 @@ class Augment:
     """Copies of the train pieces."""
 
     seed: Seed
-    transpose: bool
-    stretch: list[Annotated[float, Range(0.25, 4)]]  # factors of the tempo; one is drawn a copy
+    transpose: bool | list[Annotated[int, Range(-48, 48)]]  # to every key that fits, or from and to so many semitones
+    stretch: list[Annotated[float, Range(0.25, 4)]]  # factors of the speed; one is drawn a copy
+    velocity: list[Annotated[int, Range(-64, 64)]]  # steps louder or softer; one is drawn a copy
+    copies: Count | None  # of a piece, the unaltered one included
+    at: Annotated[str, OneOf(("disk", "load"))]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.transpose, list) and (len(self.transpose) != 2 or self.transpose[0] > self.transpose[1]):
+            raise EtudeError(
+                f"augment.transpose = {self.transpose} must be true, false, or two numbers of semitones, the lower "
+                "first, as in [-5, 6]."
+            )
 
 
 @dataclass(frozen=True)
@@ -279,6 +330,11 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """All sections as plain values."""
         return asdict(self)
+
+    @property
+    def reading(self) -> Reading:
+        """How ingest reads the files of the dataset."""
+        return construct(Reading, check(self.dataset.get("reading"), dict, "dataset.reading"), "dataset.reading")
 
     def model(self, variant: str) -> dict[str, Any]:
         """The section of one variant."""

@@ -3,22 +3,20 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from etude.datasets import bach
-from etude.datasets.bach import Bach, _title
+from etude.datasets import corpus
+from etude.datasets.bach import _title
 from etude.errors import EtudeError
 from etude.outputs import digest
-from etude.settings import construct
-
-VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
 
 
 @pytest.fixture(scope="module")
-def fetched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def fetched(tmp_path_factory: pytest.TempPathFactory, made: Any) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("bach") / "files"
-    return folder, Bach("bach", VOICES, 80, None).fetch(folder, show=False)
+    return folder, made.dataset("bach").fetch(folder, show=False)
 
 
 def test_every_four_part_chorale_is_there(fetched: tuple[Path, dict]) -> None:
@@ -40,11 +38,12 @@ def test_what_the_manifest_says_of_a_piece(fetched: tuple[Path, dict]) -> None:
     assert (piece["key"], piece["time_signature"], piece["tempo"]) == ("G major", "3/4", None)
     assert piece["source"] == "music21/corpus/bach/bwv269.mxl"
     assert pieces["bwv1.6"]["left_out_parts"] == ["Horn 2"] and pieces["bwv1.6"]["tempo"] > 0
+    assert all(piece[key] is None for key in ("part", "side", "origin"))
     assert Counter(piece["key"] is None for piece in pieces.values())[True] == 0
 
 
-def test_a_limit_takes_the_first(tmp_path: Path, fetched: tuple[Path, dict]) -> None:
-    few = Bach("bach", VOICES, 80, 5).fetch(tmp_path / "files", show=False)
+def test_a_limit_takes_the_first(tmp_path: Path, fetched: tuple[Path, dict], made: Any) -> None:
+    few = made.dataset("bach", limit=5).fetch(tmp_path / "files", show=False)
     assert few["pieces"] == fetched[1]["pieces"][:5]
 
 
@@ -55,20 +54,19 @@ def test_titles_of_editions() -> None:
     assert _title("bwv999", titles) is None
 
 
-def test_a_damaged_file_of_the_corpus_costs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
+def test_a_damaged_file_of_the_corpus_costs_itself(tmp_path: Path, made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
     for name in ("bwv1.6.mxl", "bwv10.7.mxl"):
-        shutil.copy(bach._corpus() / name, corpus)
-    (corpus / "bwv1.6.mxl").write_bytes((corpus / "bwv1.6.mxl").read_bytes()[:900])
-    monkeypatch.setattr(bach, "_corpus", lambda: corpus)
-    manifest = Bach("bach", VOICES, 80, None).fetch(tmp_path / "files", show=False)
+        shutil.copy(corpus.find("bach") / name, folder)
+    (folder / "bwv1.6.mxl").write_bytes((folder / "bwv1.6.mxl").read_bytes()[:900])
+    monkeypatch.setattr(corpus, "find", lambda name: folder)
+    manifest = made.dataset("bach").fetch(tmp_path / "files", show=False)
     assert [piece["id"] for piece in manifest["pieces"]] == ["bwv10.7"]
     assert "damaged" in manifest["left_out"][0]["reason"] and "bwv1.6" in manifest["left_out"][0]["source"]
 
 
-def test_voices_need_programs_of_their_own() -> None:
-    with pytest.raises(EtudeError, match=r"dataset\.voices\.Soprano = 0 is also another voice's program"):
-        Bach("bach", dict.fromkeys(VOICES, 0), 80, None)
-    with pytest.raises(EtudeError, match=r"dataset\.voices\.Soprano = 999 is out of range"):
-        construct(Bach, {"name": "bach", "voices": {"Soprano": 999}, "tempo": 80, "limit": None}, "dataset")
+def test_voices_are_needed(made: Any, tmp_path: Path) -> None:
+    reading = made.section("bach")["reading"] | {"voices": None}
+    with pytest.raises(EtudeError, match=r"dataset\.reading\.voices = null"):
+        made.dataset("bach", reading=reading).fetch(tmp_path, show=False)

@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from etude.encoding.store import Store
 from etude.metrics import likelihood as room
 from etude.metrics.likelihood import batches, likelihood, per_unit, piece_nats
 from etude.models.lstm import LSTM
@@ -19,7 +20,6 @@ from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import PAD, SequenceModel
 from etude.outputs import read_json
-from etude.representations.store import Store
 from etude.session import Session
 
 VOCABULARY = 13
@@ -37,7 +37,7 @@ def made(kind: str) -> SequenceModel:
         return LSTM(VOCABULARY, 8, 2, 0.5).eval()
     if kind == "lstm_attention":
         return LSTMAttention(VOCABULARY, 8, 1, 0.5, 2, 4).eval()
-    model = NGram(VOCABULARY, 3)
+    model = NGram(VOCABULARY, 3, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 40) for seed in range(3)])
     return model
 
@@ -79,7 +79,7 @@ def test_the_order_of_pieces_does_not_count_and_the_units_agree(rows: list[tuple
 
 
 def test_a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary_for_each_token_after_the_first() -> None:
-    blank = NGram(VOCABULARY, 3)  # nothing counted: every token is as likely
+    blank = NGram(VOCABULARY, 3, 10**6)  # nothing counted: every token is as likely
     pieces = [np.array([1, 5, 6, 2], dtype=np.uint16), np.array([1, 2], dtype=np.uint16)]
     assert piece_nats(blank, pieces) == pytest.approx([3 * math.log(VOCABULARY), math.log(VOCABULARY)])
 

@@ -11,7 +11,7 @@ from etude.models.ngram import NGram, echo
 
 
 def test_bigram_by_hand() -> None:
-    model = NGram(4, 2)
+    model = NGram(4, 2, 10**6)
     model.count([np.array([1, 3, 3, 2])])
     # unigrams: 3 twice, 2 once: (count + kinds / V) / (3 + 2); bigrams after 3: 3 once, 2 once
     uni = {3: (2 + 2 / 4) / 5, 2: (1 + 2 / 4) / 5}
@@ -21,7 +21,7 @@ def test_bigram_by_hand() -> None:
 
 
 def test_a_context_never_seen_hands_over_to_the_shorter_one() -> None:
-    model = NGram(6, 3)
+    model = NGram(6, 3, 10**6)
     model.count([np.array([1, 3, 4, 3, 4, 2])])
     logits, _ = model.step(torch.tensor([5]))
     shares = logits.exp()[0]
@@ -30,7 +30,7 @@ def test_a_context_never_seen_hands_over_to_the_shorter_one() -> None:
 
 def test_longer_contexts_help_where_there_is_a_pattern() -> None:
     pattern = [np.tile([3, 4, 3, 5], 30) for _ in range(3)]
-    model = NGram(6, 3)
+    model = NGram(6, 3, 10**6)
     model.count(pattern)
     tokens = torch.from_numpy(pattern[0][None].astype(np.int64))
     costs = []
@@ -41,11 +41,11 @@ def test_longer_contexts_help_where_there_is_a_pattern() -> None:
 
 
 def test_saved_and_loaded(tmp_path: Path) -> None:
-    model = NGram(6, 3)
+    model = NGram(6, 3, 10**6)
     model.count([np.array([1, 3, 4, 3, 4, 2]), np.array([1, 5, 4, 2])])
     model.use = 2
     first = save(model, tmp_path / "a.safetensors")
-    again = NGram(6, 3)
+    again = NGram(6, 3, 10**6)
     again.load_state_dict(load_file(tmp_path / "a.safetensors"))
     tokens = torch.tensor([[1, 3, 4, 2]])
     assert again.use == 2 and torch.equal(again.nats(tokens), model.nats(tokens))
@@ -65,7 +65,7 @@ def test_the_echo_reaches_past_what_lies_between() -> None:
         noise = draw.integers(20, 30, size=(40, 5))
         return np.array([token for row in noise for token in (*row, 3, high, *row[::-1], 4, low)])
 
-    plain, echoed = NGram(30, 2), NGram(30, 3)
+    plain, echoed = NGram(30, 2, 10**6), NGram(30, 3, 10**6)
     for model in (plain, echoed):
         model.count([piece() for _ in range(30)])
     tokens = piece()
@@ -76,7 +76,7 @@ def test_the_echo_reaches_past_what_lies_between() -> None:
 
 def test_a_step_gives_what_the_whole_piece_gives() -> None:
     draw = np.random.default_rng(1)
-    model = NGram(9, 4)
+    model = NGram(9, 4, 10**6)
     model.count([draw.integers(3, 9, size=80) for _ in range(5)])
     tokens, state, costs = draw.integers(3, 9, size=60), None, []
     for now, following in itertools.pairwise(tokens):

@@ -18,7 +18,7 @@ def made(kind: str) -> SequenceModel:
         return LSTM(VOCABULARY, 16, 2, 0.3).eval()
     if kind == "lstm_attention":
         return LSTMAttention(VOCABULARY, 16, 2, 0.3, 2, 5).eval()
-    model = NGram(VOCABULARY, 4)
+    model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model
 

@@ -1,5 +1,6 @@
 import dataclasses
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +9,15 @@ from conftest import make_piece
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
+from representations.bands import SETTINGS, learned, make_band
 
 from etude import models, sampling
+from etude.encoding.grammar import Rules
+from etude.encoding.store import Store
+from etude.models.lstm import LSTM
 from etude.models.ngram import NGram
 from etude.representations import load
-from etude.representations.store import Store
-from etude.sampling.tokens import Grammar, nucleus, sample_tokens
+from etude.sampling.tokens import nucleus, sample_tokens
 from etude.session import Session
 from etude.settings import Settings
 
@@ -27,8 +31,9 @@ def floor(encoded: Session, settings: Settings) -> tuple[NGram, object, Store]:
     return model, remi, store
 
 
-def grammar(remi: object, store: Store) -> Grammar:
-    return Grammar(remi.types, remi.values, store.items("train"))  # type: ignore[attr-defined]
+def grammar(remi: Any, store: Store) -> Rules:
+    rules: Rules = remi.rules(store.parts("train"))
+    return rules
 
 
 def test_the_same_seed_gives_the_same_pieces_another_seed_others(floor: tuple, settings: Settings) -> None:
@@ -72,10 +77,10 @@ def test_the_grammar_allows_what_train_holds(floor: tuple) -> None:
     _, remi, store = floor
     rules = grammar(remi, store)
     tokens = remi.encode(make_piece(0)).astype(np.int64)
-    place = np.array([-1])
+    state = rules.begin(1)
     for token, after in pairwise(tokens):
-        place = rules.move(np.array([token]), place)
-        assert rules.allowed(np.array([token]), place)[0, after]
+        state = rules.move(np.array([token]), state)
+        assert rules.allowed(np.array([token]), state)[0, after]
 
 
 @hypothesis(deadline=None, max_examples=50)
@@ -100,3 +105,42 @@ def test_windows_of_a_gan_fill_the_bars(encoded: Session, settings: Settings) ->
     assert [p.dumps_midi() for p in first] == [p.dumps_midi() for p in same]
     assert all(96 * (settings.generate.bars - 4) < piece.end() <= 96 * settings.generate.bars for piece in first)
     assert [track.name for track in first[0].tracks] == ["Soprano", "Alto", "Tenor", "Bass"]
+
+
+@pytest.mark.parametrize(("name", "changes"), SETTINGS)
+def test_a_model_that_has_learned_nothing_writes_pieces_that_decode(
+    name: str, changes: dict[str, Any], settings: Settings
+) -> None:
+    representation = learned(name, **changes)
+    train = np.concatenate([representation.encode(make_band(seed)) for seed in range(4)])
+    torch.manual_seed(0)
+    model = LSTM(representation.vocabulary, hidden=8, layers=1, dropout=0.0).eval()
+    plan = dataclasses.replace(settings.generate, max_tokens=200, batch_size=8, temperature=1.0, top_p=1.0)
+    pieces = sample_tokens(model, representation.rules([train]), plan, 8)
+    assert all(piece[0] == 1 and (piece[1:-1] > 2).all() for piece in pieces)
+    decoded = [representation.decode(piece) for piece in pieces]
+    assert sum(piece.note_num() > 0 for piece in decoded) > 4
+    assert all(note.time >= 0 and note.duration > 0 for piece in decoded for t in piece.tracks for note in t.notes)
+    for piece in decoded:
+        piece.dumps_midi()
+
+
+def test_bars_of_octuple_do_not_go_back(settings: Settings) -> None:
+    octuple = learned("octuple")
+    train = np.concatenate([octuple.encode(make_band(seed)) for seed in range(4)])
+    model = LSTM(octuple.vocabulary, hidden=8, layers=1, dropout=0.0).eval()
+    hot = dataclasses.replace(settings.generate, max_tokens=300, temperature=5.0, top_p=1.0)
+    for piece in sample_tokens(model, octuple.rules([train]), hot, 4):
+        told = [(octuple.types[token], octuple.values[token]) for token in piece]
+        bars = [int(value) for kind, value in told if kind == "Bar"]
+        places = [int(value) for kind, value in told if kind == "Position"]
+        when = list(zip(bars, places, strict=False))
+        assert when == sorted(when)
+
+
+def test_rules_do_not_depend_on_how_train_is_cut(monkeypatch: pytest.MonkeyPatch, floor: tuple) -> None:
+    _, remi, store = floor
+    whole = grammar(remi, store)
+    monkeypatch.setattr("etude.encoding.store.PART", 7)
+    cut = grammar(remi, store)
+    assert np.array_equal(whole.follows, cut.follows)  # type: ignore[attr-defined]

@@ -1,12 +1,15 @@
 """Stage download."""
 
 import dataclasses
+import errno
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
-from etude.datasets import bach
+from etude.datasets import corpus
 from etude.errors import EtudeError
 from etude.outputs import digest, read_json
 from etude.session import Session
@@ -16,9 +19,9 @@ from etude.stages.download import run
 ROOT = Path(__file__).parents[2]
 
 
-def settings(**dataset: object) -> Settings:
-    every = Settings.from_params(ROOT / "params.yaml")
-    return dataclasses.replace(every, dataset=every.dataset | dataset)
+def settings(name: str = "bach", **dataset: object) -> Settings:
+    section = yaml.safe_load((ROOT / f"conf/dataset/{name}.yaml").read_text(encoding="utf-8"))
+    return dataclasses.replace(Settings.from_params(ROOT / "params.yaml"), dataset=section | dataset)
 
 
 def test_the_same_bytes_each_time(tmp_path: Path) -> None:
@@ -33,8 +36,31 @@ def test_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 def test_no_piece_is_an_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "corpus").mkdir()
-    shutil.copy(bach._corpus() / "bwv846.mxl", tmp_path / "corpus")
-    monkeypatch.setattr(bach, "_corpus", lambda: tmp_path / "corpus")
-    with pytest.raises(EtudeError, match="gave no piece"):
+    shutil.copy(corpus.find("bach") / "bwv846.mxl", tmp_path / "corpus")
+    monkeypatch.setattr(corpus, "find", lambda name: tmp_path / "corpus")
+    with pytest.raises(EtudeError, match=r"gave no piece; 1 were left out\. The first reasons: .*bwv846"):
         run(settings(), Session(root=tmp_path, workers=1, progress=False))
     assert not (tmp_path / "data" / "download").exists()
+
+
+def test_a_wrong_archive_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETUDE_MIRROR", str(tmp_path))
+    wanted = settings("nottingham")
+    (tmp_path / f"nottingham-dataset-{wanted.dataset['version']}.zip").write_bytes(b"no archive")
+    with pytest.raises(EtudeError, match="is damaged"):
+        run(wanted, Session(root=tmp_path / "project", workers=1, progress=False))
+    assert [*(tmp_path / "project" / "data").iterdir()] == []
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(root=tmp_path, workers=1, progress=False)
+    run(settings(limit=2), session)
+    before = digest(tmp_path / "data")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(EtudeError, match=r"The disk of .*data is full .*Free space"):
+        run(settings(limit=3), session)
+    assert digest(tmp_path / "data") == before and [*(tmp_path / "data").iterdir()] == [tmp_path / "data/download"]

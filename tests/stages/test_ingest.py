@@ -1,138 +1,157 @@
-"""Stage ingest: cleaning, limits, refusals."""
+"""Stage ingest: refusals, duplicates, the same bytes whatever the workers and the engine, and after an interruption."""
 
-import dataclasses
-import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from symusic.core import NoteTick as Note
+from conftest import ROOT, make_piece, smoke
 from symusic.core import ScoreTick as Score
-from symusic.core import TimeSignatureTick as TimeSignature
-from symusic.core import TrackTick as Track
 
 from etude.errors import EtudeError
-from etude.outputs import digest, read_json
+from etude.outputs import digest, read_json, write_json
+from etude.pieces import Pieces
 from etude.provenance import built_from
 from etude.session import Session
 from etude.settings import Settings
-from etude.stages.ingest import bars, clean, refusal, run
+from etude.stages import ingest
+from etude.stages.ingest import run
 
-ROOT = Path(__file__).parents[2]
-SETTINGS = Settings.from_params(ROOT / "params.yaml")
-VOICES = list(SETTINGS.dataset["voices"])
-
-
-def piece(lines: list[list[tuple[int, int, int]]], sign: tuple[int, int] = (4, 4)) -> Score:
-    """A piece from (onset, duration, pitch) in ticks of a 24th quarter."""
-    score = Score(24)
-    score.time_signatures.append(TimeSignature(0, *sign))
-    for name, line in zip(VOICES, lines, strict=False):
-        track = Track(name, 0, False)
-        for note in line:
-            track.notes.append(Note(*note, 80))
-        score.tracks.append(track)
-    return score
+SETTINGS = smoke()
 
 
-def scale(pitch: int, length: int = 8) -> Score:
-    return piece([[(24 * at, 24, pitch - 5 * voice + at) for at in range(length)] for voice in range(4)])
-
-
-def notes(score: Score, track: int = 0) -> list[tuple[int, int, int]]:
-    return [(note.time, note.duration, note.pitch) for note in score.tracks[track].notes]
-
-
-def download(root: Path, files: dict[str, bytes], titles: dict[str, str] | None = None) -> None:
+def download(
+    root: Path, files: dict[str, bytes], titles: dict[str, str] | None = None, settings: Settings = SETTINGS
+) -> None:
     folder = root / "data" / "download"
     (folder / "files").mkdir(parents=True)
     pieces = []
     for name, data in files.items():
         (folder / "files" / name).write_bytes(data)
-        path = folder / "files" / name
-        entry: dict[str, str | None] = {
-            "id": Path(name).stem,
-            "file": f"files/{name}",
-            "source": f"here/{name}",
-            "sha256": digest(path),
-        }
+        entry: dict[str, Any] = {"id": Path(name).stem, "file": f"files/{name}", "source": f"here/{name}"}
+        entry |= {"sha256": digest(folder / "files" / name), "part": None, "side": None, "origin": None}
         pieces.append(entry | {"title": (titles or {}).get(name)})
-    (folder / "manifest.json").write_text(json.dumps({"settings": built_from(SETTINGS, "download"), "pieces": pieces}))
+    write_json(folder / "manifest.json", {"settings": built_from(settings, "download"), "pieces": pieces})
 
 
-def test_clean_drops_what_midi_cannot_hold() -> None:
-    dirty = piece([[(24, 24, 60), (0, 48, 60), (0, 12, 60), (0, 0, 64), (0, 24, 62)]])
-    tidy, count = clean(dirty)
-    assert notes(tidy) == [(0, 24, 60), (0, 24, 62), (24, 24, 60)]
-    assert count == {"zero_length": 1, "duplicates": 1, "cut": 1}
-    assert len(dirty.tracks[0].notes) == 5  # the piece that was given stays as it was
-    assert clean(tidy) == (tidy, {"zero_length": 0, "duplicates": 0, "cut": 0})
+def made(root: Path) -> tuple[Pieces, dict[str, Any]]:
+    folder = root / "data/ingest"
+    manifest = read_json(folder / "manifest.json", "etude ingest")
+    return Pieces(folder, manifest, "pieces", "etude ingest"), manifest
 
 
-def test_bars_count_the_last_one_whole_and_follow_the_metre() -> None:
-    assert bars(piece([[(0, 96, 60)]])) == 1
-    assert bars(piece([[(0, 97, 60)]])) == 2
-    assert bars(piece([[(0, 97, 60)]], sign=(3, 4))) == 2
-    changing = piece([[(0, 96 + 48 + 96, 60)]])
-    for time, numerator in ((96, 2), (144, 4)):
-        changing.time_signatures.append(TimeSignature(time, numerator, 4))
-    assert bars(changing) == 3
-    assert bars(piece([[]])) == 0
-
-
-@pytest.mark.parametrize(
-    ("limits", "words"),
-    [({"max_notes": 31}, "max_notes = 31"), ({"min_notes": 33}, "min_notes = 33"), ({"max_bars": 1}, "max_bars = 1")],
-)
-def test_limits_name_their_key(limits: dict[str, int], words: str) -> None:
-    assert words in str(refusal(scale(60), dataclasses.replace(SETTINGS.ingest, **limits)))
-    assert refusal(scale(60), SETTINGS.ingest) is None
-
-
-def test_a_silent_voice_is_refused() -> None:
-    lines = [[(24 * at, 24, 60 + at) for at in range(20)], [], [], []]
-    assert "Alto, Tenor, Bass" in str(refusal(piece(lines), SETTINGS.ingest))
-
-
-def test_long_rests_of_all_voices_are_refused_others_not() -> None:
-    def with_rest(quarters: int) -> Score:
-        line = [(24 * at + (24 * quarters if at > 9 else 0), 24, 60) for at in range(20)]
-        return piece([line, line, line, line])
-
-    limit = SETTINGS.ingest.max_rest
-    assert refusal(with_rest(int(limit)), SETTINGS.ingest) is None
-    assert "all voices rest for 5 quarters, more than ingest.max_rest = 4" in str(
-        refusal(with_rest(int(limit) + 1), SETTINGS.ingest)
-    )
+def notes(score: Score) -> list[list[tuple[int, int, int]]]:
+    return [[(note.time, note.duration, note.pitch) for note in track.notes] for track in score.tracks]
 
 
 def test_the_rest_goes_on_and_workers_change_nothing(tmp_path: Path) -> None:
-    good, other = scale(60).dumps_midi(), scale(67).dumps_midi()
+    good, other = make_piece(1).dumps_midi(), make_piece(2).dumps_midi()
     files = {"a.mid": good, "b.mid": good, "c.mid": b"MThd nonsense", "d.mxl": b"PK", "e.mid": other}
-    files["f.mid"] = b"0" * 9000
-    settings = dataclasses.replace(SETTINGS, ingest=dataclasses.replace(SETTINGS.ingest, max_bytes=8000))
+    files |= {
+        "f.mid": b"0" * 9000,
+        "g.mid": make_piece(2, transpose=3).dumps_midi(),
+        "ж и.mid": make_piece(3).dumps_midi(),
+    }
+    settings = smoke(ingest={"max_bytes": 8000})
     for workers in (1, 2):
         root = tmp_path / str(workers)
         download(root, files, titles={"b.mid": "A title"})
         run(settings, Session(root=root, workers=workers, progress=False))
     assert digest(tmp_path / "1" / "data" / "ingest") == digest(tmp_path / "2" / "data" / "ingest")
-    folder = tmp_path / "1" / "data" / "ingest"
-    manifest = read_json(folder / "manifest.json", "etude ingest")
-    assert [entry["id"] for entry in manifest["pieces"]] == ["b", "e"]  # of twins the one with a title
+    pieces, manifest = made(tmp_path / "1")
+    assert list(pieces.entries) == ["b", "e", "ж и"]  # of twins the one with a title
     reasons = {entry["source"]: entry["reason"] for entry in manifest["refused"]}
-    assert list(reasons) == ["here/a.mid", "here/c.mid", "here/d.mxl", "here/f.mid"]
+    assert list(reasons) == ["here/a.mid", "here/c.mid", "here/d.mxl", "here/f.mid", "here/g.mid"]
     assert reasons["here/a.mid"] == "the same notes as b, which is kept"
+    assert reasons["here/g.mid"] == "the same notes as e, which is kept, in another key or at another speed"
     assert "max_bytes = 8000" in reasons["here/f.mid"]
     assert not any(str(tmp_path) in reason for reason in reasons.values())
     entry = manifest["pieces"][0]
-    assert (entry["notes"], entry["bars"], entry["tracks"], entry["title"]) == (32, 2, VOICES, "A title")
-    assert digest(folder / entry["file"]) == entry["sha256"]
-    assert notes(Score(folder / entry["file"])) == notes(scale(60))
+    assert (entry["bars"], entry["title"]) == (4, "A title")
+    assert [track["name"] for track in entry["tracks"]] == ["Soprano", "Alto", "Tenor", "Bass"]
+    soprano = [pitch for _, _, pitch in notes(make_piece(1))[0]]
+    assert (entry["tracks"][0]["low"], entry["tracks"][0]["high"]) == (min(soprano), max(soprano))
+    assert sum(track["notes"] for track in entry["tracks"]) == entry["notes"] == make_piece(1).note_num()
+    assert notes(pieces.score("b")) == notes(make_piece(1))
+
+
+def test_near_duplicates_are_left_out_and_said(tmp_path: Path) -> None:
+    nearly = make_piece(1, beats=64)
+    nearly.tracks[3].notes[0].pitch += 1
+    files = {"a.mid": make_piece(1, beats=64).dumps_midi(), "b.mid": nearly.dumps_midi()}
+    download(tmp_path, files)
+    run(SETTINGS, Session(root=tmp_path, progress=False))
+    pieces, manifest = made(tmp_path)
+    assert list(pieces.entries) == ["a"]
+    assert "% like a, which is kept" in manifest["refused"][0]["reason"]
+    strict = smoke(ingest={"near": 1.0})
+    run(strict, Session(root=tmp_path, progress=False))
+    assert list(made(tmp_path)[0].entries) == ["a", "b"]
+
+
+def test_tracks_come_as_they_are_where_no_voices_are_named(tmp_path: Path) -> None:
+    wild = make_piece(1)
+    wild.tracks[1].program = 68  # the same instrument as the first track
+    wild.tracks[3].is_drum = True
+    reading = {**SETTINGS.dataset["reading"], "voices": None, "complete": False}
+    settings = smoke(dataset={"reading": reading})
+    download(tmp_path, {"a.mid": wild.dumps_midi()}, settings=settings)
+    run(settings, Session(root=tmp_path, progress=False))
+    tracks = made(tmp_path)[1]["pieces"][0]["tracks"]
+    assert [(track["name"], track["program"]) for track in tracks] == [("Oboe", 68), ("Clarinet", 71), ("Drums", -1)]
+    assert sum(track["notes"] for track in tracks) == wild.note_num()
+
+
+def test_a_file_that_hangs_or_crashes_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ingest.ingest_file
+
+    def wild(path: Path, *rest: Any) -> Any:
+        if path.name == "b.mid":
+            time.sleep(60)
+        if path.name == "c.mid":
+            os._exit(7)
+        return real(path, *rest)
+
+    monkeypatch.setattr(ingest, "ingest_file", wild)
+    download(tmp_path, {f"{name}.mid": make_piece(place).dumps_midi() for place, name in enumerate("abcd")})
+    run(smoke(ingest={"seconds": 1}), Session(root=tmp_path, workers=1, progress=False))
+    pieces, manifest = made(tmp_path)
+    assert list(pieces.entries) == ["a", "d"]
+    assert [entry["source"] for entry in manifest["refused"]] == ["here/b.mid", "here/c.mid"]
+    assert all(entry["reason"] for entry in manifest["refused"])
+
+
+def test_it_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    download(tmp_path, {f"p{number:02d}.mid": make_piece(number).dumps_midi() for number in range(50)})
+    seen: list[str] = []
+    real = ingest.read_shard
+
+    def dies(task: Any, folder: Path) -> None:
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(task["entries"][0]["id"])
+        real(task, folder)
+
+    monkeypatch.setattr(ingest, "read_shard", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run(SETTINGS, Session(root=tmp_path, workers=1, progress=False))
+    assert not (tmp_path / "data/ingest").exists() and seen == ["p00", "p20"]
+    seen.clear()
+    run(SETTINGS, Session(root=tmp_path, workers=1, progress=False))
+    assert seen == ["p40"]
+    first = digest(tmp_path / "data/ingest")
+    monkeypatch.setattr(ingest, "read_shard", real)
+    run(SETTINGS, Session(root=tmp_path, workers=2, progress=False))
+    assert digest(tmp_path / "data/ingest") == first and not list((tmp_path / ".shards").glob("*/"))
 
 
 def test_a_damaged_file_is_refused_and_nothing_left_is_an_error(tmp_path: Path) -> None:
-    download(tmp_path, {"a.mid": scale(60).dumps_midi()})
-    (tmp_path / "data" / "download" / "files" / "a.mid").write_bytes(scale(61).dumps_midi())
-    with pytest.raises(EtudeError, match=r"refused all 1 files.*differs from its digest.*etude download"):
+    download(tmp_path, {"a.mid": make_piece(0).dumps_midi()})
+    (tmp_path / "data" / "download" / "files" / "a.mid").write_bytes(make_piece(1).dumps_midi())
+    with pytest.raises(EtudeError, match=r"refused all 1 pieces.*differs from its digest.*etude download"):
         run(SETTINGS, Session(root=tmp_path, workers=1, progress=False))
     assert not (tmp_path / "data" / "ingest").exists()
 
@@ -140,3 +159,33 @@ def test_a_damaged_file_is_refused_and_nothing_left_is_an_error(tmp_path: Path) 
 def test_without_a_download_the_command_is_named(tmp_path: Path) -> None:
     with pytest.raises(EtudeError, match="etude download"):
         run(SETTINGS, Session(root=tmp_path, workers=1, progress=False))
+
+
+def test_other_engines_give_the_same_bytes(tmp_path: Path) -> None:
+    """joblib's processes, a Dask cluster, and a job a shard as on Slurm, by Hydra's submitit launcher."""
+    pytest.importorskip("distributed"), pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    files = {f"p{number:02d}.mid": make_piece(number).dumps_midi() for number in range(50)}
+    for engine in ("loky", "dask", "submitit"):
+        root = tmp_path / engine
+        root.mkdir()
+        for name in ("conf", "dvc.yaml"):
+            (root / name).symlink_to(ROOT / name)
+        download(root, files)
+    run(SETTINGS, Session(root=tmp_path / "loky", workers=2, progress=False))
+    run(SETTINGS, Session(root=tmp_path / "dask", workers=2, engine="dask", progress=False))
+    jobs = ["-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5", "session.shard=0,1,2"]
+    for extra in (jobs, []):
+        said = subprocess.run(
+            [sys.executable, "-m", "etude", "ingest", "experiment=smoke", "session.progress=false", *extra],
+            cwd=tmp_path / "submitit",
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert said.returncode == 0, said.stdout + said.stderr
+        if extra:
+            shards = list((tmp_path / "submitit/.shards").glob("ingest-*/shard-*"))
+            assert len(shards) == 3 and not (tmp_path / "submitit/data/ingest").exists()
+    assert len({digest(tmp_path / engine / "data/ingest") for engine in ("loky", "dask", "submitit")}) == 1

@@ -1,6 +1,7 @@
 """Stage reference on pieces that the test writes."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, Trac
 
 from etude.errors import EtudeError
 from etude.metrics.descriptors import UNITS
-from etude.outputs import digest
+from etude.outputs import digest, write_json
+from etude.pieces import write_pieces
+from etude.provenance import built_from
 from etude.session import Session
 from etude.settings import Evaluate, Settings
 from etude.stages.reference import reference, run
@@ -32,21 +35,14 @@ def piece(first: int, step: int = 2, count: int = 8) -> ScoreTick:
 def project(tmp_path: Path, settings: Settings) -> Path:
     """A project of six pieces, three to test, two to valid."""
     ids = ["a", "b", "c", "d", "e", "f"]
-    (tmp_path / "data/ingest/midi").mkdir(parents=True)
-    (tmp_path / "data/split").mkdir()
-    for place, name in enumerate(ids):
-        piece(60, 1 + place % 3, 8 + place).dump_midi(tmp_path / f"data/ingest/midi/{name}.mid")
-    listed = [
-        {
-            "id": name,
-            "file": f"midi/{name}.mid",
-            "title": f"Title {name}",
-            "sha256": digest(tmp_path / f"data/ingest/midi/{name}.mid"),
-        }
-        for name in ids
-    ]
-    (tmp_path / "data/ingest/manifest.json").write_text(json.dumps({"pieces": listed}))
-    (tmp_path / "data/split/split.json").write_text(json.dumps({"train": ["f"], "valid": ["d", "e"], "test": ids[:3]}))
+    pieces = [(name, piece(60, 1 + place % 3, 8 + place).dumps_midi()) for place, name in enumerate(ids)]
+    (tmp_path / "data/ingest").mkdir(parents=True)
+    shards = write_pieces(tmp_path / "data/ingest", pieces)
+    listed = [{"id": name, "title": f"Title {name}"} for name in ids]
+    made = {"settings": built_from(settings, "ingest"), "pieces": listed, "shards": shards}
+    write_json(tmp_path / "data/ingest/manifest.json", made)
+    dealt = {"settings": built_from(settings, "split"), "train": ["f"], "valid": ["d", "e"], "test": ids[:3]}
+    write_json(tmp_path / "data/split/split.json", dealt)
     return tmp_path
 
 
@@ -92,7 +88,8 @@ def test_run_leaves_report_and_example_and_the_same_bytes_again(project: Path, s
     report = json.loads((project / "reports/reference.json").read_text())
     example = report["example"]
     assert example["title"] == f"Title {example['id']}"
-    assert digest(project / example["midi"]) == digest(project / f"data/ingest/midi/{example['id']}.mid")
+    with zipfile.ZipFile(project / "data/ingest/pieces/00000.zip") as archive:
+        assert (project / example["midi"]).read_bytes() == archive.read(f"{example['id']}.mid")
     assert (project / example["mp3"]).stat().st_size > 1000
     first = digest(project / "reports"), digest(project / "data/reference")
     run(settings, session)
@@ -101,9 +98,11 @@ def test_run_leaves_report_and_example_and_the_same_bytes_again(project: Path, s
 
 def test_a_damaged_piece_and_an_unknown_one_are_named(project: Path, settings: Settings) -> None:
     session = Session(root=project, progress=False)
-    (project / "data/ingest/midi/a.mid").write_bytes(b"MThd")
-    with pytest.raises(EtudeError, match=r"a\.mid is damaged or missing.*etude ingest"):
-        run(settings, session)
-    (project / "data/split/split.json").write_text(json.dumps({"valid": ["d"], "test": ["zz"]}))
+    file = project / "data/split/split.json"
+    write_json(file, {**json.loads(file.read_text()), "valid": ["d"], "test": ["zz"]})
     with pytest.raises(EtudeError, match=r"deals zz.*etude split"):
+        run(settings, session)
+    write_json(file, {**json.loads(file.read_text()), "test": ["a"]})
+    (project / "data/ingest/pieces/00000.zip").write_bytes(b"PK")
+    with pytest.raises(EtudeError, match=r"00000\.zip is damaged or missing.*etude ingest"):
         run(settings, session)

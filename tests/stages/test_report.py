@@ -77,9 +77,18 @@ def session(tmp_path: Path, made: Settings) -> Session:
     split = {"train": ["p0", "p1"], "valid": ["p2"], "test": ["p3"], "families": families}
     write_json(data / "split/split.json", {"settings": {}, **split})
     closest = {"pieces": ["p0", "p3"], "similarity": 0.6123}
-    pairs = {"train/test": {"exact_duplicates": 0, "closest": closest}, "train/valid": {"exact_duplicates": 0}}
+    count = {"pairs": 1203, "train": 19, "test": 17}
+    pairs = {
+        "train/test": {"shared_openings": count, "closest": closest},
+        "train/valid": {"shared_openings": {"pairs": 0, "train": 0, "valid": 0}},
+    }
     write_json(data / "split/leakage.json", {"sizes": {}, "pairs": pairs})
     write_json(data / "augment/manifest.json", {"settings": {}, "copies": [{"id": f"c{n}"} for n in range(7)]})
+    trip = {"notes": 1000, "kept": 990, "share": 0.99, "onset_error": 0.001, "duration_error": 0.02, "extra": 3}
+    for name in made.tokenize:
+        items = {"train": 9000, "valid": 2000, "test": 1500}
+        known = {"kind": "tokens", "vocabulary": 123, "items": items, "round_trip": trip}
+        write_json(data / f"tokenize/{name}/manifest.json", known)
     sound(data / "reference", "real", 72, made)
     real = {"pieces": 32, "distance": 0.11, "low": 0.05, "high": 0.2, "descriptors": {}}
     files = {"midi": "data/reference/real.mid", "mp3": "data/reference/real.mp3"}
@@ -143,7 +152,7 @@ def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
     assert html.count("<picture>") == 5 and html.count("data:image/png;base64,") == 10
     assert "drum in pattern rate" in html and "roll_distance" not in html
     escaped = ("Tune 3 &lt;real&gt;", "not &lt;four&gt; parts (3)", "free &amp; open")
-    for text in (*escaped, "p0 and p3: 0.61", "lstm.hidden"):
+    for text in (*escaped, "p0 and p3: 0.61", "1,203 pairs (19 train, 17 test)", "lstm.hidden"):
         assert text in html, text
 
 
@@ -217,3 +226,30 @@ def test_empty_samples_are_said_below_the_table(session: Session, made: Settings
     write_json(file, report)
     run(made, session)
     assert "lstm: 3 samples have no note" in (session.root / "reports/results.md").read_text()
+
+
+def test_reasons_are_gathered_and_duplicates_named() -> None:
+    entries = [
+        {"source": "x/b.mid", "reason": "9 notes, fewer than ingest.min_notes = 16"},
+        {"source": "x/a.mid", "reason": "3 notes, fewer than ingest.min_notes = 16"},
+        {"source": "c.mid", "reason": "the same notes as e f, which is kept"},
+        {"source": "d.mid", "reason": "the same notes as g, which is kept"},
+        {"source": "h.mid", "reason": "91% like g, which is kept (in any key)"},
+        *({"source": f"{n}.mid", "reason": "damaged"} for n in range(30)),
+    ]
+    found = stage.reasons(entries)
+    assert found[0] == ("damaged", 30, [f"{n}.mid" for n in sorted(map(str, range(30)))][: stage.NAMES])
+    assert found[1:] == [
+        ("3 notes, fewer than ingest.min_notes = 16 and the like", 2, ["a.mid", "b.mid"]),
+        ("the same notes as another piece, which is kept", 2, ["c.mid (e f)", "d.mid (g)"]),
+        ("91% like another piece, which is kept (in any key)", 1, ["h.mid (g)"]),
+    ]
+    many = [{"source": f"{n}", "reason": "reason " + "x" * n} for n in range(stage.REASONS + 3)]
+    assert stage.reasons(many)[-1] == ("3 other reasons", 3, [])
+
+
+def test_round_trips_stand_on_the_page(session: Session, made: Settings) -> None:
+    run(made, session)
+    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+    row = re.search(r'<th scope="row">remi</th>(.*?)</tr>', html, re.S)
+    assert row and re.findall(r"<td>(.*?)</td>", row[1]) == ["123", "3.50", "99.00%", "0.001", "0.020", "3"]

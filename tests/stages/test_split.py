@@ -2,10 +2,14 @@
 
 import dataclasses
 import json
+import os
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from conftest import smoke
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -14,47 +18,128 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TrackTick as Track
 
 from etude.errors import EtudeError
+from etude.metrics.melody import compare
 from etude.outputs import digest, read_json
-from etude.provenance import built_from
+from etude.pieces import write_pieces
+from etude.provenance import SIDES, built_from
 from etude.session import Session
 from etude.settings import Settings, Split
-from etude.stages.split import audit, deal, find_families, leaks, plain_title, run, split
+from etude.stages import split as stage
+from etude.stages.split import (
+    Features,
+    audit,
+    deal,
+    deal_folds,
+    features,
+    find_families,
+    leaks,
+    naming_title,
+    plain_title,
+    published,
+    run,
+    split,
+    telling,
+)
 
-SETTINGS = Settings.from_params(Path(__file__).parents[2] / "params.yaml")
+SETTINGS = smoke()
+CHANCE = {"train": 0.7, "valid": 0.15, "test": 0.15}
 
 
-def tune(seed: int, shift: int = 0, bass: int = 40) -> Score:
+def tune(seed: int, shift: int = 0, bass: int = 40, notes: int = 24, factor: int = 1) -> Score:
     """A random melody over a held bass."""
-    score = Score(24)
-    pitches = np.random.default_rng(seed).integers(55, 80, 24)
-    for name, line in (("Soprano", [int(p) + shift for p in pitches]), ("Bass", [bass + shift] * 24)):
+    score, length = Score(24), 24 * factor
+    pitches = np.random.default_rng(seed).integers(55, 80, notes)
+    for name, line in (("Soprano", [int(p) + shift for p in pitches]), ("Bass", [bass + shift] * notes)):
         track = Track(name, 0, False)
         for at, pitch in enumerate(line):
-            track.notes.append(Note(24 * at, 24, pitch, 80))
+            track.notes.append(Note(length * at, length, pitch, 80))
         score.tracks.append(track)
     return score
+
+
+def of(name: str, score: Score, settings: Settings = SETTINGS, **entry: Any) -> Features:
+    return features({"id": name, **entry}, score, settings)
+
+
+def with_split(**values: Any) -> Settings:
+    return smoke(split=values)
 
 
 def test_titles_are_compared_without_spelling() -> None:
     assert plain_title("Ich dank’ dir, lieber Herre!") == plain_title("ICH DANK' DIR  lieber herre")
     assert plain_title("Größe, süß") == "grosse suss"
+    assert plain_title("茉莉花 (一)") == "茉莉花 一"
     assert plain_title(None) == ""
 
 
-def test_families_join_by_title_opening_and_melody_and_from_each_to_the_next() -> None:
-    alike = np.eye(6)
-    alike[2, 3] = alike[3, 2] = 0.8
-    titles = ["a", "a", "", "", "", ""]
-    openings = [[1], [2], [2], [3], [], []]
-    assert find_families(titles, openings, alike, 0.75) == [0, 0, 0, 0, 4, 5]
-    assert find_families(titles, openings, alike, 0.9) == [0, 0, 0, 3, 4, 5]
+@pytest.mark.parametrize("title", [None, "", "?!", "Untitled", "Track 01", "Gigue no.2", "The Reel", "Sonata in A, II"])
+def test_titles_that_name_no_tune(title: str | None) -> None:
+    assert naming_title(title) == ""
+
+
+@pytest.mark.parametrize("title", ["Boston Reel", "Liebeslied", "Abendlied", "小白菜", "Jesu, meine Freude (2)"])
+def test_titles_that_name_a_tune(title: str) -> None:
+    assert naming_title(title) == naming_title(f"The {title}") == naming_title(f"{title}, The") == plain_title(title)
+
+
+def test_short_and_trivial_openings_say_nothing() -> None:
+    count = SETTINGS.split.opening
+    assert len(of("a", tune(1, notes=count + 1)).opening) == count
+    assert of("a", tune(1, notes=count)).opening == ()
+    for pattern in ([60], [60, 62]):
+        score = tune(1, notes=count + 1)
+        for at, note in enumerate(score.tracks[0].notes):
+            note.pitch = pattern[at % len(pattern)]
+        assert of("a", score).opening == ()
+
+
+def test_what_many_pieces_have_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "COMMON", 2)
+    same, other = tune(1), tune(2)
+    pieces = [of(name, same, title="Placeholder") for name in "dcb"] + [of("a", other, title="Own")]
+    found = telling(pieces)
+    assert [piece.id for piece in found] == ["a", "b", "c", "d"]
+    assert [piece.title for piece in found] == ["own", "", "", ""]
+    assert [bool(piece.opening) for piece in found] == [True, False, False, False]
+
+
+def test_the_melody_is_the_first_of_named_voices_or_else_the_top_line() -> None:
+    score = Score(24)
+    for name in ("Bass", "Soprano", "Horn"):
+        score.tracks.append(
+            next(track for track in tune(1).tracks if track.name == name) if name != "Horn" else Track()
+        )
+    open_tracks = smoke(dataset={"reading": {**SETTINGS.dataset["reading"], "voices": None}})
+    assert set(of("a", score).melody[:, 0]) == {40}
+    assert np.array_equal(of("a", score, open_tracks).melody, of("a", tune(1)).melody)
+
+
+def test_families_join_by_each_mark_and_from_each_to_the_next() -> None:
+    def piece(number: int, **marks: Any) -> Features:
+        return dataclasses.replace(of(str(number), Score(24)), relative=b"%d" % number, **marks)
+
+    pieces = [
+        piece(0, title="a", opening=(1,)),
+        piece(1, title="a", opening=(2,)),
+        piece(2, opening=(2,)),
+        piece(3, origin="file"),
+        piece(4, origin="file"),
+        piece(5),
+        piece(6, title="b"),
+        dataclasses.replace(piece(7, title="c"), relative=b"6"),
+    ]
+    assert find_families(pieces, []) == [0, 0, 0, 3, 3, 5, 6, 6]
+    assert find_families(pieces, [(4, 5), (2, 3)]) == [0, 0, 0, 0, 0, 0, 6, 6]
+
+
+SPLIT: Split = with_split(**CHANCE).split
 
 
 @examples(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 30), min_size=60, max_size=200), st.integers(0, 1000))
 def test_dealing_keeps_families_whole_and_shares_near(family: list[int], seed: int) -> None:
     families = {f"p{place:03}": str(number) for place, number in enumerate(family)}
-    settings = Split(seed=seed, train=0.7, valid=0.15, test=0.15, opening=16, similarity=0.75)
+    settings = dataclasses.replace(SPLIT, seed=seed)
     if len(set(family)) < 3:
         return
     sides = deal(families, settings)
@@ -67,7 +152,7 @@ def test_dealing_keeps_families_whole_and_shares_near(family: list[int], seed: i
 
 def test_dealing_follows_the_seed_and_nothing_else() -> None:
     families = {f"p{place:02}": f"p{place // 2 * 2:02}" for place in range(60)}
-    settings = SETTINGS.split
+    settings = SPLIT
     first = deal(families, settings)
     assert deal(dict(reversed(families.items())), settings) == first
     assert deal(families, dataclasses.replace(settings, seed=settings.seed + 1)) != first
@@ -75,56 +160,143 @@ def test_dealing_follows_the_seed_and_nothing_else() -> None:
 
 def test_too_few_families_is_an_error() -> None:
     with pytest.raises(EtudeError, match="2 tune families, too few for train, valid, test"):
-        deal({"a": "a", "b": "b"}, SETTINGS.split)
-    whole = dataclasses.replace(SETTINGS.split, train=1.0, valid=0.0, test=0.0)
+        deal({"a": "a", "b": "b"}, SPLIT)
+    whole = dataclasses.replace(SPLIT, train=1.0, valid=0.0, test=0.0)
     assert deal({"a": "a", "b": "b"}, whole) == {"train": ["a", "b"], "valid": [], "test": []}
 
 
+@examples(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 30), min_size=60, max_size=200), st.integers(0, 1000))
+def test_folds_part_the_families_evenly(family: list[int], seed: int) -> None:
+    families = {f"p{place:03}": str(number) for place, number in enumerate(family)}
+    if len(set(family)) < 5:
+        return
+    dealt = [
+        deal_folds(families, dataclasses.replace(SPLIT, method="folds", seed=seed, folds=5, fold=fold))
+        for fold in range(5)
+    ]
+    largest = max(family.count(number) for number in family)
+    for fold, sides in enumerate(dealt):
+        assert sorted(name for names in sides.values() for name in names) == sorted(families)
+        of_side = [{families[name] for name in sides[side]} for side in SIDES]
+        assert not of_side[0] & of_side[1] and not of_side[0] & of_side[2] and not of_side[1] & of_side[2]
+        assert sides["valid"] == dealt[(fold + 1) % 5]["test"]
+        assert abs(len(sides["test"]) - len(families) / 5) <= largest
+    assert sorted(name for sides in dealt for name in sides["test"]) == sorted(families)
+
+
+def test_too_few_families_for_the_folds_is_an_error() -> None:
+    with pytest.raises(EtudeError, match=r"2 tune families, too few for split\.folds = 5"):
+        deal_folds({"a": "a", "b": "b"}, SPLIT)
+
+
+def test_settings_of_the_split_are_checked() -> None:
+    with pytest.raises(EtudeError, match=r"split\.method = fold is not known\. .*folds"):
+        with_split(method="fold")
+    with pytest.raises(EtudeError, match=r"split\.fold = 5 must be below split\.folds = 5"):
+        with_split(fold=5, folds=5)
+
+
+def test_a_published_split_is_taken_whole_or_not_at_all() -> None:
+    pieces = [of(f"p{place}", Score(24), side=side) for place, side in enumerate(("test", "train", "valid", "train"))]
+    assert published(pieces, "jsb") == {"train": ["p1", "p3"], "valid": ["p2"], "test": ["p0"]}
+    with pytest.raises(EtudeError, match="of the dataset jsb has no pieces for valid and test"):
+        published([pieces[1], pieces[3]], "jsb")
+    with pytest.raises(
+        EtudeError, match="1 of 5 pieces of the dataset folder have no side in its manifest, p9 for one"
+    ):
+        published([*pieces, of("p9", Score(24))], "folder")
+
+
+def test_a_published_split_is_audited_and_its_leaks_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = {str(seed): {"side": "train" if seed < 6 else "valid"} for seed in range(8)}
+    scores = {str(seed): tune(seed) for seed in range(8)} | {"8": tune(1, bass=45), "9": tune(1, shift=2)}
+    entries |= {"8": {"side": "test"}, "9": {"side": "test"}}
+    settings = with_split(method="published")
+    session = ingested(tmp_path, settings, scores, entries)
+    run(settings, session)
+    written = read_json(tmp_path / "data" / "split" / "split.json", "")
+    assert written["test"] == ["8", "9"] and written["valid"] == ["6", "7"]
+    assert written["families"]["8"] == written["families"]["9"] == "1"
+    pairs = read_json(tmp_path / "data" / "split" / "leakage.json", "")["pairs"]
+    assert pairs["train/test"]["shared_openings"] == {"pairs": 2, "train": 1, "test": 2}
+    assert pairs["train/test"]["transposed_duplicates"] == {"pairs": 1, "train": 1, "test": 1}
+    assert pairs["train/test"]["exact_duplicates"] == {"pairs": 0, "train": 0, "test": 0}
+    told = capsys.readouterr().err
+    assert "WARNING, the published split leaks: 2 pairs with shared openings between train and test" in told
+    settings = with_split(method="ratio")
+    run(settings, ingested(tmp_path / "again", settings, scores, entries))
+    assert "leaks" not in capsys.readouterr().err
+
+
 def test_the_audit_finds_each_kind_of_leak() -> None:
-    pieces = {"a": tune(1), "b": tune(1), "c": tune(1, shift=3), "d": tune(1, bass=45), "e": tune(2)}
-    names = sorted(pieces)
-    alike = {(one, other): 0.1 for one in names for other in names}
-    alike["a", "b"] = 1.0
-    titles = dict.fromkeys(names, "") | {"a": "same", "e": "same"}
+    scores = {"a": tune(1), "b": tune(1), "c": tune(1, 3, factor=2), "d": tune(1, bass=45), "e": tune(2)}
 
     def count(one: str, other: str) -> dict:
+        pieces = [of(name, scores[name], title="Same" if name in "ae" else None) for name in sorted((one, other))]
         sides = {"train": [one], "test": [other]}
-        return audit(sides, {name: name for name in names}, pieces, titles, alike, SETTINGS.split)["train/test"]
+        families = {name: name for name in (one, other)}
+        return audit(sides, families, pieces, compare([piece.melody for piece in pieces]), 0.55)["train/test"]
+
+    def found(entry: dict) -> list[str]:
+        assert all(set(number.values()) in ({0}, {1}) for what, number in entry.items() if what != "closest")
+        return [what for what, number in entry.items() if what != "closest" and number["pairs"]]
 
     same = count("a", "b")
-    assert same["exact_duplicates"] == same["transposed_duplicates"] == same["shared_openings"] == 1
-    assert same["similar_melodies"] == 1 and same["closest"] == {"pieces": ["a", "b"], "similarity": 1.0}
-    moved = count("a", "c")
-    assert (moved["exact_duplicates"], moved["transposed_duplicates"], moved["shared_openings"]) == (0, 1, 1)
-    harmonised = count("a", "d")
-    assert (harmonised["transposed_duplicates"], harmonised["shared_openings"]) == (0, 1)
-    assert count("a", "e")["shared_titles"] == 1
+    assert found(same) == ["exact_duplicates", "transposed_duplicates", "shared_openings", "similar_melodies"]
+    assert same["closest"] == {"pieces": ["a", "b"], "similarity": 1.0}
+    assert found(count("a", "c")) == ["transposed_duplicates", "shared_openings", "similar_melodies"]
+    assert found(count("a", "d")) == ["shared_openings", "similar_melodies"]
+    assert found(count("a", "e")) == ["shared_titles"]
     assert leaks({"pairs": {"train/test": count("b", "e")}}) == []
-    assert "1 exact duplicates between train and test" in leaks({"pairs": {"train/test": same}})
+    told = leaks({"pairs": {"train/test": same}})
+    assert told[0] == "1 pairs with exact duplicates between train and test (1 train, 1 test pieces)"
+
+
+def test_the_audit_counts_pairs_and_pieces() -> None:
+    names = {"train": ["a", "b", "c"], "valid": ["d"], "test": ["e", "f"]}
+    seeds = {"a": 1, "b": 1, "c": 2, "d": 3, "e": 1, "f": 1}
+    pieces = [of(name, tune(seed)) for name, seed in seeds.items()]
+    families = {name: str(seed) for name, seed in seeds.items()}
+    found = audit(names, families, pieces, compare([piece.melody for piece in pieces]), 0.55)
+    kinds = [what for what in found["train/test"] if what not in ("closest", "shared_titles")]
+    assert len(kinds) == 5
+    for what in kinds:
+        assert found["train/test"][what] == {"pairs": 4, "train": 2, "test": 2}
+        assert found["train/valid"][what] == {"pairs": 0, "train": 0, "valid": 0}
+    assert list(found) == ["train/valid", "train/test", "valid/test"]
+    assert found["train/test"]["closest"] == {"pieces": ["a", "e"], "similarity": 1.0}
 
 
 def test_two_harmonisations_of_a_tune_are_on_one_side() -> None:
     kinds = (("x", 0, 40), ("y", 5, 43))
-    pieces = {f"p{seed}{kind}": tune(seed, shift, bass) for seed in range(12) for kind, shift, bass in kinds}
-    result, leakage = split(pieces, dict.fromkeys(pieces), SETTINGS.split, show=False)
-    side = {name: side for side in ("train", "valid", "test") for name in result[side]}
-    assert all(side[f"p{seed}x"] == side[f"p{seed}y"] for seed in range(12))
-    assert result["families"]["p3x"] == result["families"]["p3y"] == "p3x"
-    assert leakage["family_sizes"] == {"2": 12} and leaks(leakage) == []
-    assert sum(leakage["sizes"].values()) == 24 and min(leakage["sizes"].values()) >= 2
+    pieces = [of(f"p{seed}{kind}", tune(seed, shift, bass)) for seed in range(12) for kind, shift, bass in kinds]
+    for method in ("ratio", "folds"):
+        result, leakage = split(pieces, with_split(method=method, **CHANCE), show=False)
+        side = {name: side for side in SIDES for name in result[side]}
+        assert all(side[f"p{seed}x"] == side[f"p{seed}y"] for seed in range(12))
+        assert result["families"]["p3x"] == result["families"]["p3y"] == "p3x"
+        assert leakage["family_sizes"] == {"2": 12} and leaks(leakage) == []
+        assert sum(leakage["sizes"].values()) == 24 and min(leakage["sizes"].values()) >= 2
+        assert split(pieces[::-1], with_split(method=method, **CHANCE), show=False) == (result, leakage)
+
+
+def ingested(root: Path, settings: Settings, scores: dict[str, Score], entries: dict[str, dict[str, Any]]) -> Session:
+    """A project with these pieces ingested."""
+    folder = root / "data" / "ingest"
+    folder.mkdir(parents=True)
+    shards = write_pieces(folder, ((name, score.dumps_midi()) for name, score in scores.items()))
+    pieces = [{"id": name, "title": None, **entries[name]} for name in scores]
+    made = {"settings": built_from(settings, "ingest"), "pieces": pieces, "shards": shards}
+    (folder / "manifest.json").write_text(json.dumps(made))
+    return Session(root=root, workers=1, progress=False)
 
 
 def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "ingest"
-    (folder / "midi").mkdir(parents=True)
-    entries = []
-    for seed in range(8):
-        tune(seed).dump_midi(folder / "midi" / f"{seed}.mid")
-        entry = {"id": str(seed), "file": f"midi/{seed}.mid", "sha256": digest(folder / f"midi/{seed}.mid")}
-        entries.append({**entry, "title": None})
-    made = {"settings": built_from(SETTINGS, "ingest"), "pieces": entries}
-    (folder / "manifest.json").write_text(json.dumps(made))
-    session = Session(root=tmp_path, workers=1, progress=False)
+    scores = {str(seed): tune(seed) for seed in range(8)}
+    session = ingested(tmp_path, SETTINGS, scores, {name: {} for name in scores})
     digests = []
     for _ in range(2):
         run(SETTINGS, session)
@@ -138,3 +310,67 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
         "train/test",
         "valid/test",
     }
+
+
+def jsb() -> dict[str, list[list[list[int]]]]:
+    """The JSB chorales of the mirror: side -> pieces -> sixteenths -> pitches of four voices, -1 where silent."""
+    root = Path(__file__).parents[2]
+    mirror = Path(os.environ.get("ETUDE_MIRROR", root.parent / "shared" / "mirror"))
+    found = sorted(mirror.glob("JSB-Chorales-dataset-*.zip"))
+    if not found:
+        pytest.skip(f"no JSB-Chorales-dataset-*.zip in {mirror}: set ETUDE_MIRROR to the folder of archives")
+    with zipfile.ZipFile(found[0]) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("/Jsb16thSeparated.json"))
+        return json.loads(archive.read(name))
+
+
+def held(frames: list[list[int]]) -> Score:
+    """A piece of sixteenths, in which equal neighbours are one note."""
+    score = Score(24)
+    for voice in range(4):
+        track, line = Track(str(voice), voice, False), [frame[voice] for frame in frames]
+        for at, pitch in enumerate(line):
+            if pitch >= 0 and at and line[at - 1] == pitch:
+                track.notes[-1].duration += 6
+            elif pitch >= 0:
+                track.notes.append(Note(6 * at, 6, pitch, 80))
+        score.tracks.append(track)
+    return score
+
+
+def test_the_published_split_of_the_jsb_chorales_leaks_as_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FACTS: 17 of 77 test and 17 of 76 valid chorales begin as one of train does; no exact duplicates."""
+    settings = with_split(method="published", opening=16)
+    monkeypatch.setattr("etude.metrics.melody.ALL_PAIRS", 0)  # faster
+    pieces = [
+        of(f"{side}{number:03}", held(frames), settings, side=side)
+        for side, found in jsb().items()
+        for number, frames in enumerate(found)
+    ]
+    _, leakage = split(pieces, settings, show=False)
+    assert leakage["sizes"] == {"train": 229, "valid": 76, "test": 77}
+    counts = {name: leakage["pairs"][f"train/{name}"] for name in ("valid", "test")}
+    assert counts["test"]["shared_openings"] == {"pairs": 29, "train": 28, "test": 17}
+    assert counts["valid"]["shared_openings"]["valid"] == 17
+    assert all(entry["exact_duplicates"]["pairs"] == 0 for entry in leakage["pairs"].values())
+    for name in ("valid", "test"):  # most of these, and others that begin in another way
+        assert counts[name]["similar_melodies"][name] > 2 * counts[name]["shared_openings"][name]
+
+
+def test_a_piece_has_the_titles_and_origins_of_the_duplicates_that_were_left_out_for_it() -> None:
+    def piece(name: str, seed: int, **entry: Any) -> Features:
+        return features({"id": name, **entry}, tune(seed), SETTINGS)
+
+    kept = piece("a", 1, title="One", twins=[{"id": "x", "title": "Two", "origin": "book"}, {"id": "y"}])
+    pieces = [kept, piece("b", 2, title="Two"), piece("c", 3, origin="book"), piece("d", 4, title="Three")]
+    assert find_families(pieces, []) == [0, 0, 0, 3]
+
+
+def test_without_a_method_the_published_sides_are_taken_where_all_have_one() -> None:
+    def pieces(last: str | None) -> list[Features]:
+        sides = ["train"] * 4 + ["valid", "test", "train", last]
+        return [features({"id": str(n), "side": side}, tune(n), SETTINGS) for n, side in enumerate(sides)]
+
+    result, leakage = split(pieces("test"), with_split(method="auto", **CHANCE), show=False)
+    assert leakage["method"] == "published" and result["test"] == ["5", "7"]
+    assert split(pieces(None), with_split(method="auto", **CHANCE), show=False)[1]["method"] == "ratio"

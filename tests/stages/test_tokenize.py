@@ -9,9 +9,10 @@ from conftest import make_piece, make_project, smoke
 from symusic.core import ScoreTick
 
 from etude import representations
+from etude.encoding.store import SIDES, Store
 from etude.errors import EtudeError
 from etude.outputs import digest, read_json, write_json
-from etude.representations.store import SIDES, Store
+from etude.pieces import Pieces, write_pieces
 from etude.session import Session
 from etude.settings import Settings
 from etude.stages.tokenize import run
@@ -34,11 +35,11 @@ def edit(file: Path, **changes: object) -> None:
 
 def replaced(folder: Path, name: str, piece: ScoreTick) -> None:
     """Put another piece in the place of one that a manifest lists."""
-    listed = read_json(folder / "manifest.json", "")["pieces"]
-    entry = next(entry for entry in listed if entry["id"] == name)
-    piece.dump_midi(folder / entry["file"])
-    entry["sha256"] = digest(folder / entry["file"])
-    edit(folder / "manifest.json", pieces=listed)
+    manifest = read_json(folder / "manifest.json", "")
+    before = Pieces(folder, manifest, "pieces", "")
+    pieces = {entry: before.data(entry) for entry in before.entries} | {name: piece.dumps_midi()}
+    shutil.rmtree(folder / "pieces")
+    edit(folder / "manifest.json", shards=write_pieces(folder, pieces.items()))
 
 
 @REPRESENTATIONS
@@ -53,12 +54,12 @@ def test_pieces_lie_in_the_order_of_the_split_and_copies_in_that_of_augment(
         "test": [make_piece(8), make_piece(9)],
     }
     for side in SIDES:
-        found = store.pieces(side)
+        found = list(store.pieces(side))
         assert len(found) == len(expected[side])
         for items, piece in zip(found, expected[side], strict=True):
             assert np.array_equal(items, representation.encode(piece))
         offsets = store.offsets(side)
-        assert offsets[0] == 0 and offsets[-1] == len(store.items(side)) == store.manifest["items"][side]
+        assert offsets[0] == 0 and offsets[-1] == store.count(side) == store.manifest["items"][side]
     assert [fact["id"] for side in ("valid", "test") for fact in store.manifest["pieces"][side]] == [
         f"p0{number}" for number in (6, 7, 8, 9)
     ]
@@ -78,7 +79,7 @@ def test_each_copy_has_the_place_of_its_origin_in_the_split(name: str, project: 
 @pytest.mark.parametrize(
     ("section", "change", "stage"),
     [
-        ("dataset", {"tempo": 90}, "download"),
+        ("dataset", {"limit": 90}, "download"),
         ("ingest", {"min_notes": 5}, "ingest"),
         ("split", {"seed": 5}, "split"),
         ("augment", {"stretch": [0.5]}, "augment"),
@@ -107,8 +108,7 @@ def test_notes_and_cells_of_each_piece_are_those_of_the_piece(encoded: Session) 
     for number, fact in enumerate([*pieces["valid"], *pieces["test"]], start=6):
         notes = make_piece(number).note_num()
         # four voices, sixteen beats of four sixteenths; all notes of these pieces stand on the grid
-        assert fact == {"id": f"p0{number}", "notes": notes, "cells": 4 * 16 * 4, "kept": fact["kept"]}
-        assert 0.9 * notes <= fact["kept"] <= notes
+        assert fact == {"id": f"p0{number}", "notes": notes, "cells": 4 * 16 * 4}
 
 
 @REPRESENTATIONS
@@ -140,8 +140,8 @@ def test_a_side_without_pieces_is_an_empty_array(project: Session, settings: Set
     edit(project.root / "data/split/split.json", valid=[])
     run(settings, project, "remi")
     store = Store(project.root / "data/tokenize/remi")
-    assert store.items("valid").shape == (0,) and store.items("valid").dtype == np.uint16
-    assert store.offsets("valid").tolist() == [0] and store.pieces("valid") == []
+    assert store.take("valid", np.zeros(0, dtype=np.int64)).dtype == np.uint16
+    assert store.offsets("valid").tolist() == [0] and list(store.pieces("valid")) == []
     assert store.manifest["pieces"]["valid"] == [] and store.manifest["items"]["valid"] == 0
 
 
@@ -173,3 +173,58 @@ def test_another_grid_is_built_with_what_it_says(encoded: Session, settings: Set
 def test_a_project_is_encoded_alike_wherever_it_lies(encoded: Session, settings: Settings, tmp_path: Path) -> None:
     other = make_project(tmp_path / "else/where", settings)
     assert digest(other.root / "data/tokenize") == digest(encoded.root / "data/tokenize")
+
+
+@REPRESENTATIONS
+@pytest.mark.parametrize("workers", [1, 2])
+def test_copies_made_at_load_time_are_those_on_disk(
+    name: str, workers: int, encoded: Session, settings: Settings, project: Session, tmp_path: Path
+) -> None:
+    later = smoke(augment={"at": "load"})
+    augmented = project.root / "data/augment/manifest.json"
+    edit(augmented, settings={**read_json(augmented, "")["settings"], "augment": later.as_dict()["augment"]}, shards=[])
+    shutil.rmtree(project.root / "data/augment/pieces")
+    run(later, Session(root=project.root, out=tmp_path / "out", workers=workers, progress=False), name)
+    made = Store(tmp_path / "out/data/tokenize" / name)
+    stored = Store(encoded.root / "data/tokenize" / name)
+    made.verify()
+    assert not (made.folder / "train.npy").exists()
+    assert made.offsets("train").tolist() == stored.offsets("train").tolist()
+    for ours, theirs in zip(made.pieces("train"), stored.pieces("train"), strict=True):
+        assert np.array_equal(ours, theirs)
+    places = np.array([5, 0, made.count("train") - 1, 5])
+    assert np.array_equal(made.take("train", places), stored.take("train", places))
+    for side in ("valid", "test"):
+        assert all(np.array_equal(*pair) for pair in zip(made.pieces(side), stored.pieces(side), strict=True))
+
+
+@REPRESENTATIONS
+def test_the_number_of_workers_changes_no_byte(name: str, encoded: Session, settings: Settings, tmp_path: Path) -> None:
+    run(settings, Session(root=encoded.root, out=tmp_path, workers=2, progress=False), name)
+    assert digest(tmp_path / f"data/tokenize/{name}") == digest(encoded.root / f"data/tokenize/{name}")
+
+
+def test_a_job_a_shard_gives_the_same_bytes(encoded: Session, settings: Settings, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    for place in ("data/ingest", "data/split", "data/augment"):
+        shutil.copytree(encoded.root / place, root / place)
+    run(settings, Session(root=root, shard=0, progress=False), "remi")
+    assert not (root / "data/tokenize").exists() and list((root / ".shards").glob("tokenize-remi-*/test-00000"))
+    run(settings, Session(root=root, progress=False), "remi")
+    assert digest(root / "data/tokenize/remi") == digest(encoded.root / "data/tokenize/remi")
+
+
+@pytest.mark.parametrize("merges", ["bpe", "unigram"])
+def test_merged_tokens_are_learned_on_train_and_are_fewer(
+    merges: str, encoded: Session, settings: Settings, tmp_path: Path
+) -> None:
+    remi = {**settings.tokenize["remi"], "merges": merges, "vocabulary": 250}
+    merged = smoke(tokenize={**settings.tokenize, "remi": remi})
+    for place, workers in (("a", 1), ("b", 2)):
+        run(merged, Session(root=encoded.root, out=tmp_path / place, workers=workers, progress=False), "remi")
+    assert digest(tmp_path / "a/data/tokenize") == digest(tmp_path / "b/data/tokenize")
+    made, plain = Store(tmp_path / "a/data/tokenize/remi"), Store(encoded.root / "data/tokenize/remi")
+    assert made.manifest["vocabulary"] == 250 and made.count("train") < plain.count("train")
+    assert made.manifest["round_trip"] == plain.manifest["round_trip"]
+    representation = representations.load(made)
+    assert representation.decode(made.piece("test", 0)).note_num() == make_piece(8).note_num()

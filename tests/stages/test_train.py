@@ -14,9 +14,9 @@ from conftest import ROOT, Log, tiny
 from filelock import FileLock
 
 from etude import models, representations
+from etude.encoding.store import Store
 from etude.errors import EtudeError
 from etude.outputs import digest, read_json, write_json
-from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Settings
 from etude.stages import train
@@ -126,7 +126,7 @@ def test_the_key_changes_with_the_code_that_trains_and_with_no_other(
     key = training_key(tiny(), "lstm", TOKENS)
     package = tmp_path / "elsewhere/etude"
     shutil.copytree(ROOT / "src/etude", package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(train, "__file__", str(package / "stages/train.py"))
+    monkeypatch.setattr("etude.provenance.PACKAGE", package)
     assert training_key(tiny(), "lstm", TOKENS) == key, "another clone of the same code"
     for file in ("models/gan.py", "tracking/live.py", "stages/report.py", "pages/sample.py"):
         (package / file).write_text("# another\n")
@@ -138,7 +138,7 @@ def test_the_key_changes_with_the_code_that_trains_and_with_no_other(
         "training/trainer.py",
         "training/next_token.py",
         "representations/remi.py",
-        "representations/store.py",
+        "encoding/store.py",
         "metrics/likelihood.py",
         "seeds.py",
     ):
@@ -316,9 +316,9 @@ def test_nothing_begins_without_the_right_data(project: Session, log: Log) -> No
 @pytest.mark.parametrize("side", ["train", "valid"])
 def test_an_empty_side_is_refused(side: str, project: Session, log: Log) -> None:
     folder = project.root / "data/tokenize/remi"
-    np.save(folder / f"{side}.npy", np.zeros(0, dtype=np.uint16))
+    np.save(folder / f"{side}.offsets.npy", np.zeros(1, dtype=np.int64))
     manifest = read_json(folder / "manifest.json", "")
-    manifest["sha256"][f"{side}.npy"] = digest(folder / f"{side}.npy")
+    manifest["sha256"][f"{side}.offsets.npy"] = digest(folder / f"{side}.offsets.npy")
     write_json(folder / "manifest.json", manifest)
     with pytest.raises(EtudeError, match=rf"holds no {side} piece: .* Raise split\.{side}"):
         run(tiny(), project, "lstm")

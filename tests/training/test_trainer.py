@@ -12,8 +12,8 @@ import torch
 from conftest import smoke
 
 from etude import models
+from etude.encoding.store import Store
 from etude.errors import EtudeError
-from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Optim, Settings
 from etude.stages.train import train

@@ -1,124 +1,76 @@
 """The four-part chorales of J. S. Bach, from the corpus that the music21 package bundles (no network)."""
 
-import importlib.metadata
-import importlib.util
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from xml.etree import ElementTree
 
-from etude.datasets.scores import KEY_NAMES, find_voices
+from etude.datasets import Dataset, corpus, piece
 from etude.errors import EtudeError
 from etude.outputs import digest
 from etude.progress import follow
-from etude.settings import Count, Positive, Range
+from etude.scores.parts import find_voices
+from etude.scores.reading import KEY_NAMES
 
-LICENCE = (
-    "The music is in the public domain (Bach died in 1750). The encodings come with music21's corpus, which is "
-    "distributed with the permission of the encoders and, to the best knowledge of music21's authors, out of copyright "
-    "or licensed for use in the United States; commercial use may be restricted (music21/corpus/license.txt)."
-)
-CITATION = (
-    "Michael Scott Cuthbert and Christopher Ariza: music21: A Toolkit for Computer-Aided Musicology and Symbolic Music "
-    "Data. Proceedings of ISMIR 2010, pages 637-642. Titles after the list of Margaret Greentree "
-    "(music21.corpus.chorales)."
-)
 # Copies of a movement that carry the name of an edition or an arrangement after the number that the list of titles has.
 EDITION = re.compile(r"-(sc|inst|lpz|lz|w)$")
 
 
-class Bach:
+class Bach(Dataset):
     """Every chorale of the corpus in which soprano, alto, tenor and bass occur exactly once."""
 
-    def __init__(
-        self, name: str, voices: dict[str, Annotated[int, Range(0, 127)]], tempo: Positive, limit: Count | None
-    ) -> None:
-        """Take the section ``dataset`` of the settings; its keys are explained in conf/dataset/bach.yaml."""
-        for voice, program in voices.items():
-            if sum(program == other for other in voices.values()) > 1:
-                raise EtudeError(
-                    f"dataset.voices.{voice} = {program} is also another voice's program: each voice needs its own, by "
-                    "which its tokens are told apart."
-                )
-        self.name, self.voices, self.tempo, self.limit = name, voices, tempo, limit
+    LICENCE = f"The music is in the public domain (Bach died in 1750). {corpus.LICENCE}"
+    CITATION = f"{corpus.CITATION} Titles after the list of Margaret Greentree (music21.corpus.chorales)."
 
-    def fetch(self, folder: Path, show: bool) -> dict[str, Any]:
-        """Copy the untouched source files to ``folder`` and return the manifest.
+    def source(self) -> str:
+        """The folder of the installed package."""
+        return f"{corpus.version()}, corpus/bach"
 
-        It says what was taken, and what was left out for which reason.
+    def pieces(self, folder: Path, left_out: list[dict[str, str]], show: bool) -> Iterator[dict[str, Any]]:
+        """The chorales in the order of their files.
 
         Instrument parts stay in the files; the manifest names them (``left_out_parts``), and ingest leaves them out.
         """
-        corpus = _corpus()
+        if self.reading.voices is None:
+            raise EtudeError("dataset.reading.voices = null: the chorales are chosen by their voices. Name them.")
         titles = _titles()
-        pieces: list[dict[str, Any]] = []
-        left_out: list[dict[str, str]] = []
-        sources = sorted(
-            (file for file in corpus.glob("bwv*") if file.is_file()), key=lambda file: (file.stem, file.suffix)
+        taken: set[str] = set()
+        files = sorted(
+            (file for file in corpus.find("bach").glob("bwv*") if file.is_file()),
+            key=lambda file: (file.stem, file.suffix),
         )
-        for source in follow(sources, "download", len(sources), show):
-            if self.limit is not None and len(pieces) == self.limit:
-                break
-            name = f"music21/corpus/bach/{source.name}"
-            if source.suffix not in (".mxl", ".xml"):
+        for file in follow(files, "download", len(files), show):
+            name = f"music21/corpus/bach/{file.name}"
+            if file.suffix not in (".mxl", ".xml"):
                 left_out.append({"source": name, "reason": "the corpus has the same chorale as MusicXML"})
                 continue
             try:
-                root = _musicxml(source)
+                root = _musicxml(file)
                 facts = _facts(root)
             except (OSError, zipfile.BadZipFile, ElementTree.ParseError, KeyError, IndexError, ValueError) as error:
                 left_out.append({"source": name, "reason": f"damaged: no MusicXML can be read from it ({error})"})
                 continue
             parts = [part.findtext("part-name") or "" for part in root.iter("score-part")]
-            kept, others = find_voices(parts, list(self.voices))
+            kept, others = find_voices(parts, list(self.reading.voices))
             if kept is None:
                 reason = (
-                    f"not four parts named {', '.join(self.voices)}, each once: it has {', '.join(map(_line, parts))}"
+                    f"not four parts named {', '.join(self.reading.voices)}, each once: it has "
+                    f"{', '.join(map(_line, parts))}"
                 )
                 left_out.append({"source": name, "reason": reason})
                 continue
-            if any(piece["id"] == source.stem for piece in pieces):
-                left_out.append({"source": name, "reason": f"the corpus has {source.stem} in another file format"})
+            if file.stem in taken:
+                left_out.append({"source": name, "reason": f"the corpus has {file.stem} in another file format"})
                 continue
-            copy = folder / source.name
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, copy)
-            if digest(copy) != digest(source):
-                raise EtudeError(f"The copy of {source} differs from it. Is the disk full? Run etude download again.")
-            pieces.append(
-                {
-                    "id": source.stem,
-                    "file": copy.name,
-                    "sha256": digest(copy),
-                    "source": name,
-                    "title": _title(source.stem, titles),
-                    "left_out_parts": others,
-                    **facts,
-                }
-            )
-        return {
-            "dataset": self.name,
-            "source": f"music21 {importlib.metadata.version('music21')}, corpus/bach",
-            "licence": LICENCE,
-            "citation": CITATION,
-            "pieces": pieces,
-            "left_out": left_out,
-        }
-
-
-def _corpus() -> Path:
-    """The folder of the Bach corpus, found without importing music21 (a second)."""
-    spec = importlib.util.find_spec("music21")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        folder = Path(place) / "corpus" / "bach"
-        if folder.is_dir():
-            return folder
-    raise EtudeError(
-        "dataset bach: the installed music21 package has no corpus/bach. Install music21 from the package index with "
-        "its corpus: make repro"
-    )
+            taken.add(file.stem)
+            shutil.copyfile(file, folder / file.name)
+            entry = piece(folder, file.name, file.stem, name, title=_title(file.stem, titles), left_out_parts=others)
+            if entry["sha256"] != digest(file):
+                raise EtudeError(f"The copy of {file} differs from it. Is the disk full? Run etude download again.")
+            yield entry | facts
 
 
 def _titles() -> dict[str, str]:

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from etude import models, representations
+from etude.encoding.store import Store
 from etude.models.sequence import PAD, SequenceModel
-from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Settings
 
@@ -76,5 +76,5 @@ def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, 
     facts = store.manifest["pieces"]
     found: dict[str, float] = {}
     for side in ("valid", "test"):
-        found |= per_unit(piece_nats(model, store.pieces(side)), facts[side], side)
+        found |= per_unit(piece_nats(model, list(store.pieces(side))), facts[side], side)
     return found

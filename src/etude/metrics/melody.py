@@ -1,36 +1,73 @@
-"""Comparing melodies: which pieces are one tune, whatever their key, metre and passing notes."""
+"""Comparing melodies: which of many pieces are one tune, whatever their key, metre and passing notes."""
 
-import itertools
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from symusic.core import ScoreTick as Score
 
+Line = NDArray[np.int64]  # (notes, 3): onset, pitch, duration; one note an onset, in their order
 Melody = NDArray[np.int32]  # (notes, 2): pitch, weight in ticks
+# the name of a melody's track; "Voice Oohs" and "Synth Voice" are General MIDI's sounds for backgrounds
+SUNG = re.compile(r"melod|vocal|(?<!synth )voice(?! oohs)|lead|sopran|cantus|canto", re.IGNORECASE)
+LONGEST = 400  # notes of a melody that are compared, from its beginning
 MISMATCH = 1.0  # cost of two notes that differ, as a share of their weight
 GAP = 1.0  # cost of a note that the other melody lacks, as a share of its weight
 TRANSPOSITIONS = 3  # of a pair that are tried: those under which their pitches agree best
 # Weights are ticks and the costs are whole, so that all sums below are exact, on every processor, in float32.
+ALL_PAIRS = 40_000  # notes of all melodies up to which every pair is compared, in about half a minute
+RUN = 5  # intervals of the runs by which pairs of more melodies are chosen
+FREQUENT = 500  # melodies that a run may be part of, to choose by it
+NOTES_A_RUN = 25  # notes of the shorter melody for each run that nobody else has, or many that others have as well
+FEWEST_RUNS = 2  # such runs that a chosen pair shares at least
+CHOSEN = 64  # pairs of each melody that are compared, at most
 
 
-def intervals(piece: Score, track: int = 0) -> list[int]:
-    """The steps in semitones from each note of a track to the next. Fewer than two notes give an empty list.
+def tune(piece: Score, first: bool) -> Line:
+    """The melody of a piece: the highest note at each onset of one track, or of all. Drums never count.
 
-    Of several notes at one onset the highest counts. Transposition and tempo do not matter; rhythm neither.
+    Args:
+        piece: a score with tracks in their order.
+        first: the first track is the melody, as in a dataset with named voices. Otherwise, and where it is silent: the
+            first track whose name says so (``SUNG``), or the top line of all pitched tracks together, without the
+            notes that begin below a sounding one.
     """
-    pitches = [pitch for _, pitch, _ in _line(piece, track)]
-    return [after - before for before, after in itertools.pairwise(pitches)]
+    pitched = [track for track in piece.tracks if not track.is_drum and len(track.notes)]
+    named = [track for track in pitched if SUNG.search(track.name)]
+    if first and len(piece.tracks) and len(piece.tracks[0].notes) and not piece.tracks[0].is_drum:
+        return _top([piece.tracks[0]])
+    if named:
+        return _top(named[:1])
+    line = _top(pitched)
+    kept, level, until = [], -1, -1
+    for place, (onset, pitch, duration) in enumerate(line.tolist()):
+        if pitch >= level or onset >= until:
+            kept.append(place)
+            level, until = pitch, onset + duration
+    return line[kept]
 
 
-def melody(piece: Score, track: int = 0) -> Melody:
-    """The notes of a track as (pitch, weight): the weight is a note's length up to one quarter, in ticks.
+def intervals(line: Line) -> list[int]:
+    """The steps in semitones from each note of a melody to the next. Fewer than two notes give an empty list.
+
+    Transposition and tempo do not matter; rhythm neither.
+    """
+    return [int(step) for step in np.diff(line[:, 1])]
+
+
+def melody(line: Line, ticks_per_quarter: int) -> Melody:
+    """The first ``LONGEST`` notes as (pitch, weight): the weight is a note's length up to one quarter, in ticks.
 
     So a passing eighth note weighs half of a chorale note, and a tune in halves or in triple time weighs the same as in
-    quarters. Shape (notes, 2); an empty track gives (0, 2).
+    quarters. Shape (notes, 2); an empty line gives (0, 2).
     """
-    notes = [(pitch, min(piece.ticks_per_quarter, duration)) for _, pitch, duration in _line(piece, track)]
-    return np.array(notes, dtype=np.int32).reshape(-1, 2)
+    notes = line[:LONGEST]
+    return np.stack([notes[:, 1], np.minimum(notes[:, 2], ticks_per_quarter)], axis=1).astype(np.int32)
 
 
 def similarity(one: Melody, other: Melody) -> float:
@@ -44,28 +81,125 @@ def similarity(one: Melody, other: Melody) -> float:
     return float(_against(one, [other])[0])
 
 
-def similarities(melodies: Sequence[Melody], tell: Callable[[int], None] | None = None) -> NDArray[np.float64]:
-    """``similarity`` of all pairs, as a symmetric matrix (melodies, melodies) with ones in its diagonal.
+@dataclass(frozen=True)
+class Compared:
+    """The pairs of melodies that were compared, each once, in the order of their places."""
 
-    ``tell`` is called with the number of melodies that are done.
+    pairs: NDArray[np.int64]  # (pairs, 2): places of two melodies, the lower first
+    similarity: NDArray[np.float64]  # (pairs,), in [0, 1]
+    margin: NDArray[np.float64]  # (pairs,): notes beyond those that are ``needed``; below 0 it may be chance
+
+    def similar(self, threshold: float) -> list[tuple[int, int, float]]:
+        """The pairs that are one tune: so similar, and in enough notes, with their similarity."""
+        chosen = np.flatnonzero((self.margin >= 0) & (self.similarity >= threshold))
+        ends, alike = self.pairs[chosen].tolist(), self.similarity[chosen].tolist()
+        return [(one, other, value) for (one, other), value in zip(ends, alike, strict=True)]
+
+
+def needed(melodies: int) -> float:
+    """How many notes two of so many melodies have to agree in beyond chance to be one tune.
+
+    Counted are the notes of the shorter one that agree, less half of those that do not. 2 notes more are needed for
+    each doubling of the collection: of 490,000 pairs of an Essen folk song and another one backwards, which are alike
+    by chance alone, 2 notes more halved the number of those with a similarity from 0.55 on. So the number of melodies
+    that are like a given one by chance stays below 0.1, and families do not grow together into one: of 8,514 Essen
+    songs 2,596 did without this. 400 melodies need 13 notes, 8,500 need 22.
     """
-    total = np.eye(len(melodies))
-    order = np.argsort([len(one) for one in melodies], kind="stable")  # so that little is padded
-    for place in range(1, len(order)):
-        row = _against(melodies[order[place]], [melodies[other] for other in order[:place]])
-        total[order[place], order[:place]] = row
-        total[order[:place], order[place]] = row
+    return 2 * np.log2(max(1, melodies)) - 4
+
+
+def compare(melodies: Sequence[Melody], tell: Callable[[int], None] | None = None) -> Compared:
+    """``similarity`` of all pairs; beyond ``ALL_PAIRS`` notes only of those that ``candidates`` chooses.
+
+    Args:
+        melodies: in any order; the result follows it.
+        tell: called with the number of melodies that are done.
+    """
+    notes = np.array([len(one) for one in melodies], dtype=np.int64)
+    if notes.sum() <= ALL_PAIRS:
+        pairs = np.array(list(combinations(range(len(melodies)), 2)), dtype=np.int64).reshape(-1, 2)
+    else:
+        pairs = candidates(melodies)
+    rank = np.empty(len(notes), dtype=np.int64)
+    rank[np.argsort(notes, kind="stable")] = np.arange(len(notes))
+    longer = np.where(rank[pairs[:, 0]] > rank[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+    shorter = pairs.sum(axis=1) - longer
+    order = np.lexsort((rank[shorter], rank[longer]))  # each with its shorter ones at once, so that little is padded
+    ends = np.searchsorted(rank[longer][order], np.arange(len(notes)), side="right")
+    similarity, start = np.zeros(len(pairs)), 0
+    for done, end in enumerate(ends):
+        rows = order[start:end]
+        if len(rows):
+            similarity[rows] = _against(melodies[longer[rows[0]]], [melodies[other] for other in shorter[rows]])
+        start = int(end)
         if tell:
-            tell(place)
-    return total
+            tell(done + 1)
+    beyond = np.minimum(notes[pairs[:, 0]], notes[pairs[:, 1]]) * (similarity - (1 - similarity) / 2)
+    return Compared(pairs, similarity, beyond - needed(len(notes)))
 
 
-def _line(piece: Score, track: int) -> list[tuple[int, int, int]]:
-    """(onset, pitch, duration) of a track's notes, the highest at each onset."""
-    top: dict[int, tuple[int, int]] = {}
-    for note in piece.tracks[track].notes:
-        top[note.time] = max(top.get(note.time, (-1, 0)), (note.pitch, note.duration))
-    return [(onset, *top[onset]) for onset in sorted(top)]
+def similar_pairs(
+    melodies: Sequence[Melody], threshold: float, tell: Callable[[int], None] | None = None
+) -> list[tuple[int, int, float]]:
+    """The places of two melodies that are one tune, the lower first, with their similarity, in their order."""
+    return compare(melodies, tell).similar(threshold)
+
+
+def candidates(melodies: Sequence[Melody]) -> NDArray[np.int64]:
+    """The pairs of melodies that share rare runs of ``RUN`` intervals, (pairs, 2), each once and sorted.
+
+    A run counts by the information in it, log2 of melodies / melodies with it; those of more than ``FREQUENT`` melodies
+    do not count, so that the cost grows with the number of melodies alone. Runs are taken from all notes, and from
+    those of at least mean weight, so that passing notes hide no tune. Of each melody the ``CHOSEN`` best pairs are
+    taken, if they share as much as one run that nobody else has for each ``NOTES_A_RUN`` notes.
+    """
+    count = len(melodies)
+    found = [_runs(one) for one in melodies]
+    owner = np.repeat(np.arange(count), [len(runs) for runs in found])
+    _, run, holders = np.unique(
+        np.concatenate([np.empty(0, np.int64), *found]), return_inverse=True, return_counts=True
+    )
+    useful = (holders > 1) & (holders <= FREQUENT)
+    worth = np.round(256 * np.log2(count / holders)).astype(np.int64) * useful  # whole numbers: sums are exact
+    kept = useful[run]
+    shape = (count, len(holders))
+    has = csr_matrix((np.ones(kept.sum(), np.int64), (owner[kept], run[kept])), shape)
+    gives = csr_matrix((worth[run[kept]], (owner[kept], run[kept])), shape).T.tocsr()
+    notes = np.array([len(one) for one in melodies], dtype=np.int64)
+    least = np.maximum(FEWEST_RUNS, notes / NOTES_A_RUN) * 256 * np.log2(max(2, count / 2))
+    chosen = []
+    for start in range(0, count, 1000):
+        block = (has[start : start + 1000] @ gives).tocoo()
+        one, other, score = block.row.astype(np.int64) + start, block.col.astype(np.int64), block.data
+        good = (score >= np.minimum(least[one], least[other])) & (one != other)
+        one, other, score = one[good], other[good], score[good]
+        order = np.lexsort((other, -score, one))
+        one, other = one[order], other[order]
+        place = np.arange(len(one)) - np.searchsorted(one, one)  # among the pairs of this melody, best first
+        best = place < CHOSEN
+        chosen.append(np.sort(np.stack([one[best], other[best]], axis=1), axis=1))
+    return np.unique(np.concatenate([np.empty((0, 2), np.int64), *chosen]), axis=0)
+
+
+def _runs(one: Melody) -> NDArray[np.int64]:
+    """The runs of intervals of a melody, each once, as numbers."""
+    heavy = one[one[:, 1] * len(one) >= one[:, 1].sum()]
+    found = []
+    for pitches in (one[:, 0], heavy[:, 0]):
+        steps = np.diff(pitches.astype(np.int64)) + 128
+        if len(steps) >= RUN:
+            found.append(np.lib.stride_tricks.sliding_window_view(steps, RUN) @ (256 ** np.arange(RUN)))
+    return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+
+
+def _top(tracks: Sequence[Any]) -> Line:
+    """The highest note at each onset of some tracks, of equal ones the longest."""
+    found = [track.notes.numpy() for track in tracks]
+    notes = np.concatenate(
+        [np.empty((0, 3), np.int64), *(np.stack([n["time"], n["pitch"], n["duration"]], axis=1) for n in found)]
+    )
+    notes = notes[np.lexsort((-notes[:, 2], -notes[:, 1], notes[:, 0]))]
+    return notes[np.diff(notes[:, 0], prepend=-1) != 0]
 
 
 def _against(one: Melody, others: Sequence[Melody]) -> NDArray[np.float64]:

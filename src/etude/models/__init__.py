@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from etude.encoding.store import Store
 from etude.errors import EtudeError
 from etude.outputs import digest, read_json
-from etude.representations.store import Store
 from etude.settings import Settings, construct, target
 
 NOT_BUILT = ("representation", "learner")  # keys of a variant that are not arguments of its class

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from etude.models.sequence import PAD, SequenceModel
-from etude.settings import Range
+from etude.settings import Count, Range
 
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplication by it permutes the 64-bit numbers
 
@@ -46,10 +46,10 @@ class NGram(SequenceModel):
     one. Contexts are held as 64-bit hashes.
     """
 
-    def __init__(self, vocabulary: int, order: Annotated[int, Range(1, 32)]) -> None:
-        """Args: vocabulary size, longest context plus one."""
+    def __init__(self, vocabulary: int, order: Annotated[int, Range(1, 32)], max_tokens: Count) -> None:
+        """Args: vocabulary size, longest context plus one, train tokens that are counted at most."""
         super().__init__()
-        self.vocabulary, self.order = vocabulary, order
+        self.vocabulary, self.order, self.max_tokens = vocabulary, order, max_tokens
         self.use = order  # contexts longer than this are passed over; chosen on valid
         self.tables: list[tuple[NDArray[Any], ...]] = []  # by context length: contexts, starts, tokens, counts
 

@@ -1,23 +1,30 @@
 """Pieces as arrays that models read, and back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.representations.store import Store
+from etude.encoding.store import Store
 from etude.settings import target
 
 
 class Representation(Protocol):
     """What the stages ask of a representation."""
 
-    kind: str
+    kind: str  # tokens or rolls
+    steps: int  # of its grid, a quarter
+    voices: dict[str, int]  # name -> General MIDI program from 0, -1 for drums: the tracks of decoded pieces
+    merges_voices: bool  # whether all voices come back as one
+    merges: str | None  # tokens that stand for several are learned with learn_merges, after learn
 
-    def learn(self, train: Iterable[ScoreTick], voices: Mapping[str, int]) -> None:
-        """Learn the vocabulary from the train pieces alone."""
+    def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
+        """What ``learn`` has to know of some train pieces, as plain values."""
+
+    def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> None:
+        """Learn the vocabulary, and the voices where none are given, from surveys of all train pieces in any order."""
 
     def save(self, folder: Path) -> None:
         """Write what was learned."""
@@ -30,9 +37,6 @@ class Representation(Protocol):
 
     def cells(self, score: ScoreTick) -> int:
         """Voices times grid steps of a piece."""
-
-    def notes_kept(self, score: ScoreTick) -> tuple[int, int]:
-        """Notes that survive encode and decode, of how many."""
 
 
 def load(store: Store) -> Any:

@@ -1,74 +1,85 @@
-"""Binary piano rolls of a few bars: voices x steps x pitches, one pitch a voice and step at the most."""
+"""Binary piano rolls of a few bars: voices x steps x pitches."""
 
-from collections.abc import Iterable, Mapping
-from itertools import zip_longest
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+from symusic.core import ScoreTick
 
+from etude.encoding.survey import Survey
+from etude.encoding.voices import TICKS_PER_QUARTER, empty_piece, fill, line, notes_by_voice
 from etude.errors import EtudeError
 from etude.outputs import read_json, write_json
 from etude.settings import Count, Range
-
-TICKS_PER_QUARTER = 24
 
 
 class PianoRoll:
     """Encode pieces as windows of binary piano rolls and back.
 
     Windows follow one another from the beginning of a piece, so they begin at bar lines where bars fit a window, as
-    those of 4/4 do. A voice has one pitch at a time: of notes at one onset the highest stays, and the next onset ends
-    it. A note that is followed at once by the same pitch loses its last step, so that a repeated note differs from a
-    held one (a repeated note of one step is merged).
+    those of 4/4 do. A voice whose notes never overlap in train has one pitch at a time: of notes at one onset the
+    highest stays, and the next onset ends it. In other voices all notes sound. A note that is followed at once by the
+    same pitch loses its last step, so that a repeated note differs from a held one (a repeated note of one step is
+    merged). Tempo and meter are not coded: decoded pieces have the usual tempo of train and 4/4.
     """
 
     kind = "rolls"
+    merges_voices = False
+    merges = None
 
-    def __init__(self, steps_per_beat: Annotated[int, Range(1, 24)], beats: Count) -> None:
-        """Settings alone; ``learn`` or ``load`` makes it ready."""
+    def __init__(self, steps_per_beat: Annotated[int, Range(1, 24)], beats: Count, max_voices: Count) -> None:
+        """Settings alone; ``learn`` or ``load`` makes it ready.
+
+        Args:
+            steps_per_beat: steps of the grid, a quarter.
+            beats: quarters of one window.
+            max_voices: where the dataset names no voices, the programs with the most notes that are taken.
+        """
         if TICKS_PER_QUARTER % steps_per_beat:
             raise EtudeError(
                 f"tokenize.pianoroll.steps_per_beat = {steps_per_beat} must divide {TICKS_PER_QUARTER}, the ticks of a "
                 "quarter in decoded pieces: 1, 2, 3, 4, 6, 8, 12 or 24."
             )
-        self.steps_per_beat = steps_per_beat
+        self.steps = steps_per_beat
         self.beats = beats
+        self.max_voices = max_voices
         self.low = self.high = 0
         self.tempo = 0
         self.voices: dict[str, int] = {}
+        self.polyphonic: set[str] = set()  # voices whose notes overlap in train
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(voices, steps, pitches) of one window."""
-        return len(self.voices), self.steps_per_beat * self.beats, self.high - self.low + 1
+        return len(self.voices), self.steps * self.beats, self.high - self.low + 1
 
-    def learn(self, train: Iterable[ScoreTick], voices: Mapping[str, int]) -> None:
-        """Learn the pitch range and the usual tempo from the train pieces alone."""
-        self.voices = dict(voices)
-        pitches: set[int] = set()
-        tempos: list[float] = []
-        for score in train:
-            for track in score.tracks:
-                pitches.update(np.unique(track.notes.numpy()["pitch"]).tolist())
-            tempos += [tempo.qpm for tempo in score.tempos]
-        if not pitches:
-            raise EtudeError("There is no note in the train pieces: nothing to learn a pitch range from.")
-        self.low, self.high = min(pitches), max(pitches)
-        self.tempo = round(float(np.median(tempos))) if tempos else 120
+    def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
+        """What ``learn`` has to know of some train pieces, as plain values."""
+        return Survey.of(scores).as_json()
+
+    def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> None:
+        """Learn pitch range, usual tempo, which voices are polyphonic, and the voices where none are given."""
+        found = Survey.merged(surveys)
+        self.voices = found.voices(voices, self.max_voices)
+        pitches = found.pitches(self.voices)
+        self.low, self.high, self.tempo = min(pitches), max(pitches), found.tempo
+        counted = {name: found.programs.get(program) for name, program in self.voices.items()}
+        self.polyphonic = {name for name, voice in counted.items() if voice is not None and voice.overlaps}
 
     def save(self, folder: Path) -> None:
         """Write pianoroll.json into ``folder``."""
-        write_json(folder / "pianoroll.json", {"low": self.low, "high": self.high, "tempo": self.tempo})
+        learned = {"low": self.low, "high": self.high, "tempo": self.tempo, "polyphonic": sorted(self.polyphonic)}
+        write_json(folder / "pianoroll.json", learned)
 
     @classmethod
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> "PianoRoll":
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
-        made = cls(values["steps_per_beat"], values["beats"])
+        made = cls(values["steps_per_beat"], values["beats"], values["max_voices"])
         learned = read_json(folder / "pianoroll.json", "etude tokenize tokenize=pianoroll")
         made.low, made.high, made.tempo, made.voices = learned["low"], learned["high"], learned["tempo"], dict(voices)
+        made.polyphonic = set(learned["polyphonic"])
         return made
 
     def encode(self, score: ScoreTick) -> NDArray[np.uint8]:
@@ -85,51 +96,40 @@ class PianoRoll:
     def rolls(self, score: ScoreTick) -> NDArray[np.uint8]:
         """The piece's windows as 0 and 1: (windows, voices, steps, pitches). Pitches outside the range are left out."""
         voices, steps, pitches = self.shape
-        grid = score.resample(self.steps_per_beat, min_dur=1)
-        windows = max(1, -(-grid.end() // steps))
+        listed = notes_by_voice(score, self.voices, self.steps, self.low, self.high)
+        windows = max(1, -(-score.resample(self.steps, min_dur=1).end() // steps))
         roll = np.zeros((voices, windows * steps, pitches), dtype=np.uint8)
-        by_name = {track.name: track for track in grid.tracks}
-        for voice, name in enumerate(self.voices):
-            notes = sorted(by_name[name].notes, key=lambda n: (n.time, n.pitch)) if name in by_name else []
-            line = {note.time: note for note in notes if self.low <= note.pitch <= self.high}
-            for note, following in zip_longest(line.values(), [*line.values()][1:]):
-                end = note.time + note.duration
-                if following is not None and following.time <= end:
-                    end = following.time
-                    if following.pitch == note.pitch and end > note.time + 1:
-                        end -= 1
-                roll[voice, note.time : end, note.pitch - self.low] = 1
+        for voice, (name, notes) in enumerate(zip(self.voices, listed, strict=True)):
+            for onset, pitch, end in _apart(notes if name in self.polyphonic else line(notes)).tolist():
+                roll[voice, onset:end, pitch - self.low] = 1
         return roll.reshape(voices, windows, steps, pitches).transpose(1, 0, 2, 3)
 
     def decode(self, rolls: NDArray[Any]) -> ScoreTick:
-        """One piece of windows in a row, (windows, voices, steps, pitches) of 0 and 1, at 24 ticks a quarter."""
+        """One piece of windows in a row, at 24 ticks a quarter.
+
+        Args:
+            rolls: (windows, voices, steps, pitches) of 0 and 1, or (windows, bytes) as ``encode`` packs them.
+        """
+        if rolls.ndim == 2:
+            rolls = self.unpack(rolls)
         voices, _, pitches = self.shape
-        tick = TICKS_PER_QUARTER // self.steps_per_beat
-        line = rolls.transpose(1, 0, 2, 3).reshape(voices, -1, pitches)
-        piece = ScoreTick(TICKS_PER_QUARTER)
-        for voice, (name, program) in enumerate(self.voices.items()):
-            track = TrackTick(name=name, program=program)
-            framed = np.pad(line[voice].astype(np.int8), ((1, 1), (0, 0)))
-            change = np.diff(framed, axis=0)
-            for pitch in range(pitches):
-                starts, ends = np.flatnonzero(change[:, pitch] == 1), np.flatnonzero(change[:, pitch] == -1)
-                for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-                    track.notes.append(NoteTick(start * tick, (end - start) * tick, self.low + pitch, 80))
-            track.notes.sort(inplace=True)
-            piece.tracks.append(track)
-        piece.tempos.append(TempoTick(0, qpm=self.tempo))
-        piece.time_signatures.append(TimeSignatureTick(0, 4, 4))
+        cells = rolls.transpose(1, 0, 2, 3).reshape(voices, -1, pitches)
+        piece = empty_piece(self.voices, self.tempo)
+        for voice, track in enumerate(piece.tracks):
+            change = np.diff(np.pad(cells[voice].astype(np.int8), ((1, 1), (0, 0))), axis=0).T  # (pitches, steps + 1)
+            pitch, starts = np.nonzero(change == 1)
+            _, ends = np.nonzero(change == -1)
+            fill(track, np.column_stack([starts, pitch + self.low, ends]), self.steps)
         return piece
 
     def cells(self, score: ScoreTick) -> int:
         """Voices times steps of a piece."""
-        return len(self.voices) * -(-score.end() * self.steps_per_beat // score.ticks_per_quarter)
+        return len(self.voices) * -(-score.end() * self.steps // score.ticks_per_quarter)
 
-    def notes_kept(self, score: ScoreTick) -> tuple[int, int]:
-        """How many of a piece's notes come back from its rolls at their place, with their pitch and voice."""
 
-        def notes(piece: ScoreTick) -> set[tuple[Any, ...]]:
-            grid = piece.resample(self.steps_per_beat, min_dur=1)
-            return {(t.name, n.time, n.pitch) for t in grid.tracks for n in t.notes}
-
-        return len(notes(score) & notes(self.decode(self.rolls(score)))), score.note_num()
+def _apart(notes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Notes (N, 3) that end at or after the next onset of their pitch end a step before it, where they are longer."""
+    notes = notes[np.lexsort((notes[:, 0], notes[:, 1]))]
+    meet = (notes[:-1, 1] == notes[1:, 1]) & (notes[:-1, 2] >= notes[1:, 0])
+    ends = np.where(meet, np.maximum(notes[1:, 0] - 1, notes[:-1, 0] + 1), notes[:-1, 2])
+    return np.column_stack([notes[:, :2], np.append(ends, notes[-1:, 2])])

@@ -4,9 +4,9 @@ from typing import Any
 
 from symusic.core import ScoreTick
 
+from etude.encoding.store import Store
 from etude.models.gan import GAN
-from etude.representations.store import Store
-from etude.sampling.tokens import Grammar, sample_tokens
+from etude.sampling.tokens import sample_tokens
 from etude.sampling.windows import sample_windows
 from etude.settings import Generate
 
@@ -19,7 +19,7 @@ def sample(
     Args:
         model: a trained model.
         representation: the learned representation that the model reads.
-        store: its data; the grammar is what follows what in train.
+        store: its data; what follows what in train gives the rules.
         plan: temperature, top_p, seed and limits.
         count: number of pieces.
         show: with a progress bar.
@@ -27,5 +27,5 @@ def sample(
     model.eval()
     if isinstance(model, GAN):
         return [representation.decode(rolls) for rolls in sample_windows(model, representation, plan, count)]
-    grammar = Grammar(representation.types, representation.values, store.items("train"))
-    return [representation.decode(tokens) for tokens in sample_tokens(model, grammar, plan, count, show)]
+    rules = representation.rules(store.parts("train"))
+    return [representation.decode(tokens) for tokens in sample_tokens(model, rules, plan, count, show)]

@@ -1,5 +1,6 @@
 """The stages of the pipeline, one module each: a pure function, and a thin main that reads and writes."""
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,8 @@ STAGES: dict[str, tuple[str, str | None]] = {
 
 def main(run: Callable[..., Any]) -> None:
     """Run a stage as dvc.yaml calls it: settings from params.yaml alone, the variant from the command line."""
+    # under its own name, not as __main__, from which no other process could import what is mapped over shards
+    run = importlib.import_module(run.__globals__["__spec__"].name).run
     try:
         session = Session()
         run(Settings.from_params(session.root / "params.yaml"), session, *sys.argv[1:])

@@ -1,121 +1,74 @@
 """Stage augment: transposed and stretched copies of the train pieces, each with its origin."""
 
-import hashlib
-import random
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from symusic.core import ScoreTick as Score
-
-from etude.errors import EtudeError
+from etude.augmentation import Copy, alter, copies, ranges
 from etude.outputs import whole, write_json
-from etude.progress import follow
-from etude.provenance import built_from, read_piece, upstream
+from etude.pieces import Pieces, write_pieces, write_shard
+from etude.provenance import built_from, dealt, ingested, key_of
 from etude.session import Session
 from etude.settings import Augment, Settings
+from etude.shards import Shards, cut
 from etude.stages import main
 
-Ranges = list[tuple[int, int]]  # lowest and highest pitch of each track
+CODE = ("augmentation.py", "pieces.py", "stages/augment.py")
 
 
-def voice_ranges(pieces: Mapping[str, Score]) -> Ranges:
-    """The lowest and highest pitch of each voice over all pieces. Silent voices count for nothing."""
-    pitches: dict[int, tuple[int, int]] = {}
-    for piece in pieces.values():
-        for voice, (low, high) in enumerate(_range(piece)):
-            before = pitches.get(voice, (127, 0))
-            pitches[voice] = min(before[0], low), max(before[1], high)
-    return [pitches[voice] for voice in sorted(pitches)]
+def plan(train: Sequence[Mapping[str, Any]], settings: Augment) -> list[Copy]:
+    """All copies of the train pieces, given as ingest's manifest has them, in order of their ids."""
+    limits = ranges(piece["tracks"] for piece in train)
+    ordered = sorted(train, key=lambda piece: piece["id"])
+    return [copy for piece in ordered for copy in copies(piece["id"], piece["tracks"], limits, settings)]
 
 
-def transpositions(piece: Score, ranges: Ranges) -> list[int]:
-    """All transpositions, in semitones, ascending, that keep each voice inside its range. A silent piece gives 0."""
-    lows = [low - mine[0] for mine, (low, _) in zip(_range(piece), ranges, strict=True) if mine[0] <= mine[1]]
-    highs = [high - mine[1] for mine, (_, high) in zip(_range(piece), ranges, strict=True) if mine[0] <= mine[1]]
-    return list(range(max(lows), min(highs) + 1)) if lows else [0]
+def copy_shard(task: Mapping[str, Any], folder: Path) -> None:
+    """Make the copies of one shard."""
+    source: Pieces = task["pieces"]
+
+    def made() -> Iterator[tuple[str, bytes]]:
+        for origin, group in groupby(task["copies"], lambda copy: copy.origin):
+            piece = source.score(origin)
+            for copy in group:
+                yield copy.id, alter(piece, copy, task["metrical"]).dumps_midi()
+
+    write_shard(folder / "pieces.zip", made())
 
 
-def transpose_key(fifths: int, semitones: int) -> int:
-    """A key signature (sharps, or minus the flats), transposed, in -5 to 6; ``fifths`` itself if it does not move."""
-    return fifths if semitones == 0 else (fifths + 7 * semitones + 5) % 12 - 5
-
-
-def alter(piece: Score, semitones: int, stretch: float) -> Score:
-    """A copy, transposed by ``semitones``, its key signatures with it, and played ``stretch`` times as fast.
-
-    A stretch is a change of tempo: onsets stay on the grid.
-    """
-    copy = piece.shift_pitch(semitones)
-    for key in copy.key_signatures:
-        key.key = transpose_key(key.key, semitones)
-    for tempo in copy.tempos:
-        tempo.qpm = tempo.qpm * stretch
-    return copy
-
-
-def augment(pieces: Mapping[str, Score], settings: Augment) -> Iterator[tuple[dict[str, Any], Score]]:
-    """All copies of the train pieces, with what the manifest says of each.
-
-    Args:
-        pieces: the train pieces by id.
-        settings: whether to transpose; the factors of the tempo, one of which is drawn for each copy. The draw depends
-            on ``seed``, the piece and the transposition, and on nothing else.
-
-    Yields:
-        ``{"id", "origin", "semitones", "stretch"}`` and the copy, by id of the piece, ascending in semitones. The
-        unaltered piece is among them (0, 1.0).
-    """
-    ranges = voice_ranges(pieces)
-    for origin in sorted(pieces):
-        alterations = [(0, 1.0)]
-        if settings.transpose:
-            moves = [semitones for semitones in transpositions(pieces[origin], ranges) if semitones]
-            alterations += [(semitones, _draw(settings, origin, semitones)) for semitones in moves]
-        else:
-            alterations += [(0, _draw(settings, origin, 0))] if _others(settings) else []
-        for semitones, stretch in sorted(alterations):
-            entry = {"id": f"{origin}_{semitones:+d}_{stretch:g}", "origin": origin}
-            yield entry | {"semitones": semitones, "stretch": stretch}, alter(pieces[origin], semitones, stretch)
-
-
-def _others(settings: Augment) -> list[float]:
-    return [factor for factor in settings.stretch if factor != 1]
-
-
-def _draw(settings: Augment, origin: str, semitones: int) -> float:
-    """The factor of one copy's tempo; of a copy that is not transposed, one other than 1."""
-    factors = settings.stretch if semitones else _others(settings)
-    return random.Random(f"{settings.seed} {origin} {semitones}").choice(factors) if factors else 1.0
-
-
-def _range(piece: Score) -> Ranges:
-    """Lowest and highest pitch of each track; (127, 0) of a silent one."""
-    pitches = [[note.pitch for note in track.notes] for track in piece.tracks]
-    return [(min(track, default=127), max(track, default=0)) for track in pitches]
+def _gather(folders: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    for folder in folders:
+        with zipfile.ZipFile(folder / "pieces.zip") as archive:
+            for name in archive.namelist():
+                yield name.removesuffix(".mid"), archive.read(name)
 
 
 def run(settings: Settings, session: Session) -> None:
     """Read data/ingest and data/split, write data/augment."""
-    source, ingest = upstream(settings, session, "ingest")
-    _, split = upstream(settings, session, "split")
-    entries = {piece["id"]: piece for piece in ingest["pieces"]}
-    if unknown := sorted({*split["train"]} - {*entries}):
-        raise EtudeError(
-            f"data/split deals {unknown[0]}, which data/ingest does not hold. Deal again with: etude split"
-        )
-    pieces = {name: read_piece(source, entries[name], "etude ingest") for name in split["train"]}
-    ranges = voice_ranges(pieces)
-    copies = []
-    with whole(session.write("data/augment")) as part:
-        (part / "midi").mkdir(parents=True)
-        total = sum(len(transpositions(piece, ranges)) for piece in pieces.values())
-        for entry, copy in follow(augment(pieces, settings.augment), "augment", total, session.progress):
-            entry["file"] = f"midi/{entry['id']}.mid"
-            midi = copy.dumps_midi()
-            (part / entry["file"]).write_bytes(midi)
-            copies.append(entry | {"sha256": hashlib.sha256(midi).hexdigest()})
-        write_json(part / "manifest.json", {"settings": built_from(settings, "augment"), "copies": copies})
-    print(f"augment: {len(copies)} copies of {len(pieces)} pieces")
+    source, ingest = ingested(settings, session)
+    train = dealt(settings, session, source)["train"]
+    planned = plan([source.entries[name] for name in train], settings.augment)
+    metrical = settings.reading.metrical
+    listed: dict[str, Any] = {
+        "settings": built_from(settings, "augment"),
+        "copies": [copy.as_dict() for copy in planned],
+    }
+    tasks = [{"pieces": source, "copies": part, "metrical": metrical} for part in cut(planned)]
+    if settings.augment.at == "load":
+        tasks = []
+    decides = {"copies": listed["copies"], "metrical": metrical, "pieces": ingest["shards"]}
+    shards = Shards(session, "augment", key_of(decides, CODE), "etude augment")
+    with shards.gathered():
+        folders = shards.map(copy_shard, tasks)
+        shards.complete()
+        with whole(session.write("data/augment")) as part:
+            part.mkdir()
+            listed["shards"] = write_pieces(part, _gather(folders)) if tasks else []
+            write_json(part / "manifest.json", listed)
+        later = "" if tasks else ", which training makes when it draws them"
+        print(f"augment: {len(planned)} copies of {len(train)} pieces{later}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from etude.datasets.archives import writing
 from etude.errors import EtudeError
 from etude.outputs import whole, write_json
 from etude.provenance import built_from
@@ -15,17 +16,24 @@ def download(folder: Path, dataset: dict[str, Any], show: bool) -> dict[str, Any
     """Bring the source files of ``dataset`` (the settings' section) to ``folder`` and return the manifest."""
     manifest: dict[str, Any] = construct(target(dataset, "dataset"), dataset, "dataset").fetch(folder, show)
     if not manifest["pieces"]:
-        raise EtudeError(f"dataset {dataset.get('name')} gave no piece; {len(manifest['left_out'])} were left out.")
+        reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in manifest["left_out"][:3])
+        raise EtudeError(
+            f"dataset {dataset.get('name')} gave no piece; {len(manifest['left_out'])} were left out. "
+            + (f"The first reasons: {reasons}." if reasons else "No file of its kinds was found.")
+        )
     return manifest
 
 
 def run(settings: Settings, session: Session) -> None:
     """Write data/download."""
-    with whole(session.write("data/download")) as part:
+    place = session.write("data/download")
+    with writing(place.parent, ""), whole(place) as part:
         part.mkdir()
         manifest = download(part / "files", settings.dataset, session.progress)
         for piece in manifest["pieces"]:
             piece["file"] = f"files/{piece['file']}"
+            if "beside" in piece:
+                piece["beside"] = {f"files/{file}": sha256 for file, sha256 in piece["beside"].items()}
         write_json(part / "manifest.json", {"settings": built_from(settings, "download"), **manifest})
     print(f"download: {len(manifest['pieces'])} pieces, {len(manifest['left_out'])} files left out")
 

@@ -6,8 +6,8 @@ from typing import Any
 from symusic.core import ScoreTick
 
 from etude import models, representations, sampling
+from etude.encoding.store import Store
 from etude.outputs import read_json, whole, write_json
-from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Settings
 from etude.stages import main

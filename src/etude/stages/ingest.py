@@ -1,187 +1,183 @@
 """Stage ingest: source files in, one clean MIDI a piece out; what was refused is listed with the reason."""
 
-import hashlib
-from collections.abc import Mapping
-from functools import partial
+import json
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
 
-from etude.datasets.scores import Lost, isolated, read_score, too_large
+from etude import scores
 from etude.errors import EtudeError
-from etude.outputs import digest, whole, write_json
-from etude.provenance import built_from, upstream
+from etude.metrics.duplicates import Fingerprint, find_duplicates, fingerprint
+from etude.outputs import digest, digest_of, whole, write_json
+from etude.pieces import write_pieces, write_shard
+from etude.provenance import built_from, key_of, upstream
+from etude.scores.cleaning import clean
+from etude.scores.isolation import Lost, isolated
+from etude.scores.limits import bars, refusal, too_large
+from etude.scores.reading import opening
 from etude.session import Session
-from etude.settings import Ingest, Settings, construct, target
+from etude.settings import Ingest, Reading, Settings
+from etude.shards import Shards, cut
 from etude.stages import main
 
-
-def clean(piece: Score) -> tuple[Score, dict[str, int]]:
-    """The piece without what MIDI cannot hold, notes in order of onset and pitch; and how much that was.
-
-    ``zero_length`` notes are dropped; of two notes of one pitch at one onset in one voice the longer stays
-    (``duplicates``); a note that its own pitch strikes again is cut at that onset (``cut``).
-    """
-    piece = piece.copy()
-    count = {"zero_length": 0, "duplicates": 0, "cut": 0}
-    for track in piece.tracks:
-        kept: dict[int, list[Note]] = {}
-        for note in sorted(track.notes, key=lambda note: (note.pitch, note.time, -note.duration)):
-            line = kept.setdefault(note.pitch, [])
-            if note.duration <= 0:
-                count["zero_length"] += 1
-            elif line and line[-1].time == note.time:
-                count["duplicates"] += 1
-            else:
-                if line and line[-1].time + line[-1].duration > note.time:
-                    line[-1].duration = note.time - line[-1].time
-                    count["cut"] += 1
-                line.append(Note(note.time, note.duration, note.pitch, note.velocity))
-        notes = sorted((note for line in kept.values() for note in line), key=lambda note: (note.time, note.pitch))
-        track.notes = type(track.notes)(notes)
-    return piece, count
+CODE = ("scores", "pieces.py", "metrics/duplicates.py", "stages/ingest.py")
+ALIKE = {
+    "exact": "the same notes as {}, which is kept",
+    "transposed": "the same notes as {}, which is kept, in another key or at another speed",
+    "near": "{1:.0%} like {0}, which is kept (in any key, at any speed; ingest.near says from which share on)",
+}
 
 
-def bars(piece: Score) -> int:
-    """The number of bars, the last one counted whole. An empty piece gives 0."""
-    signs, end = piece.time_signatures, piece.end()
-    total = 0
-    for place, sign in enumerate(signs):
-        stop = min(end, signs[place + 1].time) if place + 1 < len(signs) else end
-        bar = piece.ticks_per_quarter * 4 * sign.numerator // sign.denominator
-        total += -(-max(0, stop - sign.time) // bar)
-    return total
+def ingest_file(
+    path: Path, part: str | None, reading: Reading, limits: Ingest
+) -> tuple[bytes, dict[str, Any], Fingerprint]:
+    """Read and clean one piece.
 
-
-def longest_rest(piece: Score) -> float:
-    """The longest time in which all voices are silent between two notes, in quarters. An empty piece gives 0."""
-    spans = sorted((note.time, note.time + note.duration) for track in piece.tracks for note in track.notes)
-    longest, until = 0, spans[0][0] if spans else 0
-    for begin, end in spans:
-        longest, until = max(longest, begin - until), max(until, end)
-    return longest / piece.ticks_per_quarter
-
-
-def refusal(piece: Score, limits: Ingest) -> str | None:
-    """Why a piece is refused, or ``None``."""
-    notes = piece.note_num()
-    if notes > limits.max_notes:
-        return f"{notes} notes, more than ingest.max_notes = {limits.max_notes}"
-    if notes < limits.min_notes:
-        return f"{notes} notes, fewer than ingest.min_notes = {limits.min_notes}"
-    silent = [track.name for track in piece.tracks if not len(track.notes)]
-    if silent:
-        return f"no notes in {', '.join(silent)}"
-    if longest_rest(piece) > limits.max_rest:
-        return (
-            f"all voices rest for {longest_rest(piece):g} quarters, more than ingest.max_rest = {limits.max_rest:g}: "
-            "interludes of instruments are missing"
-        )
-    if bars(piece) > limits.max_bars:
-        return f"{bars(piece)} bars, more than ingest.max_bars = {limits.max_bars}"
-    return None
-
-
-def ingest_file(path: Path, voices: dict[str, int], tempo: float, limits: Ingest) -> tuple[bytes, dict[str, Any]]:
-    """Read and clean one source file: the MIDI file's bytes, and what there is to know about the piece.
+    Returns:
+        The MIDI file's bytes, what there is to know about the piece, and by what its duplicates are found.
 
     Raises:
-        EtudeError: with the reason for which the file is refused.
+        EtudeError: with the reason for which the piece is refused.
     """
     reason = too_large(path, limits.max_bytes)
     if reason is None:
-        piece, info = read_score(path, voices, tempo, limits.ticks_per_quarter)
-        parts = len(piece.tracks) + len(info["left_out_parts"])
-        if parts > limits.max_tracks:
-            reason = f"{parts} parts, more than ingest.max_tracks = {limits.max_tracks}"
-        else:
-            piece, count = clean(piece)
-            reason = refusal(piece, limits)
+        piece, info = scores.read(path, part, reading)
+        reason = refusal(piece, limits, reading)
+    if reason is None:
+        piece, count = clean(piece, limits.pedal, drop_empty=reading.voices is None)
+        reason = refusal(piece, limits, reading)
     if reason is not None:
         raise EtudeError(reason)
-    names = [track.name for track in piece.tracks]
-    info |= {"notes": piece.note_num(), "bars": bars(piece), "tracks": names, "cleaned": count}
-    return piece.dumps_midi(), info
+    info |= opening(piece)  # cleaned, where the file's own was absurd
+    info |= {"notes": piece.note_num(), "bars": bars(piece), "tracks": tracks(piece), "cleaned": count}
+    return piece.dumps_midi(), info, fingerprint(piece)
 
 
-def ingest(
-    files: Path, download: Mapping[str, Any], settings: Settings, workers: int, show: bool
-) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Read, clean and compare all source files.
+def tracks(piece: Score) -> list[dict[str, Any]]:
+    """Name, program (-1: drums), notes, lowest and highest pitch of each track; in a silent one low is above high."""
+    found = []
+    for track in piece.tracks:
+        pitches = track.notes.numpy()["pitch"]
+        low, high = int(pitches.min(initial=127)), int(pitches.max(initial=0))
+        entry = {"name": track.name, "program": -1 if track.is_drum else track.program, "notes": len(pitches)}
+        found.append({**entry, "low": low, "high": high})
+    return found
 
-    Args:
-        files: the folder of the download, in which the manifest's ``file`` is found.
-        download: the manifest of the download.
-        settings: ``dataset`` and ``ingest`` are used.
-        workers: processes; the result does not depend on it.
-        show: a progress bar.
 
-    Returns:
-        The manifest of the pieces and of the refused files, and the MIDI files' bytes by piece id.
+def read_shard(task: Mapping[str, Any], folder: Path) -> None:
+    """Read the pieces of one shard, each behind a deadline: their MIDI files, and what is known of them, or why not."""
+    files: dict[str, str | None] = {}
+    for entry in task["entries"]:
+        for file, wanted in {entry["file"]: entry["sha256"], **entry.get("beside", {})}.items():
+            if file not in files:
+                path = task["files"] / file
+                why = None if path.is_file() else "is missing"
+                if why is None and digest(path) != wanted:
+                    why = "differs from its digest in the manifest"
+                files[file] = why and f"the file {file} {why}; bring it again with: etude download"
 
-    Raises:
-        EtudeError: no piece is left.
+    def fault(entry: Mapping[str, Any]) -> str | None:
+        return next((why for file in (entry["file"], *entry.get("beside", {})) if (why := files[file])), None)
+
+    sound = [entry for entry in task["entries"] if fault(entry) is None]
+    scores.prepare(task["files"] / entry["file"] for entry in sound)
+    limits: Ingest = task["limits"]
+
+    def work(entry: Mapping[str, Any]) -> Any:
+        return ingest_file(task["files"] / entry["file"], entry["part"], task["reading"], limits)
+
+    read = zip(sound, isolated(work, sound, limits.seconds, limits.max_memory), strict=True)
+    told: list[dict[str, Any]] = []
+    marks: dict[str, Fingerprint] = {}
+
+    def found() -> Iterator[tuple[str, bytes]]:
+        for entry, result in read:
+            known = {"id": entry["id"], "source": entry["source"], "title": entry["title"]}
+            if isinstance(result, Lost):
+                told.append({**known, "reason": result.reason})
+                continue
+            data, info, mark = result
+            marks[entry["id"]] = mark
+            kin = {name: entry[name] for name in ("side", "origin") if entry.get(name) is not None}
+            told.append({**known, **kin, **info})
+            yield entry["id"], data
+
+    write_shard(folder / "pieces.zip", found())
+    for entry in task["entries"]:
+        if (reason := fault(entry)) is not None:
+            told.append({"id": entry["id"], "source": entry["source"], "title": entry["title"], "reason": reason})
+    write_json(folder / "told.json", told)
+    (folder / "marks.pickle").write_bytes(pickle.dumps(marks))
+
+
+def gather(
+    folders: Sequence[Path], near: float
+) -> tuple[list[dict[str, Any]], list[dict[str, str]], Iterator[tuple[str, bytes]]]:
+    """What is kept and what is refused of all shards, duplicates found, and the kept pieces' MIDI files.
+
+    Of duplicates the one with a title is kept, else the first by id; it names the others as its ``twins``, which its
+    family needs to know. Pieces of a published split all stay; the audit of the split says what they share.
     """
-    voices = construct(target(settings.dataset, "dataset"), settings.dataset, "dataset").voices
-    sources = sorted(download["pieces"], key=lambda piece: piece["id"])
-    refused = []
-    whole_ones = []
-    for source in sources:
-        path = files / source["file"]
-        if not path.is_file() or digest(path) != source["sha256"]:
-            why = "is missing" if not path.is_file() else "differs from its digest in the manifest"
-            refused.append(
-                {"source": source["source"], "reason": f"the file {why}; bring it again with: etude download"}
-            )
-        else:
-            whole_ones.append(source)
-    work = partial(ingest_file, voices=voices, tempo=settings.dataset["tempo"], limits=settings.ingest)
-    paths = [files / source["file"] for source in whole_ones]
-    results = isolated(work, paths, workers, settings.ingest.seconds, "ingest", show)
+    told: list[dict[str, Any]] = []
+    marks: dict[str, Fingerprint] = {}
+    for folder in folders:
+        told += json.loads((folder / "told.json").read_text(encoding="utf-8"))
+        marks |= pickle.loads((folder / "marks.pickle").read_bytes())
+    told.sort(key=lambda entry: entry["id"])
+    read = [entry for entry in told if "reason" not in entry]
+    free = [entry for entry in read if "side" not in entry]
+    ids = [entry["id"] for entry in free]
+    twins = find_duplicates(ids, [marks[name] for name in ids], [entry["title"] is None for entry in free], near)
+    known = {entry["id"]: entry for entry in read}
+    for name, (kept_id, _, _) in twins.items():
+        twin = {key: known[name][key] for key in ("id", "title", "origin") if known[name].get(key) is not None}
+        known[kept_id].setdefault("twins", []).append(twin)
+    refused = [{"source": entry["source"], "reason": entry["reason"]} for entry in told if "reason" in entry]
+    refused += [
+        {"source": entry["source"], "reason": _said(*twins[entry["id"]])} for entry in read if entry["id"] in twins
+    ]
+    refused.sort(key=lambda entry: (entry["source"], entry["reason"]))
+    kept = [entry for entry in read if entry["id"] not in twins]
 
-    pieces: list[dict[str, Any]] = []
-    midi: dict[str, bytes] = {}
-    first: dict[bytes, str] = {}
-    # of two pieces with the same notes the one with a title is kept
-    for source, result in sorted(zip(whole_ones, results, strict=True), key=lambda pair: pair[0]["title"] is None):
-        if isinstance(result, Lost):
-            refused.append({"source": source["source"], "reason": result.reason})
-            continue
-        data, info = result
-        twin = first.setdefault(_notes(data), source["id"])
-        if twin != source["id"]:
-            refused.append({"source": source["source"], "reason": f"the same notes as {twin}, which is kept"})
-            continue
-        midi[source["id"]] = data
-        entry = {"id": source["id"], "file": f"midi/{source['id']}.mid", "source": source["source"]}
-        pieces.append(entry | {"title": source["title"], "sha256": hashlib.sha256(data).hexdigest()} | info)
-    if not pieces:
-        reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in refused[:3])
-        raise EtudeError(f"ingest refused all {len(refused)} files. The first reasons: {reasons}")
-    refused.sort(key=lambda entry: entry["source"])
-    pieces.sort(key=lambda entry: entry["id"])
-    return {"settings": built_from(settings, "ingest"), "pieces": pieces, "refused": refused}, midi
+    def midi() -> Iterator[tuple[str, bytes]]:
+        names = {entry["id"] for entry in kept}
+        for folder in folders:
+            with zipfile.ZipFile(folder / "pieces.zip") as archive:
+                for name in archive.namelist():
+                    if (piece := name.removesuffix(".mid")) in names:
+                        yield piece, archive.read(name)
+
+    return kept, refused, midi()
 
 
-def _notes(data: bytes) -> bytes:
-    """The digest of a piece's notes, voice by voice."""
-    tracks = Score.from_midi(data).tracks
-    text = ";".join(",".join(f"{n.time} {n.duration} {n.pitch}" for n in track.notes) for track in tracks)
-    return hashlib.sha256(text.encode()).digest()
+def _said(kept: str, kind: str, similarity: float) -> str:
+    return ALIKE[kind].format(kept, similarity)
 
 
 def run(settings: Settings, session: Session) -> None:
     """Read data/download, write data/ingest."""
     source, download = upstream(settings, session, "download")
-    manifest, midi = ingest(source, download, settings, session.workers, session.progress)
-    with whole(session.write("data/ingest")) as part:
-        (part / "midi").mkdir(parents=True)
-        for name, data in midi.items():
-            (part / "midi" / f"{name}.mid").write_bytes(data)
-        write_json(part / "manifest.json", manifest)
-    print(f"ingest: {len(manifest['pieces'])} pieces, {len(manifest['refused'])} refused")
+    entries = sorted(download["pieces"], key=lambda piece: piece["id"])
+    reading, limits = settings.reading, settings.ingest
+    tasks = [{"files": source, "entries": part, "reading": reading, "limits": limits} for part in cut(entries)]
+    used = built_from(settings, "ingest")
+    decides = {"reading": settings.dataset["reading"], "ingest": used["ingest"], "pieces": digest_of(entries)}
+    shards = Shards(session, "ingest", key_of(decides, CODE), "etude ingest")
+    with shards.gathered():
+        kept, refused, midi = gather(shards.map(read_shard, tasks), limits.near)
+        shards.complete()
+        if not kept:
+            reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in refused[:3])
+            raise EtudeError(f"ingest refused all {len(refused)} pieces. The first reasons: {reasons}")
+        with whole(session.write("data/ingest")) as part:
+            part.mkdir()
+            listed = write_pieces(part, midi)
+            write_json(part / "manifest.json", {"settings": used, "pieces": kept, "shards": listed, "refused": refused})
+        print(f"ingest: {len(kept)} pieces, {len(refused)} refused")
 
 
 if __name__ == "__main__":

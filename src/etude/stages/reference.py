@@ -1,6 +1,5 @@
 """Stage reference: the real test pieces measured, and what real music scores against real music."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from symusic.core import ScoreTick
 from etude.errors import EtudeError
 from etude.metrics.descriptors import columns, descriptors
 from etude.metrics.distance import at_size, piece_distances, ranks, rounded, summary
-from etude.outputs import read_json, whole, write_json
+from etude.outputs import whole, write_json
 from etude.progress import follow
-from etude.provenance import read_piece
+from etude.provenance import dealt, ingested
 from etude.session import Session
 from etude.settings import Evaluate, Settings
 from etude.stages import main
@@ -66,30 +65,19 @@ def run(settings: Settings, session: Session) -> Path:
     from etude.audio.mp3 import write_mp3
     from etude.audio.synthesis import stems
 
-    folder = session.read("data/ingest", made_by="etude ingest")
-    manifest = read_json(folder / "manifest.json", made_by="etude ingest")
-    split = read_json(session.read("data/split", made_by="etude split") / "split.json", made_by="etude split")
-    pieces = {piece["id"]: piece for piece in manifest["pieces"]}
-
-    def load(part: str) -> dict[str, ScoreTick]:
-        scores = {}
-        for name in split[part]:
-            if name not in pieces:
-                raise EtudeError(f"data/split deals {name}, which data/ingest does not hold. Deal again: etude split")
-            scores[name] = read_piece(folder, pieces[name], "etude ingest")
-        return scores
-
-    test = load("test")
-    report, typical = reference(test, load("valid"), settings.evaluate, settings.generate.pieces, session.progress)
+    source, _ = ingested(settings, session)
+    sides = dealt(settings, session, source)
+    test, valid = (dict(source.scores(sides[side])) for side in ("test", "valid"))
+    report, typical = reference(test, valid, settings.evaluate, settings.generate.pieces, session.progress)
     sound = settings.arrange
     with whole(session.write("data/reference")) as part:
         part.mkdir()
-        shutil.copyfile(folder / pieces[typical]["file"], part / "real.mid")
+        (part / "real.mid").write_bytes(source.data(typical))
         audio = mix(stems(test[typical], sound.sample_rate), sound.gain, sound.pan, sound.peak)
         write_mp3(part / "real.mp3", audio, sound.sample_rate, sound.quality)
     report["example"] = {
         "id": typical,
-        "title": pieces[typical]["title"] or typical,
+        "title": source.entries[typical]["title"] or typical,
         "midi": "data/reference/real.mid",
         "mp3": "data/reference/real.mp3",
     }

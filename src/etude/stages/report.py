@@ -2,8 +2,9 @@
 
 import csv
 import os
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from etude.session import Session
 from etude.settings import Settings
 from etude.stages import main
 
+TWIN = re.compile(r"(the same notes as|the same bytes as|% like) (.+?), which is ")  # the duplicate that a reason names
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 SECONDS = 30.0  # of each player on the page
 QUALITY = 0.1  # of their mp3: the page must stay small, data/arrange has the better sound
+NAMES, REASONS = 12, 40  # sources that are named for one reason, and reasons, on the page
 SOUND_BYTES = 2_800_000  # of all players together; more variants get shorter excerpts
 DASH = "–"
 MEASURES = {  # what the measures of a training history are called on the page
@@ -54,6 +57,7 @@ class Evidence:
     split: Mapping[str, Any]
     leakage: Mapping[str, Any]
     augment: Mapping[str, Any]
+    tokenize: Mapping[str, Mapping[str, Any]]  # by representation
     reference: Mapping[str, Any]
     train: Mapping[str, Mapping[str, Any]]
     generate: Mapping[str, Mapping[str, Any]]
@@ -281,24 +285,68 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def audit(leakage: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """The audit of the split as a table: its columns (``train / test``) and rows, a finding and its number each."""
+    """The audit of the split as a table: its columns (``train / test``) and rows, a finding and its numbers each.
+
+    Of what two sides share, the pairs of pieces, and the pieces on each side: ``21 pairs (19 train, 17 test)``.
+    """
     pairs = leakage["pairs"]
     rows = []
     for what in dict.fromkeys(what for entry in pairs.values() for what in entry if what != "closest"):
-        rows.append((what.replace("_", " "), [whole_number(entry.get(what)) for entry in pairs.values()]))
+        rows.append((what.replace("_", " "), [shared(entry.get(what), pair) for pair, entry in pairs.items()]))
     nearest = [entry.get("closest") for entry in pairs.values()]
     named = [f"{' and '.join(near['pieces'])}: {near['similarity']:.2f}" if near else DASH for near in nearest]
     return [pair.replace("/", " / ") for pair in pairs], [*rows, ("most similar melodies", named)]
 
 
-def reasons(entries: Iterable[Mapping[str, str]]) -> list[tuple[str, list[str]]]:
-    """Sources by the reason for which they were turned away, the most frequent reason first."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for entry in entries:
-        found[entry["reason"]].append(entry["source"].rpartition("/")[2])
-    return [
-        (reason, sorted(found[reason])) for reason in sorted(found, key=lambda reason: (-len(found[reason]), reason))
-    ]
+def shared(count: Mapping[str, int] | None, pair: str) -> str:
+    """What two sides (``train/test``) share, in pairs and in pieces of each; a dash where it was not counted."""
+    if count is None:
+        return DASH
+    if not count["pairs"]:
+        return "0"
+    sides = ", ".join(f"{whole_number(count[side])} {side}" for side in pair.split("/"))
+    return f"{counted(count['pairs'], 'pair', 'pairs')} ({sides})"
+
+
+def encodings(evidence: Evidence) -> list[tuple[str, list[str]]]:
+    """The representations as a table: a row each, its name, and what coding and decoding the held-out pieces costs."""
+    rows = []
+    for name, manifest in evidence.tokenize.items():
+        trip = manifest["round_trip"]
+        per_note = sum(manifest["items"][side] for side in ("valid", "test")) / max(1, trip["notes"])
+        cells = [
+            whole_number(manifest["vocabulary"]),
+            decimal(per_note, 2) if manifest["kind"] == "tokens" else DASH,
+            DASH if trip["share"] is None else f"{trip['share']:.2%}",
+            decimal(trip["onset_error"], 3),
+            decimal(trip["duration_error"], 3),
+            whole_number(trip["extra"]),
+        ]
+        rows.append((name, cells))
+    return rows
+
+
+def reasons(entries: Sequence[Mapping[str, str]]) -> list[tuple[str, int, list[str]]]:
+    """Sources by the reason for which they were turned away: reason, their number and the first of them.
+
+    Reasons that differ only in their numbers are one, and the first of them stands for all. So are those that name the
+    duplicate that was kept, which stands in brackets after the source then. The most frequent reason comes first.
+    """
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: (entry["source"], entry["reason"])):
+        name, reason = entry["source"].rpartition("/")[2], entry["reason"]
+        if twin := TWIN.search(reason):
+            name = f"{name} ({twin[2]})"
+            reason = f"{reason[: twin.start(2)]}another piece{reason[twin.end(2) :]}"
+        found[re.sub(r"\d[\d.,]*%?", "#", reason)].append((reason, name))
+    ordered = sorted(found.values(), key=lambda group: (-len(group), group[0]))
+    shown = []
+    for group in ordered[:REASONS]:
+        others = " and the like" if len({reason for reason, _ in group}) > 1 else ""
+        shown.append((group[0][0] + others, len(group), [name for _, name in group[:NAMES]]))
+    if rest := sum(map(len, ordered[REASONS:])):
+        shown.append((f"{len(ordered) - REASONS} other reasons", rest, []))
+    return shown
 
 
 def flat(values: Any, name: str = "") -> list[tuple[str, str]]:
@@ -360,6 +408,7 @@ def report(
         training=training(evidence),
         measures=charts,
         silent=silent,
+        encodings=encodings(evidence),
         reference=evidence.reference,
         variants=list(evidence.train),
         numbers=numbers(evidence),
@@ -393,6 +442,10 @@ def run(settings: Settings, session: Session) -> Path:
         split=read("data/split/split.json", "etude split"),
         leakage=read("data/split/leakage.json", "etude split"),
         augment=read("data/augment/manifest.json", "etude augment"),
+        tokenize={
+            name: read(f"data/tokenize/{name}/manifest.json", f"etude tokenize tokenize={name}")
+            for name in settings.tokenize
+        },
         reference=read("reports/reference.json", "etude reference"),
         train={variant: _training(settings, session, variant) for variant in settings.models},
         generate=of_each("data/generate/{}/manifest.json", "generate"),

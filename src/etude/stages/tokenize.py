@@ -1,56 +1,142 @@
 """Stage tokenize: pieces in, one folder of memory-mapped arrays a representation out."""
 
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.augmentation import Copy, alter
+from etude.encoding.round_trip import RoundTrip, round_trip
+from etude.encoding.store import COPIES, SIDES, built_from, write_items, write_offsets
 from etude.errors import EtudeError
 from etude.outputs import digest, whole, write_json
-from etude.progress import follow
-from etude.provenance import read_piece, upstream
-from etude.representations import Representation
-from etude.representations.store import SIDES, built_from, write_items
+from etude.pieces import Pieces, write_pieces
+from etude.provenance import dealt, ingested, key_of, upstream
 from etude.session import Session
 from etude.settings import Settings, construct, target
+from etude.shards import Shards, cut
 from etude.stages import main
 
+CODE = ("encoding", "representations", "augmentation.py", "pieces.py", "stages/tokenize.py")
+VOICES = "voices.json"  # beside what a representation saves
+SEQUENCES = 20_000  # of train, spread evenly, from which merges of tokens are learned, at most
 
-def tokenize(
-    representation: Representation, pieces: dict[str, list[tuple[str, ScoreTick]]], show: bool
-) -> dict[str, tuple[list[NDArray[Any]], list[dict[str, Any]]]]:
-    """Encode the pieces of each side; the vocabulary must have been learned.
 
-    Returns:
-        for each side the arrays, and for each array the piece's id, its notes, its cells and the notes that survive the
-        round trip (counted on valid and test, where they are the unit of likelihood).
-    """
-    encoded = {}
-    for side, scores in pieces.items():
-        arrays, facts = [], []
-        for name, score in follow(scores, f"tokenize {side}", len(scores), show):
-            arrays.append(representation.encode(score))
-            fact = {"id": name, "notes": score.note_num(), "cells": representation.cells(score)}
-            if side != "train":
-                fact["kept"] = representation.notes_kept(score)[0]
-            facts.append(fact)
-        encoded[side] = arrays, facts
-    return encoded
+def train_pieces(task: Mapping[str, Any]) -> Iterator[tuple[str, ScoreTick]]:
+    """The copies of a shard, each with its id: as augment left them, or made here."""
+    pieces: Pieces = task["pieces"]
+    copies: Sequence[Copy] = task["copies"]
+    if not task["load"]:
+        yield from pieces.scores(copy.id for copy in copies)
+        return
+    for origin, group in groupby(copies, lambda copy: copy.origin):
+        piece = pieces.score(origin)
+        for copy in group:
+            yield copy.id, alter(piece, copy, task["metrical"])
+
+
+def survey_shard(task: Mapping[str, Any], folder: Path) -> None:
+    """What the vocabulary is learned from, in one shard of the train copies."""
+    values = task["values"]
+    made: Any = construct(target(values, task["name"]), values, task["name"])
+    write_json(folder / "survey.json", made.survey(score for _, score in train_pieces(task)))
+
+
+def encode_train(task: Mapping[str, Any], folder: Path) -> None:
+    """The arrays of one shard of the train copies, and their lengths."""
+    representation = representation_of(task)
+    arrays = [representation.encode(score) for _, score in train_pieces(task)]
+    np.save(folder / "lengths.npy", np.array([len(array) for array in arrays], dtype=np.int64))
+    if task["keep"]:
+        np.save(folder / "items.npy", np.concatenate(arrays), allow_pickle=False)
+    else:
+        np.save(folder / "items.npy", arrays[0][:0], allow_pickle=False)
+
+
+def encode_held_out(task: Mapping[str, Any], folder: Path) -> None:
+    """The arrays of one shard of valid or test, their lengths, what is known of each piece, and their round trip."""
+    representation = representation_of(task)
+    arrays, facts = [], []
+    total = RoundTrip()
+    for name, score in task["pieces"].scores(task["names"]):
+        arrays.append(representation.encode(score))
+        facts.append({"id": name, "notes": score.note_num(), "cells": representation.cells(score)})
+        back = representation.decode(arrays[-1])
+        total += round_trip(score, back, representation.steps, not representation.merges_voices)
+    np.save(folder / "lengths.npy", np.array([len(array) for array in arrays], dtype=np.int64))
+    np.save(folder / "items.npy", np.concatenate(arrays), allow_pickle=False)
+    write_json(folder / "facts.json", {"pieces": facts, "round_trip": asdict(total)})
+
+
+def representation_of(task: Mapping[str, Any]) -> Any:
+    """The learned representation of a task."""
+    voices = dict(json.loads((task["learned"] / VOICES).read_text(encoding="utf-8")))
+    return target(task["values"], task["name"]).load(task["learned"], task["values"], voices)
+
+
+def _items(folders: Sequence[Path]) -> Iterator[NDArray[Any]]:
+    for folder in folders:
+        yield np.load(folder / "items.npy", mmap_mode="r", allow_pickle=False)
+
+
+def _lengths(folders: Sequence[Path]) -> list[int]:
+    return [int(length) for folder in folders for length in np.load(folder / "lengths.npy", allow_pickle=False)]
+
+
+def learn(shards: Shards, representation: Any, tasks: Sequence[Mapping[str, Any]], voices: Any) -> Path:
+    """Learn the vocabulary from the train copies, and merges where asked for. Returns the folder that holds it."""
+    surveyed = shards.map(survey_shard, tasks, "survey")
+
+    def plain(part: Path) -> None:
+        surveys = [json.loads((folder / "survey.json").read_text(encoding="utf-8")) for folder in surveyed]
+        representation.learn(surveys, voices)
+        _save(representation, part)
+
+    learned = shards.once(plain, "learned")
+    if representation.merges is None:
+        return learned
+    based = [{**task, "learned": learned, "keep": True} for task in tasks]
+    folders = shards.map(encode_train, based, "base")
+    step = max(1, -(-sum(len(task["copies"]) for task in tasks) // SEQUENCES))
+
+    def merged(part: Path) -> None:
+        made = representation_of(based[0])
+        made.learn_merges(_sequences(folders, step))
+        _save(made, part)
+
+    return shards.once(merged, "merged")
+
+
+def _save(representation: Any, folder: Path) -> None:
+    representation.save(folder)
+    write_json(folder / VOICES, list(representation.voices.items()))  # a list, as a mapping in JSON loses its order
+
+
+def _sequences(folders: Sequence[Path], step: int) -> Iterator[NDArray[Any]]:
+    place = 0
+    for folder, items in zip(folders, _items(folders), strict=True):
+        ends = np.cumsum(np.load(folder / "lengths.npy", allow_pickle=False))
+        for piece in np.split(items, ends[:-1]):
+            if place % step == 0:
+                yield piece
+            place += 1
 
 
 def run(settings: Settings, session: Session, name: str) -> None:
     """Read data/ingest, data/split and data/augment; write data/tokenize/``name``."""
-    values = built_from(settings, name)["tokenize"][name]
-    ingested, ingest = upstream(settings, session, "ingest")
-    _, split = upstream(settings, session, "split")
-    augmented, augment = upstream(settings, session, "augment")
-    entries, copies = {piece["id"]: piece for piece in ingest["pieces"]}, augment["copies"]
-    if unknown := sorted({*split["valid"], *split["test"]} - {*entries}):
-        raise EtudeError(
-            f"data/split deals {unknown[0]}, which data/ingest does not hold. Deal again with: etude split"
-        )
-    if foreign := sorted({copy["origin"] for copy in copies} - {*split["train"]}):
+    values, section = built_from(settings, name)["tokenize"][name], f"tokenize.{name}"
+    source, ingest = ingested(settings, session)
+    sides = dealt(settings, session, source)
+    folder, augment = upstream(settings, session, "augment")
+    copies = [Copy(**{key: value for key, value in copy.items() if key != "id"}) for copy in augment["copies"]]
+    if foreign := sorted({copy.origin for copy in copies} - {*sides["train"]}):
         raise EtudeError(
             f"data/augment holds copies of {foreign[0]}, which data/split does not deal to train. "
             "Make them again with: etude augment"
@@ -59,35 +145,72 @@ def run(settings: Settings, session: Session, name: str) -> None:
         raise EtudeError(
             "data/augment holds no piece: there is nothing to learn from. Raise split.train and run: etude split"
         )
-    pieces = {"train": [(copy["id"], read_piece(augmented, copy, "etude augment")) for copy in copies]}
-    for side in ("valid", "test"):
-        pieces[side] = [(piece, read_piece(ingested, entries[piece], "etude ingest")) for piece in split[side]]
-    representation: Any = construct(target(values, f"tokenize.{name}"), values, f"tokenize.{name}")
-    representation.learn((score for _, score in pieces["train"]), settings.dataset["voices"])
-    encoded = tokenize(representation, pieces, session.progress)
-    with whole(session.write(f"data/tokenize/{name}")) as part:
-        part.mkdir()
-        representation.save(part)
-        empty = encoded["train"][0][0][:0]
-        for side in SIDES:
-            write_items(part, side, encoded[side][0], empty)
-        origin = {copy["id"]: copy["origin"] for copy in copies}
-        numbers = {piece: number for number, piece in enumerate(split["train"])}
-        np.save(part / "train.origins.npy", np.array([numbers[origin[i]] for i, _ in pieces["train"]], dtype=np.int32))
-        held_out = [fact for side in ("valid", "test") for fact in encoded[side][1]]
-        notes, kept = sum(fact["notes"] for fact in held_out), sum(fact["kept"] for fact in held_out)
-        manifest = {
-            "settings": built_from(settings, name),
-            "voices": list(settings.dataset["voices"].items()),  # their order, which a mapping in JSON loses
-            "kind": representation.kind,
-            "items": {side: int(sum(map(len, encoded[side][0]))) for side in SIDES},
-            "pieces": {side: encoded[side][1] for side in ("valid", "test")},
-            "round_trip": {"notes": notes, "kept": kept, "share": round(kept / notes, 6) if notes else None},
-            "sha256": {file.name: digest(file) for file in sorted(part.iterdir())},
+    load = settings.augment.at == "load"
+    augmented = source if load else Pieces(folder, augment, "copies", "etude augment")
+    common = {"values": values, "name": section, "load": load, "metrical": settings.reading.metrical}
+    train = [{**common, "pieces": augmented, "copies": part} for part in cut(copies)]
+    decides = {"values": values, "voices": settings.dataset["reading"]["voices"], "load": load, "sides": sides}
+    made_of = {"ingest": ingest["shards"], "augment": augment["shards"], "copies": augment["copies"]}
+    shards = Shards(
+        session, f"tokenize-{name}", key_of({**decides, **made_of}, CODE), f"etude tokenize tokenize={name}"
+    )
+    with shards.gathered():
+        made: Any = construct(target(values, section), values, section)
+        ready = {"learned": learn(shards, made, train, settings.reading.voices)}
+        representation = representation_of({**common, **ready})
+        encoded = {"train": shards.map(encode_train, [{**task, **ready, "keep": not load} for task in train], "train")}
+        for side in ("valid", "test"):
+            tasks = [{**common, **ready, "pieces": source, "names": part} for part in cut(sides[side])]
+            encoded[side] = shards.map(encode_held_out, tasks, side)
+        shards.complete()
+        told = {
+            side: [json.loads((part / "facts.json").read_text(encoding="utf-8")) for part in encoded[side]]
+            for side in ("valid", "test")
         }
-        write_json(part / "manifest.json", manifest)
-    survive = f"{kept} of {notes} held-out notes survive the round trip"
-    print(f"tokenize: {sum(map(len, pieces.values()))} pieces as {name}; {survive}")
+        empty = next(_items(encoded["train"]))[:0]
+        with whole(session.write(f"data/tokenize/{name}")) as part:
+            part.mkdir()
+            for file in sorted(ready["learned"].iterdir()):
+                if file.name != VOICES:
+                    shutil.copyfile(file, part / file.name)
+            for side in SIDES:
+                lengths = _lengths(encoded[side])
+                write_offsets(part, side, lengths)
+                if side != "train" or not load:
+                    write_items(part, side, _items(encoded[side]), lengths, np.array(empty))
+            if load:
+                write_json(part / COPIES, _stored(part, source, sides["train"], copies))
+            numbers = {piece: number for number, piece in enumerate(sides["train"])}
+            np.save(part / "train.origins.npy", np.array([numbers[copy.origin] for copy in copies], dtype=np.int32))
+            total = sum((RoundTrip(**found["round_trip"]) for side in told.values() for found in side), RoundTrip())
+            trip = total.as_json()
+            manifest = {
+                "settings": built_from(settings, name),
+                "voices": list(representation.voices.items()),
+                "kind": representation.kind,
+                "vocabulary": representation.vocabulary if representation.kind == "tokens" else None,
+                "items": {side: sum(_lengths(encoded[side])) for side in SIDES},
+                "pieces": {side: [fact for found in told[side] for fact in found["pieces"]] for side in told},
+                "round_trip": trip,
+                "sha256": {
+                    file.relative_to(part).as_posix(): digest(file)
+                    for file in sorted(part.rglob("*"))
+                    if file.is_file()
+                },
+            }
+            write_json(part / "manifest.json", manifest)
+        held_out = sum(len(sides[side]) for side in ("valid", "test"))
+        kept = (
+            f"; {trip['share']:.2%} of {trip['notes']} held-out notes survive the round trip" if trip["notes"] else ""
+        )
+        print(f"tokenize: {len(copies) + held_out} pieces as {name}{kept}")
+
+
+def _stored(part: Path, source: Pieces, names: Sequence[str], copies: Sequence[Copy]) -> dict[str, Any]:
+    """The train pieces as MIDI beside the arrays, and their copies."""
+    listed = write_pieces(part, ((name, source.data(name)) for name in names))
+    pieces = [{"id": name} for name in names]
+    return {"pieces": pieces, "shards": listed, "copies": [copy.as_dict() for copy in copies]}
 
 
 if __name__ == "__main__":

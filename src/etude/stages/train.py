@@ -8,9 +8,10 @@ import torch
 from filelock import FileLock, Timeout
 
 from etude import models, representations
+from etude.encoding.store import Store
 from etude.errors import EtudeError
-from etude.outputs import digest, digest_of, whole, write_json, write_text
-from etude.representations.store import Store
+from etude.outputs import whole, write_json, write_text
+from etude.provenance import key_of
 from etude.seeds import seed_of
 from etude.session import Session
 from etude.settings import Settings
@@ -24,7 +25,10 @@ CODE = (
     "training/__init__.py",
     "training/trainer.py",
     "representations/__init__.py",
-    "representations/store.py",
+    "encoding",
+    "scores/columns.py",
+    "augmentation.py",
+    "pieces.py",
     "metrics/likelihood.py",
     "seeds.py",
 )  # of every variant; its own modules come to it
@@ -35,13 +39,11 @@ def training_key(settings: Settings, variant: str, tokens: str) -> str:
 
     Checkpoints are kept under this key, so that no training resumes from weights of other settings, data or code.
     """
-    package = Path(__file__).parents[1]
     model = settings.model(variant)
     own = (f"models/{variant}.py", f"training/{model['learner']}.py", f"representations/{model['representation']}.py")
-    code = {place: digest(package / place) for place in (*CODE, *own) if (package / place).is_file()}
     sections = {"model": model, "optim": vars(settings.optim), "train": vars(settings.train)}
     release = torch.__version__.partition("+")[0]  # the same for every build of it
-    return digest_of({"settings": sections, "tokens": tokens, "code": code, "torch": release})
+    return key_of({"settings": sections, "tokens": tokens, "torch": release}, (*CODE, *own))
 
 
 def train(
@@ -83,7 +85,7 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
     store.require(settings, name)
     store.verify()
     for side, empty in (("train", "there is nothing to learn from"), ("valid", "no training can tell when it is best")):
-        if not len(store.items(side)):
+        if not store.count(side):
             raise EtudeError(f"{store.folder} holds no {side} piece: {empty}. Raise split.{side} and run: etude split")
     key = training_key(settings, variant, store.digest)
     checkpoints = session.root / ".checkpoints" / key[:16]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from etude.encoding.store import Store
 from etude.errors import EtudeError, closest
-from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Settings
 

@@ -53,15 +53,15 @@ class Adversarial(Scheme):
         """See Scheme."""
         super().__init__(model, task)
         self.automatic_optimization = False
-        self.windows = task.store.items("train")
-        valid = task.representation.unpack(np.asarray(task.store.items("valid")))
+        self.windows = task.store.count("train")
+        valid = task.representation.unpack(np.concatenate(list(task.store.pieces("valid"))))
         self.real = roll_features(torch.from_numpy(valid))
         self.count = len(valid)
 
     def draw(self, generator: np.random.Generator) -> torch.Tensor:
         """(rounds * batch_size, voices, steps, pitches) of 0 and 1."""
-        places = generator.integers(len(self.windows), size=self.model.rounds * self.plan.batch_size)
-        return torch.from_numpy(self.task.representation.unpack(self.windows[places])).float()
+        places = generator.integers(self.windows, size=self.model.rounds * self.plan.batch_size)
+        return torch.from_numpy(self.task.representation.unpack(self.task.store.take("train", places))).float()
 
     def val_dataloader(self) -> DataLoader[Any]:
         """One step; what is measured is drawn, not loaded."""

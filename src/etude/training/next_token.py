@@ -22,11 +22,10 @@ class NextToken(Scheme):
         """See Scheme."""
         super().__init__(model, task)
         origins = np.load(task.store.folder / "train.origins.npy", allow_pickle=False)
-        self.copies = [np.flatnonzero(origins == origin) for origin in range(int(origins.max()) + 1)]
-        self.copies = [copies for copies in self.copies if len(copies)]
-        self.tokens, self.offsets = task.store.items("train"), task.store.offsets("train")
+        self.starts = np.append(np.flatnonzero(np.diff(origins, prepend=-1)), len(origins))  # copies stand by origin
+        self.store = task.store
         self.facts = task.store.manifest["pieces"]["valid"]
-        self.valid = [(torch.tensor(places), tokens) for places, tokens in batches(task.store.pieces("valid"))]
+        self.valid = [(torch.tensor(places), tokens) for places, tokens in batches(list(task.store.pieces("valid")))]
         self.nats = np.zeros(0)
 
     def draw(self, generator: np.random.Generator) -> torch.Tensor:
@@ -34,12 +33,12 @@ class NextToken(Scheme):
         window = self.plan.window
         batch = np.full((self.plan.batch_size, window), PAD, dtype=np.int64)
         for row in batch:
-            copy = int(generator.choice(self.copies[int(generator.integers(len(self.copies)))]))
-            begin, end = int(self.offsets[copy]), int(self.offsets[copy + 1])
-            length = end - begin
-            start = int(generator.integers(-window // 2, max(1, length - window // 2)))
-            start = begin + min(max(start, 0), max(0, length - window))
-            part = self.tokens[start : min(start + window, end)]
+            origin = int(generator.integers(len(self.starts) - 1))
+            copy = int(generator.integers(self.starts[origin], self.starts[origin + 1]))
+            tokens = self.store.piece("train", copy)
+            start = int(generator.integers(-window // 2, max(1, len(tokens) - window // 2)))
+            start = min(max(start, 0), max(0, len(tokens) - window))
+            part = tokens[start : start + window]
             row[: len(part)] = part
         return torch.from_numpy(batch)
 

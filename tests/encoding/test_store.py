@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from conftest import make_piece
 
+from etude.encoding.store import Store
 from etude.errors import EtudeError
 from etude.representations import load
-from etude.representations.store import Store
 from etude.session import Session
 from etude.settings import Settings
 
@@ -19,12 +19,12 @@ def store(encoded: Session, name: str = "remi") -> Store:
 
 def test_arrays_are_memory_mapped_and_hold_each_piece(encoded: Session) -> None:
     found = store(encoded)
-    assert isinstance(found.items("train"), np.memmap)
+    assert isinstance(found.piece("train", 3).base, np.memmap)
     remi = load(found)
-    assert found.pieces("valid")[0].tolist() == remi.encode(make_piece(6)).tolist()
+    assert found.piece("valid", 0).tolist() == remi.encode(make_piece(6)).tolist()
     assert found.manifest["pieces"]["valid"][0]["notes"] == make_piece(6).note_num()
     trip = found.manifest["round_trip"]
-    assert trip["kept"] == sum(fact["kept"] for side in ("valid", "test") for fact in found.manifest["pieces"][side])
+    assert trip["notes"] == sum(fact["notes"] for side in ("valid", "test") for fact in found.manifest["pieces"][side])
     assert 0.95 < trip["share"] <= 1
 
 
@@ -59,4 +59,4 @@ def test_a_flipped_bit_is_found(encoded: Session, tmp_path: Path) -> None:
 
 def test_absent_data_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(EtudeError, match="etude tokenize tokenize=remi"):
-        Store(tmp_path / "remi").items("train")
+        Store(tmp_path / "remi").piece("train", 0)

@@ -1,28 +1,16 @@
-"""Reading score files: pickups, bar lines, parts, and the processes with a deadline."""
+"""Scores as music21 reads them: pickups, bar lines, parts, chord symbols."""
 
-import zipfile
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
-from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
-from symusic.core import TempoTick as Tempo
-from symusic.core import TimeSignatureTick as TimeSignature
-from symusic.core import TrackTick as Track
 
-from etude.datasets.scores import (
-    KEY_NAMES,
-    VELOCITY,
-    Bar,
-    Lost,
-    _time_signatures,
-    find_voices,
-    isolated,
-    read_score,
-    too_large,
-)
 from etude.errors import EtudeError
+from etude.scores import read
+from etude.scores.notation import VELOCITY, Bar, _time_signatures
+from etude.settings import Reading
 
 VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
 
@@ -60,6 +48,11 @@ def four(bars: list[list[str]]) -> dict[str, list[list[str]]]:
     return {name: bars for name in VOICES}
 
 
+def reading(**changes: Any) -> Reading:
+    values: dict[str, Any] = {"voices": VOICES, "complete": True, "tempo": 80.0, "metrical": True}
+    return Reading(**values | {"ticks_per_quarter": 24, "velocity": None, "max_rest": None} | changes)
+
+
 def notes(piece: Score, track: int = 0) -> list[tuple[int, int, int]]:
     return [(note.time, note.duration, note.pitch) for note in piece.tracks[track].notes]
 
@@ -67,7 +60,7 @@ def notes(piece: Score, track: int = 0) -> list[tuple[int, int, int]]:
 def test_a_pickup_ends_its_bar(tmp_path: Path) -> None:
     parts = four([["C5:2"], ["D5:8"], ["E5:6"]])
     (tmp_path / "a.xml").write_text(musicxml(parts, '<direction><sound tempo="96"/></direction>'))
-    piece, info = read_score(tmp_path / "a.xml", VOICES, 80, 24)
+    piece, info = read(tmp_path / "a.xml", None, reading())
     assert notes(piece) == [(72, 24, 72), (96, 96, 74), (192, 72, 76)]
     assert [(track.name, track.program) for track in piece.tracks] == list(VOICES.items())
     assert {note.velocity for note in piece.tracks[0].notes} == {VELOCITY}
@@ -81,7 +74,7 @@ def test_ties_chords_graces_instruments_and_default_tempo(tmp_path: Path) -> Non
     bars = [["gE5:0", "C5:4", "~C5:2", "D5:2", "+F5:2"], ["C5:8"]]
     parts = {"Horn 1": [["C5:8"], ["C5:8"]], "Soprano\nOboe": bars, "Alto": bars, "Tenor": bars, "Bass": bars}
     (tmp_path / "a.xml").write_text(musicxml(parts))
-    piece, info = read_score(tmp_path / "a.xml", VOICES, 80, 24)
+    piece, info = read(tmp_path / "a.xml", None, reading())
     assert notes(piece) == [(0, 72, 72), (72, 24, 74), (72, 24, 77), (96, 96, 72)]
     assert (info["grace_notes"], info["left_out_parts"], info["tempo"], info["tempo_stated"]) == (
         4,
@@ -95,15 +88,7 @@ def test_a_missing_or_doubled_voice_is_an_error(tmp_path: Path) -> None:
     parts = {name: [["C5:8"], ["C5:8"]] for name in ("Soprano 1", "Soprano 2", "Alto", "Tenor", "Bass")}
     (tmp_path / "a.xml").write_text(musicxml(parts))
     with pytest.raises(EtudeError, match="Soprano, Alto, Tenor, Bass"):
-        read_score(tmp_path / "a.xml", VOICES, 80, 24)
-    with pytest.raises(EtudeError, match=r"\.pdf"):
-        read_score(tmp_path / "a.pdf", VOICES, 80, 24)
-
-
-def test_find_voices() -> None:
-    assert find_voices(["Horn 1", "Bass", "Alto\rViola"], ["Alto", "Bass"]) == ([2, 1], ["Horn 1"])
-    assert find_voices(["Alto 1", "Alto 2", "Bass"], ["Alto", "Bass"])[0] is None
-    assert find_voices([], ["Alto"])[0] is None
+        read(tmp_path / "a.xml", None, reading())
 
 
 def bars(*lengths: float | tuple[float, str]) -> list[Bar]:
@@ -134,49 +119,48 @@ def test_a_bar_that_is_no_whole_number_of_beats_is_counted() -> None:
     assert (signs, added, off) == ([(0, "4/4")], 0, 2)
 
 
-def test_midi_is_resampled_and_named(tmp_path: Path) -> None:
-    score = Score(480)
-    score.tempos.append(Tempo(0, 100))
-    score.time_signatures.append(TimeSignature(0, 3, 4))
-    for pitch in (72, 67, 60, 48):
-        track = Track("", 0, False)
-        track.notes.append(Note(480, 240, pitch, 33))
-        score.tracks.append(track)
-    score.dump_midi(tmp_path / "a.mid")
-    piece, info = read_score(tmp_path / "a.mid", VOICES, 80, 24)
-    assert [notes(piece, track) for track in range(4)] == [[(24, 12, pitch)] for pitch in (72, 67, 60, 48)]
-    assert [track.name for track in piece.tracks] == list(VOICES)
-    assert (info["key"], info["time_signature"], info["tempo"]) == (None, "3/4", 100)
+def test_without_voices_parts_are_merged_by_instrument_and_drums_come_last(tmp_path: Path) -> None:
+    text = musicxml(
+        {"Drumset": [["C5:8"], ["C5:8"]], "Flute": [["C5:8"], ["D5:8"]], "Second flute": [["E5:8"], ["F5:8"]]}
+    )
+    for part, channel, program in ((0, 10, 1), (1, 1, 74), (2, 2, 74)):
+        sound = f"<midi-channel>{channel}</midi-channel><midi-program>{program}</midi-program>"
+        inner = f'<score-instrument id="I{part}"><instrument-name>x</instrument-name></score-instrument>'
+        inner += f'<midi-instrument id="I{part}">{sound}</midi-instrument>'
+        text = text.replace("</part-name></score-part>", f"</part-name>{inner}</score-part >", 1)
+    (tmp_path / "a.musicxml").write_text(text)
+    piece, info = read(tmp_path / "a.musicxml", None, reading(voices=None))
+    assert [(track.name, track.program, track.is_drum) for track in piece.tracks] == [
+        ("Flute", 73, False),
+        ("Drums", 0, True),
+    ]
+    assert notes(piece) == [(0, 96, 72), (96, 96, 74), (0, 96, 76), (96, 96, 77)]
+    assert info["left_out_parts"] == []
 
 
-def test_key_names() -> None:
-    assert KEY_NAMES[0, "major"] == "C major" and KEY_NAMES[0, "minor"] == "A minor"
-    assert KEY_NAMES[3, "minor"] == "F# minor" and KEY_NAMES[-2, "major"] == "Bb major"
-    assert KEY_NAMES[-7, "major"] == "Cb major" and KEY_NAMES[7, "minor"] == "A# minor"
-    assert len(set(KEY_NAMES.values())) == 30
+def test_chord_symbols_become_markers_and_the_voice_chords(tmp_path: Path) -> None:
+    def harmony(root: str, alter: int, kind: str) -> str:
+        named = f"<root><root-step>{root}</root-step><root-alter>{alter}</root-alter></root>"
+        return f"<harmony>{named}<kind>{kind}</kind></harmony>"
+
+    text = musicxml({"Voice": [["C5:4", "D5:4"], ["E5:8"]]})
+    text = text.replace("<note>", harmony("A", 0, "minor-seventh") + "<note>", 1)
+    text = text.replace('<measure number="1">', '<measure number="1">' + harmony("B", -1, "major"), 1)
+    (tmp_path / "a.xml").write_text(text)
+    piece, info = read(tmp_path / "a.xml", None, reading(voices={"Melody": 73, "Chords": 24}))
+    assert [(marker.time, marker.text) for marker in piece.markers] == [(0, "chord:Am7"), (96, "chord:Bb")]
+    assert [(track.name, track.program) for track in piece.tracks] == [("Melody", 73), ("Chords", 24)]
+    assert notes(piece) == [(0, 48, 72), (48, 48, 74), (96, 96, 76)]
+    assert notes(piece, 1) == [(0, 96, pitch) for pitch in (57, 60, 64, 67)] + [
+        (96, 96, pitch) for pitch in (58, 62, 65)
+    ]
+    assert info["chord_symbols"] == 2
+    assert len(read(tmp_path / "a.xml", None, reading(voices=None))[0].tracks) == 1  # the symbols alone are no track
 
 
-def test_size_counts_before_and_after_unpacking(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "bomb.mxl", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("score.xml", " " * 100000)
-    assert (tmp_path / "bomb.mxl").stat().st_size < 5000
-    assert "100000 bytes" in str(too_large(tmp_path / "bomb.mxl", 5000))
-    assert too_large(tmp_path / "bomb.mxl", 100000) is None
-    assert "max_bytes = 10" in str(too_large(tmp_path / "bomb.mxl", 10))
-
-
-def test_a_hang_a_crash_a_swelling_and_an_exception_cost_one_item_each() -> None:
-    jobs = {
-        "1 + 1": 2,
-        "__import__('time').sleep(60)": "not read after ingest.seconds = 2",
-        "__import__('os')._exit(3)": "the process that read it crashed",
-        "bytearray(1 << 40)": "it takes too much memory to read",
-        "open('/no/such/place')": "cannot be read (FileNotFoundError: [Errno 2] No such file or directory: 'place')",
-        "2 + 2": 4,
-    }
-    results = isolated(eval, list(jobs), workers=2, seconds=2, what="test", show=False)
-    assert [result.reason if isinstance(result, Lost) else result for result in results] == list(jobs.values())
-
-
-def test_nothing_to_do() -> None:
-    assert isolated(eval, [], workers=2, seconds=1, what="test", show=False) == []
+def test_humdrum(tmp_path: Path) -> None:
+    text = "**kern\t**kern\n*M3/4\t*M3/4\n=1\t=1\n4C\t4c\n2D\t2d\n=2\t=2\n2.E\t2.e\n==\t==\n*-\t*-\n"
+    (tmp_path / "a.krn").write_text(text)
+    piece, info = read(tmp_path / "a.krn", None, reading(voices=None))
+    assert info["time_signature"] == "3/4" and piece.note_num() == 6
+    assert sorted(notes(piece))[:2] == [(0, 24, 48), (0, 24, 60)]

@@ -1,0 +1,137 @@
+"""Pieces a second of ingest, augment and tokenize on 1 and 2 workers, beside the plain way with the same libraries.
+
+    python benchmarks/data_stages.py [--pieces 4000] [--rounds 3]
+
+All is measured in turn in one run, several rounds, the best of each taken; only ratios within a run mean something.
+The plain way: a loop of symusic that reads, cleans and writes each file (no isolation, no fingerprints, nothing refused
+but by an exception); MidiTok's ``augment_dataset``; MidiTok's ``tokenize_dataset``.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import miditok
+import yaml
+from miditok.data_augmentation import augment_dataset
+from symusic import Score
+
+sys.path.insert(0, str(Path(__file__).parent))
+from pieces import write_pieces
+
+from etude.params import compile_params
+from etude.session import Session, project_root
+from etude.settings import Settings
+from etude.stages import augment, download, ingest, split, tokenize
+
+OFFSETS = [-2, -1, 1, 2]  # semitones, in both ways
+
+
+def settings_for(folder: Path) -> Settings:
+    """dataset=folder over ``folder``, transposed by OFFSETS, REMI."""
+    given = ["dataset=folder", f"dataset.path={folder}", "tokenize=[remi]", "augment.transpose=[-2,2]"]
+    text = compile_params(project_root() / "conf", [*given, "augment.stretch=[1.0]"])
+    return Settings.of(yaml.safe_load(text))
+
+
+def plain_ingest(source: Path, out: Path) -> None:
+    """Read, lay on 24 ticks a quarter, clean and write, file by file."""
+    out.mkdir()
+    for path in sorted(source.rglob("*.mid")):
+        score = Score(path).resample(24, min_dur=0)
+        for track in score.tracks:
+            kept = {}
+            for note in sorted(track.notes, key=lambda note: (note.pitch, note.time, -note.duration)):
+                if note.duration > 0 and (note.pitch, note.time) not in kept:
+                    kept[note.pitch, note.time] = note
+            last = {}
+            for (pitch, onset), note in kept.items():
+                before = last.get(pitch)
+                if before is not None and before.time + before.duration > onset:
+                    before.duration = onset - before.time
+                last[pitch] = note
+            track.notes = type(track.notes)(sorted(kept.values(), key=lambda note: (note.time, note.pitch)))
+        score.dump_midi(out / path.name)
+
+
+def plain_tokenize(files: list[Path], out: Path) -> None:
+    """MidiTok's own: one JSON file a piece."""
+    config = miditok.TokenizerConfig(use_programs=True, use_time_signatures=True, use_tempos=True, use_velocities=False)
+    miditok.REMI(config).tokenize_dataset(files, out, verbose=False)
+
+
+def clock(work: Callable[..., object], *arguments: Any, **named: Any) -> float:
+    """Seconds that ``work`` takes, its output unseen."""
+    begin = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        work(*arguments, **named)
+    return time.perf_counter() - begin
+
+
+def measure(pieces: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Pieces a second: stage -> plain, 1 worker, 2 workers. Of augment and tokenize copies are counted."""
+    best: dict[str, dict[str, float]] = {stage: {} for stage in ("ingest", "augment", "tokenize")}
+
+    def keep(stage: str, way: str, count: int, seconds: float) -> None:
+        best[stage][way] = max(best[stage].get(way, 0.0), count / seconds)
+
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        write_pieces(top / "source", pieces)
+        settings = settings_for(top / "source")
+        root = top / "project"
+        root.mkdir()
+
+        def session(workers: int) -> Session:
+            return Session(root=root, workers=workers, progress=False)
+
+        clock(download.run, settings, session(2))
+        for _ in range(rounds):
+            for workers in (1, 2):
+                way = f"{workers} worker{'s' * (workers > 1)}"
+                keep("ingest", way, pieces, clock(ingest.run, settings, session(workers)))
+                clock(split.run, settings, session(workers))
+                spent = clock(augment.run, settings, session(workers))
+                copies = len(json.loads((root / "data/augment/manifest.json").read_text())["copies"])
+                keep("augment", way, copies, spent)
+                spent = clock(tokenize.run, settings, session(workers), "remi")
+                held_out = pieces - copies // (len(OFFSETS) + 1)
+                keep("tokenize", way, copies + held_out, spent)
+            keep("ingest", "plain", pieces, clock(plain_ingest, top / "source", top / "plain"))
+            files = sorted((top / "plain").glob("*.mid"))
+            shutil.copytree(top / "plain", top / "augmented")
+            spent = clock(augment_dataset, top / "augmented", pitch_offsets=OFFSETS, save_data_aug_report=False)
+            made = sorted((top / "augmented").glob("*.mid"))
+            keep("augment", "plain", len(made) - len(files), spent)
+            spent = clock(plain_tokenize, made, top / "tokens")
+            keep("tokenize", "plain", len(made), spent)
+            for place in ("plain", "augmented", "tokens"):
+                shutil.rmtree(top / place)
+    return best
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pieces", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    found = measure(given.pieces, given.rounds)
+    print(f"{given.pieces} pieces of 100 notes, best of {given.rounds} rounds; pieces a second\n")
+    print("| stage | plain | 1 worker | 2 workers | 1 worker / plain | 2 workers / 1 |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for stage, rates in found.items():
+        plain, one, two = rates["plain"], rates["1 worker"], rates["2 workers"]
+        print(f"| {stage} | {plain:,.0f} | {one:,.0f} | {two:,.0f} | {one / plain:.2f} | {two / one:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The JSB chorales: Bach's four-part chorales as pitches on a grid, with the split that the literature compares on."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from etude.datasets import piece
+from etude.datasets.archived import Archived
+from etude.errors import EtudeError, closest
+from etude.settings import Count
+
+# grid -> the file; that of 16ths has four voices a step (-1 is silence), the others lists of pitches
+GRIDS = {"16th": "Jsb16thSeparated.json", "8th": "jsb-chorales-8th.json", "quarter": "jsb-chorales-quarter.json"}
+SIDES = ("train", "valid", "test")
+
+
+class Jsb(Archived):
+    """382 chorales: 229 to train, 76 to validate, 77 to test. One file holds them all."""
+
+    ARCHIVE = "JSB-Chorales-dataset-{version}.zip"
+    URL = "https://github.com/czhuang/JSB-Chorales-dataset/archive/{version}.zip"
+    FILES = re.compile("({})".format("|".join(map(re.escape, GRIDS.values()))))
+    SOURCE = "github.com/czhuang/JSB-Chorales-dataset, commit {version}"
+    LICENCE = (
+        "The music is in the public domain (Bach died in 1750). The repository states no licence of the encodings."
+    )
+    CITATION = (
+        "Nicolas Boulanger-Lewandowski, Yoshua Bengio and Pascal Vincent: Modeling Temporal Dependencies in "
+        "High-Dimensional Sequences. Proceedings of ICML 2012, pages 1159-1166. Split after Moray Allan and "
+        "Christopher Williams: Harmonising Chorales by Probabilistic Inference. Advances in NIPS 17, 2005."
+    )
+
+    def __init__(
+        self, name: str, limit: Count | None, reading: dict[str, Any], version: str, digest: str | None, grid: str
+    ) -> None:
+        """Take the section ``dataset`` of the settings; ``grid`` is the step: 16th, 8th or quarter."""
+        super().__init__(name, limit, reading, version, digest)
+        if grid not in GRIDS:
+            raise EtudeError(f"dataset.grid = {grid!r} is not a grid of the dataset. {closest(str(grid), GRIDS)}")
+        self.grid = grid
+
+    def entries(self, folder: Path, files: list[str], left_out: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        """The chorales of the file of this grid, side by side."""
+        file = GRIDS[self.grid]
+        rolls = json.loads((folder / file).read_text(encoding="utf-8"))
+        sha256 = None
+        for side in SIDES:
+            for place in range(len(rolls[side])):
+                part = f"{side}/{place}"
+                facts = {"part": part, "side": side, "sha256": sha256}
+                entry = piece(folder, file, f"{side}-{place:03d}", f"{file}, {part}", **facts)
+                sha256 = entry["sha256"]  # the same file each time
+                yield entry

@@ -1,0 +1,38 @@
+"""POP909: 909 Chinese pop songs, arranged for piano by musicians, with annotations of beats and chords."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from etude.datasets import piece
+from etude.datasets.archived import Archived
+from etude.outputs import digest
+
+
+class Pop909(Archived):
+    """Tracks MELODY (the singer's), BRIDGE (the leading instrument's) and PIANO, ticks on the beat but for an offset.
+
+    Beside NNN/NNN.mid are its annotations: beat_midi.txt (seconds, beat, downbeat) and chord_midi.txt (begin, end,
+    name); and key_audio.txt (begin, end, name), which not every copy of the archive has.
+    """
+
+    ARCHIVE = "POP909-Dataset-{version}.zip"
+    URL = "https://github.com/music-x-lab/POP909-Dataset/archive/{version}.zip"
+    FILES = re.compile(r"POP909/((\d{3})/(?:\2\.mid|beat_midi\.txt|chord_midi\.txt))")
+    EXTRA = re.compile(r"POP909/(\d{3}/key_audio\.txt)")
+    SOURCE = "github.com/music-x-lab/POP909-Dataset, commit {version}"
+    LICENCE = "MIT License, Copyright (c) 2020 Music X Lab (the file LICENSE of the archive)."
+    CITATION = (
+        "Ziyu Wang, Ke Chen, Junyan Jiang, Yiyi Zhang, Maoran Xu, Shuqi Dai, Guxian Bin and Gus Xia: POP909: A "
+        "Pop-song Dataset for Music Arrangement Generation. Proceedings of ISMIR 2020."
+    )
+
+    def entries(self, folder: Path, files: list[str], left_out: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        """A piece a song; ``beside`` are the digests of the annotations."""
+        for file in files:
+            if file.endswith(".mid"):
+                song = PurePosixPath(file).parent
+                notes = sorted((folder / song).glob("*.txt"))
+                beside = {f"{song}/{note.name}": digest(note) for note in notes}
+                yield piece(folder, file, song.name, f"POP909/{file}", beside=beside)

@@ -1,0 +1,195 @@
+"""Which of many pieces are one: the same notes, the same but for key, tempo and tick grid, or nearly so."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick as Score
+
+Hashes = NDArray[np.uint64]
+NOTES = 4  # of a shingle
+SHINGLES = 512  # that are kept of a piece: the smallest hashes, a bottom-k sketch (Broder, 1997)
+FEWEST = 24  # shingles that a piece needs to be compared by them: shorter pieces are alike by chance
+COMMON = 4  # rare shingles that two pieces must share to be compared
+BUCKETS = 1 << 22  # in which hashes are counted, to tell rare ones from frequent ones
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What duplicates of a piece are found by."""
+
+    exact: bytes  # digest of the notes, track by track
+    relative: bytes  # the same, but for transposition, a constant factor of time and leading silence
+    shingles: Hashes  # sorted, each once: runs of notes, transposed and stretched to one form
+
+
+def fingerprint(score: Score) -> Fingerprint:
+    """The fingerprint of a piece; velocities, programs and names do not matter.
+
+    ``exact`` digests onset, duration and pitch of each track's notes, with the ticks a quarter. ``relative`` digests
+    onsets from the first one on and durations, divided by their greatest common divisor, and pitches above the first
+    pitched note; drums keep their pitch. Of a shingle, ``NOTES`` notes of all pitched tracks or of all drums in order
+    of onset and pitch (unisons once), count the steps in pitch and, divided by their greatest common divisor, in time.
+    """
+    tracks = [(track.notes.numpy(), track.is_drum) for track in score.tracks if len(track.notes)]
+    if not tracks:
+        return Fingerprint(b"", b"", np.empty(0, np.uint64))
+    onset, duration, pitch = (
+        np.concatenate([notes[name] for notes, _ in tracks]).astype(np.int64) for name in ("time", "duration", "pitch")
+    )
+    sizes = [len(notes["time"]) for notes, _ in tracks]
+    voice = np.repeat([2 * place + drum for place, (_, drum) in enumerate(tracks)], sizes)
+    order = np.lexsort((duration, pitch, onset, voice))
+    notes = np.stack([voice, onset, duration, pitch])[:, order]
+    exact = np.int64(score.ticks_per_quarter).tobytes() + notes.tobytes()
+    voice, onset, duration, pitch = notes
+    onset = onset - onset.min()
+    pitched = voice % 2 == 0
+    shingles = [
+        _shingles(onset[kind], pitch[kind], salt) for salt, kind in enumerate((pitched, ~pitched)) if kind.any()
+    ]
+    unit = max(1, int(np.gcd.reduce(notes[1:3] - [[notes[1].min()], [0]], axis=None)))
+    base = pitch[pitched][np.argmin(onset[pitched])] if pitched.any() else 0
+    relative = np.stack([voice, onset // unit, duration // unit, pitch - base * pitched])
+    return Fingerprint(_digest(exact), _digest(relative.tobytes()), np.unique(np.concatenate(shingles))[:SHINGLES])
+
+
+def likeness(one: Hashes, other: Hashes) -> float:
+    """The Jaccard similarity of the sets that two pieces' ``shingles`` are kept of, in [0, 1]; 0 where one is empty.
+
+    Exact where neither set has more than ``SHINGLES`` members, else an estimate with a standard error below 0.023.
+    """
+    common = len(np.intersect1d(one, other, assume_unique=True))
+    if not common:
+        return 0.0
+    whole = len(one) + len(other) - common
+    if whole <= SHINGLES or max(len(one), len(other)) < SHINGLES:
+        return common / whole
+    # of the union the smallest SHINGLES hashes are known: the share of them that both have
+    both = np.concatenate([one, other])
+    both.sort()
+    both = both[np.concatenate([[True], both[1:] != both[:-1]])][:SHINGLES]
+    return float(np.isin(one, other, assume_unique=True)[: np.searchsorted(one, both[-1], "right")].sum() / len(both))
+
+
+def find_duplicates(
+    ids: Sequence[str],
+    fingerprints: Sequence[Fingerprint],
+    order: Sequence[Any],
+    near: float,
+    tell: Callable[[int], None] | None = None,
+) -> dict[str, tuple[str, str, float]]:
+    """Which pieces to remove, so that no two of those that stay are duplicates.
+
+    Pieces are taken in ``order``; each is removed that is the duplicate of one that stays. So the result does not
+    depend on the order of ``ids``, and what a piece was removed for is always among those that stay.
+
+    With ``near`` = 0.8 a run of 5 % of the notes may differ (0.85 for 100 notes). Of 400 Bach chorales 11 are removed,
+    each the same setting in another file; different harmonisations of one tune are at 0.43 and less.
+
+    Args:
+        ids: the pieces' ids.
+        fingerprints: one a piece.
+        order: a sort key for each piece: of two duplicates the one with the lower key stays. Equal keys go by id.
+        near: from which ``likeness`` on two pieces are one; above 1 only exact and transposed ones are.
+        tell: called with the number of pieces that are done.
+
+    Returns:
+        By removed id, sorted: the id that is kept, ``"exact"``, ``"transposed"`` (also in tempo) or ``"near"``, and the
+        similarity. A piece that equals one that is near to a third is removed as near to the third.
+    """
+    ranked = sorted(range(len(ids)), key=lambda place: (order[place], ids[place]))
+    removed: dict[int, tuple[int, str, float]] = {}
+    first: dict[bytes, int] = {}
+    stand = []  # the first piece of each relative digest; the others have the same shingles
+    for place in ranked:
+        mark = fingerprints[place]
+        kin = first.setdefault(mark.relative, place)
+        if kin == place:
+            stand.append(place)
+        else:
+            removed[place] = (kin, "exact" if fingerprints[kin].exact == mark.exact else "transposed", 1.0)
+    if near <= 1:
+        for place, kept, alike in _near([fingerprints[place].shingles for place in stand], near, tell):
+            removed[stand[place]] = (stand[kept], "near", alike)
+    final: dict[str, tuple[str, str, float]] = {}
+    for place in sorted(removed, key=lambda place: ids[place]):
+        kept, kind, alike = removed[place]
+        kept, kind, alike = removed.get(kept, (kept, kind, alike))
+        final[ids[place]] = (ids[kept], kind, alike)
+    return final
+
+
+def _near(sets: Sequence[Hashes], near: float, tell: Callable[[int], None] | None) -> list[tuple[int, int, float]]:
+    """(removed, kept, likeness) of the sets that are near to an earlier one that stays; the most alike one is named.
+
+    Two sets share at least ``near * n`` members, n those of either. So, with all members in one order for all sets, the
+    first ``n - ceil(near * n) + common`` of both have ``common`` in common (Wang, Li and Feng, 2012). With rare hashes
+    first in that order few pairs have to be compared, and none is missed.
+    """
+    counts = np.zeros(BUCKETS, dtype=np.int32)
+    for start in range(0, len(sets), 10000):
+        block = np.concatenate(sets[start : start + 10000])
+        counts += np.bincount((block % BUCKETS).astype(np.intp), minlength=BUCKETS).astype(np.int32)
+    common = min(COMMON, max(1, int(np.ceil(near * FEWEST))))
+    heads = []
+    for members in sets:
+        size = len(members)
+        length = size - int(np.ceil(near * size - 1e-9)) + common if size >= FEWEST else 0
+        heads.append(members[np.lexsort((members, counts[(members % BUCKETS).astype(np.intp)]))[:length]])
+    together = np.concatenate([np.empty(0, np.uint64), *heads])
+    _, inverse, times = np.unique(together, return_inverse=True, return_counts=True)
+    starts = np.cumsum([0, *(len(head) for head in heads)])
+    holders: dict[int, list[int]] = defaultdict(list)  # a hash that several sets begin with -> those that stay
+    found = []
+    for place, members in enumerate(sets):
+        own = inverse[starts[place] : starts[place + 1]]
+        own = own[times[own] > 1].tolist()
+        hits = Counter(chain.from_iterable(holders[value] for value in own))
+        best, alike = -1, 0.0
+        for other in sorted(other for other, count in hits.items() if count >= common):
+            value = likeness(members, sets[other])
+            if value >= near and value > alike:
+                best, alike = other, value
+        if best >= 0:
+            found.append((place, best, alike))
+        else:
+            for value in own:
+                holders[value].append(place)
+        if tell:
+            tell(place + 1)
+    return found
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _shingles(onset: NDArray[np.int64], pitch: NDArray[np.int64], drums: int) -> Hashes:
+    """The hashes of all runs of ``NOTES`` notes, pitched ones (0) or those of drums (1)."""
+    keys = np.unique(onset * 128 + pitch)
+    steps, pitch = np.diff(keys // 128), keys % 128
+    runs = len(keys) - NOTES + 1
+    if runs < 1:
+        return np.empty(0, np.uint64)
+    columns = [steps[place : place + runs] for place in range(NOTES - 1)]
+    unit = np.maximum(reduce(np.gcd, columns), 1)
+    moves = pitch[:-1] if drums else np.diff(pitch) + 128
+    hashes = np.full(runs, drums, dtype=np.uint64)
+    for place, column in enumerate(columns):
+        hashes = _mix(hashes ^ (column // unit * 256 + moves[place : place + runs]).astype(np.uint64))
+    return _mix(hashes ^ pitch[NOTES - 1 :].astype(np.uint64)) if drums else hashes
+
+
+def _mix(values: Hashes) -> Hashes:
+    """The output function of splitmix64 (Steele, Lea and Flood, 2014): 64 bits in, 64 well-mixed bits out."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

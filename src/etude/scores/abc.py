@@ -1,0 +1,105 @@
+"""Reading ABC, tune by tune: a file's text is split once, and each tune goes to music21's parser by itself."""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from symusic.core import ScoreTick as Score
+
+from etude.errors import EtudeError
+from etude.scores.notation import piece_of
+from etude.settings import Reading
+
+FIELD = re.compile(r"[A-Za-z]:(?![|:])")  # a line of music may begin with A:|
+QUOTED = re.compile(r'"([^"\n]*)"')
+# what in quotes is a chord and no fingering, dynamic or "D.C."
+CHORD = re.compile(
+    r"\(?[A-G][#b]?(m|min|-|M|maj|dim|aug|\+|o|sus|add)*(2|4|5|6|7|9|11|13)*((sus|maj|add|b|#)[0-9]+)*(/[A-G][#b]?)?\)?"
+)
+
+
+def read_abc(path: Path, part: str | None, reading: Reading) -> tuple[Score, dict[str, Any]]:
+    """Read one tune of an ABC file; see ``etude.scores.read`` and ``etude.scores.notation``.
+
+    Repeats and endings are not expanded, as in MusicXML. A tune without metre (``M: none``) has bars as long as they
+    are written. What stands in quotes over the music and is no chord is passed over.
+
+    Args:
+        path: the file, in UTF-8 or Latin-1.
+        part: "1" for the first tune of the file, and so on; ``None`` for the only one.
+        reading: see there.
+
+    Raises:
+        EtudeError: there is no such tune, or a voice is missing.
+    """
+    tunes = _tunes_of(path)
+    number = 1 if part is None and len(tunes) == 1 else int(part or 0)
+    if not 1 <= number <= len(tunes):
+        raise EtudeError(f"it holds {len(tunes)} tunes, and none is number {part}")
+    from music21 import abcFormat  # a second; etude.scores.prepare does it once for many processes
+    from music21.abcFormat.translate import abcToStreamScore
+
+    return piece_of(abcToStreamScore(abcFormat.ABCFile().readstr(tunes[number - 1])), reading)
+
+
+def pieces(path: Path) -> list[tuple[str | None, str | None]]:
+    """The tunes of a file in order: ("1", the title), ("2", ...). A tune without a title has ``None``."""
+    named: list[tuple[str | None, str | None]] = []
+    for place, tune in enumerate(_tunes_of(path)):
+        title = re.search(r"^T:[ \t]*(\S.*?)[ \t]*(%.*)?$", tune, re.MULTILINE)
+        named.append((str(place + 1), title[1] if title else None))
+    return named
+
+
+def tunes_of(text: str) -> list[str]:
+    """The tunes in the text of an ABC file, each from its X: field on, after the fields that stand before the first.
+
+    A tune ends with the blank line that follows its music, or with the next X: field; texts between tunes are left out.
+    """
+    head: list[str] = []
+    tunes: list[list[str]] = []
+    sounding = ended = False
+    for line in text.splitlines():
+        line = line.strip("\ufeff")
+        field = line.lstrip()[:2] if FIELD.match(line.lstrip()) else ""
+        if field == "X:":
+            tunes.append([])
+            sounding = ended = False
+        if not tunes:
+            head += [line] if field else []
+            continue
+        if not line.strip():
+            ended = sounding
+            continue
+        if ended:
+            continue
+        tunes[-1].append(line if field else QUOTED.sub(_chords_only, line))
+        sounding = sounding or (not field and not line.startswith("%"))
+    return ["\n".join([tune[0], *_lacking(head, tune), *tune[1:]]) + "\n" for tune in tunes]
+
+
+def _lacking(head: list[str], tune: list[str]) -> list[str]:
+    """The fields of the file's head that a tune does not state for itself."""
+    key = next((place for place, line in enumerate(tune) if line.lstrip().startswith("K:")), len(tune))
+    own = {line.lstrip()[:2] for line in tune[: key + 1]}  # a field after the key is a change within the tune
+    return [line for line in head if line.lstrip()[:2] not in own]
+
+
+def _chords_only(quoted: re.Match[str]) -> str:
+    return quoted[0] if CHORD.fullmatch(quoted[1].strip()) else ""
+
+
+def _tunes_of(path: Path) -> tuple[str, ...]:
+    state = path.stat()
+    return _split(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)  # the tunes of a file are read one after the other
+def _split(path: Path, size: int, changed: int) -> tuple[str, ...]:
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return tuple(tunes_of(text))

@@ -1,0 +1,161 @@
+"""Cleaning a piece: what MIDI cannot hold, and what no score means, is taken out and counted."""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import KeySignatureTickList as KeySignatures
+from symusic.core import ScoreTick as Score
+from symusic.core import TempoTickList as Tempos
+from symusic.core import TimeSignatureTick as TimeSignature
+from symusic.core import TimeSignatureTickList as TimeSignatures
+from symusic.core import TrackTick as Track
+
+from etude.scores.columns import Columns, columns_of, joined
+
+SUSTAIN, DOWN = 64, 64  # the controller's number, and the value from which on the pedal is down
+FASTEST, SLOWEST = 150_000, 6_000_000  # microseconds a quarter: 400 and 10 quarters a minute
+COUNTS = (
+    "pedal",
+    "out_of_range",
+    "zero_length",
+    "duplicates",
+    "cut",
+    "empty_tracks",
+    "tempos",
+    "time_signatures",
+    "key_signatures",
+)
+
+
+def clean(score: Score, pedal: bool, drop_empty: bool = False) -> tuple[Score, dict[str, int]]:
+    """The piece without what is wrong in it, notes in order of onset and pitch; and how much that was.
+
+    In this order:
+
+    - ``pedal``: where the argument is true, notes of a pitched track that end while its sustain pedal (controller 64,
+      from 64 on) is down are lengthened until it is released (at the track's last event if never), or until their own
+      pitch is struck again.
+    - ``out_of_range``: notes before time 0, and with a pitch or velocity that MIDI has not, are dropped.
+    - ``zero_length``: notes of no length are dropped.
+    - ``duplicates``: of notes of one pitch at one onset in one track the longest stays.
+    - ``cut``: a note that its own pitch strikes again in its track is cut at that onset.
+    - ``empty_tracks``: with ``drop_empty``, tracks without notes are dropped.
+    - ``tempos``: a tempo outside 10-400 quarters a minute becomes the nearer of these.
+    - ``time_signatures``: those whose numerator is not 1-64 or whose denominator is no power of two up to 64, of
+      several at one time all but the last, and those that repeat the one before, are dropped. Where none is left at
+      time 0, 4/4 stands there.
+    - ``key_signatures``: those with more than 7 sharps or flats, or neither major nor minor, are dropped.
+
+    Controllers are dropped as well: what the pedal does is in the notes, or not wanted. An empty piece stays empty.
+
+    Returns:
+        A new piece, and the number of each of these, 0 included.
+    """
+    counts = dict.fromkeys(COUNTS, 0)
+    lines = [columns_of(track) for track in score.tracks]
+    if pedal:
+        for track, line in zip(score.tracks, lines, strict=True):
+            if not track.is_drum and len(line.onset) and len(track.controls):
+                line.length, lengthened = _sustained(line, track)
+                counts["pedal"] += lengthened
+    tidy = Score(score.ticks_per_quarter)
+    for track, line in zip(score.tracks, _tidy(lines, counts), strict=True):
+        if drop_empty and not len(line.onset):
+            counts["empty_tracks"] += 1
+            continue
+        kept = Track(track.name, track.program, track.is_drum)
+        kept.notes = line.notes()
+        tidy.tracks.append(kept)
+    tidy.tempos = _tempos(score, counts)
+    tidy.time_signatures = _time_signatures(score, counts)
+    tidy.key_signatures = _key_signatures(score, counts)
+    tidy.markers = score.markers.copy()
+    return tidy, counts
+
+
+def _sustained(line: Columns, track: Track) -> tuple[NDArray[np.int32], int]:
+    """The notes' lengths as the sustain pedal makes them, and how many of them that changes."""
+    controls = track.controls.numpy()
+    sustain = controls["number"] == SUSTAIN
+    times, down = controls["time"][sustain].astype(np.int64), controls["value"][sustain] >= DOWN
+    if not len(times):
+        return line.length, 0
+    order = np.argsort(times, kind="stable")
+    times, down = times[order], down[order]
+    onsets = line.onset.astype(np.int64)
+    ends = onsets + line.length
+    before = np.searchsorted(times, ends, "left") - 1
+    held = (before >= 0) & down[before]
+    last = max(int(ends.max()), int(times[-1]))
+    releases = np.append(times[~down], last)
+    release = releases[np.searchsorted(releases[:-1], ends, "left")]
+    # the next onset of the same pitch: keys ascend with (pitch, onset)
+    first = int(onsets.min())
+    span = int(onsets.max()) - first + 1
+    keys = line.pitch * np.int64(span) + onsets - first
+    known = np.unique(keys)
+    after = np.append(known, keys.max() + span)[np.searchsorted(known, keys, "right")]
+    strike = np.where(after // span == line.pitch, onsets + after - keys, last)
+    heard = np.where(held, np.maximum(ends, np.minimum(release, strike)), ends)
+    return (heard - onsets).astype(np.int32), int((heard != ends).sum())
+
+
+def _tidy(lines: list[Columns], counts: dict[str, int]) -> list[Columns]:
+    """The notes that stay, track by track, in order of onset and pitch."""
+    if not lines:
+        return []
+    notes = joined(lines)
+    track = np.repeat(np.arange(len(lines)), [len(line.onset) for line in lines])
+    heard = (notes.pitch >= 0) & (notes.velocity >= 1) & (notes.onset >= 0)
+    kept = heard & (notes.length > 0)
+    counts["out_of_range"] = int(len(heard) - np.count_nonzero(heard))
+    counts["zero_length"] = int(np.count_nonzero(heard) - np.count_nonzero(kept))
+    # one after the other: the notes of one pitch of one track, in order of onset, the longest first
+    voice = track * 128 + notes.pitch
+    order = np.lexsort((-notes.length, notes.onset, voice))
+    order = order[kept[order]]
+    notes, voice = notes[order], voice[order]
+    same = np.append(voice[1:] == voice[:-1], False)[: len(voice)]
+    room = np.append(notes.onset[1:], 0)[: len(voice)] - notes.onset
+    kept = np.append(True, ~(same & (room == 0)))[: len(voice)]
+    counts["duplicates"] = int(len(voice) - np.count_nonzero(kept))
+    notes, voice = notes[kept], voice[kept]
+    same, room = voice[1:] == voice[:-1], np.diff(notes.onset)
+    cut = same & (notes.length[:-1] > room)
+    counts["cut"] = int(np.count_nonzero(cut))
+    notes.length[:-1][cut] = room[cut]
+    track = voice // 128
+    order = np.lexsort((notes.pitch, notes.onset, track))
+    notes, ends = notes[order], np.searchsorted(track, np.arange(len(lines) + 1))
+    return [notes[slice(*piece)] for piece in pairwise(ends)]
+
+
+def _tempos(score: Score, counts: dict[str, int]) -> Tempos:
+    columns = score.tempos.numpy()
+    lengths = np.clip(columns["mspq"], FASTEST, SLOWEST)
+    counts["tempos"] += int((lengths != columns["mspq"]).sum())
+    return Tempos.from_numpy(columns["time"], lengths)
+
+
+def _time_signatures(score: Score, counts: dict[str, int]) -> TimeSignatures:
+    columns = score.time_signatures.numpy()
+    order = np.argsort(columns["time"], kind="stable")
+    time, above, below = (columns[name][order] for name in ("time", "numerator", "denominator"))
+    sound = (time >= 0) & (above >= 1) & (above <= 64) & (below >= 1) & (below <= 64) & (below & (below - 1) == 0)
+    time, above, below = time[sound], above[sound], below[sound]
+    last = np.append(time[1:] != time[:-1], True)[: len(time)]
+    time, above, below = time[last], above[last], below[last]
+    other = np.append(True, (above[1:] != above[:-1]) | (below[1:] != below[:-1]))[: len(time)]
+    counts["time_signatures"] += len(order) - int(other.sum())
+    signs = TimeSignatures.from_numpy(*(np.ascontiguousarray(column[other]) for column in (time, above, below)))
+    if not len(signs) or signs[0].time > 0:
+        signs.insert(0, TimeSignature(0, 4, 4))
+    return signs
+
+
+def _key_signatures(score: Score, counts: dict[str, int]) -> KeySignatures:
+    columns = score.key_signatures.numpy()
+    sound = (columns["time"] >= 0) & (abs(columns["key"].astype(int)) <= 7) & (columns["tonality"] <= 1)
+    counts["key_signatures"] += int((~sound).sum())
+    return KeySignatures.from_numpy(*(columns[name][sound] for name in ("time", "key", "tonality")))

@@ -1,0 +1,69 @@
+"""Limits on what is read: why a file or a piece is refused. Cheap, whatever is in the piece."""
+
+import contextlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from symusic.core import ScoreTick as Score
+
+from etude.settings import Ingest, Reading
+
+
+def too_large(path: Path, max_bytes: int) -> str | None:
+    """Why a file is not even opened: its size on disk, or unpacked, in bytes. ``None`` if it is small enough."""
+    size = path.stat().st_size
+    if size <= max_bytes and zipfile.is_zipfile(path):
+        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    return f"{size} bytes, more than ingest.max_bytes = {max_bytes}" if size > max_bytes else None
+
+
+def refusal(score: Score, limits: Ingest, reading: Reading) -> str | None:
+    """Why a piece, as it was read, is refused; ``None`` if it is not.
+
+    The limits are tested on the numbers of things, in that order: tracks, notes, silent voices, bars, rests.
+    """
+    if len(score.tracks) > limits.max_tracks:
+        return f"{len(score.tracks)} tracks, more than ingest.max_tracks = {limits.max_tracks}"
+    notes = score.note_num()
+    if notes > limits.max_notes:
+        return f"{notes} notes, more than ingest.max_notes = {limits.max_notes}"
+    if notes < limits.min_notes:
+        return f"{notes} notes, fewer than ingest.min_notes = {limits.min_notes}"
+    if reading.voices is not None:
+        needed = list(reading.voices)[: None if reading.complete else 1]
+        sounding = {track.name for track in score.tracks if len(track.notes)}
+        silent = [name for name in needed if name not in sounding]
+        if silent:
+            return f"no notes in {', '.join(silent)}"
+    length = bars(score)
+    if length > limits.max_bars:
+        return f"{length} bars, more than ingest.max_bars = {limits.max_bars}"
+    if reading.max_rest is not None and longest_rest(score) > reading.max_rest:
+        return (
+            f"all voices rest for {longest_rest(score):g} quarters, more than dataset.reading.max_rest = "
+            f"{reading.max_rest:g}: instruments that are not in the piece may play there"
+        )
+    return None
+
+
+def bars(score: Score) -> int:
+    """The number of bars, the last one counted whole; a new time signature begins a bar. An empty piece gives 0."""
+    signs, end = score.time_signatures.numpy(), score.end()
+    starts = np.clip(signs["time"].astype(np.int64), 0, max(0, end))
+    lengths = score.ticks_per_quarter * 4 * signs["numerator"].astype(np.int64) // np.maximum(signs["denominator"], 1)
+    spans = np.diff(np.append(starts, max(0, end)))
+    return int((-(-np.maximum(spans, 0) // np.maximum(lengths, 1))).sum())
+
+
+def longest_rest(score: Score) -> float:
+    """The longest time in which all tracks are silent between two notes, in quarters. An empty piece gives 0."""
+    columns = [track.notes.numpy() for track in score.tracks]
+    if not score.note_num():
+        return 0.0
+    onsets = np.concatenate([column["time"] for column in columns]).astype(np.int64)
+    ends = onsets + np.concatenate([column["duration"] for column in columns])
+    order = np.argsort(onsets, kind="stable")
+    rests = onsets[order][1:] - np.maximum.accumulate(ends[order])[:-1]
+    return max(0, int(rests.max(initial=0))) / score.ticks_per_quarter

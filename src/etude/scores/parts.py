@@ -1,0 +1,103 @@
+"""From the parts of a score file to the tracks of a piece: voices by name, or every part, merged by instrument."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from symusic.core import ControlChangeTickList as ControlChanges
+from symusic.core import ScoreTick as Score
+from symusic.core import TrackTick as Track
+
+from etude.errors import EtudeError
+from etude.scores.chords import VOICE, Symbol, block_chords, mark
+from etude.scores.cleaning import DOWN, SUSTAIN
+from etude.scores.columns import columns_of, joined
+from etude.settings import Reading
+
+
+def find_voices(
+    parts: Sequence[str], voices: Sequence[str], complete: bool = True
+) -> tuple[list[int | None] | None, list[str]]:
+    """Where each of ``voices`` stands in a score's list of ``parts``, and the names of the parts that are no voice.
+
+    A part's first word counts, its letter case does not (``"Soprano Oboe 1,2"`` is the soprano, whom an oboe doubles).
+    ``None`` instead of the places if a voice occurs twice (``"Soprano 1"``, ``"Soprano 2"``) or is missing; unless
+    ``complete``, only the first voice must be there, and ``None`` stands in the place of another that is missing.
+    """
+    first = [(part.split() or [""])[0].casefold() for part in parts]
+    wanted = [voice.casefold() for voice in voices]
+    others = [" ".join(part.split()) for part, word in zip(parts, first, strict=True) if word not in wanted]
+    needed = wanted if complete else wanted[:1]
+    if any(first.count(voice) > 1 for voice in wanted) or any(voice not in first for voice in needed):
+        return None, others
+    return [first.index(voice) if voice in first else None for voice in wanted], others
+
+
+def assign(parts: Sequence[str], reading: Reading, chords: bool) -> tuple[list[int | None], list[str]]:
+    """Which of ``parts`` each of the reading's voices is, and the names of the parts that are left out.
+
+    By name; where no part is named as a voice, in their order, if there are as many parts as voices (or fewer, if
+    not all voices are needed). Where ``chords`` says that the file has chord symbols, the voice "Chords" needs no part.
+
+    Raises:
+        EtudeError: a voice is missing or occurs twice.
+    """
+    names = list(reading.voices or {})
+    found, others = find_voices(parts, names, complete=False)
+    free = [name for name in names if not (chords and name == VOICE)]
+    if len(others) == len(parts) and 0 < len(parts) <= len(free) and (len(parts) == len(free) or not reading.complete):
+        order = dict(zip(free, range(len(parts)), strict=False))
+        return [order.get(name) for name in names], []
+    if found is not None and reading.complete:
+        lacking = [name for name, place in zip(names, found, strict=True) if place is None and name in free]
+        found = None if lacking else found
+    if found is None:
+        needed = f"{', '.join(names)}, each once" if reading.complete else f"one {names[0]}"
+        listed = ", ".join(" ".join(part.split()) or "one without a name" for part in parts[:12])
+        more = f" and {len(parts) - 12} others" if len(parts) > 12 else ""
+        raise EtudeError(f"not {needed}: the parts are {listed or 'none'}{more}")
+    return found, others
+
+
+def voiced(score: Score, tracks: Sequence[Track | None], symbols: Sequence[Symbol], reading: Reading) -> None:
+    """Give the piece the reading's voices: ``tracks``, one a voice, ``None`` where there is no part for it."""
+    end = max((track.end() for track in tracks if track is not None), default=0)
+    for (name, program), track in zip((reading.voices or {}).items(), tracks, strict=True):
+        voice = Track(name, program, False)
+        if track is not None:
+            voice.notes, voice.controls = track.notes, track.controls
+        elif name == VOICE:
+            voice.notes = block_chords(symbols, end).notes()
+        score.tracks.append(voice)
+    mark(score, symbols)
+
+
+def merged(score: Score, tracks: Sequence[Track], symbols: Sequence[Symbol]) -> None:
+    """Give the piece one track an instrument, in order of the programs, the drums last; none that has no notes."""
+    from pretty_midi import INSTRUMENT_MAP  # type: ignore[import-untyped]  # takes a quarter of a second
+
+    groups: dict[tuple[bool, int], list[Track]] = {}
+    for track in tracks:
+        if len(track.notes):
+            groups.setdefault((track.is_drum, 0 if track.is_drum else track.program), []).append(track)
+    for (drums, program), group in sorted(groups.items()):
+        whole = Track("Drums" if drums else INSTRUMENT_MAP[program], program, drums)
+        whole.notes = joined([columns_of(track) for track in group]).notes()
+        whole.controls = _pedal(group)
+        score.tracks.append(whole)
+    mark(score, symbols)
+
+
+def _pedal(group: Sequence[Track]) -> ControlChanges:
+    """The sustain pedal of tracks that become one: down while it is down in any of them."""
+    times, steps = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for track in group:
+        controls = track.controls.numpy()
+        sustain = controls["number"] == SUSTAIN
+        down = np.append(False, controls["value"][sustain] >= DOWN).astype(np.int64)
+        times.append(controls["time"][sustain].astype(np.int64))
+        steps.append(np.diff(down))
+    time, step = np.concatenate(times), np.concatenate(steps)
+    order = np.lexsort((step, time))  # at one time releases first, so that they are heard
+    values = np.where(np.cumsum(step[order]) > 0, 127, 0).astype(np.uint8)
+    numbers = np.full(len(values), SUSTAIN, np.uint8)
+    return ControlChanges.from_numpy(time[order].astype(np.int32), numbers, values)

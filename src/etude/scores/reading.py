@@ -1,0 +1,55 @@
+"""How the files of a dataset are read: the section ``dataset.reading`` of the settings."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from symusic.core import ScoreTick as Score
+
+SHARPS = ("F", "C", "G", "D", "A", "E", "B")
+# (sharps, or minus the flats; mode) -> name
+KEY_NAMES = {
+    (fifths, mode): SHARPS[(fifths + start) % 7]
+    + ("b" * -((fifths + start) // 7) + "#" * ((fifths + start) // 7))
+    + f" {mode}"
+    for fifths in range(-7, 8)
+    for mode, start in (("major", 1), ("minor", 4))
+}
+
+
+def opening(score: Score) -> dict[str, Any]:
+    """``key``, ``time_signature`` and ``tempo`` (quarters a minute) at a piece's beginning; ``None``: not stated."""
+    key = score.key_signatures[0] if len(score.key_signatures) else None
+    sign = score.time_signatures[0] if len(score.time_signatures) else None
+    tempo = score.tempos[0].qpm if len(score.tempos) else math.inf
+    return {
+        "key": None if key is None else KEY_NAMES.get((key.key, "minor" if key.tonality else "major")),
+        "time_signature": None if sign is None else f"{sign.numerator}/{sign.denominator}",
+        "tempo": round(tempo, 6) if math.isfinite(tempo) else None,
+    }
+
+
+def facts(score: Score, stated: bool, others: Sequence[str], **more: Any) -> dict[str, Any]:
+    """What there is to know about a piece that was read.
+
+    Args:
+        score: the piece, with a tempo and a time signature at time 0.
+        stated: whether the file states a tempo.
+        others: the names of the parts that were left out.
+        more: what else a format has to say.
+
+    Returns:
+        What ``opening`` says, ``tempo_stated``, ``left_out_parts``, ``grace_notes`` (dropped), ``rounded`` (notes moved
+        onto the grid), ``added_time_signatures`` (irregular bars of the score that got a time signature), ``bars_off``
+        (bar lines of the score that are none in the piece), ``chord_symbols``, and ``more``.
+    """
+    known = {
+        "tempo_stated": stated,
+        "left_out_parts": list(others),
+        "grace_notes": 0,
+        "rounded": 0,
+        "added_time_signatures": 0,
+        "bars_off": 0,
+        "chord_symbols": len(score.markers),
+    }
+    return opening(score) | known | more

@@ -1,0 +1,98 @@
+"""ABC: files of tunes, text around them, metres, chord symbols."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from symusic.core import ScoreTick as Score
+
+from etude.errors import EtudeError
+from etude.scores import abc, pieces_of, read
+from etude.scores.abc import tunes_of
+from etude.settings import Reading
+
+TUNES = """% a book
+M:3/4
+L:1/4
+
+Some words, A B C.
+X:1
+T: The first % a remark
+K:G
+G | "G"GAB | "^slow"">"c"D7"AF |
+
+Words after the tune, d e f.
+
+X: 17
+T:The second
+T:also called so
+M:2/4
+K:Dm
+A:|
+DE | FG |]
+X:3
+M:none
+L:1/4
+K:C
+CDE | CDEFG | C2 | C |]
+"""
+
+
+def reading(**changes: Any) -> Reading:
+    values: dict[str, Any] = {"voices": {"Melody": 73, "Chords": 24}, "complete": False, "tempo": 100.0}
+    return Reading(**values | {"metrical": True, "ticks_per_quarter": 24, "velocity": None, "max_rest": None} | changes)
+
+
+def notes(piece: Score, place: int = 0) -> list[tuple[int, int, int]]:
+    return [(note.time, note.duration, note.pitch) for note in piece.tracks[place].notes]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    (tmp_path / "book.abc").write_text(TUNES)
+    return tmp_path / "book.abc"
+
+
+def test_the_tunes_of_a_file(book: Path) -> None:
+    assert pieces_of(book) == [("1", "The first"), ("2", "The second"), ("3", None)]
+    first = tunes_of(TUNES)[0].splitlines()
+    assert first[:4] == ["X:1", "M:3/4", "L:1/4", "T: The first % a remark"]  # the head of the file is every tune's
+    assert not any("Words" in line for line in first)
+    with pytest.raises(EtudeError, match="holds 3 tunes, and none is number 4"):
+        read(book, "4", reading())
+
+
+def test_a_tune_with_chords(book: Path) -> None:
+    piece, info = read(book, "1", reading())
+    assert notes(piece)[:5] == [(48, 24, 67), (72, 24, 67), (96, 24, 69), (120, 24, 71), (144, 24, 72)]
+    assert len(notes(piece)) == 7  # music21 drops a note under ">" if it is left to it
+    assert [(marker.time, marker.text) for marker in piece.markers] == [(72, "chord:G"), (168, "chord:D7")]
+    assert notes(piece, 1)[:3] == [(72, 96, 55), (72, 96, 59), (72, 96, 62)]
+    assert (info["time_signature"], info["key"], info["tempo"], info["bars_off"]) == ("3/4", "G major", 100, 0)
+
+
+def test_the_metre_of_a_tune_is_its_own_and_a_line_may_look_like_a_field(book: Path) -> None:
+    piece, info = read(book, "2", reading())
+    assert (info["time_signature"], info["key"]) == ("2/4", "D minor")
+    assert [pitch for _, _, pitch in notes(piece)] == [69, 62, 64, 65, 67]
+
+
+def test_without_a_metre_bars_are_as_long_as_they_are_written(book: Path) -> None:
+    piece, info = read(book, "3", reading())
+    signs = [(sign.time, sign.numerator, sign.denominator) for sign in piece.time_signatures]
+    assert signs == [(0, 3, 4), (72, 5, 4), (192, 2, 4), (240, 1, 4)]
+    assert info["bars_off"] == 0 and notes(piece)[0] == (0, 24, 60)
+
+
+def test_a_file_is_split_once_and_read_again_when_it_changes(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    abc._split.cache_clear()
+    for part, _ in pieces_of(book):
+        read(book, part, reading())
+    assert abc._split.cache_info().misses == 1
+    book.write_text("X:1\nT:Another\nK:C\nC|D|\n")
+    assert pieces_of(book) == [("1", "Another")]
+
+
+def test_latin_1(tmp_path: Path) -> None:
+    (tmp_path / "a.abc").write_bytes("X:1\nT:Müßiggang\nK:C\nC|D|\n".encode("latin-1"))
+    assert pieces_of(tmp_path / "a.abc") == [("1", "Müßiggang")]

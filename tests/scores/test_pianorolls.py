@@ -1,0 +1,75 @@
+"""The piano rolls of the JSB chorales."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from symusic.core import ScoreTick as Score
+
+from etude.errors import EtudeError
+from etude.scores import pieces_of, read
+from etude.scores.pianorolls import voices_of
+from etude.settings import Reading
+
+VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
+
+
+def reading(**changes: Any) -> Reading:
+    values: dict[str, Any] = {"voices": VOICES, "complete": True, "tempo": 80.0, "metrical": True}
+    return Reading(**values | {"ticks_per_quarter": 24, "velocity": None, "max_rest": None} | changes)
+
+
+def notes(piece: Score, place: int) -> list[tuple[int, int, int]]:
+    return [(note.time, note.duration, note.pitch) for note in piece.tracks[place].notes]
+
+
+def test_equal_neighbours_are_one_note_and_the_name_says_the_step(tmp_path: Path) -> None:
+    frames = [[72, 67, 64, 48], [72, 69, 65, 53], [72, 69, 65, -1], [74, 67, 65, 55]]
+    for name, step in (("Jsb16thSeparated.json", 6), ("jsb-chorales-8th.json", 12), ("jsb-chorales-quarter.json", 24)):
+        path = tmp_path / name
+        path.write_text(json.dumps({"test": [frames], "train": [frames[:1], frames], "valid": []}))
+        assert pieces_of(path) == [("train/0", None), ("train/1", None), ("test/0", None)]
+        piece, info = read(path, "train/1", reading())
+        assert [(track.name, track.program) for track in piece.tracks] == list(VOICES.items())
+        assert notes(piece, 0) == [(0, 3 * step, 72), (3 * step, step, 74)]
+        assert notes(piece, 3) == [(0, step, 48), (step, step, 53), (3 * step, step, 55)]
+        assert (info["tempo"], info["time_signature"]) == (80, "4/4")
+    assert read(path, "train/1", reading(voices=None))[0].tracks[0].name == "Oboe"
+
+
+@pytest.mark.parametrize(
+    ("frames", "voices"),
+    [
+        ([[48, 64, 67, 72]], [(72, 67, 64, 48)]),  # a sorted list
+        ([[67, 69, 64, 48]], [(67, 69, 64, 48)]),  # the voices, crossing
+        ([[72.0, 67.0, 64.0, 48.0], [71, 66, 49]], [(72, 67, 64, 48), (71, 66, -1, 49)]),
+        ([[72, 67, 64, 48], [50, 65], [67, 70]], [(72, 67, 64, 48), (-1, -1, 65, 50), (70, 67, -1, -1)]),
+        ([[67, 72], []], [(72, 67, -1, -1), (-1, -1, -1, -1)]),  # nothing before: the upper voices
+    ],
+)
+def test_voices(frames: list[list[int]], voices: list[tuple[int, ...]]) -> None:
+    assert voices_of(frames) == voices
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part", "words"),
+    [
+        ("jsb-16th.json", {"train": [[[60]]]}, "train/1", "holds no piece train/1"),
+        ("jsb-16th.json", {"train": [[[60]]]}, None, "pieces are named as train/17"),
+        ("jsb-16th.json", [1, 2], "train/0", "no file of piano rolls"),
+        ("jsb-16th.json", {"train": [[[60, 61, 62, 63, 64]]]}, "train/0", "a frame has 5 pitches"),
+        ("jsb-16th.json", {"train": [[60]]}, "train/0", "not a list of pitches"),
+        ("jsb.json", {"train": [[[60]]]}, "train/0", "how long a frame is: 16th, 8th, quarter"),
+    ],
+)
+def test_what_is_no_piano_roll_is_said(tmp_path: Path, name: str, content: Any, part: str | None, words: str) -> None:
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(EtudeError, match=words):
+        read(tmp_path / name, part, reading())
+
+
+def test_what_is_no_json_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a16th.json").write_text("{")
+    with pytest.raises(EtudeError, match="no file of piano rolls"):
+        pieces_of(tmp_path / "a16th.json")

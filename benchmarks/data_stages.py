@@ -4,7 +4,7 @@
 
 All is measured in turn in one run, several rounds, the best of each taken; only ratios within a run mean something.
 The plain way: a loop of symusic that reads, cleans and writes each file (no isolation, no fingerprints, nothing refused
-but by an exception); MidiTok's ``augment_dataset``; MidiTok's ``tokenize_dataset``.
+but by an exception); MidiTok's ``augment_dataset``; MidiTok's ``tokenize_dataset``; all on one worker.
 """
 
 import argparse
@@ -33,6 +33,12 @@ from etude.settings import Settings
 from etude.stages import augment, download, ingest, split, tokenize
 
 OFFSETS = [-2, -1, 1, 2]  # semitones, in both ways
+PLAIN: dict[str, Any] = {
+    "velocity_offsets": [],
+    "duration_offsets": [],
+    "save_data_aug_report": False,
+    "parallel_workers_size": 1,
+}
 
 
 def settings_for(folder: Path) -> Settings:
@@ -65,7 +71,7 @@ def plain_ingest(source: Path, out: Path) -> None:
 def plain_tokenize(files: list[Path], out: Path) -> None:
     """MidiTok's own: one JSON file a piece."""
     config = miditok.TokenizerConfig(use_programs=True, use_time_signatures=True, use_tempos=True, use_velocities=False)
-    miditok.REMI(config).tokenize_dataset(files, out, verbose=False)
+    miditok.REMI(config).tokenize_dataset(files, out, verbose=False, parallel_workers_size=1)
 
 
 def clock(work: Callable[..., object], *arguments: Any, **named: Any) -> float:
@@ -108,7 +114,7 @@ def measure(pieces: int, rounds: int) -> dict[str, dict[str, float]]:
             keep("ingest", "plain", pieces, clock(plain_ingest, top / "source", top / "plain"))
             files = sorted((top / "plain").glob("*.mid"))
             shutil.copytree(top / "plain", top / "augmented")
-            spent = clock(augment_dataset, top / "augmented", pitch_offsets=OFFSETS, save_data_aug_report=False)
+            spent = clock(augment_dataset, top / "augmented", pitch_offsets=OFFSETS, **PLAIN)
             made = sorted((top / "augmented").glob("*.mid"))
             keep("augment", "plain", len(made) - len(files), spent)
             spent = clock(plain_tokenize, made, top / "tokens")

@@ -1,16 +1,19 @@
 """Pieces a second of ingest, augment and tokenize on 1 and 2 workers, beside the plain way with the same libraries.
 
-    python benchmarks/data_stages.py [--pieces 4000] [--rounds 3]
+    python benchmarks/data_stages.py [--pieces 4000] [--notes 100] [--rounds 3]
 
 All is measured in turn in one run, several rounds, the best of each taken; only ratios within a run mean something.
-The plain way: a loop of symusic that reads, cleans and writes each file (no isolation, no fingerprints, nothing refused
-but by an exception); MidiTok's ``augment_dataset``; MidiTok's ``tokenize_dataset``; all on one worker.
+The plain way, on one worker: a loop of symusic that reads, bounds, cleans, compares and writes each file as ingest
+does, but without isolation, digests of the source files and near duplicates; MidiTok's ``augment_dataset``; its
+``tokenize_dataset``.
 """
 
 import argparse
 import contextlib
+import hashlib
 import io
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -22,7 +25,9 @@ from typing import Any
 import miditok
 import yaml
 from miditok.data_augmentation import augment_dataset
-from symusic import Score
+from symusic.core import NoteTick as Note
+from symusic.core import ScoreTick as Score
+from symusic.core import TrackTick as Track
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pieces import write_pieces
@@ -49,23 +54,59 @@ def settings_for(folder: Path) -> Settings:
 
 
 def plain_ingest(source: Path, out: Path) -> None:
-    """Read, lay on 24 ticks a quarter, clean and write, file by file."""
+    """What ingest leaves, the plain way: file by file, note by note."""
     out.mkdir()
+    seen: set[str] = set()
+    facts = []
     for path in sorted(source.rglob("*.mid")):
-        score = Score(path).resample(24, min_dur=0)
+        try:
+            score = Score(path)
+        except Exception as error:
+            facts.append({"source": path.name, "reason": str(error)})
+            continue
+        if (
+            not 16 <= score.note_num() <= 20_000
+            or len(score.tracks) > 32
+            or score.end() > 4000 * score.ticks_per_quarter
+        ):
+            facts.append({"source": path.name, "reason": "too small or too large"})
+            continue
+        score = score.resample(24, min_dur=0)
+        merged: dict[tuple[bool, int], list[Note]] = {}
         for track in score.tracks:
-            kept = {}
-            for note in sorted(track.notes, key=lambda note: (note.pitch, note.time, -note.duration)):
-                if note.duration > 0 and (note.pitch, note.time) not in kept:
-                    kept[note.pitch, note.time] = note
-            last = {}
-            for (pitch, onset), note in kept.items():
-                before = last.get(pitch)
-                if before is not None and before.time + before.duration > onset:
-                    before.duration = onset - before.time
-                last[pitch] = note
-            track.notes = type(track.notes)(sorted(kept.values(), key=lambda note: (note.time, note.pitch)))
+            merged.setdefault((track.is_drum, track.program), []).extend(track.notes)
+        score.tracks.clear()
+        tracks, told = [], []
+        for (is_drum, program), notes in sorted(merged.items()):
+            lines: dict[int, list[Note]] = {}
+            for note in sorted(notes, key=lambda note: (note.pitch, note.time, -note.duration)):
+                line = lines.setdefault(note.pitch, [])
+                if note.duration <= 0 or (line and line[-1].time == note.time):
+                    continue
+                if line and line[-1].time + line[-1].duration > note.time:
+                    line[-1].duration = note.time - line[-1].time
+                line.append(note)
+            kept = sorted((note for line in lines.values() for note in line), key=lambda note: (note.time, note.pitch))
+            track = Track(str(program), program, is_drum)
+            for note in kept:
+                track.notes.append(note)
+            score.tracks.append(track)
+            tracks.append(kept)
+            told.append([program, len(kept), min(lines, default=127), max(lines, default=0)])
+        for tempo in score.tempos:
+            tempo.qpm = min(400, max(10, tempo.qpm))
+        begin = min(kept[0].time for kept in tracks if kept)
+        low = next(kept[0].pitch for kept in tracks if kept)
+        unit = math.gcd(*(number for kept in tracks for note in kept for number in (note.time - begin, note.duration)))
+        same = [[((n.time - begin) // unit, n.duration // unit, n.pitch - low) for n in kept] for kept in tracks]
+        digest = hashlib.sha256(repr(same).encode()).hexdigest()
+        if digest in seen:  # the same notes, in any key and at any speed
+            facts.append({"source": path.name, "reason": "a duplicate"})
+            continue
+        seen.add(digest)
         score.dump_midi(out / path.name)
+        facts.append({"source": path.name, "notes": score.note_num(), "tracks": told})
+    (out / "manifest.json").write_text(json.dumps(facts))
 
 
 def plain_tokenize(files: list[Path], out: Path) -> None:
@@ -82,7 +123,7 @@ def clock(work: Callable[..., object], *arguments: Any, **named: Any) -> float:
     return time.perf_counter() - begin
 
 
-def measure(pieces: int, rounds: int) -> dict[str, dict[str, float]]:
+def measure(pieces: int, notes: int, rounds: int) -> dict[str, dict[str, float]]:
     """Pieces a second: stage -> plain, 1 worker, 2 workers. Of augment and tokenize copies are counted."""
     best: dict[str, dict[str, float]] = {stage: {} for stage in ("ingest", "augment", "tokenize")}
 
@@ -91,7 +132,7 @@ def measure(pieces: int, rounds: int) -> dict[str, dict[str, float]]:
 
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
-        write_pieces(top / "source", pieces)
+        write_pieces(top / "source", pieces, notes // 4)
         settings = settings_for(top / "source")
         root = top / "project"
         root.mkdir()
@@ -128,10 +169,11 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pieces", type=int, default=4000)
+    parser.add_argument("--notes", type=int, default=100, help="of a piece")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    found = measure(given.pieces, given.rounds)
-    print(f"{given.pieces} pieces of 100 notes, best of {given.rounds} rounds; pieces a second\n")
+    found = measure(given.pieces, given.notes, given.rounds)
+    print(f"{given.pieces} pieces of {given.notes} notes, best of {given.rounds} rounds; pieces a second\n")
     print("| stage | plain | 1 worker | 2 workers | 1 worker / plain | 2 workers / 1 |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for stage, rates in found.items():

@@ -132,6 +132,8 @@ def _tidy(lines: list[Columns], counts: dict[str, int]) -> list[Columns]:
 
 
 def _tempos(score: Score, counts: dict[str, int]) -> Tempos:
+    if len(score.tempos) == 1 and FASTEST <= score.tempos[0].mspq <= SLOWEST:
+        return score.tempos.copy()
     columns = score.tempos.numpy()
     lengths = np.clip(columns["mspq"], FASTEST, SLOWEST)
     counts["tempos"] += int((lengths != columns["mspq"]).sum())
@@ -139,6 +141,11 @@ def _tempos(score: Score, counts: dict[str, int]) -> Tempos:
 
 
 def _time_signatures(score: Score, counts: dict[str, int]) -> TimeSignatures:
+    if len(score.time_signatures) == 1:  # nearly all pieces
+        sign = score.time_signatures[0]
+        above, below = sign.numerator, sign.denominator
+        if sign.time == 0 and 1 <= above <= 64 and 1 <= below <= 64 and below & (below - 1) == 0:
+            return score.time_signatures.copy()
     columns = score.time_signatures.numpy()
     order = np.argsort(columns["time"], kind="stable")
     time, above, below = (columns[name][order] for name in ("time", "numerator", "denominator"))
@@ -155,6 +162,8 @@ def _time_signatures(score: Score, counts: dict[str, int]) -> TimeSignatures:
 
 
 def _key_signatures(score: Score, counts: dict[str, int]) -> KeySignatures:
+    if not len(score.key_signatures):
+        return KeySignatures()
     columns = score.key_signatures.numpy()
     sound = (columns["time"] >= 0) & (abs(columns["key"].astype(int)) <= 7) & (columns["tonality"] <= 1)
     counts["key_signatures"] += int((~sound).sum())

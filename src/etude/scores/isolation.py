@@ -22,7 +22,7 @@ from typing import Any
 
 from etude.errors import EtudeError
 
-LIFE = 100  # items that one process works through: what leaks in it stays small, and a fork costs little an item
+LIFE = 1000  # items that one process works through: what leaks in it stays small, and a fork costs little an item
 GRACE = 10.0  # seconds after which the deadline is kept from outside, should the process have switched off its own
 HEAD = struct.Struct("<Q")  # the length of an answer, before it
 

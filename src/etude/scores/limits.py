@@ -50,10 +50,14 @@ def refusal(score: Score, limits: Ingest, reading: Reading) -> str | None:
 
 def bars(score: Score) -> int:
     """The number of bars, the last one counted whole; a new time signature begins a bar. An empty piece gives 0."""
-    signs, end = score.time_signatures.numpy(), score.end()
-    starts = np.clip(signs["time"].astype(np.int64), 0, max(0, end))
-    lengths = score.ticks_per_quarter * 4 * signs["numerator"].astype(np.int64) // np.maximum(signs["denominator"], 1)
-    spans = np.diff(np.append(starts, max(0, end)))
+    signs, end = score.time_signatures, max(0, score.end())
+    if len(signs) == 1 and signs[0].time <= 0:  # nearly all pieces, and ten times as fast
+        bar = max(1, score.ticks_per_quarter * 4 * signs[0].numerator // max(1, signs[0].denominator))
+        return -(-end // bar)
+    columns = signs.numpy()
+    starts = np.clip(columns["time"].astype(np.int64), 0, end)
+    lengths = score.ticks_per_quarter * 4 * columns["numerator"].astype(np.int64) // np.maximum(columns["denominator"], 1)
+    spans = np.diff(np.append(starts, end))
     return int((-(-np.maximum(spans, 0) // np.maximum(lengths, 1))).sum())
 
 

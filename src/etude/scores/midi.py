@@ -19,7 +19,7 @@ from symusic.core import TrackTick as Track
 from etude.errors import EtudeError
 from etude.scores.chords import Symbol
 from etude.scores.cleaning import SUSTAIN
-from etude.scores.columns import Columns, columns_of
+from etude.scores.columns import Columns, columns_of, joined
 from etude.scores.parts import assign, merged, voiced
 from etude.scores.reading import facts
 from etude.settings import Reading
@@ -132,31 +132,41 @@ def fill(
     """
     sounding = [track for track in tracks if len(track.notes)]
     if reading.voices is None:
-        placed = [_placed(track, grid, reading.velocity) for track in sounding]
-        merged(score, [track for track, _ in placed], symbols)
-        return [], sum(moved for _, moved in placed)
+        placed, moved = _placed(sounding, grid, reading.velocity)
+        merged(score, placed, symbols)
+        return [], moved
     pitched = [track for track in sounding if not track.is_drum]
     places, others = assign([track.name for track in pitched], reading, bool(symbols))
-    chosen = [None if place is None else _placed(pitched[place], grid, reading.velocity) for place in places]
-    voiced(score, [None if pair is None else pair[0] for pair in chosen], symbols, reading)
-    return others + ["Drums"] * (len(pitched) < len(sounding)), sum(pair[1] for pair in chosen if pair is not None)
+    chosen, moved = _placed([pitched[place] for place in places if place is not None], grid, reading.velocity)
+    given = iter(chosen)
+    voiced(score, [None if place is None else next(given) for place in places], symbols, reading)
+    return others + ["Drums"] * (len(pitched) < len(sounding)), moved
 
 
-def _placed(track: Track, grid: Grid, velocity: int | None) -> tuple[Track, int]:
-    """The track on the piece's grid, and how many of its notes moved."""
-    notes = columns_of(track)
+def _placed(tracks: Sequence[Track], grid: Grid, velocity: int | None) -> tuple[list[Track], int]:
+    """The tracks on the piece's grid, and how many of their notes moved."""
+    if not tracks:
+        return [], 0
+    lines = [columns_of(track) for track in tracks]
+    notes = joined(lines)
     begins, stops = grid(notes.onset), grid(notes.onset.astype(np.int64) + notes.length)
-    onsets = rounded(begins)
-    lengths = np.maximum(rounded(stops) - onsets, notes.length > 0)
+    onsets, ends = rounded(begins), rounded(stops)
+    lengths = np.maximum(ends - onsets, notes.length > 0).astype(np.int32)
     strengths = notes.velocity if velocity is None else np.full(len(onsets), velocity, np.int8)
-    placed = Track(track.name, track.program, track.is_drum)
-    placed.notes = Columns(onsets, lengths.astype(np.int32), notes.pitch, strengths).notes()
-    controls = track.controls.numpy()
-    pedal = controls["number"] == SUSTAIN
-    placed.controls = ControlChanges.from_numpy(
-        rounded(grid(controls["time"][pedal])), controls["number"][pedal], controls["value"][pedal]
-    )
-    return placed, int(((begins != onsets) | (stops != rounded(stops))).sum())
+    on_grid = Columns(onsets, lengths, notes.pitch, strengths)
+    found, begin = [], 0
+    for track, line in zip(tracks, lines, strict=True):
+        placed = Track(track.name, track.program, track.is_drum)
+        placed.notes = on_grid[begin : begin + len(line.onset)].notes()
+        begin += len(line.onset)
+        if len(track.controls):
+            controls = track.controls.numpy()
+            pedal = controls["number"] == SUSTAIN
+            placed.controls = ControlChanges.from_numpy(
+                rounded(grid(controls["time"][pedal])), controls["number"][pedal], controls["value"][pedal]
+            )
+        found.append(placed)
+    return found, int(((begins != onsets) | (stops != ends)).sum())
 
 
 def _tempos(source: Score, grid: Grid, reading: Reading) -> Tempos:

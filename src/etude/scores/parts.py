@@ -81,8 +81,9 @@ def merged(score: Score, tracks: Sequence[Track], symbols: Sequence[Symbol]) -> 
             groups.setdefault((track.is_drum, 0 if track.is_drum else track.program), []).append(track)
     for (drums, program), group in sorted(groups.items()):
         whole = Track("Drums" if drums else INSTRUMENT_MAP[program], program, drums)
-        whole.notes = joined([columns_of(track) for track in group]).notes()
-        whole.controls = _pedal(group)
+        whole.notes = group[0].notes if len(group) == 1 else joined([columns_of(track) for track in group]).notes()
+        if any(len(track.controls) for track in group):
+            whole.controls = _pedal(group)
         score.tracks.append(whole)
     mark(score, symbols)
 

@@ -56,7 +56,8 @@ def bars(score: Score) -> int:
         return -(-end // bar)
     columns = signs.numpy()
     starts = np.clip(columns["time"].astype(np.int64), 0, end)
-    lengths = score.ticks_per_quarter * 4 * columns["numerator"].astype(np.int64) // np.maximum(columns["denominator"], 1)
+    whole = score.ticks_per_quarter * 4 * columns["numerator"].astype(np.int64)
+    lengths = whole // np.maximum(columns["denominator"], 1)
     spans = np.diff(np.append(starts, end))
     return int((-(-np.maximum(spans, 0) // np.maximum(lengths, 1))).sum())
 

@@ -1,6 +1,10 @@
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etude.errors import EtudeError
 from etude.outputs import digest, digest_of, read_json, whole, write_json, write_text
@@ -30,6 +34,25 @@ def test_equal_values_give_equal_bytes(tmp_path: Path) -> None:
     write_json(tmp_path / "b", {"a": [2], "b": 1})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert digest_of({"b": 1, "a": 2}) == digest_of({"a": 2, "b": 1}) != digest_of({"a": 2, "b": 2})
+
+
+value = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@given(value)
+def test_what_is_written_as_json_is_read_again(given: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_json(Path(folder, "a"), given)
+        assert read_json(Path(folder, "a"), "") == given
+
+
+def test_keys_and_the_entries_of_a_list_have_a_line_each(tmp_path: Path) -> None:
+    write_json(tmp_path / "a", {"b": [{"y": 1, "x": [2, 3]}, {}], "a": {"c": 1}, "é": []})
+    expected = '{\n "a": {\n  "c": 1\n },\n "b": [\n  {"x": [2, 3], "y": 1},\n  {}\n ],\n "é": []\n}\n'
+    assert (tmp_path / "a").read_text(encoding="utf-8") == expected
 
 
 def test_a_digest_depends_on_names_and_contents(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from conftest import make_piece
 
 from etude.errors import EtudeError
 from etude.outputs import digest
-from etude.pieces import Pieces, write_pieces
+from etude.pieces import Pieces, gather_shards, write_pieces, write_shard
 
 
 def made(folder: Path, count: int = 7, size: int = 3) -> Pieces:
@@ -58,3 +58,28 @@ def test_a_damaged_or_missing_shard_is_said(tmp_path: Path) -> None:
     shard.unlink()
     with pytest.raises(EtudeError, match=r"00001\.zip is damaged or missing"):
         pieces.score("p4")
+
+
+def test_finished_archives_become_shards(tmp_path: Path) -> None:
+    names = [["a", "b"], ["c"], [], ["d", "e"]]
+    archives = []
+    for number, part in enumerate(names):
+        archives.append((tmp_path / f"{number}.zip", part))
+        write_shard(archives[-1][0], ((name, make_piece(ord(name)).dumps_midi()) for name in part))
+    listed = gather_shards(tmp_path / "all", archives)
+    assert [shard["pieces"] for shard in listed] == [2, 1, 2]
+    assert digest(tmp_path / "all/pieces/00002.zip") == digest(tmp_path / "3.zip") == listed[2]["sha256"]
+    listed = gather_shards(tmp_path / "some", archives, {"b", "d", "e"})
+    assert [(shard["file"], shard["pieces"]) for shard in listed] == [("pieces/00000.zip", 1), ("pieces/00001.zip", 2)]
+    pieces = Pieces(tmp_path / "some", {"pieces": [{"id": name} for name in "bde"], "shards": listed}, "pieces", "")
+    assert all(pieces.score(name).tracks == make_piece(ord(name)).tracks for name in "ebd")
+    write_shard(tmp_path / "b.zip", [("b", make_piece(ord("b")).dumps_midi())])
+    assert digest(tmp_path / "b.zip") == listed[0]["sha256"]  # the same as if the other had never been there
+    assert gather_shards(tmp_path / "none", []) == []
+
+
+def test_another_process_gets_only_what_it_needs(tmp_path: Path) -> None:
+    pieces = made(tmp_path / "a", count=60)
+    few = pickle.loads(pickle.dumps(pieces.only(["p4", "p59"])))
+    assert list(few.entries) == ["p4", "p59"] and few.score("p59").tracks == make_piece(59).tracks
+    assert len(pickle.dumps(few)) < len(pickle.dumps(pieces)) and len(pieces.entries) == 60

@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from symusic.core import ScoreTick
@@ -11,6 +11,7 @@ from symusic.core import ScoreTick
 from etude.scores.columns import Columns, columns_of
 from etude.settings import Augment
 
+T = TypeVar("T")
 Track = Mapping[str, Any]  # of a piece, as the manifest of ingest has it: name, program (-1: drums), low, high
 Ranges = dict[str, tuple[int, int]]  # lowest and highest pitch by name of the track
 
@@ -24,6 +25,11 @@ class Copy:
     stretch: float = 1.0
     velocity: int = 0
 
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Copy":
+        """The copy that an entry of a manifest tells of."""
+        return cls(**{key: value for key, value in entry.items() if key != "id"})
+
     @property
     def id(self) -> str:
         """As in ``bwv1.6_-2_0.9``."""
@@ -32,7 +38,7 @@ class Copy:
 
     def as_dict(self) -> dict[str, Any]:
         """What a manifest says of it."""
-        return {"id": self.id, **asdict(self)}
+        return {"id": self.id, **vars(self)}
 
 
 def ranges(pieces: Iterable[Sequence[Track]]) -> Ranges:
@@ -83,9 +89,12 @@ def copies(origin: str, tracks: Sequence[Track], limits: Ranges, settings: Augme
 def _draw(settings: Augment, origin: str, semitones: int) -> tuple[float, int]:
     """Stretch and velocity of a copy; of one that is not transposed, a stretch other than 1 where there is one."""
     factors = settings.stretch if semitones else [factor for factor in settings.stretch if factor != 1]
-    stretch = random.Random(f"{settings.seed} {origin} {semitones}").choice(factors) if factors else 1.0
-    louder = random.Random(f"{settings.seed} {origin} {semitones} velocity").choice(settings.velocity or [0])
-    return stretch, louder
+    place = f"{settings.seed} {origin} {semitones}"
+    return _chosen(factors or [1.0], place), _chosen(settings.velocity or [0], f"{place} velocity")
+
+
+def _chosen(choices: Sequence[T], place: str) -> T:
+    return choices[0] if len(choices) == 1 else random.Random(place).choice(choices)
 
 
 def transpose_key(fifths: int, semitones: int) -> int:
@@ -100,23 +109,25 @@ def alter(piece: ScoreTick, copy: Copy, metrical: bool) -> ScoreTick:
     Velocities stay in 1 to 127. Chord symbols (markers) would name the wrong chords: a transposed copy has none.
     """
     made = piece.copy()
+    slower = 1.0 if metrical else 1 / copy.stretch
     for track in made.tracks:
         semitones = 0 if track.is_drum else copy.semitones
-        slower = 1.0 if metrical else 1 / copy.stretch
-        if (semitones or copy.velocity or slower != 1) and len(track.notes):
+        if semitones and not copy.velocity and slower == 1:  # several times as fast as by way of columns
+            track.shift_pitch(semitones, inplace=True)
+        elif (semitones or copy.velocity or slower != 1) and len(track.notes):
             notes = columns_of(track)
             onset = np.round(notes.onset * slower).astype(np.int32)
             end = np.round((notes.onset + notes.length) * slower).astype(np.int32)
             velocity = np.clip(notes.velocity.astype(np.int16) + copy.velocity, 1, 127).astype(np.int8)
             pitch = (notes.pitch + semitones).astype(np.int8)
             track.notes = Columns(onset, np.maximum(end - onset, 1), pitch, velocity).notes()
-    if metrical:
+    if metrical and copy.stretch != 1:
         for tempo in made.tempos:
             tempo.qpm = tempo.qpm * copy.stretch
     if copy.semitones:
         made.markers.clear()
-    for key in made.key_signatures:
-        key.key = transpose_key(key.key, copy.semitones)
+        for key in made.key_signatures:
+            key.key = transpose_key(key.key, copy.semitones)
     return made
 
 

@@ -90,8 +90,15 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
         str(root / "runs" / launch) if stage in HAND_RUN else str(root / "runs" / "log" / stage)
     )
 
+    faults: list[EtudeError] = []
+
     def job(config: DictConfig) -> None:
-        run_job(stage, root, config)
+        try:
+            run_job(stage, root, config)
+        except EtudeError as error:
+            if many:  # perhaps in another process
+                raise
+            faults.append(error)  # Hydra would say in a line of its own that there is one
 
     with composing():
         check_overrides(root / "conf", given)
@@ -106,6 +113,8 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
                 from etude.tracking import finish_parent
 
                 finish_parent(Session(root=root), parent, status)
+    if faults:
+        raise faults[0]
     return 0
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from etude.errors import EtudeError
 
+ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
@@ -48,8 +50,23 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as JSON with sorted keys, so that equal values give equal bytes."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write ``value`` as JSON with sorted keys, so that equal values give equal bytes.
+
+    A mapping's keys, and the mappings of a list, have a line each: a manifest of many pieces is one line a piece.
+    """
+    write_text(path, _lines(value, "\n") + "\n")
+
+
+def _lines(value: Any, begin: str) -> str:
+    """``value`` as JSON; ``begin`` is what its last line begins with."""
+    if isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
+        entries = [f"{ENCODER.encode(key)}: {_lines(value[key], begin + ' ')}" for key in sorted(value)]
+    elif isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
+        entries = [ENCODER.encode(entry) for entry in value]
+    else:
+        return ENCODER.encode(value)
+    ends = "{}" if isinstance(value, dict) else "[]"
+    return f"{ends[0]}{','.join(f'{begin} {entry}' for entry in entries)}{begin}{ends[1]}"
 
 
 def read_json(path: Path, made_by: str) -> Any:

@@ -3,8 +3,10 @@
 So any number of pieces are few files, and any tool opens them.
 """
 
+import shutil
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,38 @@ def write_pieces(folder: Path, pieces: Iterable[tuple[str, bytes]], size: int = 
     return shards
 
 
+def gather_shards(
+    folder: Path, archives: Iterable[tuple[Path, Sequence[str]]], kept: Container[str] | None = None
+) -> list[dict[str, Any]]:
+    """Take over finished archives as the shards below ``folder``; the files themselves, where they stay as they are.
+
+    Args:
+        folder: where ``pieces/`` will be.
+        archives: each with the ids of its pieces, in their order.
+        kept: the pieces that are to stay; ``None`` for all.
+
+    Returns:
+        What ``write_pieces`` returns. An archive of which nothing stays is no shard.
+    """
+    shards: list[dict[str, Any]] = []
+    for archive, names in archives:
+        staying = names if kept is None else [name for name in names if name in kept]
+        if not staying:
+            continue
+        path = folder / FOLDER / f"{len(shards):05d}.zip"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if len(staying) < len(names):
+            with zipfile.ZipFile(archive) as source:
+                write_shard(path, ((name, source.read(f"{name}.mid")) for name in staying))
+        else:
+            try:
+                path.hardlink_to(archive)
+            except OSError:  # a file system without links
+                shutil.copyfile(archive, path)
+        shards.append({"file": f"{FOLDER}/{path.name}", "pieces": len(staying), "sha256": digest(path)})
+    return shards
+
+
 class Pieces:
     """The pieces that a stage left in ``folder``, read by id.
 
@@ -71,6 +105,14 @@ class Pieces:
     def __getstate__(self) -> dict[str, Any]:
         """Without the open file, for another process."""
         return {**self.__dict__, "_open": None}
+
+    def only(self, names: Iterable[str]) -> "Pieces":
+        """The same, but of these pieces alone: what is sent to another process that needs no others."""
+        part = copy(self)
+        part.entries = {name: self.entries[name] for name in names}
+        part._shard_of = {name: self._shard_of[name] for name in part.entries}
+        part._open, part._verified = None, set()
+        return part
 
     def data(self, name: str) -> bytes:
         """The MIDI file of a piece. Reading in the order of the manifest is fastest."""

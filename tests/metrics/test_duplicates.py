@@ -11,7 +11,7 @@ from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
 from symusic.core import TrackTick as Track
 
-from etude.metrics.duplicates import SHINGLES, Fingerprint, find_duplicates, fingerprint, likeness
+from etude.metrics.duplicates import SHINGLES, Fingerprint, find_duplicates, fingerprint, fingerprints, likeness
 
 NEAR = 0.8
 Line = list[tuple[int, int, int]]  # onset, duration, pitch
@@ -54,6 +54,16 @@ def test_key_tempo_grid_and_leading_silence_do_not_matter(
     assert first.relative == second.relative and np.array_equal(first.shingles, second.shingles)
     same = (semitones, factor, later, ticks) == (0, 1, 0, 24)
     assert (first.exact == second.exact) == same
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.lists(notes, max_size=3), st.none() | notes), max_size=5))
+def test_many_pieces_have_the_marks_that_each_has_alone(pieces: list[tuple[list[Line], Line | None]]) -> None:
+    scores = [piece(*lines, drums=drums) for lines, drums in pieces]
+    for score, mark in zip(scores, fingerprints(scores), strict=True):
+        alone = fingerprint(score)
+        assert (mark.exact, mark.relative) == (alone.exact, alone.relative)
+        assert np.array_equal(mark.shingles, alone.shingles)
 
 
 def test_notes_voices_and_drums_do_matter() -> None:

@@ -93,6 +93,13 @@ def test_a_file_is_split_once_and_read_again_when_it_changes(book: Path, monkeyp
     assert pieces_of(book) == [("1", "Another")]
 
 
+def test_titles_in_the_letters_of_dos(tmp_path: Path) -> None:
+    title = "Schönes Schloß in Österreich"
+    (tmp_path / "a.abc").write_text(f"X:1\nT:{title.encode('cp850').decode('latin-1')}\nK:C\nC|D|\n", "utf-8")
+    (tmp_path / "b.abc").write_text(f"X:1\nT:{title}, á\nK:C\nC|D|\n", "utf-8")
+    assert [pieces_of(tmp_path / name) for name in ("a.abc", "b.abc")] == [[("1", title)], [("1", f"{title}, á")]]
+
+
 def test_latin_1(tmp_path: Path) -> None:
     (tmp_path / "a.abc").write_bytes("X:1\nT:Müßiggang\nK:C\nC|D|\n".encode("latin-1"))
     assert pieces_of(tmp_path / "a.abc") == [("1", "Müßiggang")]

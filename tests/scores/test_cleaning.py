@@ -14,7 +14,7 @@ from symusic.core import TextMetaTick as TextMeta
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
-from etude.scores.cleaning import COUNTS, clean
+from etude.scores.cleaning import COUNTS, clean, clean_all
 
 Line = list[tuple[int, int, int, int]]  # onset, length, pitch, velocity
 Pedal = list[tuple[int, int]]  # time, value
@@ -87,6 +87,13 @@ def test_it_follows_the_plain_rules(tracks: list[tuple[Line, Pedal]], pedal: boo
     assert score == before  # the piece that was given stays as it was
     again, none = clean(tidy, pedal)
     assert [track.notes for track in again.tracks] == [track.notes for track in tidy.tracks] and not any(none.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.lists(note, max_size=8), max_size=3), max_size=5), st.booleans())
+def test_many_pieces_are_cleaned_as_each_alone(pieces: list[list[Line]], drop_empty: bool) -> None:
+    scores = [piece(lines) for lines in pieces]
+    assert clean_all(scores, False, drop_empty) == [clean(score, False, drop_empty) for score in scores]
 
 
 def test_what_cannot_be_in_midi_goes() -> None:

@@ -3,19 +3,19 @@
 import random
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from miditok import REMI, TokenizerConfig
 from scores.midifiles import event, head, note, number, track
 from symusic import Score as AnyScore
 
-from etude.errors import EtudeError
-from etude.scores import pieces_of, prepare, read
-from etude.scores.cleaning import clean
-from etude.scores.isolation import Lost, isolated
-from etude.scores.limits import refusal, too_large
+from etude.scores import pieces_of, prepare
+from etude.scores.isolation import Lost, isolated, isolated_groups
 from etude.settings import Ingest, Reading
+from etude.stages.ingest import ingest_files
 
 SECONDS, MEMORY = 10.0, 2 << 30
 FILES = 1000
@@ -154,17 +154,13 @@ def mutant(place: int) -> bytes:
     return change(draw.choice([*SONGS, RIFF]), draw)
 
 
-def ingest(item: tuple[Path, Reading]) -> bytes:
-    """What the stage ingest does with a file."""
-    path, reading = item
-    reason = too_large(path, LIMITS.max_bytes)
-    if reason is None:
-        score, _ = read(path, pieces_of(path)[0][0], reading)
-        score, _ = clean(score, pedal=not reading.metrical, drop_empty=reading.voices is None)
-        reason = refusal(score, LIMITS, reading)
-    if reason is not None:
-        raise EtudeError(reason)
-    return score.dumps_midi()
+def ingest(items: Sequence[tuple[Path, Reading]]) -> list[Any]:
+    """What the stage ingest makes of files that are all read in one way: their MIDI, or a ``Lost``."""
+    reading = items[0][1]
+    entries = [{"file": path.name, "part": pieces_of(path)[0][0]} for path, _ in items]
+    limits = replace(LIMITS, pedal=not reading.metrical)
+    results = ingest_files(entries, items[0][0].parent, reading, limits)
+    return [result if isinstance(result, Lost) else result[0] for result in results]
 
 
 def test_a_thousand_broken_files(tmp_path: Path) -> None:
@@ -176,7 +172,7 @@ def test_a_thousand_broken_files(tmp_path: Path) -> None:
     prepare(path for path, _ in items)
     results, took = [], []
     begin = time.perf_counter()
-    for result in isolated(ingest, items, SECONDS, MEMORY):
+    for result in isolated_groups(ingest, [[item] for item in items], SECONDS, MEMORY):
         results.append(result)
         took.append(time.perf_counter() - begin)
         begin = time.perf_counter()
@@ -185,8 +181,13 @@ def test_a_thousand_broken_files(tmp_path: Path) -> None:
     reasons = [result.reason for result in results if isinstance(result, Lost)]
     assert all(reasons) and not any(str(tmp_path) in reason or "/tmp" in reason for reason in reasons)
     assert not [reason for reason in reasons if "crashed" in reason or "memory" in reason or "seconds" in reason]
-    again = list(isolated(ingest, items[::-1], SECONDS, MEMORY))
-    assert again[::-1] == results  # none depends on what was read before it, or on what is in memory
+    for place in range(
+        len(READINGS)
+    ):  # backwards and in groups: none depends on those before it, or on what is in memory
+        own = items[place :: len(READINGS)][::-1]
+        groups = [own[begin : begin + 16] for begin in range(0, len(own), 16)]
+        again = list(isolated_groups(ingest, groups, SECONDS, MEMORY))
+        assert again[::-1] == results[place :: len(READINGS)]
     accepted = [result for result in results if not isinstance(result, Lost)]
     assert len(accepted) > FILES / 5 and len(reasons) > FILES / 5  # the mutations are neither harmless nor fatal
 

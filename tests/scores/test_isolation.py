@@ -17,7 +17,7 @@ import pytest
 
 from etude.errors import EtudeError
 from etude.scores import isolation
-from etude.scores.isolation import LIFE, Lost, isolated
+from etude.scores.isolation import LIFE, Lost, attempted, isolated, isolated_groups
 
 MEMORY = 1 << 30
 MISSING = "cannot be read (FileNotFoundError: [Errno 2] No such file or directory: 'place')"
@@ -94,6 +94,30 @@ def test_a_crash_and_memory_are_tried_again_in_a_fresh_process() -> None:
     assert list(isolated(work, range(8), 5, MEMORY)) == [
         (0, 1), (1, 2), (2, 3), (3, 1), (4, 2), (5, 1), (6, 2), (7, 3)
     ]  # fmt: skip
+
+
+def test_a_loss_in_a_group_costs_its_own_item() -> None:
+    def work(place: int) -> int:
+        if place == 1:
+            raise EtudeError("this is why.")
+        if place == 4:
+            os._exit(3)
+        if place == 6:
+            time.sleep(60)
+        if place == 7:
+            raise MemoryError
+        return place
+
+    groups = [[0, 1, 2], [3, 4], [5, 6, 7, 8], [9]]
+    results = list(isolated_groups(lambda group: [attempted(work, item) for item in group], groups, 0.3, MEMORY))
+    lost = {place: result.reason for place, result in enumerate(results) if isinstance(result, Lost)}
+    assert [result for result in results if not isinstance(result, Lost)] == [0, 2, 3, 5, 8, 9]
+    assert lost == {
+        1: "this is why.",
+        4: "the process that read it crashed (it ended by itself)",
+        6: "not read after ingest.seconds = 0.3",
+        7: "it takes too much memory to read",
+    }
 
 
 def test_a_process_is_replaced_after_its_life() -> None:

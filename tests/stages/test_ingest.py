@@ -11,10 +11,12 @@ import pytest
 from conftest import ROOT, make_piece, smoke
 from symusic.core import ScoreTick as Score
 
+from etude import scores
 from etude.errors import EtudeError
 from etude.outputs import digest, read_json, write_json
 from etude.pieces import Pieces
 from etude.provenance import built_from
+from etude.scores.isolation import Lost
 from etude.session import Session
 from etude.settings import Settings
 from etude.stages import ingest
@@ -25,7 +27,7 @@ SETTINGS = smoke()
 
 def download(
     root: Path, files: dict[str, bytes], titles: dict[str, str] | None = None, settings: Settings = SETTINGS
-) -> None:
+) -> list[dict[str, Any]]:
     folder = root / "data" / "download"
     (folder / "files").mkdir(parents=True)
     pieces = []
@@ -35,6 +37,7 @@ def download(
         entry |= {"sha256": digest(folder / "files" / name), "part": None, "side": None, "origin": None}
         pieces.append(entry | {"title": (titles or {}).get(name)})
     write_json(folder / "manifest.json", {"settings": built_from(settings, "download"), "pieces": pieces})
+    return pieces
 
 
 def made(root: Path) -> tuple[Pieces, dict[str, Any]]:
@@ -106,7 +109,7 @@ def test_tracks_come_as_they_are_where_no_voices_are_named(tmp_path: Path) -> No
 
 
 def test_a_file_that_hangs_or_crashes_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = ingest.ingest_file
+    real = scores.read
 
     def wild(path: Path, *rest: Any) -> Any:
         if path.name == "b.mid":
@@ -115,13 +118,35 @@ def test_a_file_that_hangs_or_crashes_costs_itself_alone(tmp_path: Path, monkeyp
             os._exit(7)
         return real(path, *rest)
 
-    monkeypatch.setattr(ingest, "ingest_file", wild)
+    monkeypatch.setattr(scores, "read", wild)
     download(tmp_path, {f"{name}.mid": make_piece(place).dumps_midi() for place, name in enumerate("abcd")})
     run(smoke(ingest={"seconds": 1}), Session(root=tmp_path, workers=1, progress=False))
     pieces, manifest = made(tmp_path)
     assert list(pieces.entries) == ["a", "d"]
     assert [entry["source"] for entry in manifest["refused"]] == ["here/b.mid", "here/c.mid"]
     assert all(entry["reason"] for entry in manifest["refused"])
+
+
+def test_small_files_are_read_together_as_each_alone(tmp_path: Path) -> None:
+    files = {f"p{number}.mid": make_piece(number).dumps_midi() for number in range(4)}
+    files |= {"q.mid": b"MThd", "r.mid": make_piece(9).dumps_midi()}
+    entries = download(tmp_path, files)
+    folder = tmp_path / "data/download"
+    reading, limits = SETTINGS.reading, SETTINGS.ingest
+    alone = [ingest.ingest_files([entry], folder, reading, limits)[0] for entry in entries]
+    together = ingest.ingest_files(entries, folder, reading, limits)
+    for one, other in zip(alone, together, strict=True):
+        if isinstance(one, Lost) or isinstance(other, Lost):
+            assert one == other
+        else:
+            assert one[:2] == other[:2] and one[2].relative == other[2].relative
+    assert [isinstance(result, Lost) for result in together] == [False] * 4 + [True, False]
+    (folder / "files/r.abc").write_text("X:1")
+    (folder / "files/large.mid").write_bytes(bytes(ingest.GROUP_BYTES))
+    names = [f"files/{name}" for name in ("p0.mid", "p1.mid", "r.abc", "p2.mid", "large.mid", "p3.mid")]
+    groups = list(ingest.grouped([{"file": name} for name in names], folder))
+    assert [len(group) for group in groups] == [2, 1, 1, 1, 1]
+    assert [entry["file"] for group in groups for entry in group] == names
 
 
 def test_it_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

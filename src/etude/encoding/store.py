@@ -42,6 +42,7 @@ class Store:
 
     folder: Path
     _made: "OrderedDict[int, NDArray[Any]]" = field(default_factory=OrderedDict, repr=False)
+    _held: int = field(default=0, repr=False)  # the items of _made
 
     @property
     def made_by(self) -> str:
@@ -132,7 +133,7 @@ class Store:
         from etude import representations  # which knows the store
 
         listed = read_json(self.folder / COPIES, self.made_by)
-        copies = [Copy(**{key: value for key, value in copy.items() if key != "id"}) for copy in listed["copies"]]
+        copies = [Copy.of(entry) for entry in listed["copies"]]
         return Pieces(self.folder, listed, "pieces", self.made_by), copies, representations.load(self)
 
     def _copy(self, place: int) -> NDArray[Any]:
@@ -142,8 +143,9 @@ class Store:
             metrical = self.manifest["settings"]["dataset"]["reading"]["metrical"]
             made = alter(pieces.score(copies[place].origin), copies[place], metrical)
             self._made[place] = representation.encode(made)
-            while sum(array.size for array in self._made.values()) > HELD and len(self._made) > 1:
-                self._made.popitem(last=False)
+            self._held += self._made[place].size
+            while self._held > HELD and len(self._made) > 1:
+                self._held -= self._made.popitem(last=False)[1].size
         self._made.move_to_end(place)
         return self._made[place]
 

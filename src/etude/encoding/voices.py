@@ -1,14 +1,72 @@
 """Scores voice by voice on a grid, for the representations that have one cell a voice and step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from etude.encoding.survey import DRUMS, program_of
+from etude.encoding.survey import DRUMS, Survey, program_of
+from etude.errors import EtudeError
+from etude.outputs import read_json, write_json
 
 TICKS_PER_QUARTER = 24  # of decoded pieces; grids that divide it are exact
+
+
+class Voices:
+    """What these representations learn from train: the voices, their range of pitches, and the usual tempo.
+
+    Tempo and meter are not coded: decoded pieces have the usual tempo of train and 4/4.
+    """
+
+    name: str  # of the representation
+    learned: tuple[str, ...] = ("low", "high", "tempo")  # what is saved, beside the voices
+    merges_voices = False
+    merges = None
+
+    def __init__(self, steps_per_beat: int, max_voices: int) -> None:
+        """Settings alone; ``learn`` or ``load`` makes it ready."""
+        if TICKS_PER_QUARTER % steps_per_beat:
+            raise EtudeError(
+                f"tokenize.{self.name}.steps_per_beat = {steps_per_beat} must divide {TICKS_PER_QUARTER}, the ticks of "
+                "a quarter in decoded pieces, as 4, 6, 8, 12 and 24 do."
+            )
+        self.steps = steps_per_beat
+        self.max_voices = max_voices
+        self.low, self.high, self.tempo = 0, -1, 0
+        self.voices: dict[str, int] = {}
+
+    def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
+        """What ``learn`` has to know of some train pieces, as plain values."""
+        return Survey.of(scores).as_json()
+
+    def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> Survey:
+        """Learn pitch range, usual tempo, and the voices where none are given. Returns the surveys as one."""
+        found = Survey.merged(surveys)
+        self.voices = found.voices(voices, self.max_voices)
+        pitches = found.pitches(self.voices)
+        self.low, self.high, self.tempo = min(pitches), max(pitches), found.tempo
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned into ``folder``."""
+        write_json(folder / f"{self.name}.json", {key: getattr(self, key) for key in self.learned})
+
+    @classmethod
+    def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> Self:
+        """Read what ``save`` wrote, for the settings ``values`` of the representation."""
+        made = cls(**{key: value for key, value in values.items() if key != "_target_"})
+        learned = read_json(folder / f"{cls.name}.json", f"etude tokenize tokenize={cls.name}")
+        for key in cls.learned:
+            setattr(made, key, learned[key])
+        made.voices = dict(voices)
+        return made
+
+    def cells(self, score: ScoreTick) -> int:
+        """Voices times steps of a piece."""
+        return len(self.voices) * -(-score.end() * self.steps // score.ticks_per_quarter)
 
 
 def notes_by_voice(

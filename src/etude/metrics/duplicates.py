@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick as Score
 
 Hashes = NDArray[np.uint64]
+Whole = NDArray[np.int64]
 NOTES = 4  # of a shingle
 SHINGLES = 512  # that are kept of a piece: the smallest hashes, a bottom-k sketch (Broder, 1997)
 FEWEST = 24  # shingles that a piece needs to be compared by them: shorter pieces are alike by chance
@@ -30,34 +31,54 @@ class Fingerprint:
 
 
 def fingerprint(score: Score) -> Fingerprint:
-    """The fingerprint of a piece; velocities, programs and names do not matter.
+    """The fingerprint of one piece; see ``fingerprints``."""
+    return fingerprints([score])[0]
+
+
+def fingerprints(scores: Sequence[Score]) -> list[Fingerprint]:
+    """The fingerprint of each piece; velocities, programs and names do not matter.
 
     ``exact`` digests onset, duration and pitch of each track's notes, with the ticks a quarter. ``relative`` digests
     onsets from the first one on and durations, divided by their greatest common divisor, and pitches above the first
     pitched note; drums keep their pitch. Of a shingle, ``NOTES`` notes of all pitched tracks or of all drums in order
     of onset and pitch (unisons once), count the steps in pitch and, divided by their greatest common divisor, in time.
+    A fingerprint does not depend on the other pieces, but together small pieces take less time.
     """
-    tracks = [(track.notes.numpy(), track.is_drum) for track in score.tracks if len(track.notes)]
+    marks = [Fingerprint(b"", b"", np.empty(0, np.uint64)) for _ in scores]
+    tracks, voices, owners = [], [], []
+    for place, score in enumerate(scores):
+        sounding = [track for track in score.tracks if len(track.notes)]
+        tracks += [track.notes.numpy() for track in sounding]
+        voices += [2 * line + track.is_drum for line, track in enumerate(sounding)]
+        owners += [place] * len(sounding)
     if not tracks:
-        return Fingerprint(b"", b"", np.empty(0, np.uint64))
+        return marks
+    sizes = [len(notes["time"]) for notes in tracks]
     onset, duration, pitch = (
-        np.concatenate([notes[name] for notes, _ in tracks]).astype(np.int64) for name in ("time", "duration", "pitch")
+        np.concatenate([notes[name] for notes in tracks]).astype(np.int64) for name in ("time", "duration", "pitch")
     )
-    sizes = [len(notes["time"]) for notes, _ in tracks]
-    voice = np.repeat([2 * place + drum for place, (_, drum) in enumerate(tracks)], sizes)
-    order = np.lexsort((duration, pitch, onset, voice))
-    notes = np.stack([voice, onset, duration, pitch])[:, order]
-    exact = np.int64(score.ticks_per_quarter).tobytes() + notes.tobytes()
+    voice, owner = np.repeat(voices, sizes), np.repeat(owners, sizes)
+    notes = np.stack([voice, onset, duration, pitch])
+    places = (np.repeat(np.arange(len(tracks)), sizes) << 40) + (onset << 8) + pitch
+    if (places[1:] <= places[:-1]).any():  # not as cleaning leaves them
+        notes = notes[:, np.lexsort((duration, places))]
+    starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+    lengths = np.diff(np.append(starts, len(owner)))
     voice, onset, duration, pitch = notes
-    onset = onset - onset.min()
+    onset = onset - np.repeat(np.minimum.reduceat(onset, starts), lengths)
+    unit = np.repeat(np.maximum(np.gcd.reduceat(np.gcd(onset, duration), starts), 1), lengths)
     pitched = voice % 2 == 0
-    shingles = [
-        _shingles(onset[kind], pitch[kind], salt) for salt, kind in enumerate((pitched, ~pitched)) if kind.any()
-    ]
-    unit = max(1, int(np.gcd.reduce(notes[1:3] - [[notes[1].min()], [0]], axis=None)))
-    base = pitch[pitched][np.argmin(onset[pitched])] if pitched.any() else 0
-    relative = np.stack([voice, onset // unit, duration // unit, pitch - base * pitched])
-    return Fingerprint(_digest(exact), _digest(relative.tobytes()), np.unique(np.concatenate(shingles))[:SHINGLES])
+    relative = np.stack([voice, onset // unit, duration // unit, pitch - _bases(onset, pitch, pitched, owner)])
+    hashes, holders = zip(
+        *(_shingles(onset[kind], pitch[kind], owner[kind], salt) for salt, kind in enumerate((pitched, ~pitched))),
+        strict=True,
+    )
+    known = _smallest(np.concatenate(hashes), np.concatenate(holders), len(scores))
+    for begin, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+        own, place = slice(begin, begin + length), int(owner[begin])
+        exact = np.int64(scores[place].ticks_per_quarter).tobytes() + notes[:, own].tobytes()
+        marks[place] = Fingerprint(_digest(exact), _digest(relative[:, own].tobytes()), known[place])
+    return marks
 
 
 def likeness(one: Hashes, other: Hashes) -> float:
@@ -171,20 +192,44 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _shingles(onset: NDArray[np.int64], pitch: NDArray[np.int64], drums: int) -> Hashes:
-    """The hashes of all runs of ``NOTES`` notes, pitched ones (0) or those of drums (1)."""
-    keys = np.unique(onset * 128 + pitch)
-    steps, pitch = np.diff(keys // 128), keys % 128
-    runs = len(keys) - NOTES + 1
+def _bases(onset: Whole, pitch: Whole, pitched: NDArray[np.bool_], owner: Whole) -> Whole:
+    """For each note what its pitch is measured from: the piece's first pitched note, for drums 0."""
+    bases = np.zeros(int(owner[-1]) + 1, np.int64)
+    places = np.flatnonzero(pitched)
+    places = places[np.lexsort((places, onset[places], owner[places]))]
+    first = places[np.append(True, owner[places][1:] != owner[places][:-1])[: len(places)]]
+    bases[owner[first]] = pitch[first]
+    return bases[owner] * pitched
+
+
+def _shingles(onset: Whole, pitch: Whole, owner: Whole, drums: int) -> tuple[Hashes, Whole]:
+    """The hashes of all runs of ``NOTES`` notes, pitched ones (0) or those of drums (1), and the pieces they are of."""
+    keys = np.unique((owner << 40) + (onset << 8) + pitch + 128)
+    owner, onset, pitch = keys >> 40, keys >> 8 & 0xFFFFFFFF, (keys & 0xFF) - 128
+    runs = len(owner) - NOTES + 1
     if runs < 1:
-        return np.empty(0, np.uint64)
-    columns = [steps[place : place + runs] for place in range(NOTES - 1)]
+        return np.empty(0, np.uint64), np.empty(0, np.int64)
+    inside = owner[:runs] == owner[NOTES - 1 :]  # of one piece
+    steps = np.diff(onset)
+    columns = [steps[place : place + runs][inside] for place in range(NOTES - 1)]
     unit = np.maximum(reduce(np.gcd, columns), 1)
     moves = pitch[:-1] if drums else np.diff(pitch) + 128
-    hashes = np.full(runs, drums, dtype=np.uint64)
+    hashes = np.full(len(unit), drums, dtype=np.uint64)
     for place, column in enumerate(columns):
-        hashes = _mix(hashes ^ (column // unit * 256 + moves[place : place + runs]).astype(np.uint64))
-    return _mix(hashes ^ pitch[NOTES - 1 :].astype(np.uint64)) if drums else hashes
+        hashes = _mix(hashes ^ (column // unit * 256 + moves[place : place + runs][inside]).astype(np.uint64))
+    if drums:
+        hashes = _mix(hashes ^ pitch[NOTES - 1 :][inside].astype(np.uint64))
+    return hashes, owner[:runs][inside]
+
+
+def _smallest(hashes: Hashes, owner: Whole, pieces: int) -> list[Hashes]:
+    """Of each piece the ``SHINGLES`` smallest of its hashes, sorted, each once."""
+    order = np.lexsort((hashes, owner))
+    hashes, owner = hashes[order], owner[order]
+    new = np.append(True, (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1]))[: len(owner)]
+    hashes, owner = hashes[new], owner[new]
+    ends = np.searchsorted(owner, np.arange(pieces + 1)).tolist()
+    return [hashes[begin : min(end, begin + SHINGLES)].copy() for begin, end in pairwise(ends)]
 
 
 def _mix(values: Hashes) -> Hashes:

@@ -1,7 +1,6 @@
 """Binary piano rolls of a few bars: voices x steps x pitches."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,25 +8,22 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from etude.encoding.survey import Survey
-from etude.encoding.voices import TICKS_PER_QUARTER, empty_piece, fill, line, notes_by_voice
-from etude.errors import EtudeError
-from etude.outputs import read_json, write_json
+from etude.encoding.voices import Voices, empty_piece, fill, line, notes_by_voice
 from etude.settings import Count, Range
 
 
-class PianoRoll:
+class PianoRoll(Voices):
     """Encode pieces as windows of binary piano rolls and back.
 
     Windows follow one another from the beginning of a piece, so they begin at bar lines where bars fit a window, as
     those of 4/4 do. A voice whose notes never overlap in train has one pitch at a time: of notes at one onset the
     highest stays, and the next onset ends it. In other voices all notes sound. A note that is followed at once by the
     same pitch loses its last step, so that a repeated note differs from a held one (a repeated note of one step is
-    merged). Tempo and meter are not coded: decoded pieces have the usual tempo of train and 4/4.
+    merged).
     """
 
-    kind = "rolls"
-    merges_voices = False
-    merges = None
+    name, kind = "pianoroll", "rolls"
+    learned = (*Voices.learned, "polyphonic")
 
     def __init__(self, steps_per_beat: Annotated[int, Range(1, 24)], beats: Count, max_voices: Count) -> None:
         """Settings alone; ``learn`` or ``load`` makes it ready.
@@ -37,50 +33,21 @@ class PianoRoll:
             beats: quarters of one window.
             max_voices: where the dataset names no voices, the programs with the most notes that are taken.
         """
-        if TICKS_PER_QUARTER % steps_per_beat:
-            raise EtudeError(
-                f"tokenize.pianoroll.steps_per_beat = {steps_per_beat} must divide {TICKS_PER_QUARTER}, the ticks of a "
-                "quarter in decoded pieces: 1, 2, 3, 4, 6, 8, 12 or 24."
-            )
-        self.steps = steps_per_beat
+        super().__init__(steps_per_beat, max_voices)
         self.beats = beats
-        self.max_voices = max_voices
-        self.low = self.high = 0
-        self.tempo = 0
-        self.voices: dict[str, int] = {}
-        self.polyphonic: set[str] = set()  # voices whose notes overlap in train
+        self.polyphonic: list[str] = []  # voices whose notes overlap in train
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(voices, steps, pitches) of one window."""
         return len(self.voices), self.steps * self.beats, self.high - self.low + 1
 
-    def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
-        """What ``learn`` has to know of some train pieces, as plain values."""
-        return Survey.of(scores).as_json()
-
-    def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> None:
+    def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> Survey:
         """Learn pitch range, usual tempo, which voices are polyphonic, and the voices where none are given."""
-        found = Survey.merged(surveys)
-        self.voices = found.voices(voices, self.max_voices)
-        pitches = found.pitches(self.voices)
-        self.low, self.high, self.tempo = min(pitches), max(pitches), found.tempo
+        found = super().learn(surveys, voices)
         counted = {name: found.programs.get(program) for name, program in self.voices.items()}
-        self.polyphonic = {name for name, voice in counted.items() if voice is not None and voice.overlaps}
-
-    def save(self, folder: Path) -> None:
-        """Write pianoroll.json into ``folder``."""
-        learned = {"low": self.low, "high": self.high, "tempo": self.tempo, "polyphonic": sorted(self.polyphonic)}
-        write_json(folder / "pianoroll.json", learned)
-
-    @classmethod
-    def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> "PianoRoll":
-        """Read what ``save`` wrote, for the settings ``values`` of the representation."""
-        made = cls(values["steps_per_beat"], values["beats"], values["max_voices"])
-        learned = read_json(folder / "pianoroll.json", "etude tokenize tokenize=pianoroll")
-        made.low, made.high, made.tempo, made.voices = learned["low"], learned["high"], learned["tempo"], dict(voices)
-        made.polyphonic = set(learned["polyphonic"])
-        return made
+        self.polyphonic = sorted(name for name, voice in counted.items() if voice is not None and voice.overlaps)
+        return found
 
     def encode(self, score: ScoreTick) -> NDArray[np.uint8]:
         """The piece's windows, each packed to bits: (windows, bytes). Bars of other meters are cut as they come."""
@@ -121,10 +88,6 @@ class PianoRoll:
             _, ends = np.nonzero(change == -1)
             fill(track, np.column_stack([starts, pitch + self.low, ends]), self.steps)
         return piece
-
-    def cells(self, score: ScoreTick) -> int:
-        """Voices times steps of a piece."""
-        return len(self.voices) * -(-score.end() * self.steps // score.ticks_per_quarter)
 
 
 def _apart(notes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from etude.scores.midi import sequences
 from etude.scores.pop909 import annotated
 from etude.settings import Reading
 
-__all__ = ["pieces_of", "prepare", "read"]
+__all__ = ["is_midi", "pieces_of", "prepare", "read"]
 
 Reader = Callable[[Path, str | None, Reading], tuple[Score, dict[str, Any]]]
 # suffix -> the module of the format, its reader, and what the reader imports late because it takes long
@@ -67,6 +67,11 @@ def pieces_of(path: Path) -> list[tuple[str | None, str | None]]:
         return [(None, None)]
     named: list[tuple[str | None, str | None]] = import_module(f"etude.scores.{module}").pieces(path)
     return named
+
+
+def is_midi(path: Path) -> bool:
+    """Whether it is read as a MIDI file, which does not take long."""
+    return FORMATS.get(path.suffix.lower()) is MIDI
 
 
 def prepare(paths: Iterable[Path]) -> None:

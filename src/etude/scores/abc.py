@@ -48,8 +48,18 @@ def pieces(path: Path) -> list[tuple[str | None, str | None]]:
     named: list[tuple[str | None, str | None]] = []
     for place, tune in enumerate(_tunes_of(path)):
         title = re.search(r"^T:[ \t]*(\S.*?)[ \t]*(%.*)?$", tune, re.MULTILINE)
-        named.append((str(place + 1), title[1] if title else None))
+        named.append((str(place + 1), readable(title[1]) if title else None))
     return named
+
+
+def readable(text: str) -> str:
+    """``text``, whose accents are those of DOS (code page 850) where it has control characters: 0x81 is an ü.
+
+    So the Essen collection writes German and Chinese titles.
+    """
+    if not any("\x80" <= letter <= "\x9f" for letter in text):
+        return text
+    return text.encode("latin-1", "replace").decode("cp850")
 
 
 def tunes_of(text: str) -> list[str]:

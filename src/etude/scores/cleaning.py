@@ -1,5 +1,6 @@
 """Cleaning a piece: what MIDI cannot hold, and what no score means, is taken out and counted."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -29,9 +30,14 @@ COUNTS = (
 
 
 def clean(score: Score, pedal: bool, drop_empty: bool = False) -> tuple[Score, dict[str, int]]:
-    """The piece without what is wrong in it, notes in order of onset and pitch; and how much that was.
+    """One piece, as ``clean_all`` cleans many, and what was wrong in it."""
+    return clean_all([score], pedal, drop_empty)[0]
 
-    In this order:
+
+def clean_all(scores: Sequence[Score], pedal: bool, drop_empty: bool = False) -> list[tuple[Score, dict[str, int]]]:
+    """The pieces without what is wrong in them, notes in order of onset and pitch; and how much that was in each.
+
+    A piece's result does not depend on the others, but together small ones take less time. In this order:
 
     - ``pedal``: where the argument is true, notes of a pitched track that end while its sustain pedal (controller 64,
       from 64 on) is down are lengthened until it is released (at the track's last event if never), or until their own
@@ -50,28 +56,30 @@ def clean(score: Score, pedal: bool, drop_empty: bool = False) -> tuple[Score, d
     Controllers are dropped as well: what the pedal does is in the notes, or not wanted. An empty piece stays empty.
 
     Returns:
-        A new piece, and the number of each of these, 0 included.
+        New pieces, each with the number of each of these, 0 included.
     """
-    counts = dict.fromkeys(COUNTS, 0)
-    lines = [columns_of(track) for track in score.tracks]
+    told = [dict.fromkeys(COUNTS, 0) for _ in scores]
+    tracks = [(place, track) for place, score in enumerate(scores) for track in score.tracks]
+    lines = [columns_of(track) for _, track in tracks]
     if pedal:
-        for track, line in zip(score.tracks, lines, strict=True):
+        for (place, track), line in zip(tracks, lines, strict=True):
             if not track.is_drum and len(line.onset) and len(track.controls):
                 line.length, lengthened = _sustained(line, track)
-                counts["pedal"] += lengthened
-    tidy = Score(score.ticks_per_quarter)
-    for track, line in zip(score.tracks, _tidy(lines, counts), strict=True):
+                told[place]["pedal"] += lengthened
+    cleaned = [Score(score.ticks_per_quarter) for score in scores]
+    for (place, track), line in zip(tracks, _tidy(lines, [place for place, _ in tracks], told), strict=True):
         if drop_empty and not len(line.onset):
-            counts["empty_tracks"] += 1
+            told[place]["empty_tracks"] += 1
             continue
         kept = Track(track.name, track.program, track.is_drum)
         kept.notes = line.notes()
-        tidy.tracks.append(kept)
-    tidy.tempos = _tempos(score, counts)
-    tidy.time_signatures = _time_signatures(score, counts)
-    tidy.key_signatures = _key_signatures(score, counts)
-    tidy.markers = score.markers.copy()
-    return tidy, counts
+        cleaned[place].tracks.append(kept)
+    for score, tidy, counts in zip(scores, cleaned, told, strict=True):
+        tidy.tempos = _tempos(score, counts)
+        tidy.time_signatures = _time_signatures(score, counts)
+        tidy.key_signatures = _key_signatures(score, counts)
+        tidy.markers = score.markers.copy()
+    return list(zip(cleaned, told, strict=True))
 
 
 def _sustained(line: Columns, track: Track) -> tuple[NDArray[np.int32], int]:
@@ -101,34 +109,40 @@ def _sustained(line: Columns, track: Track) -> tuple[NDArray[np.int32], int]:
     return (heard - onsets).astype(np.int32), int((heard != ends).sum())
 
 
-def _tidy(lines: list[Columns], counts: dict[str, int]) -> list[Columns]:
-    """The notes that stay, track by track, in order of onset and pitch."""
+def _tidy(lines: list[Columns], owners: list[int], told: list[dict[str, int]]) -> list[Columns]:
+    """The notes that stay, track by track, in order of onset and pitch; what goes is counted for each track's owner."""
     if not lines:
         return []
     notes = joined(lines)
     track = np.repeat(np.arange(len(lines)), [len(line.onset) for line in lines])
+    piece = np.array(owners)
+
+    def count(what: str, tracks: NDArray[np.int64]) -> None:
+        if len(tracks):
+            for place, number in enumerate(np.bincount(piece[tracks], minlength=len(told)).tolist()):
+                told[place][what] += number
+
     heard = (notes.pitch >= 0) & (notes.velocity >= 1) & (notes.onset >= 0)
     kept = heard & (notes.length > 0)
-    counts["out_of_range"] = int(len(heard) - np.count_nonzero(heard))
-    counts["zero_length"] = int(np.count_nonzero(heard) - np.count_nonzero(kept))
+    count("out_of_range", track[~heard])
+    count("zero_length", track[heard & ~kept])
     # one after the other: the notes of one pitch of one track, in order of onset, the longest first
-    voice = track * 128 + notes.pitch
-    order = np.lexsort((-notes.length, notes.onset, voice))
-    order = order[kept[order]]
-    notes, voice = notes[order], voice[order]
+    notes, track = notes[kept], track[kept]
+    order = np.lexsort((-notes.length, (track << 39) + (notes.pitch.astype(np.int64) << 32) + notes.onset))
+    notes, voice = notes[order], (track * 128 + notes.pitch)[order]
     same = np.append(voice[1:] == voice[:-1], False)[: len(voice)]
     room = np.append(notes.onset[1:], 0)[: len(voice)] - notes.onset
     kept = np.append(True, ~(same & (room == 0)))[: len(voice)]
-    counts["duplicates"] = int(len(voice) - np.count_nonzero(kept))
+    count("duplicates", voice[~kept] // 128)
     notes, voice = notes[kept], voice[kept]
     same, room = voice[1:] == voice[:-1], np.diff(notes.onset)
     cut = same & (notes.length[:-1] > room)
-    counts["cut"] = int(np.count_nonzero(cut))
+    count("cut", voice[:-1][cut] // 128)
     notes.length[:-1][cut] = room[cut]
     track = voice // 128
-    order = np.lexsort((notes.pitch, notes.onset, track))
-    notes, ends = notes[order], np.searchsorted(track, np.arange(len(lines) + 1))
-    return [notes[slice(*piece)] for piece in pairwise(ends)]
+    order = np.argsort((track << 39) + (notes.onset.astype(np.int64) << 7) + notes.pitch)
+    notes, ends = notes[order], np.searchsorted(track, np.arange(len(lines) + 1)).tolist()
+    return [notes[begin:end] for begin, end in pairwise(ends)]
 
 
 def _tempos(score: Score, counts: dict[str, int]) -> Tempos:

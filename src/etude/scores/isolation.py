@@ -83,6 +83,46 @@ def isolated(work: Callable[[Any], Any], items: Sequence[Any], seconds: float, m
             child.stop()
 
 
+def isolated_groups(
+    work: Callable[[Any], Sequence[Any]], groups: Sequence[Sequence[Any]], seconds: float, memory: int
+) -> Iterator[Any]:
+    """The results of ``work(group)`` for each group of items, one an item, in their order; see ``isolated``.
+
+    A group that is lost is taken again item by item, each as a group of its own: so a loss costs one item, and small
+    items share what it costs to isolate them. ``work`` itself sees to exceptions, with ``attempted``.
+
+    Args:
+        work: takes a group and returns as many results.
+        groups: lists of items that do not take long.
+        seconds: the deadline of one group.
+        memory: as in ``isolated``.
+    """
+    for group, results in zip(groups, isolated(work, groups, seconds, memory), strict=True):
+        if not isinstance(results, Lost):
+            yield from results
+        elif len(group) == 1:
+            yield results
+        else:
+            for alone in isolated(work, [[item] for item in group], seconds, memory):
+                yield alone if isinstance(alone, Lost) else alone[0]
+
+
+def attempted(work: Callable[[Any], Any], item: Any) -> Any:
+    """``work(item)``, or a ``Lost`` with the reason that its exception gives.
+
+    Raises:
+        MemoryError: which says nothing about the item, but about the process.
+    """
+    try:
+        return work(item)
+    except EtudeError as error:
+        return Lost(str(error))
+    except MemoryError:
+        raise
+    except BaseException as error:  # SystemExit as well: no exception may leave the process
+        return Lost(f"cannot be read ({_plain(error)})")
+
+
 class _Child:
     """A process that works through some items, as its parent sees it."""
 
@@ -208,13 +248,11 @@ def _attempt(work: Callable[[Any], Any], item: Any) -> tuple[Any, bytes]:
     """The answer for an item, and that pickled."""
     answer: Any
     try:
-        answer = work(item)
+        answer = attempted(work, item)
         return answer, pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
-    except EtudeError as error:
-        answer = Lost(str(error))
     except MemoryError:
         answer = _Suspect("it takes too much memory to read")
-    except BaseException as error:  # SystemExit as well: no exception may leave the process
+    except BaseException as error:  # it cannot be pickled
         answer = Lost(f"cannot be read ({_plain(error)})")
     return answer, pickle.dumps(answer)
 

@@ -13,7 +13,7 @@ from etude.settings import Ingest, Reading
 def too_large(path: Path, max_bytes: int) -> str | None:
     """Why a file is not even opened: its size on disk, or unpacked, in bytes. ``None`` if it is small enough."""
     size = path.stat().st_size
-    if size <= max_bytes and zipfile.is_zipfile(path):
+    if size <= max_bytes and path.suffix.lower() == ".mxl":
         with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     return f"{size} bytes, more than ingest.max_bytes = {max_bytes}" if size > max_bytes else None

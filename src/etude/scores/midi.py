@@ -59,8 +59,9 @@ def read_midi(path: Path, part: str | None, reading: Reading) -> tuple[Score, di
 
         score.tempos.append(Tempo(0, PERFORMANCE))
         score.time_signatures.append(TimeSignature(0, 4, 4))
-    keys = source.key_signatures.numpy()
-    score.key_signatures = KeySignatures.from_numpy(rounded(grid(keys["time"])), keys["key"], keys["tonality"])
+    if len(source.key_signatures):
+        keys = source.key_signatures.numpy()
+        score.key_signatures = KeySignatures.from_numpy(rounded(grid(keys["time"])), keys["key"], keys["tonality"])
     others, moved = fill(score, source.tracks, grid, [], reading)
     return score, facts(score, len(source.tempos) > 0, others, rounded=moved)
 
@@ -171,6 +172,8 @@ def _placed(tracks: Sequence[Track], grid: Grid, velocity: int | None) -> tuple[
 
 def _tempos(source: Score, grid: Grid, reading: Reading) -> Tempos:
     """The file's tempos, from the first on; before it, and where there is none, the reading's."""
+    if len(source.tempos) == 1 and source.tempos[0].time == 0:  # nearly all pieces
+        return source.tempos.copy()
     columns = source.tempos.numpy()
     order = np.argsort(columns["time"], kind="stable")
     times, lengths = rounded(grid(columns["time"][order])), columns["mspq"][order]
@@ -185,6 +188,8 @@ def _tempos(source: Score, grid: Grid, reading: Reading) -> Tempos:
 
 def _time_signatures(source: Score, grid: Grid) -> TimeSignatures:
     """The file's time signatures; 4/4 before the first."""
+    if len(source.time_signatures) == 1 and source.time_signatures[0].time == 0:  # nearly all pieces
+        return source.time_signatures.copy()
     columns = source.time_signatures.numpy()
     signs = TimeSignatures.from_numpy(rounded(grid(columns["time"])), columns["numerator"], columns["denominator"])
     if not len(signs) or signs[0].time > 0:

@@ -1,6 +1,5 @@
 """Stage augment: transposed and stretched copies of the train pieces, each with its origin."""
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from etude.augmentation import Copy, alter, copies, ranges
 from etude.outputs import whole, write_json
-from etude.pieces import Pieces, write_pieces, write_shard
+from etude.pieces import Pieces, gather_shards, write_shard
 from etude.provenance import built_from, dealt, ingested, key_of
 from etude.session import Session
 from etude.settings import Augment, Settings
@@ -38,13 +37,6 @@ def copy_shard(task: Mapping[str, Any], folder: Path) -> None:
     write_shard(folder / "pieces.zip", made())
 
 
-def _gather(folders: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-    for folder in folders:
-        with zipfile.ZipFile(folder / "pieces.zip") as archive:
-            for name in archive.namelist():
-                yield name.removesuffix(".mid"), archive.read(name)
-
-
 def run(settings: Settings, session: Session) -> None:
     """Read data/ingest and data/split, write data/augment."""
     source, ingest = ingested(settings, session)
@@ -55,9 +47,10 @@ def run(settings: Settings, session: Session) -> None:
         "settings": built_from(settings, "augment"),
         "copies": [copy.as_dict() for copy in planned],
     }
-    tasks = [{"pieces": source, "copies": part, "metrical": metrical} for part in cut(planned)]
-    if settings.augment.at == "load":
-        tasks = []
+    parts = cut(planned) if settings.augment.at == "disk" else []
+    tasks = [
+        {"pieces": source.only(copy.origin for copy in part), "copies": part, "metrical": metrical} for part in parts
+    ]
     decides = {"copies": listed["copies"], "metrical": metrical, "pieces": ingest["shards"]}
     shards = Shards(session, "augment", key_of(decides, CODE), "etude augment")
     with shards.gathered():
@@ -65,7 +58,9 @@ def run(settings: Settings, session: Session) -> None:
         shards.complete()
         with whole(session.write("data/augment")) as part:
             part.mkdir()
-            listed["shards"] = write_pieces(part, _gather(folders)) if tasks else []
+            made = [folder / "pieces.zip" for folder in folders]
+            names = [[copy.id for copy in copies] for copies in parts]
+            listed["shards"] = gather_shards(part, zip(made, names, strict=True))
             write_json(part / "manifest.json", listed)
         later = "" if tasks else ", which training makes when it draws them"
         print(f"augment: {len(planned)} copies of {len(train)} pieces{later}")

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from symusic.core import ScoreTick as Score
 
 from etude import scores
 from etude.errors import EtudeError
-from etude.metrics.duplicates import Fingerprint, find_duplicates, fingerprint
+from etude.metrics.duplicates import Fingerprint, find_duplicates, fingerprints
 from etude.outputs import digest, digest_of, whole, write_json
-from etude.pieces import write_pieces, write_shard
+from etude.pieces import gather_shards, write_shard
 from etude.provenance import built_from, key_of, upstream
-from etude.scores.cleaning import clean
-from etude.scores.isolation import Lost, isolated
+from etude.scores.cleaning import clean_all
+from etude.scores.isolation import Lost, attempted, isolated_groups
 from etude.scores.limits import bars, refusal, too_large
 from etude.scores.reading import opening
 from etude.session import Session
@@ -25,6 +24,7 @@ from etude.shards import Shards, cut
 from etude.stages import main
 
 CODE = ("scores", "pieces.py", "metrics/duplicates.py", "stages/ingest.py")
+GROUP, GROUP_BYTES = 64, 1 << 16  # MIDI files that are read together at most
 ALIKE = {
     "exact": "the same notes as {}, which is kept",
     "transposed": "the same notes as {}, which is kept, in another key or at another speed",
@@ -32,40 +32,76 @@ ALIKE = {
 }
 
 
-def ingest_file(
-    path: Path, part: str | None, reading: Reading, limits: Ingest
-) -> tuple[bytes, dict[str, Any], Fingerprint]:
-    """Read and clean one piece.
+def ingest_files(
+    entries: Sequence[Mapping[str, Any]], files: Path, reading: Reading, limits: Ingest
+) -> list[tuple[bytes, dict[str, Any], Fingerprint] | Lost]:
+    """Read and clean pieces, together, as small ones then take half the time.
+
+    Args:
+        entries: of the manifest of the stage download.
+        files: its folder.
+        reading: how files are read.
+        limits: what is refused.
 
     Returns:
-        The MIDI file's bytes, what there is to know about the piece, and by what its duplicates are found.
-
-    Raises:
-        EtudeError: with the reason for which the piece is refused.
+        Of each piece the MIDI file's bytes, what there is to know about it, and by what its duplicates are found; or
+        the reason for which it is refused. It does not depend on the other pieces.
     """
-    reason = too_large(path, limits.max_bytes)
-    if reason is None:
-        piece, info = scores.read(path, part, reading)
-        reason = refusal(piece, limits, reading)
-    if reason is None:
-        piece, count = clean(piece, limits.pedal, drop_empty=reading.voices is None)
-        reason = refusal(piece, limits, reading)
-    if reason is not None:
-        raise EtudeError(reason)
-    info |= opening(piece)  # cleaned, where the file's own was absurd
-    info |= {"notes": piece.note_num(), "bars": bars(piece), "tracks": tracks(piece), "cleaned": count}
-    return piece.dumps_midi(), info, fingerprint(piece)
+
+    def bounded(piece: Score) -> Score:
+        if (reason := refusal(piece, limits, reading)) is not None:
+            raise EtudeError(reason)
+        return piece
+
+    def known(entry: Mapping[str, Any]) -> tuple[Score, dict[str, Any]]:
+        path = files / entry["file"]
+        if (reason := too_large(path, limits.max_bytes)) is not None:
+            raise EtudeError(reason)
+        piece, info = scores.read(path, entry["part"], reading)
+        return bounded(piece), info
+
+    results = [attempted(known, entry) for entry in entries]
+    read = [place for place, result in enumerate(results) if not isinstance(result, Lost)]
+    cleaned = clean_all([results[place][0] for place in read], limits.pedal, drop_empty=reading.voices is None)
+    for place, (piece, count) in zip(read, cleaned, strict=True):
+        info = results[place][1]
+        results[place] = attempted(bounded, piece)
+        if not isinstance(results[place], Lost):
+            info |= opening(piece)  # cleaned, where the file's own was absurd
+            info |= {"notes": piece.note_num(), "bars": bars(piece), "tracks": tracks(piece), "cleaned": count}
+            results[place] = piece, info
+    kept = [place for place in read if not isinstance(results[place], Lost)]
+    for place, mark in zip(kept, fingerprints([results[place][0] for place in kept]), strict=True):
+        piece, info = results[place]
+        results[place] = piece.dumps_midi(), info, mark
+    return results
 
 
 def tracks(piece: Score) -> list[dict[str, Any]]:
     """Name, program (-1: drums), notes, lowest and highest pitch of each track; in a silent one low is above high."""
     found = []
     for track in piece.tracks:
-        pitches = track.notes.numpy()["pitch"]
-        low, high = int(pitches.min(initial=127)), int(pitches.max(initial=0))
+        pitches = track.notes.numpy()["pitch"].tobytes()  # of 0 to 127: a byte each
+        low, high = min(pitches, default=127), max(pitches, default=0)
         entry = {"name": track.name, "program": -1 if track.is_drum else track.program, "notes": len(pitches)}
         found.append({**entry, "low": low, "high": high})
     return found
+
+
+def grouped(entries: Sequence[Mapping[str, Any]], files: Path) -> Iterator[list[Mapping[str, Any]]]:
+    """The entries in their order, small MIDI files that follow each other together, others each alone."""
+    group: list[Mapping[str, Any]] = []
+    size = 0
+    for entry in entries:
+        path = files / entry["file"]
+        own = path.stat().st_size if scores.is_midi(path) else GROUP_BYTES
+        if group and (len(group) == GROUP or size + own > GROUP_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(entry)
+        size += own
+    if group:
+        yield group
 
 
 def read_shard(task: Mapping[str, Any], folder: Path) -> None:
@@ -87,10 +123,11 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
     scores.prepare(task["files"] / entry["file"] for entry in sound)
     limits: Ingest = task["limits"]
 
-    def work(entry: Mapping[str, Any]) -> Any:
-        return ingest_file(task["files"] / entry["file"], entry["part"], task["reading"], limits)
+    def work(group: Sequence[Mapping[str, Any]]) -> Any:
+        return ingest_files(group, task["files"], task["reading"], limits)
 
-    read = zip(sound, isolated(work, sound, limits.seconds, limits.max_memory), strict=True)
+    groups = list(grouped(sound, task["files"]))
+    read = zip(sound, isolated_groups(work, groups, limits.seconds, limits.max_memory), strict=True)
     told: list[dict[str, Any]] = []
     marks: dict[str, Fingerprint] = {}
 
@@ -116,16 +153,19 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
 
 def gather(
     folders: Sequence[Path], near: float
-) -> tuple[list[dict[str, Any]], list[dict[str, str]], Iterator[tuple[str, bytes]]]:
-    """What is kept and what is refused of all shards, duplicates found, and the kept pieces' MIDI files.
+) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[tuple[Path, list[str]]]]:
+    """What is kept and what is refused of all shards, duplicates found; and their archives, with the ids in each.
 
     Of duplicates the one with a title is kept, else the first by id; it names the others as its ``twins``, which its
     family needs to know. Pieces of a published split all stay; the audit of the split says what they share.
     """
     told: list[dict[str, Any]] = []
     marks: dict[str, Fingerprint] = {}
+    archives = []
     for folder in folders:
-        told += json.loads((folder / "told.json").read_text(encoding="utf-8"))
+        part = json.loads((folder / "told.json").read_text(encoding="utf-8"))
+        archives.append((folder / "pieces.zip", [entry["id"] for entry in part if "reason" not in entry]))
+        told += part
         marks |= pickle.loads((folder / "marks.pickle").read_bytes())
     told.sort(key=lambda entry: entry["id"])
     read = [entry for entry in told if "reason" not in entry]
@@ -141,17 +181,7 @@ def gather(
         {"source": entry["source"], "reason": _said(*twins[entry["id"]])} for entry in read if entry["id"] in twins
     ]
     refused.sort(key=lambda entry: (entry["source"], entry["reason"]))
-    kept = [entry for entry in read if entry["id"] not in twins]
-
-    def midi() -> Iterator[tuple[str, bytes]]:
-        names = {entry["id"] for entry in kept}
-        for folder in folders:
-            with zipfile.ZipFile(folder / "pieces.zip") as archive:
-                for name in archive.namelist():
-                    if (piece := name.removesuffix(".mid")) in names:
-                        yield piece, archive.read(name)
-
-    return kept, refused, midi()
+    return [entry for entry in read if entry["id"] not in twins], refused, archives
 
 
 def _said(kept: str, kind: str, similarity: float) -> str:
@@ -168,14 +198,14 @@ def run(settings: Settings, session: Session) -> None:
     decides = {"reading": settings.dataset["reading"], "ingest": used["ingest"], "pieces": digest_of(entries)}
     shards = Shards(session, "ingest", key_of(decides, CODE), "etude ingest")
     with shards.gathered():
-        kept, refused, midi = gather(shards.map(read_shard, tasks), limits.near)
+        kept, refused, archives = gather(shards.map(read_shard, tasks), limits.near)
         shards.complete()
         if not kept:
             reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in refused[:3])
             raise EtudeError(f"ingest refused all {len(refused)} pieces. The first reasons: {reasons}")
         with whole(session.write("data/ingest")) as part:
             part.mkdir()
-            listed = write_pieces(part, midi)
+            listed = gather_shards(part, archives, {entry["id"] for entry in kept})
             write_json(part / "manifest.json", {"settings": used, "pieces": kept, "shards": listed, "refused": refused})
         print(f"ingest: {len(kept)} pieces, {len(refused)} refused")
 

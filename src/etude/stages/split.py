@@ -351,7 +351,8 @@ def look_shard(task: Mapping[str, Any], folder: Path) -> None:
 def run(settings: Settings, session: Session) -> None:
     """Read data/ingest, write data/split."""
     source, ingest = ingested(settings, session)
-    tasks = [{"pieces": source, "names": names, "settings": settings} for names in cut(list(source.entries))]
+    parts = cut(list(source.entries))
+    tasks = [{"pieces": source.only(names), "names": names, "settings": settings} for names in parts]
     used = built_from(settings, "split")
     decides = {"settings": used, "pieces": digest_of(ingest["pieces"]), "shards": ingest["shards"]}
     shards = Shards(session, "split", key_of(decides, CODE), "etude split")

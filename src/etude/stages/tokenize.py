@@ -135,7 +135,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
     source, ingest = ingested(settings, session)
     sides = dealt(settings, session, source)
     folder, augment = upstream(settings, session, "augment")
-    copies = [Copy(**{key: value for key, value in copy.items() if key != "id"}) for copy in augment["copies"]]
+    copies = [Copy.of(entry) for entry in augment["copies"]]
     if foreign := sorted({copy.origin for copy in copies} - {*sides["train"]}):
         raise EtudeError(
             f"data/augment holds copies of {foreign[0]}, which data/split does not deal to train. "
@@ -148,7 +148,10 @@ def run(settings: Settings, session: Session, name: str) -> None:
     load = settings.augment.at == "load"
     augmented = source if load else Pieces(folder, augment, "copies", "etude augment")
     common = {"values": values, "name": section, "load": load, "metrical": settings.reading.metrical}
-    train = [{**common, "pieces": augmented, "copies": part} for part in cut(copies)]
+    train = [
+        {**common, "pieces": augmented.only(copy.origin if load else copy.id for copy in part), "copies": part}
+        for part in cut(copies)
+    ]
     decides = {"values": values, "voices": settings.dataset["reading"]["voices"], "load": load, "sides": sides}
     made_of = {"ingest": ingest["shards"], "augment": augment["shards"], "copies": augment["copies"]}
     shards = Shards(
@@ -160,7 +163,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
         representation = representation_of({**common, **ready})
         encoded = {"train": shards.map(encode_train, [{**task, **ready, "keep": not load} for task in train], "train")}
         for side in ("valid", "test"):
-            tasks = [{**common, **ready, "pieces": source, "names": part} for part in cut(sides[side])]
+            tasks = [{**common, **ready, "pieces": source.only(part), "names": part} for part in cut(sides[side])]
             encoded[side] = shards.map(encode_held_out, tasks, side)
         shards.complete()
         told = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etude.errors import EtudeError
-from etude.outputs import digest, digest_of, read_json, whole, write_json, write_text
+from etude.outputs import digest, digest_of, encoded, read_json, whole, write_json, write_text
 
 
 def test_a_fault_midway_leaves_what_stood_there_and_nothing_else(tmp_path: Path) -> None:
@@ -47,6 +47,9 @@ def test_what_is_written_as_json_is_read_again(given: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_json(Path(folder, "a"), given)
         assert read_json(Path(folder, "a"), "") == given
+        write_json(Path(folder, "b"), {"key": given})
+        write_json(Path(folder, "c"), {"key": encoded(given)})
+        assert digest(Path(folder, "b")) == digest(Path(folder, "c"))
 
 
 def test_keys_and_the_entries_of_a_list_have_a_line_each(tmp_path: Path) -> None:

@@ -49,6 +49,15 @@ def write_text(path: Path, text: str) -> None:
         part.write_bytes(text.encode())
 
 
+class Encoded(str):
+    """The value of a key that is JSON already: see ``encoded``."""
+
+
+def encoded(value: Any) -> Encoded:
+    """The text that ``write_json`` writes for the value of a key, whose place it may take."""
+    return Encoded(_lines(value, "\n "))
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as JSON with sorted keys, so that equal values give equal bytes.
 
@@ -59,6 +68,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def _lines(value: Any, begin: str) -> str:
     """``value`` as JSON; ``begin`` is what its last line begins with."""
+    if isinstance(value, Encoded):
+        return value
     if isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
         entries = [f"{ENCODER.encode(key)}: {_lines(value[key], begin + ' ')}" for key in sorted(value)]
     elif isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):

@@ -66,13 +66,16 @@ class Shards:
             yield
             shutil.rmtree(self.place, ignore_errors=True)
 
-    def map(self, work: Work, tasks: Sequence[Any], name: str = "shard") -> list[Path]:
+    def map(
+        self, work: Work, tasks: Sequence[Any], name: str = "shard", meanwhile: Callable[[], None] | None = None
+    ) -> list[Path]:
         """The folders that ``work(task, folder)`` fills, in the order of ``tasks``; what is there already stays.
 
         Args:
             work: a function of a module, as other processes import it. It must depend on its task alone.
             tasks: one a shard; they are pickled.
             name: of this map, where a stage has several.
+            meanwhile: what this process does while others work, but not where it works on one shard alone.
 
         Raises:
             EtudeError: a task failed; the shards that were finished stay for the next run.
@@ -93,7 +96,12 @@ class Shards:
         for torn in self.place.glob(f".{name}-*.part"):
             shutil.rmtree(torn, ignore_errors=True)
         with self._watched(folders, name), _engine(self.session, len(todo)):
-            joblib.Parallel()(joblib.delayed(_finish)(work, tasks[number], folders[number]) for number in todo)
+            given = (joblib.delayed(_finish)(work, tasks[number], folders[number]) for number in todo)
+            ending = joblib.Parallel(return_as="generator_unordered")(given)
+            if meanwhile is not None:
+                meanwhile()
+            for _ in ending:
+                pass
         return folders
 
     def once(self, work: Callable[[Path], None], name: str) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from etude.augmentation import Copy, alter, copies, ranges
-from etude.outputs import whole, write_json
+from etude.outputs import encoded, whole, write_json
 from etude.pieces import Pieces, gather_shards, write_shard
 from etude.provenance import built_from, dealt, ingested, key_of
 from etude.session import Session
@@ -43,18 +43,19 @@ def run(settings: Settings, session: Session) -> None:
     train = dealt(settings, session, source)["train"]
     planned = plan([source.entries[name] for name in train], settings.augment)
     metrical = settings.reading.metrical
-    listed: dict[str, Any] = {
-        "settings": built_from(settings, "augment"),
-        "copies": [copy.as_dict() for copy in planned],
-    }
+    listed: dict[str, Any] = {"settings": built_from(settings, "augment")}
     parts = cut(planned) if settings.augment.at == "disk" else []
     tasks = [
         {"pieces": source.only(copy.origin for copy in part), "copies": part, "metrical": metrical} for part in parts
     ]
-    decides = {"copies": listed["copies"], "metrical": metrical, "pieces": ingest["shards"]}
+    decides = {"settings": listed["settings"], "train": train, "pieces": ingest["shards"]}
     shards = Shards(session, "augment", key_of(decides, CODE), "etude augment")
+
+    def tell() -> None:
+        listed["copies"] = encoded([copy.as_dict() for copy in planned])
+
     with shards.gathered():
-        folders = shards.map(copy_shard, tasks)
+        folders = shards.map(copy_shard, tasks, meanwhile=tell)
         shards.complete()
         with whole(session.write("data/augment")) as part:
             part.mkdir()

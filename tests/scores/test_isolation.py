@@ -20,10 +20,12 @@ from etude.scores import isolation
 from etude.scores.isolation import LIFE, Lost, attempted, isolated, isolated_groups
 
 MEMORY = 1 << 30
+SHORT = 2.0  # seconds of a deadline that some item is to miss, and that the others keep on a starved machine
+LATE = f"not read after ingest.seconds = {SHORT:g}"
 MISSING = "cannot be read (FileNotFoundError: [Errno 2] No such file or directory: 'place')"
 
 
-def run(jobs: list[Callable[[], Any]], seconds: float = 5.0) -> list[Any]:
+def run(jobs: list[Callable[[], Any]], seconds: float = 60.0) -> list[Any]:
     results = isolated(lambda job: job(), jobs, seconds, MEMORY)
     return [result.reason if isinstance(result, Lost) else result for result in results]
 
@@ -47,8 +49,8 @@ def swell() -> list[bytes]:
 @pytest.mark.parametrize(
     ("work", "reason"),
     [
-        (lambda: time.sleep(60), "not read after ingest.seconds = 0.2"),
-        (lambda: ctypes.CDLL(None).pause(), "not read after ingest.seconds = 0.2"),  # C code that keeps the lock
+        (lambda: time.sleep(60), LATE),
+        (lambda: ctypes.CDLL(None).pause(), LATE),  # C code that keeps the lock
         (lambda: os._exit(0), "the process that read it crashed (it ended by itself)"),
         (lambda: os.kill(os.getpid(), signal.SIGSEGV), "the process that read it crashed (SIGSEGV)"),
         (swell, "it takes too much memory to read"),
@@ -62,7 +64,8 @@ def swell() -> list[bytes]:
 )  # fmt: skip
 def test_a_loss_costs_its_own_item(work: Callable[[], Any], reason: str) -> None:
     before = children()
-    assert run([lambda: 1, work, lambda: 2], seconds=0.2) == [1, reason, 2]
+    seconds = SHORT if reason == LATE else 60.0
+    assert run([lambda: 1, work, lambda: 2], seconds) == [1, reason, 2]
     assert children() == before
 
 
@@ -74,7 +77,7 @@ def test_a_thousand_items_with_losses_between_come_in_order() -> None:
             raise MemoryError
         return place
 
-    results = list(isolated(work, range(1000), 5, MEMORY))
+    results = list(isolated(work, range(1000), 60, MEMORY))
     lost = [place for place, result in enumerate(results) if isinstance(result, Lost)]
     assert lost == [place for place in range(1000) if place % 250 in (40, 90)]
     assert all(result == place for place, result in enumerate(results) if place not in lost)
@@ -91,7 +94,7 @@ def test_a_crash_and_memory_are_tried_again_in_a_fresh_process() -> None:
             raise MemoryError
         return item, len(seen)
 
-    assert list(isolated(work, range(8), 5, MEMORY)) == [
+    assert list(isolated(work, range(8), 60, MEMORY)) == [
         (0, 1), (1, 2), (2, 3), (3, 1), (4, 2), (5, 1), (6, 2), (7, 3)
     ]  # fmt: skip
 
@@ -109,31 +112,31 @@ def test_a_loss_in_a_group_costs_its_own_item() -> None:
         return place
 
     groups = [[0, 1, 2], [3, 4], [5, 6, 7, 8], [9]]
-    results = list(isolated_groups(lambda group: [attempted(work, item) for item in group], groups, 0.3, MEMORY))
+    results = list(isolated_groups(lambda group: [attempted(work, item) for item in group], groups, SHORT, MEMORY))
     lost = {place: result.reason for place, result in enumerate(results) if isinstance(result, Lost)}
     assert [result for result in results if not isinstance(result, Lost)] == [0, 2, 3, 5, 8, 9]
     assert lost == {
         1: "this is why.",
         4: "the process that read it crashed (it ended by itself)",
-        6: "not read after ingest.seconds = 0.3",
+        6: LATE,
         7: "it takes too much memory to read",
     }
 
 
 def test_a_process_is_replaced_after_its_life() -> None:
-    processes = list(isolated(lambda _: os.getpid(), range(2 * LIFE + 1), 5, MEMORY))
+    processes = list(isolated(lambda _: os.getpid(), range(2 * LIFE + 1), 60, MEMORY))
     assert [processes.count(process) for process in dict.fromkeys(processes)] == [LIFE, LIFE, 1]
 
 
 def test_results_of_ten_megabytes_and_nothing_to_do() -> None:
-    assert [len(data) for data in isolated(lambda _: bytes(10_000_000), range(3), 5, MEMORY)] == [10_000_000] * 3
-    assert list(isolated(len, [], 5, MEMORY)) == []
+    assert [len(data) for data in isolated(lambda _: bytes(10_000_000), range(3), 60, MEMORY)] == [10_000_000] * 3
+    assert list(isolated(len, [], 60, MEMORY)) == []
 
 
 def test_a_slow_reader_of_the_results_loses_nothing() -> None:
-    results = isolated(lambda item: bytes(200_000), range(3), 0.2, MEMORY)
+    results = isolated(lambda item: bytes(200_000), range(3), SHORT, MEMORY)
     assert len(next(results)) == 200_000
-    time.sleep(0.5)  # the process waits to be rid of its answer: that is no time of an item
+    time.sleep(SHORT + 0.5)  # the process waits to be rid of its answer: that is no time of an item
     assert [len(result) for result in results] == [200_000] * 2
 
 
@@ -144,12 +147,12 @@ def test_a_deadline_that_was_switched_off_is_kept_from_outside(monkeypatch: pyte
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
         time.sleep(60)
 
-    assert run([deaf, lambda: 1], seconds=0.2) == ["not read after ingest.seconds = 0.2", 1]
+    assert run([deaf, lambda: 1], SHORT) == [LATE, 1]
 
 
 def test_an_iterator_that_is_left_ends_its_process() -> None:
     before = children()
-    results = isolated(lambda item: item, range(10), 5, MEMORY)
+    results = isolated(lambda item: item, range(10), 60, MEMORY)
     assert next(results) == 0 and children() != before
     results.close()  # type: ignore[attr-defined]
     assert children() == before
@@ -157,12 +160,12 @@ def test_an_iterator_that_is_left_ends_its_process() -> None:
 
 def test_threads_and_work_that_isolates_in_its_turn() -> None:
     def nested(item: int) -> list[Any]:
-        return list(isolated(lambda other: item * other, range(3), 5, MEMORY))
+        return list(isolated(lambda other: item * other, range(3), 60, MEMORY))
 
     results: dict[int, list[Any]] = {}
 
     def serve(name: int) -> None:
-        results[name] = list(isolated(nested, range(50), 5, MEMORY))
+        results[name] = list(isolated(nested, range(50), 60, MEMORY))
 
     threads = [threading.Thread(target=serve, args=(name,)) for name in range(4)]
     for thread in threads:
@@ -177,7 +180,7 @@ def crash_on_two(item: int) -> int:
 
 
 def shard(items: list[int]) -> list[Any]:
-    return list(isolated(crash_on_two, items, 5, MEMORY))
+    return list(isolated(crash_on_two, items, 60, MEMORY))
 
 
 def test_in_workers_of_joblib() -> None:

@@ -120,7 +120,7 @@ def test_a_file_that_hangs_or_crashes_costs_itself_alone(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(scores, "read", wild)
     download(tmp_path, {f"{name}.mid": make_piece(place).dumps_midi() for place, name in enumerate("abcd")})
-    run(smoke(ingest={"seconds": 1}), Session(root=tmp_path, workers=1, progress=False))
+    run(smoke(ingest={"seconds": 2}), Session(root=tmp_path, workers=1, progress=False))
     pieces, manifest = made(tmp_path)
     assert list(pieces.entries) == ["a", "d"]
     assert [entry["source"] for entry in manifest["refused"]] == ["here/b.mid", "here/c.mid"]

@@ -64,12 +64,13 @@ def test_finished_archives_become_shards(tmp_path: Path) -> None:
     names = [["a", "b"], ["c"], [], ["d", "e"]]
     archives = []
     for number, part in enumerate(names):
-        archives.append((tmp_path / f"{number}.zip", part))
-        write_shard(archives[-1][0], ((name, make_piece(ord(name)).dumps_midi()) for name in part))
-    listed = gather_shards(tmp_path / "all", archives)
+        path = tmp_path / f"{number}.zip"
+        archives.append((path, write_shard(path, ((name, make_piece(ord(name)).dumps_midi()) for name in part))))
+    listed = gather_shards(tmp_path / "all", [(*archive, None) for archive in archives])
     assert [shard["pieces"] for shard in listed] == [2, 1, 2]
     assert digest(tmp_path / "all/pieces/00002.zip") == digest(tmp_path / "3.zip") == listed[2]["sha256"]
-    listed = gather_shards(tmp_path / "some", archives, {"b", "d", "e"})
+    staying = [["b"], [], None, None]
+    listed = gather_shards(tmp_path / "some", [(*archive, ids) for archive, ids in zip(archives, staying, strict=True)])
     assert [(shard["file"], shard["pieces"]) for shard in listed] == [("pieces/00000.zip", 1), ("pieces/00001.zip", 2)]
     pieces = Pieces(tmp_path / "some", {"pieces": [{"id": name} for name in "bde"], "shards": listed}, "pieces", "")
     assert all(pieces.score(name).tracks == make_piece(ord(name)).tracks for name in "ebd")

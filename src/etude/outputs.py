@@ -50,12 +50,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 class Encoded(str):
-    """The value of a key that is JSON already: see ``encoded``."""
+    """An entry of a list that is JSON already: see ``encoded``."""
 
 
-def encoded(value: Any) -> Encoded:
-    """The text that ``write_json`` writes for the value of a key, whose place it may take."""
-    return Encoded(_lines(value, "\n "))
+def encoded(entry: Any) -> Encoded:
+    """The line that ``write_json`` writes for an entry of a list of mappings, whose place it may take."""
+    return Encoded(ENCODER.encode(entry))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -68,12 +68,10 @@ def write_json(path: Path, value: Any) -> None:
 
 def _lines(value: Any, begin: str) -> str:
     """``value`` as JSON; ``begin`` is what its last line begins with."""
-    if isinstance(value, Encoded):
-        return value
     if isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
         entries = [f"{ENCODER.encode(key)}: {_lines(value[key], begin + ' ')}" for key in sorted(value)]
-    elif isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
-        entries = [ENCODER.encode(entry) for entry in value]
+    elif isinstance(value, list) and value and all(isinstance(entry, dict | Encoded) for entry in value):
+        entries = [entry if isinstance(entry, Encoded) else ENCODER.encode(entry) for entry in value]
     else:
         return ENCODER.encode(value)
     ends = "{}" if isinstance(value, dict) else "[]"

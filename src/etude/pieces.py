@@ -5,7 +5,7 @@ So any number of pieces are few files, and any tool opens them.
 
 import shutil
 import zipfile
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import groupby
 from pathlib import Path
@@ -21,8 +21,8 @@ FOLDER = "pieces"
 STAMP = (1980, 1, 1, 0, 0, 0)  # of every file, so that equal pieces give equal archives
 
 
-def write_shard(path: Path, pieces: Iterable[tuple[str, bytes]]) -> int:
-    """Write MIDI files, each an id and its bytes, as one archive. Returns their number."""
+def write_shard(path: Path, pieces: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
+    """Write MIDI files, each an id and its bytes, as one archive. Returns ``pieces``, their number, and ``sha256``."""
     count = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, data in pieces:
@@ -31,7 +31,7 @@ def write_shard(path: Path, pieces: Iterable[tuple[str, bytes]]) -> int:
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, data)
             count += 1
-    return count
+    return {"pieces": count, "sha256": digest(path)}
 
 
 def write_pieces(folder: Path, pieces: Iterable[tuple[str, bytes]], size: int = SIZE) -> list[dict[str, Any]]:
@@ -43,40 +43,38 @@ def write_pieces(folder: Path, pieces: Iterable[tuple[str, bytes]], size: int = 
     shards = []
     for number, part in groupby(enumerate(pieces), lambda pair: pair[0] // size):
         path = folder / FOLDER / f"{number:05d}.zip"
-        count = write_shard(path, (piece for _, piece in part))
-        shards.append({"file": f"{FOLDER}/{path.name}", "pieces": count, "sha256": digest(path)})
+        shards.append({"file": f"{FOLDER}/{path.name}", **write_shard(path, (piece for _, piece in part))})
     return shards
 
 
 def gather_shards(
-    folder: Path, archives: Iterable[tuple[Path, Sequence[str]]], kept: Container[str] | None = None
+    folder: Path, archives: Iterable[tuple[Path, Mapping[str, Any], Sequence[str] | None]]
 ) -> list[dict[str, Any]]:
     """Take over finished archives as the shards below ``folder``; the files themselves, where they stay as they are.
 
     Args:
         folder: where ``pieces/`` will be.
-        archives: each with the ids of its pieces, in their order.
-        kept: the pieces that are to stay; ``None`` for all.
+        archives: each with what ``write_shard`` returned of it and, where not all its pieces stay, the ids of those
+            that do, in their order.
 
     Returns:
         What ``write_pieces`` returns. An archive of which nothing stays is no shard.
     """
     shards: list[dict[str, Any]] = []
-    for archive, names in archives:
-        staying = names if kept is None else [name for name in names if name in kept]
-        if not staying:
+    for archive, facts, staying in archives:
+        if not (facts["pieces"] if staying is None else staying):
             continue
         path = folder / FOLDER / f"{len(shards):05d}.zip"
         path.parent.mkdir(parents=True, exist_ok=True)
-        if len(staying) < len(names):
+        if staying is not None:
             with zipfile.ZipFile(archive) as source:
-                write_shard(path, ((name, source.read(f"{name}.mid")) for name in staying))
+                facts = write_shard(path, ((name, source.read(f"{name}.mid")) for name in staying))
         else:
             try:
                 path.hardlink_to(archive)
             except OSError:  # a file system without links
                 shutil.copyfile(archive, path)
-        shards.append({"file": f"{FOLDER}/{path.name}", "pieces": len(staying), "sha256": digest(path)})
+        shards.append({"file": f"{FOLDER}/{path.name}", **facts})
     return shards
 
 

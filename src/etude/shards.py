@@ -25,9 +25,9 @@ Work = Callable[[Any, Path], None]  # takes a task, fills a folder
 LARGE, SMALL, AIM = 1000, 20, 16  # pieces of a shard at most, at least; and the shards of a small set
 
 
-def cut(items: Sequence[T]) -> list[list[T]]:
-    """Items in shards of one size, the last apart, which depends on their number alone: 1,000, fewer for small sets."""
-    size = min(LARGE, max(SMALL, -(-len(items) // AIM)))
+def cut(items: Sequence[T], large: int = LARGE) -> list[list[T]]:
+    """Items in shards of one size, the last apart, which depends on their number alone: ``large``, less for few."""
+    size = min(large, max(SMALL, -(-len(items) // AIM)))
     return [list(items[begin : begin + size]) for begin in range(0, len(items), size)]
 
 
@@ -66,16 +66,13 @@ class Shards:
             yield
             shutil.rmtree(self.place, ignore_errors=True)
 
-    def map(
-        self, work: Work, tasks: Sequence[Any], name: str = "shard", meanwhile: Callable[[], None] | None = None
-    ) -> list[Path]:
+    def map(self, work: Work, tasks: Sequence[Any], name: str = "shard") -> list[Path]:
         """The folders that ``work(task, folder)`` fills, in the order of ``tasks``; what is there already stays.
 
         Args:
             work: a function of a module, as other processes import it. It must depend on its task alone.
             tasks: one a shard; they are pickled.
             name: of this map, where a stage has several.
-            meanwhile: what this process does while others work, but not where it works on one shard alone.
 
         Raises:
             EtudeError: a task failed; the shards that were finished stay for the next run.
@@ -97,10 +94,7 @@ class Shards:
             shutil.rmtree(torn, ignore_errors=True)
         with self._watched(folders, name), _engine(self.session, len(todo)):
             given = (joblib.delayed(_finish)(work, tasks[number], folders[number]) for number in todo)
-            ending = joblib.Parallel(return_as="generator_unordered")(given)
-            if meanwhile is not None:
-                meanwhile()
-            for _ in ending:
+            for _ in joblib.Parallel(return_as="generator_unordered")(given):
                 pass
         return folders
 

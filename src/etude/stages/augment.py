@@ -1,12 +1,11 @@
 """Stage augment: transposed and stretched copies of the train pieces, each with its origin."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from etude.augmentation import Copy, alter, copies, ranges
-from etude.outputs import encoded, whole, write_json
+from etude.augmentation import alter, copies, ranges
+from etude.outputs import Encoded, encoded, read_json, whole, write_json, write_text
 from etude.pieces import Pieces, gather_shards, write_shard
 from etude.provenance import built_from, dealt, ingested, key_of
 from etude.session import Session
@@ -15,56 +14,53 @@ from etude.shards import Shards, cut
 from etude.stages import main
 
 CODE = ("augmentation.py", "pieces.py", "stages/augment.py")
-
-
-def plan(train: Sequence[Mapping[str, Any]], settings: Augment) -> list[Copy]:
-    """All copies of the train pieces, given as ingest's manifest has them, in order of their ids."""
-    limits = ranges(piece["tracks"] for piece in train)
-    ordered = sorted(train, key=lambda piece: piece["id"])
-    return [copy for piece in ordered for copy in copies(piece["id"], piece["tracks"], limits, settings)]
+ORIGINS = 200  # pieces of a shard at most, each with some five copies or more
 
 
 def copy_shard(task: Mapping[str, Any], folder: Path) -> None:
-    """Make the copies of one shard."""
+    """List the copies of some pieces, and make them where they go to disk."""
     source: Pieces = task["pieces"]
+    settings: Augment = task["settings"]
+    listed: list[str] = []
 
     def made() -> Iterator[tuple[str, bytes]]:
-        for origin, group in groupby(task["copies"], lambda copy: copy.origin):
-            piece = source.score(origin)
-            for copy in group:
-                yield copy.id, alter(piece, copy, task["metrical"]).dumps_midi()
+        for origin, entry in source.entries.items():
+            planned = copies(origin, entry["tracks"], task["limits"], settings)
+            listed.extend(encoded(copy.as_dict()) for copy in planned)
+            if settings.at == "disk":
+                piece = source.score(origin)
+                yield from ((copy.id, alter(piece, copy, task["metrical"]).dumps_midi()) for copy in planned)
 
-    write_shard(folder / "pieces.zip", made())
+    facts = write_shard(folder / "pieces.zip", made())
+    write_json(folder / "archive.json", facts)
+    write_text(folder / "copies.jsonl", "\n".join(listed))
 
 
 def run(settings: Settings, session: Session) -> None:
     """Read data/ingest and data/split, write data/augment."""
     source, ingest = ingested(settings, session)
-    train = dealt(settings, session, source)["train"]
-    planned = plan([source.entries[name] for name in train], settings.augment)
-    metrical = settings.reading.metrical
-    listed: dict[str, Any] = {"settings": built_from(settings, "augment")}
-    parts = cut(planned) if settings.augment.at == "disk" else []
-    tasks = [
-        {"pieces": source.only(copy.origin for copy in part), "copies": part, "metrical": metrical} for part in parts
-    ]
-    decides = {"settings": listed["settings"], "train": train, "pieces": ingest["shards"]}
+    train = sorted(dealt(settings, session, source)["train"])
+    common = {
+        "limits": ranges(source.entries[name]["tracks"] for name in train),
+        "settings": settings.augment,
+        "metrical": settings.reading.metrical,
+    }
+    tasks = [{**common, "pieces": source.only(part)} for part in cut(train, ORIGINS)]
+    used = built_from(settings, "augment")
+    decides = {"settings": used, "train": train, "pieces": ingest["shards"]}
     shards = Shards(session, "augment", key_of(decides, CODE), "etude augment")
-
-    def tell() -> None:
-        listed["copies"] = encoded([copy.as_dict() for copy in planned])
-
     with shards.gathered():
-        folders = shards.map(copy_shard, tasks, meanwhile=tell)
+        folders = shards.map(copy_shard, tasks)
         shards.complete()
+        listed = [(folder / "copies.jsonl").read_text(encoding="utf-8").split("\n") for folder in folders]
+        found = [Encoded(line) for lines in listed for line in lines]
         with whole(session.write("data/augment")) as part:
             part.mkdir()
-            made = [folder / "pieces.zip" for folder in folders]
-            names = [[copy.id for copy in copies] for copies in parts]
-            listed["shards"] = gather_shards(part, zip(made, names, strict=True))
-            write_json(part / "manifest.json", listed)
-        later = "" if tasks else ", which training makes when it draws them"
-        print(f"augment: {len(planned)} copies of {len(train)} pieces{later}")
+            made = [(folder / "pieces.zip", read_json(folder / "archive.json", "etude augment")) for folder in folders]
+            archives = gather_shards(part, ((*archive, None) for archive in made))
+            write_json(part / "manifest.json", {"settings": used, "copies": found, "shards": archives})
+        later = "" if archives else ", which training makes when it draws them"
+        print(f"augment: {len(found)} copies of {len(train)} pieces{later}")
 
 
 if __name__ == "__main__":

@@ -143,29 +143,30 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
             told.append({**known, **kin, **info})
             yield entry["id"], data
 
-    write_shard(folder / "pieces.zip", found())
+    facts = write_shard(folder / "pieces.zip", found())
     for entry in task["entries"]:
         if (reason := fault(entry)) is not None:
             told.append({"id": entry["id"], "source": entry["source"], "title": entry["title"], "reason": reason})
-    write_json(folder / "told.json", told)
+    write_json(folder / "told.json", {"pieces": told, "archive": facts})
     (folder / "marks.pickle").write_bytes(pickle.dumps(marks))
 
 
 def gather(
     folders: Sequence[Path], near: float
-) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[tuple[Path, list[str]]]]:
-    """What is kept and what is refused of all shards, duplicates found; and their archives, with the ids in each.
+) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[tuple[Path, dict[str, Any], list[str] | None]]]:
+    """What is kept and what is refused of all shards, duplicates found; and their archives for ``gather_shards``.
 
     Of duplicates the one with a title is kept, else the first by id; it names the others as its ``twins``, which its
     family needs to know. Pieces of a published split all stay; the audit of the split says what they share.
     """
     told: list[dict[str, Any]] = []
     marks: dict[str, Fingerprint] = {}
-    archives = []
+    held = []
     for folder in folders:
         part = json.loads((folder / "told.json").read_text(encoding="utf-8"))
-        archives.append((folder / "pieces.zip", [entry["id"] for entry in part if "reason" not in entry]))
-        told += part
+        names = [entry["id"] for entry in part["pieces"] if "reason" not in entry]
+        held.append((folder / "pieces.zip", part["archive"], names))
+        told += part["pieces"]
         marks |= pickle.loads((folder / "marks.pickle").read_bytes())
     told.sort(key=lambda entry: entry["id"])
     read = [entry for entry in told if "reason" not in entry]
@@ -181,6 +182,10 @@ def gather(
         {"source": entry["source"], "reason": _said(*twins[entry["id"]])} for entry in read if entry["id"] in twins
     ]
     refused.sort(key=lambda entry: (entry["source"], entry["reason"]))
+    archives = [
+        (path, facts, [name for name in names if name not in twins] if any(name in twins for name in names) else None)
+        for path, facts, names in held
+    ]
     return [entry for entry in read if entry["id"] not in twins], refused, archives
 
 
@@ -205,7 +210,7 @@ def run(settings: Settings, session: Session) -> None:
             raise EtudeError(f"ingest refused all {len(refused)} pieces. The first reasons: {reasons}")
         with whole(session.write("data/ingest")) as part:
             part.mkdir()
-            listed = gather_shards(part, archives, {entry["id"] for entry in kept})
+            listed = gather_shards(part, archives)
             write_json(part / "manifest.json", {"settings": used, "pieces": kept, "shards": listed, "refused": refused})
         print(f"ingest: {len(kept)} pieces, {len(refused)} refused")
 

@@ -2,7 +2,9 @@
 
     python benchmarks/data_stages.py [--pieces 4000] [--notes 100] [--rounds 3]
 
-All is measured in turn in one run, several rounds, the best of each taken; only ratios within a run mean something.
+Each stage is measured in turn with the plain way, several rounds, the best of each taken; only ratios within a run mean
+something. In the best round the workers have already started, as they have for most of a long run.
+
 The plain way, on one worker: a loop of symusic that reads, bounds, cleans, compares and writes each file as ingest
 does, but without isolation and digests of the source files; MidiTok's ``augment_dataset``; its ``tokenize_dataset``.
 Of the loop without near duplicates, which are the longer half of it for small pieces, the time is given as well.
@@ -165,30 +167,47 @@ def measure(pieces: int, notes: int, rounds: int) -> dict[str, dict[str, float]]
         def session(workers: int) -> Session:
             return Session(root=root, workers=workers, progress=False)
 
-        clock(download.run, settings, session(2))
-        for _ in range(rounds):
-            for workers in (1, 2):
-                way = f"{workers} worker{'s' * (workers > 1)}"
-                keep("ingest", way, pieces, clock(ingest.run, settings, session(workers)))
-                clock(split.run, settings, session(workers))
-                spent = clock(augment.run, settings, session(workers))
-                copies = len(json.loads((root / "data/augment/manifest.json").read_text())["copies"])
-                keep("augment", way, copies, spent)
-                spent = clock(tokenize.run, settings, session(workers), "remi")
-                held_out = pieces - copies // (len(OFFSETS) + 1)
-                keep("tokenize", way, copies + held_out, spent)
-            keep("ingest", "without", pieces, clock(plain_ingest, top / "source", top / "plain", near=False))
-            shutil.rmtree(top / "plain")
-            keep("ingest", "plain", pieces, clock(plain_ingest, top / "source", top / "plain"))
-            files = sorted((top / "plain").glob("*.mid"))
+        def in_turn(stage: str, ours: Callable[[Session], tuple[int, float]], plain: Callable[[], None]) -> None:
+            for _ in range(rounds):
+                for workers in (1, 2):
+                    keep(stage, f"{workers} worker{'s' * (workers > 1)}", *ours(session(workers)))
+                plain()
+
+        def ingested(at: Session) -> tuple[int, float]:
+            return pieces, clock(ingest.run, settings, at)
+
+        def ingest_plainly() -> None:
+            for way in ("without", "plain"):
+                shutil.rmtree(top / "plain", ignore_errors=True)
+                keep("ingest", way, pieces, clock(plain_ingest, top / "source", top / "plain", near=way == "plain"))
+
+        def augmented(at: Session) -> tuple[int, float]:
+            spent = clock(augment.run, settings, at)
+            return len(json.loads((root / "data/augment/manifest.json").read_text())["copies"]), spent
+
+        def augment_plainly() -> None:
+            shutil.rmtree(top / "augmented", ignore_errors=True)
             shutil.copytree(top / "plain", top / "augmented")
             spent = clock(augment_dataset, top / "augmented", pitch_offsets=OFFSETS, **PLAIN)
+            count = len(list((top / "augmented").glob("*.mid"))) - len(list((top / "plain").glob("*.mid")))
+            keep("augment", "plain", count, spent)
+
+        def tokenized(at: Session) -> tuple[int, float]:
+            spent = clock(tokenize.run, settings, at, "remi")
+            held_out = json.loads((root / "data/tokenize/remi/manifest.json").read_text())["pieces"]
+            copies = json.loads((root / "data/augment/manifest.json").read_text())["copies"]
+            return len(copies) + sum(len(side) for side in held_out.values()), spent
+
+        def tokenize_plainly() -> None:
+            shutil.rmtree(top / "tokens", ignore_errors=True)
             made = sorted((top / "augmented").glob("*.mid"))
-            keep("augment", "plain", len(made) - len(files), spent)
-            spent = clock(plain_tokenize, made, top / "tokens")
-            keep("tokenize", "plain", len(made), spent)
-            for place in ("plain", "augmented", "tokens"):
-                shutil.rmtree(top / place)
+            keep("tokenize", "plain", len(made), clock(plain_tokenize, made, top / "tokens"))
+
+        clock(download.run, settings, session(2))
+        in_turn("ingest", ingested, ingest_plainly)
+        clock(split.run, settings, session(2))
+        in_turn("augment", augmented, augment_plainly)
+        in_turn("tokenize", tokenized, tokenize_plainly)
     return best
 
 

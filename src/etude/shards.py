@@ -93,9 +93,7 @@ class Shards:
         for torn in self.place.glob(f".{name}-*.part"):
             shutil.rmtree(torn, ignore_errors=True)
         with self._watched(folders, name), _engine(self.session, len(todo)):
-            given = (joblib.delayed(_finish)(work, tasks[number], folders[number]) for number in todo)
-            for _ in joblib.Parallel(return_as="generator_unordered")(given):
-                pass
+            joblib.Parallel()(joblib.delayed(_finish)(work, tasks[number], folders[number]) for number in todo)
         return folders
 
     def once(self, work: Callable[[Path], None], name: str) -> Path:

@@ -37,11 +37,18 @@ def test_copies_are_of_train_pieces_and_name_how_they_were_made(project: Session
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_same_bytes_with_any_number_of_workers(project: Session, tmp_path: Path, workers: int) -> None:
+def test_the_same_bytes_with_any_number_of_workers(
+    project: Session, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(smoke(), project)
+    monkeypatch.setattr("etude.stages.augment.ORIGINS", 2)  # several shards
     for place in ("a", "b"):
         run(smoke(), Session(root=project.root, out=tmp_path / place, workers=workers, progress=False))
     run(smoke(), Session(root=project.root, out=tmp_path / "c", workers=3 - workers, progress=False))
     assert len({digest(tmp_path / place / "data/augment") for place in "abc"}) == 1
+    manifests = [read_json(root / "data/augment/manifest.json", "") for root in (project.root, tmp_path / "a")]
+    assert manifests[0]["copies"] == manifests[1]["copies"]
+    assert [len(manifest["shards"]) for manifest in manifests] == [1, 3]
 
 
 def test_at_load_time_the_same_copies_are_only_listed(project: Session, tmp_path: Path) -> None:

@@ -182,10 +182,10 @@ def gather(
         {"source": entry["source"], "reason": _said(*twins[entry["id"]])} for entry in read if entry["id"] in twins
     ]
     refused.sort(key=lambda entry: (entry["source"], entry["reason"]))
-    archives = [
-        (path, facts, [name for name in names if name not in twins] if any(name in twins for name in names) else None)
-        for path, facts, names in held
-    ]
+    archives: list[tuple[Path, dict[str, Any], list[str] | None]] = []
+    for path, facts, names in held:
+        staying = [name for name in names if name not in twins]
+        archives.append((path, facts, staying if len(staying) < len(names) else None))
     return [entry for entry in read if entry["id"] not in twins], refused, archives
 
 

@@ -5,7 +5,7 @@ from etude.models.gan import GAN
 
 def made() -> GAN:
     torch.manual_seed(0)
-    return GAN((4, 8, 10), latent=6, hidden=16, dropout=0.3, lr_scale=1.0, rounds=2)
+    return GAN((4, 8, 10), latent=6, hidden=16, dropout=0.3, rounds=2)
 
 
 def test_rolls_are_binary_with_one_pitch_a_voice_and_carry_gradients() -> None:

@@ -1,4 +1,8 @@
-"""One variant a file: plain torch modules that know no dataset, no trainer and no stage."""
+"""One variant a file: plain torch modules that know no dataset, no trainer and no stage.
+
+A variant's class says what it ``reads`` (the kind of representation), which attributes of that representation its
+constructor ``takes``, and which file of sampling/ is its ``sampler``.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -10,23 +14,27 @@ from torch import nn
 from etude.encoding.store import Store
 from etude.errors import EtudeError
 from etude.outputs import digest, read_json
-from etude.settings import Settings, construct, target
+from etude.settings import Positive, Settings, check, construct, target
 
-NOT_BUILT = ("representation", "learner")  # keys of a variant that are not arguments of its class
+NOT_BUILT = ("representation", "learner", "lr_scale")  # keys of a variant that are not arguments of its class
 
 
 def build(settings: Settings, variant: str, representation: Any) -> Any:
     """A fresh model of ``variant`` for a learned representation, its weights drawn by torch's global generator."""
-    values = {name: value for name, value in settings.model(variant).items() if name not in NOT_BUILT}
+    section = settings.model(variant)
+    values = {name: value for name, value in section.items() if name not in NOT_BUILT}
     where = f"models.{variant}"
     kind = target(values, where)
-    if kind.reads != representation.kind:
+    given = {name: getattr(representation, name, None) for name in kind.takes}
+    if kind.reads != representation.kind or None in given.values():
+        fits = "" if kind.reads != representation.kind else f" without {' and '.join(kind.takes)}"
         raise EtudeError(
-            f"{where}.representation = {settings.model(variant)['representation']}: {kind.__name__} reads "
-            f"{kind.reads}, that representation gives {representation.kind}."
+            f"{where}.representation = {section['representation']}: {kind.__name__} reads {kind.reads}, that "
+            f"representation gives {representation.kind}{fits}."
         )
-    given = {"vocabulary": representation.vocabulary} if kind.reads == "tokens" else {"shape": representation.shape}
-    return construct(kind, values, where, **given)
+    model = construct(kind, values, where, **given)
+    model.lr_scale = check(section.get("lr_scale", 1.0), Positive, f"{where}.lr_scale")
+    return model
 
 
 def save(model: nn.Module, file: Path) -> str:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.settings import Count, Positive, Range
+from etude.settings import Count, Range
 
 
 class GAN(nn.Module):
@@ -17,6 +17,8 @@ class GAN(nn.Module):
     """
 
     reads: ClassVar[str] = "rolls"
+    takes: ClassVar[tuple[str, ...]] = ("shape",)
+    sampler: ClassVar[str] = "windows"
 
     def __init__(
         self,
@@ -24,14 +26,13 @@ class GAN(nn.Module):
         latent: Count,
         hidden: Count,
         dropout: Annotated[float, Range(0, 0.95)],
-        lr_scale: Positive,
         rounds: Count,
     ) -> None:
         """Args: (voices, steps, pitches), size of the noise, width of the layers, dropout rate of the discriminator,
-        the share of optim.lr that both networks learn with, and how often both move in one training step.
+        and how often both networks move in one training step.
         """
         super().__init__()
-        self.shape, self.latent, self.lr_scale, self.rounds = shape, latent, lr_scale, rounds
+        self.shape, self.latent, self.rounds = shape, latent, rounds
         voices, steps, pitches = shape
         self.generator = nn.Sequential(
             nn.Linear(latent, hidden),

@@ -16,6 +16,8 @@ class SequenceModel(nn.Module):
     """
 
     reads: ClassVar[str] = "tokens"
+    takes: ClassVar[tuple[str, ...]] = ("vocabulary",)
+    sampler: ClassVar[str] = "tokens"
 
     def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Logits of the tokens that follow, and the state to go on from.

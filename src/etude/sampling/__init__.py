@@ -1,13 +1,11 @@
-"""How a trained model is turned into notes."""
+"""How a trained model is turned into notes: one way a file, which the model's class names as its ``sampler``."""
 
+import importlib
 from typing import Any
 
 from symusic.core import ScoreTick
 
 from etude.encoding.store import Store
-from etude.models.gan import GAN
-from etude.sampling.tokens import sample_tokens
-from etude.sampling.windows import sample_windows
 from etude.settings import Generate
 
 
@@ -24,8 +22,6 @@ def sample(
         count: number of pieces.
         show: with a progress bar.
     """
-    model.eval()
-    if isinstance(model, GAN):
-        return [representation.decode(rolls) for rolls in sample_windows(model, representation, plan, count)]
-    rules = representation.rules(store.parts("train"))
-    return [representation.decode(tokens) for tokens in sample_tokens(model, rules, plan, count, show)]
+    way = importlib.import_module(f"etude.sampling.{model.sampler}")
+    pieces: list[ScoreTick] = way.sample(model.eval(), representation, store, plan, count, show)
+    return pieces

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from symusic.core import ScoreTick
 
 from etude.encoding.grammar import BEGIN, END, Rules
+from etude.encoding.store import Store
 from etude.models.sequence import SequenceModel
 from etude.progress import bar
 from etude.settings import Generate
@@ -58,3 +60,11 @@ def _batch(
             break
     tokens = np.stack(written, axis=1)
     return [row[: int(np.argmax(row == END)) + 1] if (row == END).any() else row for row in tokens]
+
+
+def sample(
+    model: SequenceModel, representation: Any, store: Store, plan: Generate, count: int, show: bool
+) -> list[ScoreTick]:
+    """See etude.sampling.sample."""
+    rules = representation.rules(store.parts("train"))
+    return [representation.decode(tokens) for tokens in sample_tokens(model, rules, plan, count, show)]

@@ -82,6 +82,7 @@ class Scheme(pl.LightningModule):
         """Args: the model to train and what it learns from."""
         super().__init__()
         self.model, self.task = model, task
+        self.lr_scale: float = getattr(model, "lr_scale", 1.0)
         self.optim, self.plan = task.settings.optim, task.settings.train
 
     def draw(self, generator: np.random.Generator) -> Any:
@@ -110,7 +111,7 @@ class Scheme(pl.LightningModule):
         self.unit = self.steps(self.current_epoch)[batch_idx]
         torch.manual_seed(seed_of("step", self.plan.seed, self.unit))
         optimizers = self.optimizers()
-        rate = learning_rate(self.unit, self.optim, self.plan.max_steps) * getattr(self.model, "lr_scale", 1.0)
+        rate = learning_rate(self.unit, self.optim, self.plan.max_steps) * self.lr_scale
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
             for group in optimizer.param_groups:
                 group["lr"] = rate

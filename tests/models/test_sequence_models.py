@@ -98,7 +98,7 @@ def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
         model.query_key_value.bias.zero_()
         model.mix.weight.copy_(torch.eye(16))
         model.mix.bias.zero_()
-        model.read_out.weight.copy_(model.embed.weight)
+        model.read_out.weight.copy_(dict(model.named_parameters())["embed.weight"])
         phrase = torch.tensor([1, 5, 9, 3, 12, 7, 4])
         tokens = torch.cat([phrase, phrase[:-1]])[None]
         states, _ = model.lstm(model.embed(tokens))

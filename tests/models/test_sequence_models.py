@@ -95,9 +95,9 @@ def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
     torch.manual_seed(0)
     model = LSTMAttention(Alphabet(VOCABULARY), 16, 1, 0.0, 0.0, 1, 64, True, 0).eval()
     with torch.no_grad():  # keys and queries are the states as they are, values the items; nothing else is read out
-        for place, matrix in enumerate((torch.eye(16) * 8, torch.eye(16) * 8, torch.eye(16))):
-            model.query_key_value.weight[16 * place : 16 * place + 16] = matrix
-        model.query_key_value.bias.zero_()
+        model.query_key.weight.copy_(torch.cat([torch.eye(16) * 8, torch.eye(16) * 8]))
+        model.query_key.bias.zero_()
+        model.value.load_state_dict(model.embed.state_dict())
         model.mix.weight.copy_(torch.eye(16))
         model.mix.bias.zero_()
         model.read_out.weight.copy_(dict(model.named_parameters())["embed.weight"])

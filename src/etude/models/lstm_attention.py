@@ -15,7 +15,7 @@ from etude.errors import EtudeError
 from etude.models.sequence import Meter, SequenceModel, embedding, reading_out, recur, stacked, widths
 from etude.settings import Count, Range
 
-State = tuple[Any, Tensor, Tensor, Tensor, int]
+State = tuple[Any, Tensor, Tensor, Tensor | None, int]
 
 
 class LSTMAttention(SequenceModel):
@@ -68,26 +68,30 @@ class LSTMAttention(SequenceModel):
         self.embed = embedding(alphabet, width)
         self.lstm = stacked(nn.LSTM, width, wide, dropout)
         self.norm = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)
+        if follow:
+            self.query_key = nn.Linear(width, 2 * width)
+            self.value = embedding(alphabet, width)
+            self.distance = nn.Parameter(torch.zeros(heads, span))
+        else:
+            self.query_key_value = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
         self.read_out = reading_out(alphabet, width)
         self.meter = Meter(meter, width) if meter else None
-        if follow:
-            self.distance = nn.Parameter(torch.zeros(heads, span))
 
     def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """See SequenceModel; the state: of the layers, keys and values of ``span`` - 1 items, top state, items read."""
         B, T = items.shape[:2]
         recurrent, past_keys, past_values, last, begin = state if state else (None, None, None, None, 0)
-        plain = self.embed(items)  # (B, T, width)
-        embedded = self.dropout(plain if self.meter is None else plain + self.meter(begin, T))
+        read = self.embed(items)  # (B, T, width)
+        embedded = self.dropout(read if self.meter is None else read + self.meter(begin, T))
         states, recurrent = recur(self.lstm, embedded, recurrent, self.recurrent_dropout)  # (B, T, width)
         if self.follow:
-            before = torch.cat([torch.zeros_like(states[:, :1]) if last is None else last, states[:, :-1]], dim=1)
-            read = (self.norm(states), self.norm(before), plain)
-            parts = zip(read, self.query_key_value.weight.chunk(3), self.query_key_value.bias.chunk(3), strict=True)
-            split = torch.stack([F.linear(*part) for part in parts], dim=2)  # (B, T, 3, width)
+            after = self.norm(self.dropout(states))
+            before = torch.cat([torch.zeros_like(after[:, :1]) if last is None else last, after[:, :-1]], dim=1)
+            query, key = self.query_key(after).chunk(2, dim=-1)[0], self.query_key(before).chunk(2, dim=-1)[1]
+            split = torch.stack([query, key, self.value(items)], dim=2)  # (B, T, 3, width)
+            last = after[:, -1:]
         else:
             split = self.query_key_value(self.norm(states))
         query, key, value = split.view(B, T, 3, self.heads, -1).permute(
@@ -105,4 +109,4 @@ class LSTMAttention(SequenceModel):
         context = self.mix(found.transpose(1, 2).reshape(B, T, -1))  # (B, T, width)
         logits = self.read_out(self.dropout(states + embedded + context))  # (B, T, V)
         keep = min(S, self.span - 1)
-        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :], states[:, -1:], begin + T)
+        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :], last, begin + T)

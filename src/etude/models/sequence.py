@@ -104,6 +104,7 @@ class Meter(nn.Module):
         super().__init__()
         self.periods = periods
         self.read = nn.Linear(2 * periods, width, bias=False)
+        nn.init.zeros_(self.read.weight)  # drawn at random it would drown what is read of the items
 
     def forward(self, begin: int, length: int) -> Tensor:
         """The vectors of ``length`` items from the place ``begin`` on: (length, width)."""

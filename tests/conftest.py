@@ -57,7 +57,7 @@ def tiny(**sections: object) -> Settings:
         "lstm": {**models["lstm"], "hidden": 8, "layers": 1},
         "gan": {**models["gan"], "hidden": 8, "latent": 4},
     }
-    shrunk: dict[str, Any] = {"models": small, "train": {"threads": 1}, "generate": {"bars": 4, "max_tokens": 60}}
+    shrunk: dict[str, Any] = {"models": small, "generate": {"bars": 4, "max_tokens": 60}}
     updated = {
         name: {**shrunk.get(name, {}), **section} if isinstance(section, dict) else section
         for name, section in sections.items()

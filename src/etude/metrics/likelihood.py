@@ -72,7 +72,7 @@ def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, 
     model = models.load(settings, variant, folder, store, representations.load(store))
     if not isinstance(model, SequenceModel):
         return {}
-    models.set_threads(settings.train.threads)
+    models.set_threads(settings.trainer.threads)
     facts = store.manifest["pieces"]
     found: dict[str, float] = {}
     for side in ("valid", "test"):

@@ -33,8 +33,16 @@ class SequenceModel(nn.Module):
 
     def nats(self, tokens: Tensor) -> Tensor:
         """Cost of each token after the first, in nats: (B, T) integers -> (B, T - 1); padding costs 0."""
+        return self.loss(tokens, 0.0)
+
+    def loss(self, tokens: Tensor, smoothing: float) -> Tensor:
+        """``nats``, for training: the share ``smoothing`` of each target is spread over all tokens.
+
+        Source: Szegedy et al., 2016.
+        """
         logits, _ = self(tokens[:, :-1])
-        costs = F.cross_entropy(logits.float().transpose(1, 2), tokens[:, 1:], reduction="none")
+        logits = logits.float().transpose(1, 2)
+        costs = F.cross_entropy(logits, tokens[:, 1:], reduction="none", label_smoothing=smoothing)
         return costs * (tokens[:, 1:] != PAD)
 
     @torch.no_grad()

@@ -48,7 +48,7 @@ class NextToken(Scheme):
 
     def training_step(self, tokens: torch.Tensor, index: int) -> torch.Tensor:
         """Mean cost a token."""
-        costs = self.model.nats(tokens)
+        costs = self.model.loss(tokens, self.optim.label_smoothing)
         loss = costs.sum() / (tokens[:, 1:] != PAD).sum()
         self.log("train/nats_per_token", loss)
         return loss

@@ -8,6 +8,7 @@ from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import SequenceModel
+from etude.models.transformer import Transformer, rotary, rotated
 
 VOCABULARY = 17
 
@@ -18,12 +19,14 @@ def made(kind: str) -> SequenceModel:
         return LSTM(VOCABULARY, 16, 2, 0.3).eval()
     if kind == "lstm_attention":
         return LSTMAttention(VOCABULARY, 16, 2, 0.3, 2, 5).eval()
+    if kind == "transformer":
+        return Transformer(VOCABULARY, 16, 2, 2, 5, 0.3).eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model
 
 
-KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "ngram"])
+KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "transformer", "ngram"])
 
 
 @KINDS
@@ -80,3 +83,25 @@ def test_attention_looks_back_over_its_span_and_no_further() -> None:
     without.load_state_dict(model.state_dict())
     with torch.no_grad():
         assert not torch.allclose(model.nats(tokens), without.nats(tokens))
+
+
+def test_a_block_sees_its_span_and_no_further() -> None:
+    model = Transformer(VOCABULARY, 16, 1, 2, 5, 0.0).eval()
+    tokens = torch.randint(1, VOCABULARY, (1, 20), generator=torch.Generator().manual_seed(4))
+    other = tokens.clone()
+    other[0, 9] = other[0, 9] % (VOCABULARY - 1) + 1
+    with torch.no_grad():
+        changed = (model(tokens)[0] - model(other)[0]).abs().sum(-1)[0] > 0
+    assert changed.nonzero()[:, 0].tolist() == [9, 10, 11, 12, 13]
+
+
+def test_rotated_products_depend_on_the_distance_alone() -> None:
+    a, b = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(5))
+
+    def product(here: int, there: int) -> float:
+        turns = [rotary(place, 1, 8, torch.device("cpu")) for place in (here, there)]
+        return float((rotated(a, *turns[0]) * rotated(b, *turns[1])).sum())
+
+    assert product(3, 7) == pytest.approx(product(103, 107), rel=1e-4)
+    assert product(3, 7) != pytest.approx(product(3, 8), rel=1e-2)
+    assert product(5, 5) == pytest.approx(float((a * b).sum()), rel=1e-5)

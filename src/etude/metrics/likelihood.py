@@ -1,7 +1,8 @@
 """Likelihood with a stated unit: nats per note, per cell, per frame and per piece, of whole pieces.
 
 A piece's cost is that of all its tokens, the end included. Several token sequences can stand for one piece; the cost of
-the one that the tokenizer writes is an upper bound of the piece's.
+the one that the tokenizer writes is an upper bound of the piece's. Of a piece in frames the first is given and costs
+nothing, as in the literature (Bai et al., 2018).
 """
 
 from collections.abc import Sequence
@@ -12,34 +13,35 @@ import torch
 from numpy.typing import NDArray
 
 from etude import models, representations
+from etude.encoding.alphabet import Alphabet
 from etude.encoding.store import Store
-from etude.models.sequence import PAD, SequenceModel
+from etude.models.sequence import SequenceModel
 from etude.session import Session
 from etude.settings import Settings
 
 BATCH = 8  # whole pieces at a time
 
 
-def batches(pieces: Sequence[NDArray[Any]]) -> list[tuple[list[int], torch.Tensor]]:
-    """Pieces of similar length together, padded: the pieces' places, and tokens (B, T)."""
+def batches(pieces: Sequence[NDArray[Any]], alphabet: Alphabet) -> list[tuple[list[int], torch.Tensor]]:
+    """Pieces of similar length together, padded: the pieces' places, and tokens (B, T) or frames (B, T, keys)."""
     order = sorted(range(len(pieces)), key=lambda place: (len(pieces[place]), place))
     found = []
     for begin in range(0, len(order), BATCH):
         places = order[begin : begin + BATCH]
-        tokens = torch.full((len(places), max(len(pieces[place]) for place in places)), PAD)
-        for row, place in enumerate(places):
-            tokens[row, : len(pieces[place])] = torch.from_numpy(pieces[place].astype(np.int64))
-        found.append((places, tokens))
+        items = alphabet.padded(len(places), max(len(pieces[place]) for place in places))
+        for row, place in zip(items, places, strict=True):
+            row[: len(pieces[place])] = alphabet.items(pieces[place])
+        found.append((places, torch.from_numpy(items)))
     return found
 
 
 @torch.no_grad()
 def piece_nats(model: SequenceModel, pieces: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """Cost of each piece in nats: tokens (T,) each -> (pieces,). An empty list gives an empty array."""
+    """Cost of each piece in nats, encoded as the store has them: (pieces,). An empty list gives an empty array."""
     device = next(model.parameters(), torch.empty(0)).device
     costs = np.zeros(len(pieces))
-    for places, tokens in batches(pieces):
-        costs[places] = model.nats(tokens.to(device)).double().sum(dim=1).cpu().numpy()
+    for places, items in batches(pieces, model.alphabet):
+        costs[places] = model.nats(items.to(device)).double().sum(dim=1).cpu().numpy()
     return costs
 
 

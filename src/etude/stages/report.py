@@ -33,7 +33,9 @@ SOUND_BYTES = 2_800_000  # of all players together; more variants get shorter ex
 DASH = "–"
 MEASURES = {  # what the measures of a training history are called on the page
     "valid/nats_per_note": "nats per note, valid pieces",
+    "valid/nats_per_frame": "nats per frame, valid pieces",
     "train/nats_per_token": "nats per token, train batches",
+    "train/nats_per_frame": "nats per frame, train batches",
     "train/generator_loss": "generator loss, train batches",
     "train/discriminator_loss": "discriminator loss, train batches",
     "valid/roll_distance": "distance of generated rolls to valid rolls",
@@ -113,7 +115,7 @@ def results(evidence: Evidence) -> list[Row]:
             steps,
         )
         best = tuple(value is not None and value == low for value, low in zip(row, lowest, strict=True))
-        rows.append(Row(variant, cells, (*best, False, False), row[0] is None and row[1] is None))
+        rows.append(Row(variant, cells, (*best, False, False), not any("/nats_per_" in name for name in metrics)))
     real = evidence.reference["real_against_real"]
     cell = spread(real.get("distance"), real.get("low"), real.get("high"))
     rows.append(Row("real music", (DASH, DASH, DASH, cell, DASH, DASH), (False,) * 6))
@@ -154,6 +156,14 @@ def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
         f"Real music: sets of {reference['real_against_real']['pieces']} valid pieces, measured as if they were "
         "samples. This is what a perfect model would score.",
     ]
+    framed = {
+        variant: evidence.evaluate[variant]["metrics"]["test/nats_per_frame"]
+        for variant in evidence.train
+        if "test/nats_per_frame" in evidence.evaluate[variant]["metrics"]
+    }
+    if framed:
+        told = ", ".join(f"{variant} {decimal(value, 3)}" for variant, value in framed.items())
+        notes.append(f"Of frames of keys, in nats per frame on test, the first frame of a piece given: {told}.")
     for variant in evidence.train:
         if empty := evidence.evaluate[variant]["metrics"].get("samples/empty"):
             notes.append(

@@ -24,6 +24,7 @@ CODE = (
     "models/sequence.py",
     "training/__init__.py",
     "training/trainer.py",
+    "training/adversarial.py",
     "representations/__init__.py",
     "encoding",
     "scores/columns.py",

@@ -100,11 +100,7 @@ def session(tmp_path: Path, made: Settings) -> Session:
     for place, variant in enumerate(("ngram", "lstm", "gan", "leftover")):
         likely = {"valid/nats_per_note": 0.9 - place / 10, "test/nats_per_note": 0.95 - place / 10}
         metrics = {"samples/distance": 0.3 + place / 10, "samples/distance_low": 0.2, "samples/distance_high": 0.7}
-        near = {
-            "overlap_pitch_class": 0.7 + place / 10,
-            "overlap_duration": 0.9 - place / 10,
-            "overlap_polyphony": None,
-        }
+        near = {"overlap_pitch_class": 0.7 + place / 10, "overlap_duration": 0.9 - place / 10}
         near |= {"bars": 64, "distinct_bars": 62, "distinct_any_key": 60 - place}
         metrics |= {f"samples/{name}": value for name, value in near.items()}
         history: list[dict[str, Any]] = [

@@ -134,9 +134,8 @@ def beside(evidence: Evidence) -> list[Row]:
     found = {variant: evidence.evaluate[variant]["metrics"] for variant in evidence.train}
     measured = {name: {key.removeprefix("samples/"): value for key, value in found[name].items()} for name in found}
     areas = ("overlap_pitch_class", "overlap_duration", "overlap_polyphony")
-    highest = [
-        max((row[name] for row in measured.values() if row.get(name) is not None), default=None) for name in areas
-    ]
+    columns = [[row[name] for row in measured.values() if row.get(name) is not None] for name in areas]
+    highest = [max(column, default=None) for column in columns]
     rows = []
     for variant, row in [*measured.items(), ("real music", real)]:
         bars = DASH
@@ -197,8 +196,9 @@ def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
 def notes_beside(evidence: Evidence) -> list[str]:
     """What has to be said below the table of samples beside real music."""
     return [
-        "Overlap: the area that two histograms have in common, of the samples' notes (or time steps) and of those of the "
-        f"{evidence.reference['pieces']} real test pieces, from 0 to 1; higher is better. Polyphony: pitches at once.",
+        "Overlap: the area that two histograms have in common, of the samples' notes (or time steps) and of those of "
+        f"the {evidence.reference['pieces']} real test pieces, from 0 to 1; higher is better. Polyphony: how many "
+        "pitches sound at once.",
         "Distinct bars: of the samples' bars those that differ in any voice, onset, length or pitch, transposed ones "
         "counted once. A generator that has collapsed writes few; real music repeats some. Real music: means over sets "
         "of valid pieces.",

@@ -38,6 +38,8 @@ MEASURES = {  # what the measures of a training history are called on the page
     "train/nats_per_frame": "nats per frame, train batches",
     "train/generator_loss": "generator loss, train batches",
     "train/discriminator_loss": "discriminator loss, train batches",
+    "train/wasserstein": "Wasserstein distance as the critic sees it, train batches",
+    "train/gradient_penalty": "gradient penalty of the critic, train batches",
     "valid/roll_distance": "distance of generated rolls to valid rolls",
 }
 COLUMNS = (  # of the results table: heading, unit
@@ -47,6 +49,12 @@ COLUMNS = (  # of the results table: heading, unit
     ("distance to real music", "standard deviations [95 % interval]"),
     ("parameters", ""),
     ("best step / steps", ""),
+)
+BESIDE = (  # of the table of samples beside real music: heading, unit
+    ("overlap of pitch classes", "share"),
+    ("overlap of note lengths", "share"),
+    ("overlap of polyphony", "share"),
+    ("distinct bars", "of all"),
 )
 
 
@@ -122,6 +130,27 @@ def results(evidence: Evidence) -> list[Row]:
     return rows
 
 
+def beside(evidence: Evidence) -> list[Row]:
+    """The table of samples beside real music, note by note: a row a variant, then real music against real music."""
+    real = evidence.reference.get("note_by_note", {})
+    found = {variant: evidence.evaluate[variant]["metrics"] for variant in evidence.train}
+    measured = {name: {key.removeprefix("samples/"): value for key, value in found[name].items()} for name in found}
+    areas = ("overlap_pitch_class", "overlap_duration", "overlap_polyphony")
+    columns = [[row[name] for row in measured.values() if row.get(name) is not None] for name in areas]
+    highest = [max(column, default=None) for column in columns]
+    rows = []
+    for variant, row in [*measured.items(), ("real music", real)]:
+        bars = DASH
+        if row.get("bars") is not None:
+            bars = f"{whole_number(row['distinct_any_key'])} / {whole_number(row['bars'])}"
+        best = tuple(
+            row is not real and row.get(name) is not None and row[name] == top
+            for name, top in zip(areas, highest, strict=True)
+        )
+        rows.append(Row(variant, (*(decimal(row.get(name), 3) for name in areas), bars), (*best, False)))
+    return rows
+
+
 def flat_results(evidence: Evidence) -> dict[str, dict[str, float]]:
     """Each variant's numbers, for ``dvc metrics show`` and ``dvc exp show``."""
     found = {}
@@ -132,10 +161,10 @@ def flat_results(evidence: Evidence) -> dict[str, dict[str, float]]:
     return found
 
 
-def markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
-    """The results table in Markdown, with its notes below."""
-    heads = ["variant"] + [f"{name}, {unit}" if unit else name for name, unit in COLUMNS]
-    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * len(COLUMNS)]
+def markdown(rows: Sequence[Row], notes: Sequence[str], columns: Sequence[tuple[str, str]] = COLUMNS) -> str:
+    """A table in Markdown, with its notes below."""
+    heads = ["variant"] + [f"{name}, {unit}" if unit else name for name, unit in columns]
+    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * len(columns)]
     for row in rows:
         cells = [f"**{cell}**" if best else cell for cell, best in zip(row.cells, row.best, strict=True)]
         lines.append(f"| {row.name}{'¹' if row.unlikely else ''} | {' | '.join(cells)} |")
@@ -172,6 +201,18 @@ def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
     if any(row.unlikely for row in rows):
         notes.append("¹ Draws music without giving it a probability, so has no likelihood: judge it by its samples.")
     return notes
+
+
+def notes_beside(evidence: Evidence) -> list[str]:
+    """What has to be said below the table of samples beside real music."""
+    return [
+        "Overlap: the area that two histograms have in common, of the samples' notes (or time steps) and of those of "
+        f"the {evidence.reference['pieces']} real test pieces, from 0 to 1; higher is better. Polyphony: how many "
+        "pitches sound at once.",
+        "Distinct bars: of the samples' bars those that differ in any voice, onset, length or pitch, transposed ones "
+        "counted once. A generator that has collapsed writes few; real music repeats some. Real music: means over sets "
+        "of valid pieces.",
+    ]
 
 
 def decimal(value: float | None, digits: int) -> str:
@@ -398,7 +439,7 @@ def report(
 ) -> tuple[str, str]:
     """The page, and the results table in Markdown; the same evidence gives the same bytes."""
     rows = results(evidence)
-    notes = notes_on(rows, evidence)
+    notes, near = notes_on(rows, evidence), beside(evidence)
     charts, silent = measures(evidence)
     (original, *played), seconds = sounds([real, *(piece for pieces in samples.values() for piece in pieces)])
     left = iter(played)
@@ -412,9 +453,7 @@ def report(
             ("Left out by download", reasons(evidence.download["left_out"])),
             ("Refused by ingest", reasons(evidence.ingest["refused"])),
         ],
-        columns=COLUMNS,
-        rows=rows,
-        notes=notes,
+        tables=[(COLUMNS, rows, notes), (BESIDE, near, notes_beside(evidence))],
         training=training(evidence),
         measures=charts,
         silent=silent,
@@ -431,7 +470,7 @@ def report(
         settings=[(name, flat(values[name], name)) for name in values],
         **look(),
     )
-    return page, markdown(rows, notes)
+    return page, f"{markdown(rows, notes)}\n{markdown(near, notes_beside(evidence), BESIDE)}"
 
 
 def run(settings: Settings, session: Session) -> Path:

@@ -26,6 +26,7 @@ CODE = (
     "training/trainer.py",
     "training/callbacks.py",
     "training/processes.py",
+    "training/adversarial.py",
     "representations/__init__.py",
     "encoding",
     "scores/columns.py",

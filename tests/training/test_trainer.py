@@ -21,7 +21,12 @@ from etude.training import Learned
 from etude.training.trainer import learning_rate
 
 PLAN = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50, "threads": 1}
-SMALL = {"lstm": {"hidden": 8}, "lstm_attention": {"hidden": 8}, "gan": {"hidden": 8, "latent": 4}}
+SMALL = {
+    "lstm": {"hidden": 8},
+    "lstm_attention": {"hidden": 8},
+    "gan": {"hidden": 8, "latent": 4},
+    "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
+}
 
 
 def plan(variant: str, **changes: object) -> Settings:
@@ -51,7 +56,7 @@ def _slow(settings: Settings, variant: str, session: Session, folder: Path) -> N
     trained(settings, variant, session, folder, report)
 
 
-@pytest.mark.parametrize("variant", ["lstm", "lstm_attention", "gan"])
+@pytest.mark.parametrize("variant", ["lstm", "lstm_attention", "gan", "deepbach"])
 def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
     variant: str, encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

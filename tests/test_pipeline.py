@@ -142,13 +142,13 @@ def test_a_multirun_makes_finished_children_under_one_parent(clone: Path) -> Non
 def test_the_readme_s_variant_trains(clone: Path) -> None:
     """One class and one YAML, copied from the README as they stand."""
     text = (ROOT / "README.md").read_text()
-    for language, place in (("python", "src/etude/models/gru.py"), ("yaml", "conf/model/gru.yaml")):
+    for language, place in (("python", "src/etude/models/rnn.py"), ("yaml", "conf/model/rnn.yaml")):
         blocks = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
         (block,) = (block for block in blocks if place in block)
         (clone / place).write_text(block)
-    said = call(clone, sys.executable, "-m", "etude", "train", "model=gru", "train.max_steps=2")
-    (clone / "src/etude/models/gru.py").unlink()
-    (clone / "conf/model/gru.yaml").unlink()
+    said = call(clone, sys.executable, "-m", "etude", "train", "model=rnn", "train.max_steps=2")
+    (clone / "src/etude/models/rnn.py").unlink()
+    (clone / "conf/model/rnn.yaml").unlink()
     folder = clone / re.findall(r"wrote (\S+)", said)[0]
     assert json.loads((folder / "result.json").read_text())["steps"] == 2
 

@@ -12,13 +12,15 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from etude.encoding.alphabet import Alphabet
+from etude.encoding.grammar import PAD
 from etude.encoding.store import Store
 from etude.metrics import likelihood as room
 from etude.metrics.likelihood import batches, likelihood, per_unit, piece_nats
 from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
-from etude.models.sequence import PAD, SequenceModel
+from etude.models.sequence import SequenceModel
 from etude.outputs import read_json
 from etude.session import Session
 
@@ -34,9 +36,9 @@ PIECES = st.lists(
 def made(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     if kind == "lstm":
-        return LSTM(VOCABULARY, 8, 2, 0.5).eval()
+        return LSTM(Alphabet(VOCABULARY), 8, 2, 0.5).eval()
     if kind == "lstm_attention":
-        return LSTMAttention(VOCABULARY, 8, 1, 0.5, 2, 4).eval()
+        return LSTMAttention(Alphabet(VOCABULARY), 8, 1, 0.5, 2, 4).eval()
     model = NGram(VOCABULARY, 3, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 40) for seed in range(3)])
     return model
@@ -49,8 +51,19 @@ def test_costs_are_summed_before_they_are_divided() -> None:
     facts = [{"notes": 4, "cells": 30}, {"notes": 6, "cells": 20}]
     assert per_unit(np.array([10.0, 20.0]), facts, "test") == {
         "test/nats_per_note": 3.0,
+        "test/nats_per_note_by_piece": pytest.approx((10 / 4 + 20 / 6) / 2),
         "test/nats_per_piece": 15.0,
         "test/nats_per_cell": 0.6,
+        "test/nats_per_cell_by_piece": pytest.approx((10 / 30 + 1) / 2),
+    }
+
+
+def test_frames_are_counted_instead_of_notes_where_they_are_foretold() -> None:
+    facts = [{"notes": 4, "cells": 30, "frames": 5}, {"notes": 6, "cells": 20, "frames": 20}, {"frames": 0}]
+    assert per_unit(np.array([10.0, 20.0, 0.0]), facts, "valid") == {
+        "valid/nats_per_frame": 30 / 25,
+        "valid/nats_per_frame_by_piece": (10 / 5 + 20 / 20) / 2,  # a piece of one frame has nothing to foretell
+        "valid/nats_per_piece": 10.0,
     }
 
 
@@ -85,7 +98,7 @@ def test_a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary_for_eac
 
 
 def test_no_pieces_give_no_costs() -> None:
-    assert piece_nats(made("ngram"), []).shape == (0,) and batches([]) == []
+    assert piece_nats(made("ngram"), []).shape == (0,) and batches([], Alphabet(VOCABULARY)) == []
 
 
 @KINDS
@@ -125,7 +138,7 @@ def test_a_cost_is_what_step_after_step_gives(kind: str) -> None:
 @hypothesis(deadline=None, max_examples=25)
 @given(pieces=PIECES)
 def test_each_piece_is_in_one_batch_whole_and_padded(pieces: list[NDArray[Any]]) -> None:
-    found = batches(pieces)
+    found = batches(pieces, Alphabet(VOCABULARY))
     assert sorted(place for places, _ in found for place in places) == list(range(len(pieces)))
     for places, tokens in found:
         assert 1 <= len(places) <= room.BATCH and tokens.shape == (len(places), max(len(pieces[p]) for p in places))
@@ -142,7 +155,7 @@ def test_each_piece_is_in_one_batch_whole_and_padded(pieces: list[NDArray[Any]])
 @pytest.mark.parametrize("variant", ["ngram", "lstm"])
 def test_valid_comes_out_as_the_training_measured_it(variant: str, trained: Session) -> None:
     found = likelihood(tiny(), trained, variant)
-    units = ("note", "piece", "cell")
+    units = ("note", "note_by_piece", "piece", "cell", "cell_by_piece")
     assert set(found) == {f"{side}/nats_per_{unit}" for side in ("valid", "test") for unit in units}
     result = read_json(trained.root / f"models/{variant}/result.json", "")
     assert found["valid/nats_per_note"] == pytest.approx(result["valid/nats_per_note"], rel=1e-5)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from etude.encoding.grammar import BEGIN, END, PAD
 from etude.encoding.grid import FIRST, HOLD, REST
 from etude.models.deepbach import SIZES, DeepBach, batches, bounded, framed, sounding, turned
-from etude.models.sequence import BEGIN, END, PAD
 
 VOCABULARY, VOICES = 12, {"Soprano": 68, "Alto": 69, "Bass": 70}
 

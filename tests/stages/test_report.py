@@ -228,6 +228,18 @@ def test_empty_samples_are_said_below_the_table(session: Session, made: Settings
     assert "lstm: 3 samples have no note" in (session.root / "reports/results.md").read_text()
 
 
+def test_likelihood_by_frame_is_said_below_the_table(session: Session, made: Settings) -> None:
+    file = session.root / "reports/evaluate/lstm.json"
+    report = json.loads(file.read_text())
+    kept = {name: value for name, value in report["metrics"].items() if "nats_per_note" not in name}
+    report["metrics"] = {**kept, "test/nats_per_frame": 8.1234}
+    write_json(file, report)
+    run(made, session)
+    table = (session.root / "reports/results.md").read_text()
+    assert "in nats per frame on test, the first frame of a piece given: lstm 8.123." in table
+    assert "| gan¹ |" in table and "| lstm |" in table  # which has a likelihood
+
+
 def test_reasons_are_gathered_and_duplicates_named() -> None:
     entries = [
         {"source": "x/b.mid", "reason": "9 notes, fewer than ingest.min_notes = 16"},

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from etude.encoding.grammar import BEGIN, END, PAD
 from etude.encoding.grid import HOLD
-from etude.models.sequence import BEGIN, END, PAD
 from etude.settings import Count, Range
 
 BATCH = 8  # whole pieces at a time

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.encoding.alphabet import Alphabet
 from etude.encoding.grammar import BEGIN, END, Frames, Rules
 from etude.encoding.grid import FIRST, HOLD, REST, from_grid, to_grid
 from etude.encoding.voices import Voices
@@ -40,6 +41,11 @@ class VoiceGrid(Voices):
     def vocabulary(self) -> int:
         """Number of tokens: padding, begin, end, hold, rest, and the pitches from low to high."""
         return FIRST + self.high - self.low + 1
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """What a model reads: one token of ``vocabulary`` an item."""
+        return Alphabet(self.vocabulary)
 
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
         """The tokens of a piece, begin and end included: (2 + frames * voices,)."""

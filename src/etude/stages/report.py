@@ -34,7 +34,9 @@ DASH = "–"
 PSEUDO = "test/pseudo_nats_per_cell"
 MEASURES = {  # what the measures of a training history are called on the page
     "valid/nats_per_note": "nats per note, valid pieces",
+    "valid/nats_per_frame": "nats per frame, valid pieces",
     "train/nats_per_token": "nats per token, train batches",
+    "train/nats_per_frame": "nats per frame, train batches",
     "train/generator_loss": "generator loss, train batches",
     "train/discriminator_loss": "discriminator loss, train batches",
     "valid/roll_distance": "distance of generated rolls to valid rolls",
@@ -119,8 +121,7 @@ def results(evidence: Evidence) -> list[Row]:
             steps,
         )
         best = tuple(value is not None and value == low for value, low in zip(row, lowest, strict=True))
-        unlikely = row[0] is None and row[1] is None
-        note = 2 if PSEUDO in metrics else int(unlikely)
+        note = 2 if PSEUDO in metrics else int(not any("/nats_per_" in name for name in metrics))
         rows.append(Row(variant, cells, (*best, False, False), note))
     real = evidence.reference["real_against_real"]
     cell = spread(real.get("distance"), real.get("low"), real.get("high"))
@@ -162,6 +163,14 @@ def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
         f"Real music: sets of {reference['real_against_real']['pieces']} valid pieces, measured as if they were "
         "samples. This is what a perfect model would score.",
     ]
+    framed = {
+        variant: evidence.evaluate[variant]["metrics"]["test/nats_per_frame"]
+        for variant in evidence.train
+        if "test/nats_per_frame" in evidence.evaluate[variant]["metrics"]
+    }
+    if framed:
+        told = ", ".join(f"{variant} {decimal(value, 3)}" for variant, value in framed.items())
+        notes.append(f"Of frames of keys, in nats per frame on test, the first frame of a piece given: {told}.")
     for variant in evidence.train:
         if empty := evidence.evaluate[variant]["metrics"].get("samples/empty"):
             notes.append(

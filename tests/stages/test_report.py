@@ -275,3 +275,22 @@ def test_round_trips_stand_on_the_page(session: Session, made: Settings) -> None
     html = (session.root / "reports/index.html").read_text(encoding="utf-8")
     row = re.search(r'<th scope="row">remi</th>(.*?)</tr>', html, re.S)
     assert row and re.findall(r"<td>(.*?)</td>", row[1]) == ["123", "3.50", "99.00%", "0.001", "0.020", "3"]
+
+
+def test_a_pseudo_likelihood_stands_in_a_note_of_its_own_and_in_no_column_of_nats(
+    session: Session, made: Settings
+) -> None:
+    place = session.root / "reports/evaluate/lstm.json"
+    found = json.loads(place.read_text())
+    pseudo = {"test/pseudo_nats_per_cell": 0.1234, "test/accuracy": 0.9712, "test/onset_accuracy": 0.654}
+    found["metrics"] = {name: found["metrics"][name] for name in found["metrics"] if "nats" not in name} | pseudo
+    write_json(place, found)
+    run(made, session)
+    table = (session.root / "reports/results.md").read_text(encoding="utf-8")
+    row = next(line for line in table.splitlines() if line.startswith("| lstm"))
+    assert row.startswith("| lstm² | – | – | – | 0.400")
+    assert next(line for line in table.splitlines() if line.startswith("| gan")).startswith("| gan¹ | – | – | – |")
+    note = next(line for line in table.splitlines() if line.startswith("²"))
+    assert "lstm on test with 0.123 nats per cell, 97.1% of all cells right, 65.4% of those" in note
+    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+    assert "lstm<sup>2</sup>" in html and "gan<sup>1</sup>" in html

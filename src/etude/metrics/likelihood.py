@@ -5,6 +5,7 @@ the one that the tokenizer writes is an upper bound of the piece's. Of a piece i
 nothing, as in the literature (Bai et al., 2018).
 """
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,14 +76,20 @@ def _ratio(total: float, count: float) -> float:
 
 
 def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, float]:
-    """Likelihood of valid and test under the trained ``variant``; empty for variants that have none (GANs)."""
+    """Likelihood of valid and test under the trained ``variant``; empty for variants that have none (GANs).
+
+    Variants that have something else in its stead name in ``measure`` the file of metrics/ that measures it.
+    """
     name = settings.model(variant)["representation"]
     folder = session.read(f"models/{variant}", f"etude train model={variant}")
     store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
     model = models.load(settings, variant, folder, store, representations.load(store))
+    models.set_threads(settings.trainer.threads)
+    if measure := getattr(model, "measure", None):
+        own: dict[str, float] = importlib.import_module(f"etude.metrics.{measure}").likelihood(model, store)
+        return own
     if not isinstance(model, SequenceModel):
         return {}
-    models.set_threads(settings.trainer.threads)
     facts = store.manifest["pieces"]
     found: dict[str, float] = {}
     for side in ("valid", "test"):

@@ -31,6 +31,7 @@ QUALITY = 0.1  # of their mp3: the page must stay small, data/arrange has the be
 NAMES, REASONS = 12, 40  # sources that are named for one reason, and reasons, on the page
 SOUND_BYTES = 2_800_000  # of all players together; more variants get shorter excerpts
 DASH = "–"
+PSEUDO = "test/pseudo_nats_per_cell"
 MEASURES = {  # what the measures of a training history are called on the page
     "valid/nats_per_note": "nats per note, valid pieces",
     "valid/nats_per_frame": "nats per frame, valid pieces",
@@ -41,6 +42,8 @@ MEASURES = {  # what the measures of a training history are called on the page
     "train/wasserstein": "Wasserstein distance as the critic sees it, train batches",
     "train/gradient_penalty": "gradient penalty of the critic, train batches",
     "valid/roll_distance": "distance of generated rolls to valid rolls",
+    "valid/pseudo_nats_per_cell": "nats per cell given all other cells, valid pieces",
+    "train/pseudo_nats_per_cell": "nats per cell given all other cells, train batches",
 }
 COLUMNS = (  # of the results table: heading, unit
     ("valid", "nats per note"),
@@ -87,12 +90,15 @@ class Piece:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the results table: its texts, which are the best of their column, and whether it has no likelihood."""
+    """A row of the results table: its texts, which are the best of their column, and the number of its note.
+
+    Note 1 is for a variant that has no likelihood, 2 for one that has a pseudo-likelihood in its place, 0 for none.
+    """
 
     name: str
     cells: tuple[str, ...]
     best: tuple[bool, ...]
-    unlikely: bool = False
+    note: int = 0
 
 
 def results(evidence: Evidence) -> list[Row]:
@@ -123,7 +129,8 @@ def results(evidence: Evidence) -> list[Row]:
             steps,
         )
         best = tuple(value is not None and value == low for value, low in zip(row, lowest, strict=True))
-        rows.append(Row(variant, cells, (*best, False, False), not any("/nats_per_" in name for name in metrics)))
+        note = 2 if PSEUDO in metrics else int(not any("/nats_per_" in name for name in metrics))
+        rows.append(Row(variant, cells, (*best, False, False), note))
     real = evidence.reference["real_against_real"]
     cell = spread(real.get("distance"), real.get("low"), real.get("high"))
     rows.append(Row("real music", (DASH, DASH, DASH, cell, DASH, DASH), (False,) * 6))
@@ -167,7 +174,7 @@ def markdown(rows: Sequence[Row], notes: Sequence[str], columns: Sequence[tuple[
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * len(columns)]
     for row in rows:
         cells = [f"**{cell}**" if best else cell for cell, best in zip(row.cells, row.best, strict=True)]
-        lines.append(f"| {row.name}{'¹' if row.unlikely else ''} | {' | '.join(cells)} |")
+        lines.append(f"| {row.name}{('', '¹', '²')[row.note]} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", *(f"{note}  " for note in notes[:-1]), *notes[-1:]]) + "\n"
 
 
@@ -198,8 +205,17 @@ def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
             notes.append(
                 f"{variant}: {round(empty)} samples have no note and do not count in the distance, which flatters it."
             )
-    if any(row.unlikely for row in rows):
+    if any(row.note == 1 for row in rows):
         notes.append("¹ Draws music without giving it a probability, so has no likelihood: judge it by its samples.")
+    for row in rows:
+        if row.note == 2:
+            metrics = evidence.evaluate[row.name]["metrics"]
+            right, begun = (percent(metrics.get(f"test/{name}")) for name in ("accuracy", "onset_accuracy"))
+            notes.append(
+                f"² Foretells each cell of its grid, a step of a voice, from all others, past and future: {row.name} "
+                f"on test with {decimal(metrics[PSEUDO], 3)} nats per cell, {right} of all cells right, {begun} of "
+                "those where a note begins. That is a pseudo-likelihood, which compares with no nats per note."
+            )
     return notes
 
 
@@ -218,6 +234,11 @@ def notes_beside(evidence: Evidence) -> list[str]:
 def decimal(value: float | None, digits: int) -> str:
     """A number with a fixed count of decimals; a dash where there is none."""
     return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def percent(value: float | None) -> str:
+    """A share in per cent; a dash where there is none."""
+    return DASH if value is None else f"{value:.1%}"
 
 
 def whole_number(value: float | None) -> str:

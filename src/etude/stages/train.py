@@ -30,6 +30,8 @@ CODE = (
     "representations/__init__.py",
     "encoding",
     "scores/columns.py",
+    "scores/markers.py",
+    "metrics/key.py",
     "augmentation.py",
     "pieces.py",
     "metrics/likelihood.py",

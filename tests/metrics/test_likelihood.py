@@ -38,7 +38,7 @@ def made(kind: str) -> SequenceModel:
     if kind == "lstm":
         return LSTM(Alphabet(VOCABULARY), 8, 2, 0.5).eval()
     if kind == "lstm_attention":
-        return LSTMAttention(Alphabet(VOCABULARY), 8, 1, 0.5, 2, 4).eval()
+        return LSTMAttention(Alphabet(VOCABULARY), 8, 1, 0.5, 2, 4, False).eval()
     model = NGram(VOCABULARY, 3, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 40) for seed in range(3)])
     return model

@@ -24,16 +24,18 @@ def made(kind: str) -> SequenceModel:
         return LSTM(Alphabet(VOCABULARY), [16, 24, 8], 3, 0.3).eval()
     if kind == "gru":
         return GRU(Alphabet(VOCABULARY), 16, 2, 0.3).eval()
-    if kind == "lstm_attention":
-        return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 5).eval()
     if kind == "transformer":
         return Transformer(Alphabet(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
+    if kind in ("lstm_attention", "following"):
+        return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 5, kind == "following").eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model
 
 
-KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "transformer", "ngram"])
+KINDS = pytest.mark.parametrize(
+    "kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "transformer", "ngram"]
+)
 
 
 @KINDS
@@ -84,9 +86,9 @@ def test_attention_looks_back_over_its_span_and_no_further() -> None:
     model = made("lstm_attention")
     assert isinstance(model, LSTMAttention)
     tokens = torch.randint(1, VOCABULARY, (1, 20))
-    _, (_, keys, _) = model(tokens)
+    _, (_, keys, *_) = model(tokens)
     assert keys.shape[2] == 4
-    without = LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 1).eval()
+    without = LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 1, False).eval()
     without.load_state_dict(model.state_dict())
     with torch.no_grad():
         assert not torch.allclose(model.nats(tokens), without.nats(tokens))
@@ -114,18 +116,39 @@ def test_rotated_products_depend_on_the_distance_alone() -> None:
     assert product(5, 5) == pytest.approx(float((a * b).sum()), rel=1e-5)
 
 
+def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
+    torch.manual_seed(0)
+    model = LSTMAttention(Alphabet(VOCABULARY), 16, 1, 0.0, 1, 64, True).eval()
+    with torch.no_grad():  # keys and queries are the states as they are, values the items; nothing else is read out
+        for place, matrix in enumerate((torch.eye(16) * 8, torch.eye(16) * 8, torch.eye(16))):
+            model.query_key_value.weight[16 * place : 16 * place + 16] = matrix
+        model.query_key_value.bias.zero_()
+        model.mix.weight.copy_(torch.eye(16))
+        model.mix.bias.zero_()
+        model.read_out.weight.copy_(dict(model.named_parameters())["embed.weight"])
+        phrase = torch.tensor([1, 5, 9, 3, 12, 7, 4])
+        tokens = torch.cat([phrase, phrase[:-1]])[None]
+        states, _ = model.lstm(model.embed(tokens))
+        logits, _ = model(tokens)
+        without = model.read_out(states + model.embed(tokens))
+    added = (logits - without)[0, 9:]  # by attention, once the states are again what they were
+    assert added.argmax(-1).tolist() == [3, 12, 7, 4]
+
+
 # --- of frames
 
-FRAME_KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "transformer"])
+FRAME_KINDS = pytest.mark.parametrize(
+    "kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "transformer"]
+)
 
 
 def reading_frames(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     keys = Alphabet(9, keys=True)
-    if kind == "lstm_attention":
-        return LSTMAttention(keys, [12, 16], 2, 0.3, 2, 5).eval()
     if kind == "transformer":
         return Transformer(keys, 16, 2, 2, 5, 0.3).eval()
+    if kind in ("lstm_attention", "following"):
+        return LSTMAttention(keys, [12, 16], 2, 0.3, 2, 5, kind == "following").eval()
     if kind == "gru":
         return GRU(keys, 16, 2, 0.3).eval()
     return LSTM(keys, [16, 24, 8] if kind == "lstm_widths" else 16, 3, 0.3).eval()
@@ -189,7 +212,7 @@ def test_one_width_in_a_list_is_the_same_model_and_a_list_of_another_length_is_r
     ):
         GRU(Alphabet(9), [16, 8], 3, 0.1)
     with pytest.raises(EtudeError, match=r"heads = 3 must divide models\.lstm_attention\.hidden = \[8, 16\], the last"):
-        LSTMAttention(Alphabet(9), [8, 16], 2, 0.1, 3, 5)
+        LSTMAttention(Alphabet(9), [8, 16], 2, 0.1, 3, 5, False)
 
 
 def test_forget_gates_begin_open_and_recurrent_weights_orthogonal() -> None:

@@ -35,7 +35,8 @@ def framed(steps_per_beat: int = 2) -> Settings:
         for name, values in found["models"].items()
     }
     section = {"frames": {**found["tokenize"]["frames"], "steps_per_beat": steps_per_beat}}
-    values = tiny(train={"max_steps": 12, "steps_per_epoch": 6, "window": 16}, optim={"lr": 0.03}).as_dict()
+    train = {"max_steps": 12, "steps_per_epoch": 6, "window": 16}
+    values = tiny(train=train, trainer={"steps": None}, optim={"lr": 0.03}).as_dict()
     return Settings.of({**values, "tokenize": section, "models": own})
 
 

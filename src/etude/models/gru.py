@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from torch import Tensor, nn
 
 from etude.encoding.alphabet import Alphabet
-from etude.models.sequence import SequenceModel, embedding, stacked, widths
+from etude.models.sequence import SequenceModel, embedding, reading_out, stacked, widths
 from etude.settings import Count, Range
 
 
@@ -27,7 +27,7 @@ class GRU(SequenceModel):
         self.embed = embedding(alphabet, wide[-1])
         self.gru = stacked(nn.GRU, wide[-1], wide, dropout)
         self.dropout = nn.Dropout(dropout)
-        self.read_out = nn.Linear(wide[-1], alphabet.size)
+        self.read_out = reading_out(alphabet, wide[-1])
 
     def forward(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See SequenceModel; the state is the layers'."""

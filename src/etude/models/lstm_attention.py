@@ -1,4 +1,4 @@
-"""LSTM with causal attention over a window of its own past states.
+"""LSTM with causal attention over a window of its own past.
 
 After Magenta's attention_rnn (Waite, 2016), with the scaled dot product of Vaswani et al., 2017, in place of additive
 scores.
@@ -12,14 +12,19 @@ from torch.nn import functional as F
 
 from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
-from etude.models.sequence import SequenceModel, embedding, stacked, widths
+from etude.models.sequence import SequenceModel, embedding, reading_out, stacked, widths
 from etude.settings import Count, Range
 
-State = tuple[Any, Tensor, Tensor]
+State = tuple[Any, Tensor, Tensor, Tensor]
 
 
 class LSTMAttention(SequenceModel):
-    """Stacked LSTM whose top states look back at the last ``span`` top states, themselves included."""
+    """Stacked LSTM whose top states look back over the last ``span`` items, that just read included.
+
+    They find there the states after these items; or, with ``follow``, the items themselves, each by the state before
+    it: what followed when the state was like now. So a phrase that comes again is foretold from its first time (the
+    copying of Olsson et al., In-context Learning and Induction Heads, 2022, built in).
+    """
 
     reads: ClassVar[tuple[str, ...]] = ("tokens", "frames")
 
@@ -31,6 +36,7 @@ class LSTMAttention(SequenceModel):
         dropout: Annotated[float, Range(0, 0.95)],
         heads: Annotated[int, Range(1, 64)],
         span: Count,
+        follow: bool,
     ) -> None:
         """Set up the layers.
 
@@ -40,7 +46,9 @@ class LSTMAttention(SequenceModel):
             layers: their number.
             dropout: rate.
             heads: of the attention.
-            span: past states that are looked at, in items.
+            span: items that are looked back at.
+            follow: find the items that followed, by the states before them, with a learned bias for each distance (Shaw
+                et al., 2018, as scalars); else the states, wherever they are.
         """
         super().__init__(alphabet)
         wide = widths(hidden, layers, "models.lstm_attention")
@@ -50,30 +58,43 @@ class LSTMAttention(SequenceModel):
                 f"models.lstm_attention.heads = {heads} must divide models.lstm_attention.hidden = {hidden}"
                 f"{'' if isinstance(hidden, int) else ', the last of it'}."
             )
-        self.heads, self.span = heads, span
+        self.heads, self.span, self.follow = heads, span, follow
         self.embed = embedding(alphabet, width)
         self.lstm = stacked(nn.LSTM, width, wide, dropout)
         self.norm = nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
-        self.read_out = nn.Linear(width, alphabet.size)
+        self.read_out = reading_out(alphabet, width)
+        if follow:
+            self.distance = nn.Parameter(torch.zeros(heads, span))
 
     def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """See SequenceModel; the state is the layers', and keys and values of the last ``span`` - 1 states."""
+        """See SequenceModel; the state: the layers', keys and values of the last ``span`` - 1 items, the top one."""
         B, T = items.shape[:2]
-        recurrent, past_keys, past_values = state if state else (None, None, None)
+        recurrent, past_keys, past_values, last = state if state else (None, None, None, None)
         embedded = self.dropout(self.embed(items))  # (B, T, width)
         states, recurrent = self.lstm(embedded, recurrent)  # (B, T, width)
-        split = self.query_key_value(self.norm(states)).view(B, T, 3, self.heads, -1)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (B, heads, T, width/heads)
+        if self.follow:
+            before = torch.cat([torch.zeros_like(states[:, :1]) if last is None else last, states[:, :-1]], dim=1)
+            read = (self.norm(states), self.norm(before), embedded)
+            parts = zip(read, self.query_key_value.weight.chunk(3), self.query_key_value.bias.chunk(3), strict=True)
+            split = torch.stack([F.linear(*part) for part in parts], dim=2)  # (B, T, 3, width)
+        else:
+            split = self.query_key_value(self.norm(states))
+        query, key, value = split.view(B, T, 3, self.heads, -1).permute(
+            2, 0, 3, 1, 4
+        )  # each (B, heads, T, width/heads)
         if past_keys is not None and past_values is not None:
             key, value = torch.cat([past_keys, key], dim=2), torch.cat([past_values, value], dim=2)
         S = key.shape[2]
         age = torch.arange(S - T, S, device=items.device)[:, None] - torch.arange(S, device=items.device)  # (T, S)
         seen = (age >= 0) & (age < self.span)
+        if self.follow:
+            near = self.distance[:, age.clamp(0, self.span - 1)]  # (heads, T, S)
+            seen = near.masked_fill(~seen, float("-inf"))
         found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)  # (B, heads, T, width/heads)
         context = self.mix(found.transpose(1, 2).reshape(B, T, -1))  # (B, T, width)
         logits = self.read_out(self.dropout(states + embedded + context))  # (B, T, V)
         keep = min(S, self.span - 1)
-        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :])
+        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :], states[:, -1:])

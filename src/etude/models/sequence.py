@@ -14,6 +14,8 @@ from etude.encoding.alphabet import Alphabet
 from etude.encoding.grammar import PAD
 from etude.errors import EtudeError
 
+RARELY = -3.0  # logit of a share of 1 in 20: four of 88 keys
+
 
 class SequenceModel(nn.Module):
     """A distribution over the next item, a token or a frame, given all items before it.
@@ -84,6 +86,14 @@ class SequenceModel(nn.Module):
 def embedding(alphabet: Alphabet, width: int) -> nn.Module:
     """The layer that reads items: (B, T) or (B, T, keys) -> (B, T, width)."""
     return nn.Linear(alphabet.size, width) if alphabet.keys else nn.Embedding(alphabet.size, width)
+
+
+def reading_out(alphabet: Alphabet, width: int) -> nn.Linear:
+    """The layer that gives logits: (B, T, width) -> (B, T, V). Keys begin almost silent, as they are in music."""
+    made = nn.Linear(width, alphabet.size)
+    if alphabet.keys:
+        nn.init.constant_(made.bias, RARELY)
+    return made
 
 
 def widths(hidden: int | list[int], layers: int, where: str) -> list[int]:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,17 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     place = run if stage != "train" and run else out
     session = construct(Session, own, "session", root=root, out=place, run=run, overrides=told)
     if stage == "all":
-        from etude import everything
+        from etude import everything, experiments
 
-        print(f"etude: the report is {everything.run(settings, session).relative_to(root)}")
+        page = everything.run(settings, session)
+        print(f"etude: the report is {page.relative_to(root)}")
+        name = HydraConfig.get().runtime.choices.get("experiment")
+        if name and (plan := experiments.protocol(root, name)) is not None:
+            folder = page.parents[1]
+            inside = replace(session, out=folder, run=folder)
+            as_written = all(part == f"experiment={name}" for part in HydraConfig.get().overrides.task)
+            made = experiments.run(settings, inside, name, plan, as_written)
+            print(f"etude: the figures are {made.relative_to(root)}")
         return
     module = importlib.import_module(f"etude.stages.{stage}")
     section = STAGES[stage][1]

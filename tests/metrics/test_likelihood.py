@@ -49,8 +49,19 @@ def test_costs_are_summed_before_they_are_divided() -> None:
     facts = [{"notes": 4, "cells": 30}, {"notes": 6, "cells": 20}]
     assert per_unit(np.array([10.0, 20.0]), facts, "test") == {
         "test/nats_per_note": 3.0,
+        "test/nats_per_note_by_piece": pytest.approx((10 / 4 + 20 / 6) / 2),
         "test/nats_per_piece": 15.0,
         "test/nats_per_cell": 0.6,
+        "test/nats_per_cell_by_piece": pytest.approx((10 / 30 + 1) / 2),
+    }
+
+
+def test_frames_are_counted_instead_of_notes_where_they_are_foretold() -> None:
+    facts = [{"notes": 4, "cells": 30, "frames": 5}, {"notes": 6, "cells": 20, "frames": 20}, {"frames": 0}]
+    assert per_unit(np.array([10.0, 20.0, 0.0]), facts, "valid") == {
+        "valid/nats_per_frame": 30 / 25,
+        "valid/nats_per_frame_by_piece": (10 / 5 + 20 / 20) / 2,  # a piece of one frame has nothing to foretell
+        "valid/nats_per_piece": 10.0,
     }
 
 
@@ -142,7 +153,7 @@ def test_each_piece_is_in_one_batch_whole_and_padded(pieces: list[NDArray[Any]])
 @pytest.mark.parametrize("variant", ["ngram", "lstm"])
 def test_valid_comes_out_as_the_training_measured_it(variant: str, trained: Session) -> None:
     found = likelihood(tiny(), trained, variant)
-    units = ("note", "piece", "cell")
+    units = ("note", "note_by_piece", "piece", "cell", "cell_by_piece")
     assert set(found) == {f"{side}/nats_per_{unit}" for side in ("valid", "test") for unit in units}
     result = read_json(trained.root / f"models/{variant}/result.json", "")
     assert found["valid/nats_per_note"] == pytest.approx(result["valid/nats_per_note"], rel=1e-5)

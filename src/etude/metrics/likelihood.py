@@ -1,4 +1,4 @@
-"""Likelihood with a stated unit: nats per note, per piece and per cell of whole pieces.
+"""Likelihood with a stated unit: nats per note, per cell, per frame and per piece, of whole pieces.
 
 A piece's cost is that of all its tokens, the end included. Several token sequences can stand for one piece; the cost of
 the one that the tokenizer writes is an upper bound of the piece's.
@@ -48,20 +48,28 @@ def per_unit(costs: NDArray[np.float64], facts: Sequence[dict[str, Any]], side: 
 
     Args:
         costs: (pieces,) in nats.
-        facts: for each piece its ``notes`` and its ``cells`` (voices times sixteenths, the unit of the JSB literature).
+        facts: for each piece its ``notes`` and its ``cells`` (voices times sixteenths, the unit of the JSB literature);
+            or, of pieces whose frames are foretold, ``frames``, the number of frames after the first.
         side: valid or test, the front part of the names.
 
     Returns:
-        ``side/nats_per_note``, ``side/nats_per_piece``, ``side/nats_per_cell``: sums over the side divided by sums.
-        nan without notes.
+        ``side/nats_per_piece``, and ``side/nats_per_note`` and ``side/nats_per_cell``, or ``side/nats_per_frame``: sums
+        over the side divided by sums, so that each note counts the same. With ``_by_piece`` at the end: the mean over
+        pieces of each one's cost a note (cell, frame), so that each piece counts the same; pieces without any are left
+        out. nan without notes.
     """
-    total = costs.sum()
-    units = {
-        "note": sum(fact["notes"] for fact in facts),
-        "piece": len(facts),
-        "cell": sum(fact["cells"] for fact in facts),
-    }
-    return {f"{side}/nats_per_{name}": float(total / count) if count else float("nan") for name, count in units.items()}
+    found = {f"{side}/nats_per_piece": _ratio(costs.sum(), len(facts))}
+    framed = bool(facts) and "frames" in facts[0]
+    for unit, fact in {"frame": "frames"}.items() if framed else {"note": "notes", "cell": "cells"}.items():
+        counts = np.array([entry[fact] for entry in facts], dtype=np.float64)
+        some = counts > 0
+        found[f"{side}/nats_per_{unit}"] = _ratio(costs.sum(), counts.sum())
+        found[f"{side}/nats_per_{unit}_by_piece"] = _ratio((costs[some] / counts[some]).sum(), some.sum())
+    return found
+
+
+def _ratio(total: float, count: float) -> float:
+    return float(total / count) if count else float("nan")
 
 
 def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, float]:

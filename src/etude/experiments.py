@@ -1,0 +1,184 @@
+"""The experiments that stand beside the literature: one result file each, and the table made of the result files.
+
+``etude all experiment=NAME`` leaves the result file of an experiment that conf/protocols.yaml describes.
+"""
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+
+from etude import representations
+from etude.encoding.store import Store
+from etude.errors import EtudeError
+from etude.metrics.distance import rounded
+from etude.metrics.likelihood import per_unit
+from etude.outputs import read_json, write_json, write_text
+from etude.session import Session
+from etude.settings import OneOf, Settings, check, construct
+
+RESULTS, TABLE = "reports/experiments", "reports/experiments.md"
+SIDES = ("valid", "test")
+SECTIONS = ("seed", "dataset", "ingest", "split", "augment", "tokenize", "models", "optim", "train")
+HEADS = ("", "valid", "test", "valid, by piece", "test, by piece", "parameters", "best step / steps")
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure of others, on test."""
+
+    who: str
+    figure: float
+    source: str
+    side: Annotated[str, OneOf(SIDES)] = "test"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What an experiment measures, in words, and what others reached: a section of conf/protocols.yaml."""
+
+    metric: str
+    unit: str
+    protocol: str
+    floors: str | None = None
+    more: list[str] = field(default_factory=list)  # other metrics of reports/evaluate/V.json, as in test/accuracy
+    published: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for place, entry in enumerate(self.published):
+            construct(Published, entry, f"published[{place}]")
+
+
+def protocol(root: Path, name: str) -> Protocol | None:
+    """The protocol of the experiment ``name``; None where conf/protocols.yaml describes none of that name."""
+    file = root / "conf/protocols.yaml"
+    if not file.is_file():
+        return None
+    try:
+        known = check(yaml.safe_load(file.read_text(encoding="utf-8")), dict, "conf/protocols.yaml")
+    except yaml.YAMLError as error:
+        raise EtudeError(f"conf/protocols.yaml is no YAML ({' '.join(str(error).split())}).") from None
+    if name not in known:
+        return None
+    return construct(Protocol, check(known[name], dict, f"protocols.{name}"), f"protocols.{name}")
+
+
+def result(settings: Settings, session: Session, name: str, plan: Protocol) -> dict[str, Any]:
+    """The result file of an experiment whose variants are trained and evaluated: figures by row, floors first.
+
+    A row has ``valid`` and ``test``, weighted by unit, and ``valid_by_piece`` and ``test_by_piece``; of a variant also
+    its parameters and steps. There is no time and no path in it.
+    """
+    stores = {}
+    for variant in settings.models:
+        representation = settings.model(variant)["representation"]
+        stores[representation] = Store(
+            session.read(f"data/tokenize/{representation}", f"etude tokenize tokenize={representation}")
+        )
+    rows = []
+    for representation, store in stores.items():
+        for floor, costs in _floors(plan, store):
+            metrics: dict[str, float] = {}
+            for side in SIDES:
+                metrics |= per_unit(costs[side], store.manifest["pieces"][side], side)
+            told = floor if len(stores) == 1 else f"{floor} ({representation})"
+            rows.append({"floor": told, **_figures(metrics, plan, f"the floor {floor}")})
+    for variant in settings.models:
+        report = read_json(
+            session.read(f"reports/evaluate/{variant}.json", f"etude evaluate model={variant}"),
+            f"etude evaluate model={variant}",
+        )
+        own = {key: report["training"].get(key) for key in ("parameters", "best_step", "steps")}
+        rows.append({"variant": variant, **_figures(report["metrics"], plan, variant), **own})
+    values = settings.as_dict()
+    first = next(iter(stores.values()))
+    made: dict[str, Any] = rounded(
+        {
+            "experiment": name,
+            "metric": plan.metric,
+            "unit": plan.unit,
+            "protocol": plan.protocol,
+            "pieces": {side: len(first.manifest["pieces"][side]) for side in SIDES},
+            "rows": rows,
+            "published": plan.published,
+            "settings": {section: values[section] for section in SECTIONS},
+            "made_on": {"cpu": "cpu"}.get(session.device, "gpu"),
+        }
+    )
+    return made
+
+
+def _floors(plan: Protocol, store: Store) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """The counting floors: name, and by side the cost of each piece in nats."""
+    if plan.floors is None:
+        return []
+    room = importlib.import_module(f"etude.metrics.{plan.floors}")
+    found: Iterable[tuple[str, Mapping[str, Any]]] = room.floors(store, representations.load(store))
+    return found
+
+
+def _figures(metrics: Mapping[str, float], plan: Protocol, where: str) -> dict[str, float]:
+    if f"test/{plan.metric}" not in metrics:
+        raise EtudeError(f"{where} has no test/{plan.metric}, which conf/protocols.yaml asks for.")
+    figures = {side: metrics[f"{side}/{plan.metric}"] for side in SIDES}
+    figures |= {
+        f"{side}_by_piece": metrics[f"{side}/{plan.metric}_by_piece"]
+        for side in SIDES
+        if f"{side}/{plan.metric}_by_piece" in metrics
+    }
+    more = {f"{side}/{name}": metrics.get(f"{side}/{name}") for name in plan.more for side in SIDES}
+    return figures | {name: value for name, value in more.items() if value is not None}
+
+
+def table(results: Iterable[Mapping[str, Any]]) -> str:
+    """The page of all experiments in Markdown, made of their result files and nothing else."""
+    lines = ["# The literature's numbers", "", "Made of the result files in `reports/experiments/`; lower is better."]
+    for found in results:
+        name, machine = found["experiment"], {"cpu": "a CPU", "gpu": "a GPU"}[found["made_on"]]
+        lines += ["", f"## {name}", "", f"`etude all experiment={name}`, here from {machine}. In {found['unit']}."]
+        lines += ["", found["protocol"], ""]
+        more = sorted({key for row in found["rows"] for key in row if "/" in key})
+        heads = [*HEADS, *(key.replace("/", ", ").replace("_", " ") for key in more)]
+        lines += [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
+        for row in found["rows"]:
+            cells = [_figure(row.get(key)) for key in ("valid", "test", "valid_by_piece", "test_by_piece")]
+            steps = f"{row['best_step']:,.0f} / {row['steps']:,.0f}" if row.get("steps") else DASH
+            size = f"{row['parameters']:,.0f}" if row.get("parameters") else DASH
+            label = f"`{row['variant']}`" if "variant" in row else f"floor: {row['floor']}"
+            cells += [size, steps, *(_figure(row.get(key)) for key in more)]
+            lines.append(f"| {' | '.join([label, *cells])} |")
+        for entry in found["published"]:
+            cells = [_figure(entry["figure"], 2) if entry.get("side", "test") == side else DASH for side in SIDES]
+            cells += [DASH] * (len(heads) - 3)
+            label = f"{entry['who']} ({entry['source']})"
+            lines.append(f"| {' | '.join([label, *cells])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _figure(value: float | None, least: int = 3) -> str:
+    """With ``least`` decimals, more only where a published figure has them."""
+    return DASH if value is None else max(f"{value:.{least}f}", f"{value:.3f}".rstrip("0"), key=len)
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The result files in ``folder``, by name."""
+    return [read_json(file, f"etude all experiment={file.stem}") for file in sorted(folder.glob("*.json"))]
+
+
+def run(settings: Settings, session: Session, name: str, plan: Protocol, committed: bool) -> Path:
+    """Write the result file into the folder of the run and, where ``committed``, into the project with the table.
+
+    Returns the result file.
+    """
+    made = result(settings, session, name, plan)
+    own = session.write(f"{RESULTS}/{name}.json")
+    write_json(own, made)
+    if committed:
+        own = session.root / RESULTS / f"{name}.json"
+        write_json(own, made)
+        write_text(session.root / TABLE, table(read(own.parent)))
+    return own

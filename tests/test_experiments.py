@@ -1,0 +1,116 @@
+"""The experiments beside the literature: result files from what is trained, and the committed table from these."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, tiny
+
+from etude import experiments
+from etude.errors import EtudeError
+from etude.experiments import Protocol, protocol, read, result, table
+from etude.metrics.likelihood import likelihood
+from etude.outputs import write_json
+from etude.session import Session
+
+PLAN = Protocol(
+    "nats_per_note", "nats per note", "All notes count.", published=[{"who": "A", "figure": 2.5, "source": "B"}]
+)
+
+
+@pytest.fixture
+def measured(trained: Session, tmp_path: Path) -> Session:
+    """``trained``, with the reports of two variants as far as they are read here."""
+    shutil.copytree(trained.root, tmp_path, dirs_exist_ok=True)
+    for variant in ("ngram", "lstm"):
+        training = json.loads((tmp_path / f"models/{variant}/result.json").read_text())
+        metrics = likelihood(tiny(), trained, variant)
+        write_json(tmp_path / f"reports/evaluate/{variant}.json", {"training": training, "metrics": metrics})
+    return Session(root=tmp_path, progress=False)
+
+
+def some(*names: str) -> Any:
+    settings = tiny()
+    return dataclasses.replace(settings, models={name: settings.models[name] for name in names})
+
+
+def test_the_committed_table_is_what_the_committed_result_files_say() -> None:
+    results = read(ROOT / experiments.RESULTS)
+    assert (ROOT / experiments.TABLE).read_text(encoding="utf-8") == table(results)
+    for found in results:
+        plan = protocol(ROOT, found["experiment"])
+        assert plan is not None and (plan.protocol, plan.published) == (found["protocol"], found["published"])
+
+
+def test_every_protocol_is_of_an_experiment_and_whole() -> None:
+    for name in yaml.safe_load((ROOT / "conf/protocols.yaml").read_text(encoding="utf-8")):
+        assert (ROOT / f"conf/experiment/{name}.yaml").is_file()
+        plan = protocol(ROOT, name)
+        assert plan is not None and plan.protocol and plan.published
+        assert plan.floors is None or (ROOT / f"src/etude/metrics/{plan.floors}.py").is_file()
+
+
+def test_a_result_has_the_figures_of_evaluate_by_both_weightings(measured: Session) -> None:
+    made = result(some("ngram", "lstm"), measured, "trial", PLAN)
+    assert [row["variant"] for row in made["rows"]] == ["ngram", "lstm"]
+    row, found = made["rows"][1], likelihood(tiny(), measured, "lstm")
+    for side in ("valid", "test"):
+        assert row[side] == pytest.approx(found[f"{side}/nats_per_note"], abs=1e-6)
+        assert row[f"{side}_by_piece"] == pytest.approx(found[f"{side}/nats_per_note_by_piece"], abs=1e-6)
+    assert row["steps"] == tiny().train.max_steps and row["parameters"] > 0
+    assert made["made_on"] == "cpu" and made["pieces"] == {"valid": 2, "test": 2}
+    assert made["settings"]["optim"] == vars(tiny().optim) and list(made["settings"]["models"]) == ["ngram", "lstm"]
+    assert str(measured.root) not in json.dumps(made)
+
+
+def test_an_unknown_metric_is_said(measured: Session) -> None:
+    plan = dataclasses.replace(PLAN, metric="nats_per_bar")
+    with pytest.raises(EtudeError, match=r"lstm has no test/nats_per_bar, which conf/protocols\.yaml asks for"):
+        result(some("lstm"), measured, "trial", plan)
+
+
+def test_the_table_shows_rows_and_published_figures(measured: Session) -> None:
+    made = result(some("lstm"), measured, "trial", PLAN)
+    made["rows"].insert(
+        0, {"floor": "one note", "valid": 4.0, "test": 4.25, "valid_by_piece": 4.1, "test_by_piece": 5.0}
+    )
+    lines = table([made]).splitlines()
+    assert "## trial" in lines and "All notes count." in lines
+    assert "| floor: one note | 4.000 | 4.250 | 4.100 | 5.000 | – | – |" in lines
+    assert "| A (B) | – | 2.50 | – | – | – | – |" in lines
+    ours = next(line for line in lines if line.startswith("| `lstm` |"))
+    assert f" {made['rows'][1]['test']:.3f} |" in ours and ours.endswith(f" / {tiny().train.max_steps:,} |")
+
+
+def test_a_run_writes_the_project_only_where_its_settings_are_the_committed_ones(
+    measured: Session, tmp_path: Path
+) -> None:
+    inside = dataclasses.replace(measured, out=tmp_path / "runs/a", run=tmp_path)
+    own = experiments.run(some("lstm"), inside, "trial", PLAN, committed=False)
+    assert own == tmp_path / "runs/a/reports/experiments/trial.json" and own.is_file()
+    assert not (tmp_path / experiments.RESULTS).exists()
+    made = experiments.run(some("lstm"), inside, "trial", PLAN, committed=True)
+    assert made.read_bytes() == own.read_bytes()
+    assert (tmp_path / experiments.TABLE).read_text() == table(read(made.parent))
+
+
+def test_a_slip_in_a_protocol_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    file = tmp_path / "conf/protocols.yaml"
+    assert protocol(tmp_path, "a") is None
+    file.write_text("a: {metric: nats_per_note, unit: nats, protocol: All., floor: x}")
+    assert protocol(tmp_path, "b") is None
+    with pytest.raises(EtudeError, match=r"protocols\.a\.floor is not a setting.*floors"):
+        protocol(tmp_path, "a")
+    file.write_text(
+        "a: {metric: nats_per_note, unit: nats, protocol: All., published: [{who: A, figure: x, source: B}]}"
+    )
+    with pytest.raises(EtudeError, match=r"published\[0\]\.figure = 'x' must be a number"):
+        protocol(tmp_path, "a")
+    file.write_text("a: [")
+    with pytest.raises(EtudeError, match=r"conf/protocols\.yaml is no YAML"):
+        protocol(tmp_path, "a")

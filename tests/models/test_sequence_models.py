@@ -9,6 +9,7 @@ from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import SequenceModel
 from etude.models.transformer import Transformer, rotary, rotated
+from etude.models.voices import Voices
 
 VOCABULARY = 17
 
@@ -21,12 +22,14 @@ def made(kind: str) -> SequenceModel:
         return LSTMAttention(VOCABULARY, 16, 2, 0.3, 2, 5).eval()
     if kind == "transformer":
         return Transformer(VOCABULARY, 16, 2, 2, 5, 0.3).eval()
+    if kind == "voices":
+        return Voices(VOCABULARY, 3, 2, 16, 2, 2, 2, 2, 0.3).eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model
 
 
-KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "transformer", "ngram"])
+KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "transformer", "voices", "ngram"])
 
 
 @KINDS

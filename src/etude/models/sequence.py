@@ -18,6 +18,7 @@ class SequenceModel(nn.Module):
     reads: ClassVar[str] = "tokens"
     takes: ClassVar[tuple[str, ...]] = ("vocabulary",)
     sampler: ClassVar[str] = "tokens"
+    stride: int = 1  # tokens; windows of training begin so many, or a multiple of it, after the begin of the piece
 
     def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Logits of the tokens that follow, and the state to go on from.

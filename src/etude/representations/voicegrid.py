@@ -40,6 +40,11 @@ class VoiceGrid(Voices):
         """Number of tokens: padding, begin, end, hold, rest, and the pitches from low to high."""
         return FIRST + self.high - self.low + 1
 
+    @property
+    def frame(self) -> int:
+        """Number of tokens of a frame, one a voice."""
+        return len(self.voices)
+
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
         """The tokens of a piece, begin and end included: (2 + frames * voices,)."""
         lines = [line(notes) for notes in notes_by_voice(score, self.voices, self.steps, self.low, self.high)]

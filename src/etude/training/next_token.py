@@ -30,7 +30,7 @@ class NextToken(Scheme):
 
     def draw(self, generator: np.random.Generator) -> torch.Tensor:
         """(batch_size, window) tokens; a window lies over a piece's begin or end as often as half its length says."""
-        window = self.plan.window
+        window, stride = self.plan.window, self.model.stride
         batch = np.full((self.plan.batch_size, window), PAD, dtype=np.int64)
         for row in batch:
             origin = int(generator.integers(len(self.starts) - 1))
@@ -38,6 +38,7 @@ class NextToken(Scheme):
             tokens = self.store.piece("train", copy)
             start = int(generator.integers(-window // 2, max(1, len(tokens) - window // 2)))
             start = min(max(start, 0), max(0, len(tokens) - window))
+            start = min(-(-start // stride), max(0, len(tokens) - 2) // stride) * stride
             part = tokens[start : start + window]
             row[: len(part)] = part
         return torch.from_numpy(batch)

@@ -61,8 +61,9 @@ def test_a_result_has_the_figures_of_evaluate_by_both_weightings(measured: Sessi
     for side in ("valid", "test"):
         assert row[side] == pytest.approx(found[f"{side}/nats_per_note"], abs=1e-6)
         assert row[f"{side}_by_piece"] == pytest.approx(found[f"{side}/nats_per_note_by_piece"], abs=1e-6)
-    assert row["steps"] == tiny().train.max_steps and row["parameters"] > 0
-    assert made["made_on"] == "cpu" and made["pieces"] == {"valid": 2, "test": 2}
+    assert row["steps"] == tiny().plan.max_steps and row["parameters"] > 0
+    assert row["made_on"] == {"accelerator": "cpu", "devices": 1, "precision": "float32"}
+    assert made["pieces"] == {"valid": 2, "test": 2}
     assert made["settings"]["optim"] == vars(tiny().optim) and list(made["settings"]["models"]) == ["ngram", "lstm"]
     assert str(measured.root) not in json.dumps(made)
 
@@ -83,7 +84,8 @@ def test_the_table_shows_rows_and_published_figures(measured: Session) -> None:
     assert "| floor: one note | 4.000 | 4.250 | 4.100 | 5.000 | – | – |" in lines
     assert "| A (B) | – | 2.50 | – | – | – | – |" in lines
     ours = next(line for line in lines if line.startswith("| `lstm` |"))
-    assert f" {made['rows'][1]['test']:.3f} |" in ours and ours.endswith(f" / {tiny().train.max_steps:,} |")
+    assert "`etude all experiment=trial`, here from a CPU. In nats per note." in lines
+    assert f" {made['rows'][1]['test']:.3f} |" in ours and ours.endswith(f" / {tiny().plan.max_steps:,} |")
 
 
 def test_a_run_writes_the_project_only_where_its_settings_are_the_committed_ones(

@@ -10,7 +10,7 @@ from typing import Any
 
 from etude.errors import EtudeError, closest
 from etude.session import Session, project_root
-from etude.settings import Settings, check, construct
+from etude.settings import Count, Settings, check, construct
 from etude.stages import STAGES
 
 # by hand, these write under runs/, not over the pipeline's results
@@ -20,6 +20,7 @@ etude: a reproducible laboratory for symbolic music generation
 
     etude STAGE [key=value ...]     run one stage; the keys are those of conf/ (etude STAGE --cfg job shows them)
     etude STAGE -m key=a,b ...      run it for each combination; trainings become children of one MLflow run
+    etude train cv=5 model=lstm     train and test on five folds by tune family in turn; mean and spread
     etude STAGE --help              the groups of settings and their options
     etude all dataset=folder dataset.path=~/my_midi     all stages on your own music, in a folder of its own under runs/
     etude verify                    compare results on disk with the committed ones
@@ -134,6 +135,11 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     own = check(values.pop("session"), dict, "session")
+    folds = check(values.pop("cv"), Count | None, "cv")
+    if folds is not None and stage != "train":
+        raise EtudeError(
+            f"cv = {folds} is for training: etude train cv={folds} model=... (etude {stage} has no folds)."
+        )
     settings = Settings.of({str(key): value for key, value in values.items()})
     out = Path(HydraConfig.get().runtime.output_dir) if stage in HAND_RUN else None
     named = own.pop("run", None)
@@ -156,6 +162,11 @@ def run_job(stage: str, root: Path, config: Any) -> None:
             as_written = all(part == f"experiment={name}" for part in HydraConfig.get().overrides.task)
             made = experiments.run(settings, inside, name, plan, as_written)
             print(f"etude: the figures are {made.relative_to(root)}")
+        return
+    if folds is not None:
+        from etude import cross_validation
+
+        print(f"etude: wrote {cross_validation.run(settings, session, folds).relative_to(root)}")
         return
     module = importlib.import_module(f"etude.stages.{stage}")
     section = STAGES[stage][1]

@@ -23,7 +23,7 @@ def made(kind: str) -> SequenceModel:
     if kind == "transformer":
         return Transformer(VOCABULARY, 16, 2, 2, 5, 0.3).eval()
     if kind == "voices":
-        return Voices(VOCABULARY, 3, 2, 16, 2, 2, 2, 2, 0.3).eval()
+        return Voices(VOCABULARY, 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model

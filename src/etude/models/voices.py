@@ -101,12 +101,12 @@ def rotated(vectors: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
 
 
 class Block(nn.Module):
-    """Rows of some frames look at the frames up to their own, then pass a feed-forward network; both are added."""
+    """Rows look at the last ``span`` frames up to their own, then pass a feed-forward network; both are added."""
 
-    def __init__(self, hidden: int, heads: int, dropout: float) -> None:
-        """Args: width, attention heads, dropout rate of what is added."""
+    def __init__(self, hidden: int, heads: int, span: int, dropout: float) -> None:
+        """Args: width, attention heads, frames that are seen, dropout rate of what is added."""
         super().__init__()
-        self.heads = heads
+        self.heads, self.span = heads, span
         self.norm = nn.LayerNorm(hidden)
         self.frame_norm = nn.LayerNorm(hidden)
         self.query = nn.Linear(hidden, hidden)
@@ -124,9 +124,9 @@ class Block(nn.Module):
 
         Args:
             rows: (B, N, R, hidden), R rows of each of the last N frames.
-            fresh: (B, M, hidden), the frames that the cache does not hold; None where it holds all.
+            fresh: (B, M, hidden), the frames that the cache does not hold; None where it does.
             turn: the rotation of all positions.
-            cache: keys and values of the frames before, each (B, heads, frames, hidden / heads).
+            cache: keys and values of the last ``span`` frames before, each (B, heads, frames, hidden / heads).
 
         Returns:
             rows of the same shape, and the cache with the new frames.
@@ -141,19 +141,22 @@ class Block(nn.Module):
             cache = (key, value) if cache is None else (torch.cat([cache[0], key], 2), torch.cat([cache[1], value], 2))
         assert cache is not None
         M = cache[0].shape[2]
-        seen = None if N == M else _until(N, M, rows.device)
+        seen = None if N == M <= self.span else self._seen(N, M, rows.device)
         found = [
             F.scaled_dot_product_attention(query[:, row], *cache, attn_mask=seen, is_causal=seen is None)
             for row in range(R)
         ]
         mixed = self.mix(torch.stack(found, dim=1).permute(0, 3, 1, 2, 4).flatten(-2))  # (B, N, R, hidden)
         rows = rows + self.dropout(mixed)
-        return rows + self.dropout(self.narrow(F.gelu(self.widen(self.forward_norm(rows))))), cache
+        return rows + self.dropout(self.narrow(F.gelu(self.widen(self.forward_norm(rows))))), (
+            cache[0][:, :, -self.span :],
+            cache[1][:, :, -self.span :],
+        )
 
-
-def _until(rows: int, frames: int, device: torch.device) -> Tensor:
-    """Which frames the rows of the last frames see: (rows, frames)."""
-    return torch.arange(frames, device=device) <= torch.arange(frames - rows, frames, device=device)[:, None]
+    def _seen(self, rows: int, frames: int, device: torch.device) -> Tensor:
+        """Which of some frames the rows of the last of them see: (rows, frames)."""
+        age = torch.arange(frames - rows, frames, device=device)[:, None] - torch.arange(frames, device=device)
+        return (age >= 0) & (age < self.span)
 
 
 class Voices(SequenceModel):
@@ -181,6 +184,7 @@ class Voices(SequenceModel):
         layers: Annotated[int, Range(1, 64)],
         cell_layers: Annotated[int, Range(1, 64)],
         heads: Annotated[int, Range(1, 64)],
+        span: Count,
         former: Annotated[int, Range(1, 16)],
         dropout: Annotated[float, Range(0, 0.95)],
     ) -> None:
@@ -194,6 +198,7 @@ class Voices(SequenceModel):
             layers: blocks over frames.
             cell_layers: blocks over the cells of a frame.
             heads: of attention.
+            span: frames that a block sees, the last one included.
             former: pitches of its own voice that a cell is told, beside what sounds.
             dropout: rate.
         """
@@ -210,8 +215,8 @@ class Voices(SequenceModel):
         self.frames = Features([*each * frame, *[INTERVALS] * len(self.pairs), *self.bars, 2], hidden)
         own = [*[INTERVALS] * (former + len(self.pairs) + frame), *[AGES] * frame, *[3] * frame, *self.bars]
         self.cells = Features([*[vocabulary] * frame, frame, *(size * frame for size in own)], hidden)
-        self.layers = nn.ModuleList(Block(hidden, heads, dropout) for _ in range(layers))
-        self.cell_layers = nn.ModuleList(Block(hidden, heads, dropout) for _ in range(cell_layers))
+        self.layers = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
+        self.cell_layers = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(cell_layers))
         self.context_norm = nn.LayerNorm(hidden)
         self.context = nn.Linear(hidden, hidden)
         self.norm = nn.LayerNorm(hidden)

@@ -12,6 +12,7 @@ from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import SequenceModel
 from etude.models.transformer import Transformer, rotary, rotated
+from etude.models.voices import Voices
 
 VOCABULARY = 17
 
@@ -28,13 +29,15 @@ def made(kind: str) -> SequenceModel:
         return Transformer(Alphabet(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
     if kind in ("lstm_attention", "following"):
         return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 5, kind == "following").eval()
+    if kind == "voices":
+        return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model
 
 
 KINDS = pytest.mark.parametrize(
-    "kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "transformer", "ngram"]
+    "kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "transformer", "voices", "ngram"]
 )
 
 

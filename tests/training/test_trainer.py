@@ -31,6 +31,7 @@ SMALL = {
     "gru": {"hidden": 8},
     "lstm_attention": {"hidden": 8},
     "transformer": {"hidden": 8, "heads": 2, "layers": 2},
+    "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1},
     "gan": {"hidden": 8, "latent": 4},
     "wgan": {"hidden": 8, "latent": 4},
     "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
@@ -68,7 +69,7 @@ def _slow(settings: Settings, variant: str, session: Session, folder: Path) -> N
     trained(settings, variant, session, folder, report)
 
 
-@pytest.mark.parametrize("variant", ["lstm", "gru", "lstm_attention", "transformer", "gan", "wgan", "deepbach"])
+@pytest.mark.parametrize("variant", sorted(SMALL))
 def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
     variant: str, encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ class SequenceModel(nn.Module):
 
     reads: ClassVar[tuple[str, ...]] = ("tokens",)
     takes: ClassVar[tuple[str, ...]] = ("alphabet",)
+    stride: int = 1  # items; windows of training begin so many, or a multiple of it, after the begin of the piece
 
     def __init__(self, alphabet: Alphabet) -> None:
         """Args: what the items are."""

@@ -47,6 +47,11 @@ class VoiceGrid(Voices):
         """What a model reads: one token of ``vocabulary`` an item."""
         return Alphabet(self.vocabulary)
 
+    @property
+    def frame(self) -> int:
+        """Number of tokens of a frame, one a voice."""
+        return len(self.voices)
+
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
         """The tokens of a piece, begin and end included: (2 + frames * voices,)."""
         grid = to_grid(score, self.voices, self.steps, self.low, self.high)

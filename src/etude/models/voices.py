@@ -1,0 +1,317 @@
+"""Voices: a transformer over the frames of a voice grid that foretells each next frame voice by voice.
+
+The line of Liang et al., BachBot, 2017, and Huang et al., Music Transformer, 2019: four voices, a sixteenth at a time,
+each cell given all cells before it. Two things are done otherwise. Attention runs over frames in place of cells, so
+that a piece is as many times shorter as it has voices; and what a cell depends on most is worked out from the past and
+given as features, so that it need not be found again in a few hundred pieces.
+"""
+
+import math
+from typing import Annotated, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from etude.encoding.alphabet import Alphabet
+from etude.encoding.grammar import BEGIN, PAD
+from etude.errors import EtudeError
+from etude.models.sequence import SequenceModel
+from etude.settings import Count, Range
+
+HOLD, REST, FIRST = 3, 4, 5  # of the voice grid: hold, rest, and the lowest pitch
+BASE = 1000.0  # of the wavelengths of the positions, in frames
+AGES = 33  # frames that a note has sounded, told apart; the last stands for all longer
+SPAN = 48  # semitones of an interval that are told apart, up and down
+INTERVALS = 2 * SPAN + 2  # from 1 on; 0 where there is none
+BARS = (4, 3)  # beats of the bars in which a step has a place
+Cache = tuple[Tensor, Tensor]
+
+
+class State(NamedTuple):
+    """What is kept between calls: all tokens, the context of the last frame, keys and values of each attention."""
+
+    tokens: Tensor  # (B, S)
+    context: Tensor  # (B, 1, hidden)
+    caches: list[Cache]
+
+
+class Heard(NamedTuple):
+    """What is known before the first frame and after each of J frames; of each voice, (B, J + 1, voices)."""
+
+    token: Tensor  # the last one
+    pitch: Tensor  # the token of what sounds, a pitch or a rest; 0 where nothing is known
+    age: Tensor  # frames since it began
+    former: list[Tensor]  # the pitches before, the last one first
+    home: Tensor  # the first pitch of the lowest voice before each frame (B, J); 0 where there is none
+
+
+def heard(cells: Tensor, former: int) -> Heard:
+    """What is known of tokens (B, J, voices), with the ``former`` pitches before what sounds."""
+    token = F.pad(cells, (0, 0, 1, 0), value=PAD)
+    place = torch.arange(token.shape[1], device=cells.device)[None, :, None]
+    began = torch.where(token >= REST, place, 0).cummax(1).values  # 0: not yet
+    pitch = token.gather(1, began)
+    age = torch.where(began > 0, place - began, AGES).clamp(max=AGES - 2)
+    past = [pitch]
+    for _ in range(former):
+        past.append(past[-1].gather(1, (began - 1).clamp(min=0)))
+    lowest = token[..., -1]
+    first = (lowest >= FIRST).float().argmax(1, keepdim=True)  # 0: none
+    home = torch.where(first < place[:, :-1, 0] + 1, lowest.gather(1, first), 0)
+    return Heard(token, pitch, age, past[1:], home)
+
+
+def interval(upper: Tensor, lower: Tensor) -> Tensor:
+    """Semitones from one pitch token to another, counted from 1 for -SPAN; 0 where one of them is no pitch."""
+    both = (upper >= FIRST) & (lower >= FIRST)
+    return torch.where(both, (upper - lower).clamp(-SPAN, SPAN) + SPAN + 1, 0)
+
+
+class Features(nn.Module):
+    """The sum of one embedding for each of several features."""
+
+    begins: Tensor
+
+    def __init__(self, sizes: list[int], hidden: int) -> None:
+        """Args: how many values each feature has, width."""
+        super().__init__()
+        begins = torch.tensor([sum(sizes[:place]) for place in range(len(sizes))])
+        self.register_buffer("begins", begins, persistent=False)
+        self.table = nn.EmbeddingBag(sum(sizes), hidden, mode="sum")
+        nn.init.normal_(self.table.weight, std=0.6 / math.sqrt(len(sizes)))
+
+    def forward(self, values: list[Tensor]) -> Tensor:
+        """Each (...) integers -> (..., hidden)."""
+        places = torch.stack(values, dim=-1) + self.begins
+        summed: Tensor = self.table(places.flatten(0, -2))
+        return summed.view(*places.shape[:-1], -1)
+
+
+def rotary(length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the positions 0 ... length - 1: each (length, width / 2). Source: Su et al., 2021."""
+    speeds = BASE ** (-torch.arange(0, width, 2, device=device).float() / width)
+    angles = torch.arange(length, device=device).float()[:, None] * speeds
+    return angles.cos(), angles.sin()
+
+
+def rotated(vectors: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn (..., T, width) by the positions of its last T, so that products depend on the distance of two alone."""
+    cosines, sines = (part[-vectors.shape[-2] :].to(vectors.dtype) for part in turn)
+    first, second = vectors.chunk(2, dim=-1)
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
+
+
+class Block(nn.Module):
+    """Rows look at the last ``span`` frames up to their own, then pass a feed-forward network; both are added."""
+
+    def __init__(self, hidden: int, heads: int, span: int, dropout: float) -> None:
+        """Args: width, attention heads, frames that are seen, dropout rate of what is added."""
+        super().__init__()
+        self.heads, self.span = heads, span
+        self.norm = nn.LayerNorm(hidden)
+        self.frame_norm = nn.LayerNorm(hidden)
+        self.query = nn.Linear(hidden, hidden)
+        self.key_value = nn.Linear(hidden, 2 * hidden)
+        self.mix = nn.Linear(hidden, hidden)
+        self.forward_norm = nn.LayerNorm(hidden)
+        self.widen = nn.Linear(hidden, 4 * hidden)
+        self.narrow = nn.Linear(4 * hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, rows: Tensor, fresh: Tensor | None, turn: tuple[Tensor, Tensor], cache: Cache | None
+    ) -> tuple[Tensor, Cache]:
+        """One round.
+
+        Args:
+            rows: (B, N, R, hidden), R rows of each of the last N frames.
+            fresh: (B, M, hidden), the frames that the cache does not hold; None where it does.
+            turn: the rotation of all positions.
+            cache: keys and values of the last ``span`` frames before, each (B, heads, frames, hidden / heads).
+
+        Returns:
+            rows of the same shape, and the cache with the new frames.
+        """
+        N, R = rows.shape[1:3]
+        query = self.query(self.norm(rows)).unflatten(-1, (self.heads, -1))  # (B, N, R, heads, width)
+        query = rotated(query.permute(0, 2, 3, 1, 4), turn)  # (B, R, heads, N, width)
+        if fresh is not None:
+            pair = self.key_value(self.frame_norm(fresh)).unflatten(-1, (2, self.heads, -1))
+            key, value = pair.permute(2, 0, 3, 1, 4)  # each (B, heads, M, width)
+            key = rotated(key, turn)
+            cache = (key, value) if cache is None else (torch.cat([cache[0], key], 2), torch.cat([cache[1], value], 2))
+        assert cache is not None
+        M = cache[0].shape[2]
+        seen = None if N == M <= self.span else self._seen(N, M, rows.device)
+        found = [
+            F.scaled_dot_product_attention(query[:, row], *cache, attn_mask=seen, is_causal=seen is None)
+            for row in range(R)
+        ]
+        mixed = self.mix(torch.stack(found, dim=1).permute(0, 3, 1, 2, 4).flatten(-2))  # (B, N, R, hidden)
+        rows = rows + self.dropout(mixed)
+        return rows + self.dropout(self.narrow(F.gelu(self.widen(self.forward_norm(rows))))), (
+            cache[0][:, :, -self.span :],
+            cache[1][:, :, -self.span :],
+        )
+
+    def _seen(self, rows: int, frames: int, device: torch.device) -> Tensor:
+        """Which of some frames the rows of the last of them see: (rows, frames)."""
+        age = torch.arange(frames - rows, frames, device=device)[:, None] - torch.arange(frames, device=device)
+        return (age >= 0) & (age < self.span)
+
+
+class Voices(SequenceModel):
+    """Attention over frames, and over these from each cell of the next frame, which sees the voices above it.
+
+    Features of a cell, all worked out from the tokens before it: which voice it is; what each voice sounds, for how
+    long, and whether it has just begun; the intervals between all voices; the last pitches of its own voice; all
+    pitches as seen from the first one of the lowest voice; the place in a bar of four and of three beats. A pitch is
+    rated as itself and by its intervals to those pitches, so that much of what is learned in one key holds in all.
+
+    Tokens either begin with a piece's begin, or are a window of a piece, whose first token is then the last of a frame
+    before a bar of four and of three beats (``stride``).
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("alphabet", "frame", "steps")
+    gains_by_bf16: ClassVar[bool] = True
+    intervals: Tensor  # (V, V) from one token to another
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        frame: int,
+        steps: int,
+        hidden: Count,
+        layers: Annotated[int, Range(1, 64)],
+        cell_layers: Annotated[int, Range(1, 64)],
+        heads: Annotated[int, Range(1, 64)],
+        span: Count,
+        former: Annotated[int, Range(1, 16)],
+        dropout: Annotated[float, Range(0, 0.95)],
+    ) -> None:
+        """Make the network.
+
+        Args:
+            alphabet: the tokens.
+            frame: cells of a frame, one a voice.
+            steps: of the grid, a beat.
+            hidden: width.
+            layers: blocks over frames.
+            cell_layers: blocks over the cells of a frame.
+            heads: of attention.
+            span: frames that a block sees, the last one included.
+            former: pitches of its own voice that a cell is told, beside what sounds.
+            dropout: rate.
+        """
+        super().__init__(alphabet)
+        if hidden % (2 * heads):
+            raise EtudeError(
+                f"models.voices.hidden = {hidden} must be a multiple of twice models.voices.heads = {heads}."
+            )
+        vocabulary = alphabet.size
+        self.frame, self.former, self.width = frame, former, hidden // heads
+        self.bars = [beats * steps for beats in BARS]
+        self.stride = frame * math.lcm(*self.bars)
+        self.pairs = [(upper, lower) for lower in range(frame) for upper in range(lower)]
+        each = [vocabulary, AGES, FIRST + 1, INTERVALS, INTERVALS]  # of a voice in a frame
+        self.frames = Features([*each * frame, *[INTERVALS] * len(self.pairs), *self.bars, 2], hidden)
+        own = [*[INTERVALS] * (former + len(self.pairs) + frame), *[AGES] * frame, *[3] * frame, *self.bars]
+        self.cells = Features([*[vocabulary] * frame, frame, *(size * frame for size in own)], hidden)
+        self.layers = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
+        self.cell_layers = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(cell_layers))
+        self.context_norm = nn.LayerNorm(hidden)
+        self.context = nn.Linear(hidden, hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.absolute = nn.Linear(hidden, vocabulary)
+        self.relative = nn.Linear(hidden, (frame + former + 2) * (INTERVALS - 1))
+        tokens = torch.arange(vocabulary)
+        self.register_buffer("intervals", interval(tokens[None], tokens[:, None]), persistent=False)
+        self.apply(self._begin)
+
+    def _begin(self, module: nn.Module) -> None:
+        """Weights as GPT-2 draws them (Radford et al., 2019): what is added to the stream is small at first."""
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+        if isinstance(module, Block):
+            for last in (module.mix, module.narrow):
+                nn.init.normal_(last.weight, std=0.02 / (2 * (len(self.layers) + len(self.cell_layers))) ** 0.5)
+
+    def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """See SequenceModel."""
+        T, U = tokens.shape[1], self.frame
+        tokens = torch.cat([state.tokens, tokens], dim=1) if state else tokens  # (B, S); token i foretells cell i
+        S = tokens.shape[1]
+        J = 1 + (S - 1) // U  # frames of which a cell is foretold
+        known = heard(F.pad(tokens[:, 1:], (0, J * U - S + 1), value=PAD).unflatten(1, (J, U)), self.former)
+        turn = rotary(J, self.width, tokens.device)
+        blocks = len(self.layers) + len(self.cell_layers)
+        caches: list[Cache | None] = [*state.caches] if state else [None] * blocks
+
+        done = 1 + (S - T - 1) // U if state else 0  # frames of which the context is there
+        context = state.context if state else None
+        fresh = None
+        if done < J:
+            x = self.dropout(self.frames(self._of_frames(tokens, known, done)))[:, :, None]  # (B, J - done, 1, hidden)
+            for place, block in enumerate(self.layers):
+                x, caches[place] = block(x, x[:, :, 0], turn, caches[place])
+            fresh = self.context_norm(x[:, :, 0])  # (B, J - done, hidden)
+            context = fresh if context is None else torch.cat([context, fresh], dim=1)
+        assert context is not None
+
+        first = (S - T) // U  # frame of the first cell that is asked for
+        told, references = self._of_cells(known, first)
+        x = self.dropout(self.cells(told)) + self.context(context[:, first - J :, None])  # (B, J - first, U, hidden)
+        for place, block in enumerate(self.cell_layers, len(self.layers)):
+            x, caches[place] = block(x, fresh, turn, caches[place])
+        x = self.dropout(self.norm(x))
+        logits = self.absolute(x).float() + self._by_intervals(x, references)  # (B, J - first, U, V)
+        asked = logits.flatten(1, 2)[:, S - T - first * U : S - first * U]  # (B, T, V)
+        return asked, State(tokens, context[:, -1:], [cache for cache in caches if cache is not None])
+
+    def _of_frames(self, tokens: Tensor, known: Heard, begin: int) -> list[Tensor]:
+        """What is told of the frames before frame ``begin`` and those after it, each (B, N)."""
+        pitch, age, last = known.pitch[:, begin:-1], known.age[:, begin:-1], known.token[:, begin:-1]
+        came = interval(pitch, known.former[0][:, begin:-1])
+        found = []
+        for voice in range(self.frame):
+            own = (pitch[..., voice], age[..., voice], last[..., voice].clamp(max=FIRST), came[..., voice])
+            found += [*own, interval(pitch[..., voice], known.home[:, begin:])]
+        found += [interval(pitch[..., upper], pitch[..., lower]) for upper, lower in self.pairs]
+        place = torch.arange(begin, pitch.shape[1] + begin, device=tokens.device).expand(len(tokens), -1)
+        return [*found, *(place % bar for bar in self.bars), ((place == 0) & (tokens[:, :1] == BEGIN)).long()]
+
+    def _of_cells(self, known: Heard, begin: int) -> tuple[list[Tensor], Tensor]:
+        """What is told of the cells of frame ``begin`` and those after it, each (B, N, voices), and their references.
+
+        The references are the pitches (B, N, voices, references) by which the next pitch is rated: what each voice
+        sounds as far as it is known, what its own sounds, its former ones, and the home.
+        """
+        U, voice = self.frame, torch.arange(self.frame, device=known.pitch.device)
+        above = voice < voice[:, None]  # (of a voice, another): whether the other's cell of this frame is known
+
+        def latest(after: Tensor, waits: int = 0) -> Tensor:
+            """(B, J + 1, voices) -> (B, N, voices, voices): of the frame where it is known, else of the one before."""
+            return torch.where(above, after[:, begin + 1 :, None], after[:, begin:-1, None] + waits)
+
+        pitch, age = latest(known.pitch), latest(known.age, waits=1)
+        moved = torch.where(above, 1 + (known.token >= REST).long()[:, begin + 1 :, None], 0)
+        own = pitch.diagonal(dim1=2, dim2=3)
+        former = [past[:, begin:-1] for past in known.former]
+        home = known.home[:, begin:, None].expand_as(own)
+        values = [interval(own, past) for past in former]
+        values += [interval(pitch[..., upper], pitch[..., lower]) for upper, lower in self.pairs]
+        values += [interval(pitch[..., other], home) for other in range(U)]
+        values += [*age.unbind(-1), *moved.unbind(-1)]
+        place = torch.arange(begin, begin + own.shape[1], device=own.device)[None, :, None].expand_as(own)
+        values += [place % bar for bar in self.bars]
+        references = torch.cat([pitch, torch.stack([own, *former, home], dim=-1)], dim=-1)
+        return [*pitch.unbind(-1), voice.expand_as(own), *(value * U + voice for value in values)], references
+
+    def _by_intervals(self, x: Tensor, references: Tensor) -> Tensor:
+        """What each token gains by its intervals to the references, 0 for what is no pitch: (B, N, voices, V)."""
+        rated = self.relative(x).float().unflatten(-1, (references.shape[-1], INTERVALS - 1))
+        places = self.intervals[references]  # (B, N, voices, references, V)
+        return F.pad(rated, (1, 0)).gather(-1, places).sum(dim=-2)

@@ -7,14 +7,14 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from etude.errors import EtudeError
-from etude.models.wgan import OCTAVE, PLACES, WGAN, factors, hold, onsets, part, through
+from etude.models.wgan import OCTAVE, PLACES, WGAN, Blend, Divide, Join, factors, hold, onsets, part, through
 
 SHAPE = (3, 32, 20)  # two bars of sixteenths
 
 
 def made(shape: tuple[int, int, int] = SHAPE, steps: int = 4) -> WGAN:
     torch.manual_seed(0)
-    return WGAN(shape, steps, latent=6, hidden=8, row=2, critic_steps=2, penalty=10.0)
+    return WGAN(shape, steps, latent=6, hidden=8, row=2, critic_steps=2, penalty=10.0, rounds=1)
 
 
 def one_hot(pitches: list[int], size: int = 4) -> torch.Tensor:
@@ -80,7 +80,7 @@ def test_another_key_is_the_same_piece_moved() -> None:
     wgan = made((3, 32, 40)).eval()
     noise, places = wgan.noise(1, 2, torch.Generator().manual_seed(3)), torch.zeros(1, 2, PLACES)
     with torch.no_grad():
-        scores = torch.randn(1, 8, 3, wgan.generator.span + 1)
+        scores = torch.randn(1, 8, 3, 40 + OCTAVE)
         low, high = (wgan.generator._in_key(scores, torch.tensor([key])) for key in (2, 7))
         assert torch.equal(high[..., 5:-1], low[..., :-6]) and torch.equal(high[..., -1], low[..., -1])
         rows = [wgan(noise._replace(key=torch.tensor([key])), places) for key in range(OCTAVE)]
@@ -99,6 +99,43 @@ def test_a_piece_s_windows_share_the_noise_of_the_piece_and_nothing_else() -> No
     noise = made().noise(4, 3)
     assert noise.piece.shape == (4, 4, 6) and noise.window.shape == (4, 3, 6)
     assert noise.bar.shape == (4, 3, 2, 4, 6) and noise.key.shape == (4,)
+    assert noise.pick.shape == (4, 96, 3, 21) and noise.begin.shape == (4, 96, 3)
+    assert noise.pick.min() > 0 and noise.pick.max() < 1
+
+
+def test_the_luck_of_the_neurons_follows_their_shares() -> None:
+    wgan = made()
+    noise, places = wgan.noise(2000, 1), torch.zeros(2000, 1, PLACES)
+    still = noise._replace(**{name: getattr(noise, name)[:1].expand_as(getattr(noise, name)) for name in noise._fields})
+    lucky = still._replace(pick=noise.pick)
+    with torch.no_grad():
+        wgan.generator.meter.fill_(20.0)  # every step begins
+        wgan.generator.range.zero_()
+        for weights in wgan.generator.scores:
+            weights.zero_()
+        wgan.generator.range[0, 3] = 2.0
+        rows = wgan(lucky, places)
+    share = rows[:, 0, 0, 3].mean().item()
+    e = 2.718281828**2
+    assert share == pytest.approx(e / (e + 20), abs=0.04)
+    with torch.no_grad():
+        assert wgan(still, places).unique(dim=0).shape[0] == 1
+
+
+def test_the_layers_are_convolutions() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 6, 4)  # (B, T, channels)
+    channels = x.transpose(1, 2)
+    join, divide, blend = Join(4, 5, 3), Divide(4, 5, 3), Blend(4, 5)
+    weight = join.weigh.weight.view(5, 3, 4).transpose(1, 2)
+    expected = torch.nn.functional.conv1d(channels, weight, join.weigh.bias, stride=3)
+    assert torch.allclose(join(x), expected.transpose(1, 2), atol=1e-6)
+    weight = blend.weigh.weight.view(5, 3, 4).transpose(1, 2)
+    expected = torch.nn.functional.conv1d(channels, weight, blend.weigh.bias, padding=1)
+    assert torch.allclose(blend(x), expected.transpose(1, 2), atol=1e-6)
+    weight = divide.weigh.weight.view(3, 5, 4).permute(2, 1, 0)
+    expected = torch.nn.functional.conv_transpose1d(channels, weight, stride=3).transpose(1, 2)
+    assert torch.allclose(divide(x), expected + divide.weigh.bias.view(3, 5).repeat(6, 1), atol=1e-6)
 
 
 def test_the_critic_tells_repeated_from_held_notes_and_knows_the_place() -> None:

@@ -66,14 +66,14 @@ def scheme(session: Session, lengths: list[int], folder: Path) -> Wasserstein:
     store: object = Bars(lengths)
     from etude.models.wgan import WGAN
 
-    model = WGAN((2, 32, 5), 4, latent=4, hidden=8, row=2, critic_steps=3, penalty=10.0)
+    model = WGAN((2, 32, 5), 4, latent=4, hidden=8, row=2, critic_steps=3, penalty=10.0, rounds=2)
     return Wasserstein(model, Task(settings, session, store, Plain(), folder, lambda row, step: None))  # type: ignore[arg-type]
 
 
 def test_rows_stay_within_a_piece_and_say_where_they_are(encoded: Session, tmp_path: Path) -> None:
     rolls, places = scheme(encoded, [3, 1, 2], tmp_path).draw(np.random.default_rng(0))
-    size = tiny().train.batch_size
-    assert rolls.shape == (3 * size, 64, 2, 5) and places.shape == (3 * size, 2, 2)
+    size = 2 * 3 * tiny().train.batch_size // 2  # two rounds of three moves, each on rows of two windows
+    assert rolls.shape == (size, 64, 2, 5) and places.shape == (size, 2, 2)
     found = {tuple(row[[0, 32], 0, 0].int().tolist()): at.int().tolist() for row, at in zip(rolls, places, strict=True)}
     assert found == {
         (0, 1): [[1, 0], [0, 0]],

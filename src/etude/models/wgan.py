@@ -27,6 +27,8 @@ class Noise(NamedTuple):
     window: Tensor  # (B, W, L)
     bar: Tensor  # (B, W, bars, 1 + V, L)
     key: Tensor  # (B,), semitones from 0 to 11
+    pick: Tensor  # (B, T, V, P + rest), in (0, 1): the luck of the neurons
+    begin: Tensor  # (B, T, V), in [0, 1)
 
 
 def factors(number: int) -> list[int]:
@@ -71,13 +73,56 @@ def onsets(rolls: Tensor) -> Tensor:
     return rolls.sum(-1) - F.pad(kept, (0, 0, 1, 0))
 
 
+class Divide(nn.Module):
+    """Transposed convolution whose stride is its kernel: (B, T, I) -> (B, T * factor, O)."""
+
+    def __init__(self, inputs: int, outputs: int, factor: int) -> None:
+        """Args: channels, channels, parts of a step."""
+        super().__init__()
+        self.outputs, self.weigh = outputs, nn.Linear(inputs, factor * outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return self.weigh(x).view(len(x), -1, self.outputs)
+
+
+class Join(nn.Module):
+    """Convolution whose stride is its kernel: (B, T, I) -> (B, T / factor, O)."""
+
+    def __init__(self, inputs: int, outputs: int, factor: int) -> None:
+        """Args: channels, channels, steps that become one."""
+        super().__init__()
+        self.factor, self.weigh = factor, nn.Linear(factor * inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        joined: Tensor = self.weigh(x.reshape(len(x), x.shape[1] // self.factor, -1))
+        return joined
+
+
+class Blend(nn.Module):
+    """Convolution over a step and its two neighbours, zeros beyond the ends: (B, T, I) -> (B, T, O)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        """Args: channels, channels."""
+        super().__init__()
+        self.weigh = nn.Linear(3 * inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        wide = F.pad(x, (0, 0, 1, 1))
+        blended: Tensor = self.weigh(torch.cat([wide[:, :-2], x, wide[:, 2:]], -1))
+        return blended
+
+
 class Generator(nn.Module):
     """Noise to rows of binary rolls, one pitch a voice at a time.
 
-    Each step has a binary neuron a voice that says whether a note or a rest begins there, and scores over the pitches
-    and a rest, of which the highest is taken and held until the next begin: no note is broken by a step in its midst.
-    Both choices pass gradients straight through (Dong and Yang, 2018). The scores are those of the beat, refined at
-    each finer division, and move with the key of the piece, so that all keys are learned as one.
+    Each step has a binary neuron a voice that says whether a note or a rest begins there, and one that picks a pitch
+    or a rest, which is held until the next begin: no note is broken by a step in its midst. Both are stochastic, with
+    gradients that pass straight through (Dong and Yang, 2018; of the pick Gumbel-softmax: Jang et al., 2017). The
+    scores of the pitches are those of the beat, refined at each finer division, and move with the key of the piece, so
+    that all keys are learned as one.
     """
 
     def __init__(self, shape: tuple[int, int, int], steps: int, latent: int, hidden: int) -> None:
@@ -85,73 +130,63 @@ class Generator(nn.Module):
         super().__init__()
         self.voices, self.length, self.pitches = shape
         self.latent, self.bars = latent, self.length // (BEATS * steps)
-        self.span = self.pitches + OCTAVE - 1  # pitches before they are moved
-        self.temporal = nn.Linear(2 * latent + PLACES, 2 * hidden)
+        self.temporal = nn.Sequential(nn.Linear(2 * latent + PLACES, 2 * hidden), nn.LeakyReLU(0.2))
         self.to_bars = nn.Linear(2 * hidden, self.bars * hidden)
         self.of_bar = nn.Linear(latent, hidden)
-        self.to_beats = nn.ConvTranspose1d(hidden, hidden, BEATS)
-        self.norm = nn.GroupNorm(1, hidden)
-        widths = [hidden]
-        self.divide = nn.ModuleList()
-        for factor in factors(steps):
-            wide, narrow = widths[-1], max(1, hidden // 2)
+        self.divide = nn.ModuleList([self._division(hidden, hidden, BEATS)])
+        for place, factor in enumerate(factors(steps)):
             self.divide.append(
-                nn.Sequential(
-                    nn.Conv1d(wide, wide, 3, padding=1),
-                    nn.GroupNorm(1, wide),
-                    nn.LeakyReLU(0.2),
-                    nn.ConvTranspose1d(wide, narrow, factor, stride=factor),
-                    nn.GroupNorm(1, narrow),
-                    nn.LeakyReLU(0.2),
-                )
+                self._division(hidden if place == 0 else max(1, hidden // 2), max(1, hidden // 2), factor)
             )
-            widths.append(narrow)
+        widths = [hidden] + [max(1, hidden // 2)] * (len(self.divide) - 1)
         self.of_voice = nn.ModuleList(nn.Linear(2 * latent, width) for width in widths)
-        outputs = self.voices * (self.span + 1)
-        self.scores = nn.ModuleList(nn.Conv1d(self.voices * n, outputs, 1, groups=self.voices) for n in widths)
-        self.begins = nn.Conv1d(self.voices * widths[-1], self.voices, 3, padding=1, groups=self.voices)
-        self.meter = nn.Parameter(torch.zeros(self.voices, BEATS * steps))
-        self.range = nn.Parameter(torch.zeros(self.voices, self.pitches))
+        scores = self.pitches + OCTAVE  # over the pitches before they are moved, and the rest
+        self.scores = nn.ParameterList(torch.randn(self.voices, width, scores) / width**0.5 for width in widths)
+        self.begins = Blend(self.voices * widths[-1], self.voices)
+        self.meter = nn.Parameter(torch.zeros(BEATS * steps, self.voices))
+        self.range = nn.Parameter(torch.zeros(self.voices, self.pitches + 1))
+
+    @staticmethod
+    def _division(inputs: int, outputs: int, factor: int) -> nn.Module:
+        layers = [nn.LeakyReLU(0.2), Divide(inputs, outputs, factor), nn.LayerNorm(outputs), nn.LeakyReLU(0.2)]
+        return nn.Sequential(*layers, Blend(outputs, outputs), nn.LayerNorm(outputs), nn.LeakyReLU(0.2))
 
     def forward(self, noise: Noise, places: Tensor) -> Tensor:
         """Rows, with gradients: noise of B rows of W windows, places (B, W, PLACES) -> (B, T, V, P) of 0 and 1."""
         B, W = places.shape[:2]
         V, N = self.voices, B * W * self.bars
         shared = noise.piece[:, None, 0].expand_as(noise.window)
-        x = F.leaky_relu(self.temporal(torch.cat([shared, noise.window, places], -1)), 0.2)  # (B, W, 2 hidden)
-        x = self.to_bars(x).view(B, W, self.bars, -1) + self.of_bar(noise.bar[:, :, :, 0])
-        x = F.leaky_relu(x, 0.2).view(N, -1, 1)  # one latent a bar
-        x = F.leaky_relu(self.norm(self.to_beats(x)), 0.2)  # (N, hidden, beats)
+        whole = self.temporal(torch.cat([shared, noise.window, places], -1))  # (B, W, 2 hidden)
+        x = self.to_bars(whole).view(B, W, self.bars, -1) + self.of_bar(noise.bar[:, :, :, 0])
+        x = x.view(N, 1, -1)  # one latent a bar
         own = noise.piece[:, None, None, 1:].expand_as(noise.bar[:, :, :, 1:])
-        private = torch.cat([own, noise.bar[:, :, :, 1:]], -1).view(N, V, -1)
-        scores = torch.zeros(1)
-        for level, (of_voice, read_out) in enumerate(zip(self.of_voice, self.scores, strict=True)):
-            if level:
-                x = self.divide[level - 1](x)
-                scores = scores.repeat_interleave(x.shape[-1] // scores.shape[-1], -1)
-            heard = (x[:, None] * (1 + of_voice(private)[..., None])).flatten(1, 2)  # (N, V channels, steps)
-            scores = read_out(heard) + (scores if level else 0)
-        gates = (self.begins(heard) + self.meter).view(B, W * self.bars, V, -1).transpose(2, 3).flatten(1, 2)
-        scores = scores.view(B, W * self.bars, V, self.span + 1, -1).permute(0, 1, 4, 2, 3).flatten(1, 2)
-        picks = self._in_key(scores, noise.key)
+        private = torch.cat([own, noise.bar[:, :, :, 1:]], -1).view(N, 1, V, -1)
+        scores = x.new_zeros(N, 1, V, self.pitches + OCTAVE)
+        for divide, of_voice, weights in zip(self.divide, self.of_voice, self.scores, strict=True):
+            x = divide(x)  # (N, steps, channels)
+            heard = x[:, :, None] * (1 + of_voice(private))  # (N, steps, V, channels)
+            finer = torch.einsum("nsvc,vcp->nsvp", heard, weights)
+            scores = scores.repeat_interleave(x.shape[1] // scores.shape[1], 1) + finer
+        gates = (self.begins(heard.flatten(2)) + self.meter).view(B, -1, V)
+        picks = self._in_key(scores.view(B, -1, V, scores.shape[-1]), noise.key) - noise.pick.log().neg().log()
         picks = through(F.one_hot(picks.argmax(-1), self.pitches + 1), picks.softmax(-1))  # (B, T, V, P + rest)
         soft = gates.sigmoid()
-        begins = F.pad(through(soft > 0.5, soft)[:, 1:], (0, 0, 1, 0), value=1)  # (B, T, V)
+        begins = F.pad(through(soft > noise.begin, soft)[:, 1:], (0, 0, 1, 0), value=1)  # (B, T, V)
         return part(begins, hold(begins, picks)[..., : self.pitches])
 
     def _in_key(self, scores: Tensor, key: Tensor) -> Tensor:
-        """Move the scores by ``key`` semitones and weigh each voice's range: (B, T, V, span + rest) to P + rest."""
+        """Move the scores by ``key`` semitones, weigh each voice's range: (B, T, V, P + 12) -> (B, T, V, P + rest)."""
         B, T, V, _ = scores.shape
         places = torch.arange(self.pitches, device=key.device) + (OCTAVE - 1 - key)[:, None]  # (B, P)
-        moved = scores.gather(-1, places[:, None, None].expand(B, T, V, self.pitches)) + self.range
-        return torch.cat([moved, scores[..., -1:]], -1)
+        moved = scores.gather(-1, places[:, None, None].expand(B, T, V, self.pitches))
+        return torch.cat([moved, scores[..., -1:]], -1) + self.range
 
 
 class Critic(nn.Module):
     """Rows of rolls to scores: the higher, the more like real music.
 
-    It sees the pitches, where notes begin (so that a repeated note differs from a held one), and how long each pitch
-    class sounds in a bar, a window and the whole row (so that harmony and key are in plain view).
+    It sees the pitches, where notes begin (so that a repeated note differs from a held one), how long each pitch sounds
+    in a window, and each pitch class in a bar, a window and the whole row (so that harmony and key are in plain view).
     """
 
     def __init__(self, shape: tuple[int, int, int], steps: int, hidden: int) -> None:
@@ -161,35 +196,32 @@ class Critic(nn.Module):
         self.bar = BEATS * steps
         classes = F.one_hot(torch.arange(pitches) % OCTAVE, OCTAVE).float().repeat(voices, 1)
         self.classes = nn.Buffer(classes, persistent=False)  # (V P, 12)
-        self.first, *others = factors(steps)[::-1] or [1]
+        first, *others = factors(steps)[::-1] or [1]
         width = max(1, hidden // 2)
-        self.notes = nn.Linear(self.first * voices * pitches, width)
-        self.onsets = nn.Linear(self.first * voices, width, bias=False)
-        layers: list[nn.Module] = [nn.LeakyReLU(0.2)]
+        self.notes, self.onsets = Join(voices * pitches, width, first), Join(voices, width, first)
+        layers: list[nn.Module] = [nn.LeakyReLU(0.2), Blend(width, hidden), nn.LeakyReLU(0.2)]
         for factor in others:
-            layers += [nn.Conv1d(width, hidden, 2 * factor + factor % 2, factor, (factor + 1) // 2), nn.LeakyReLU(0.2)]
-            width = hidden
-        layers += [nn.Conv1d(width, 2 * hidden, 2 * BEATS, BEATS, BEATS // 2), nn.LeakyReLU(0.2)]
+            layers += [Join(hidden, hidden, factor), nn.LeakyReLU(0.2)]
+        layers += [Blend(hidden, hidden), nn.LeakyReLU(0.2), Join(hidden, 2 * hidden, BEATS), nn.LeakyReLU(0.2)]
         self.within = nn.Sequential(*layers)
-        self.across = nn.Conv1d(2 * hidden + OCTAVE, 2 * hidden, 3, padding=1)
+        self.across = nn.Sequential(Blend(2 * hidden + OCTAVE, 2 * hidden), nn.LeakyReLU(0.2))
         self.read_out = nn.Sequential(
-            nn.Linear(self.length // self.bar * 2 * hidden + 2 * OCTAVE + PLACES, 2 * hidden),
+            nn.Linear(self.length // self.bar * 2 * hidden + voices * pitches + 2 * OCTAVE + PLACES, 2 * hidden),
             nn.LeakyReLU(0.2),
             nn.Linear(2 * hidden, 1),
         )
 
     def forward(self, rolls: Tensor, places: Tensor) -> Tensor:
         """Scores of rows (B, T, V, P) whose windows are at places (B, W, PLACES): (B,), means over the windows."""
-        B, T = rolls.shape[:2]
-        W = places.shape[1]
-        x = self.notes(rolls.reshape(B, T // self.first, -1))
-        x = x + self.onsets(onsets(rolls).view(B, T // self.first, -1))  # (B, T / first, channels)
-        x = self.within(x.transpose(1, 2))  # (B, 2 hidden, bars)
-        chroma = rolls.reshape(B, T, -1) @ self.classes  # (B, T, 12)
+        B, W = places.shape[:2]
+        notes = rolls.flatten(2)  # (B, T, V P)
+        x = self.within(self.notes(notes) + self.onsets(onsets(rolls)))  # (B, bars, 2 hidden)
+        chroma = notes @ self.classes  # (B, T, 12)
         bars = chroma.view(B, -1, self.bar, OCTAVE).mean(2)
-        x = F.leaky_relu(self.across(torch.cat([x, bars.transpose(1, 2)], 1)), 0.2).transpose(1, 2)
+        x = self.across(torch.cat([x, bars], -1))
+        pitches = notes.view(B, W, self.length, -1).mean(2)
         key = chroma.mean(1, keepdim=True).expand(B, W, OCTAVE)
-        seen = [x.reshape(B, W, -1), bars.view(B, W, -1, OCTAVE).mean(2), key, places]
+        seen = [x.reshape(B, W, -1), pitches, bars.view(B, W, -1, OCTAVE).mean(2), key, places]
         scores: Tensor = self.read_out(torch.cat(seen, -1)).mean((1, 2))
         return scores
 
@@ -213,9 +245,11 @@ class WGAN(nn.Module):
         row: Count,
         critic_steps: Count,
         penalty: Annotated[float, Range(0)],
+        rounds: Count,
     ) -> None:
         """Args: (voices, steps, pitches) of a window, steps a quarter, size of each part of the noise, channels, how
-        many windows are judged together, moves of the critic for one of the generator, weight of the gradient penalty.
+        many windows are judged together, moves of the critic for one of the generator, weight of the gradient penalty,
+        and how often all this is done in one training step.
         """
         super().__init__()
         if shape[1] % (BEATS * steps):
@@ -223,7 +257,7 @@ class WGAN(nn.Module):
                 f"models.wgan is built of bars of {BEATS} quarters, and its representation has windows of "
                 f"{shape[1] / steps:g}. Set tokenize.pianoroll.beats to a multiple of {BEATS}."
             )
-        self.row, self.critic_steps, self.penalty = row, critic_steps, penalty
+        self.row, self.critic_steps, self.penalty, self.rounds = row, critic_steps, penalty, rounds
         self.generator = Generator(shape, steps, latent, hidden)
         self.critic = Critic(shape, steps, hidden)
 
@@ -235,11 +269,16 @@ class WGAN(nn.Module):
         def normal(*size: int) -> Tensor:
             return torch.randn(*size, latent, generator=generator, device=where)
 
+        def uniform(*size: int) -> Tensor:
+            return torch.rand(rows, windows * made.length, made.voices, *size, generator=generator, device=where)
+
         return Noise(
             normal(rows, parts),
             normal(rows, windows),
             normal(rows, windows, made.bars, parts),
             torch.randint(OCTAVE, (rows,), generator=generator, device=where),
+            uniform(made.pitches + 1).clamp(1e-6, 1 - 1e-6),
+            uniform(),
         )
 
     def forward(self, noise: Noise, places: Tensor) -> Tensor:

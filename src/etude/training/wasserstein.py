@@ -49,14 +49,15 @@ class Wasserstein(Contest):
         offsets = np.asarray(task.store.offsets("train"))
         self.row = int(min(model.row, np.diff(offsets).max()))
         fits = [np.arange(begin, end - self.row + 1) for begin, end in pairwise(offsets.tolist())]
+        self.rows = max(1, self.plan.batch_size // self.row)
         self.begins = np.concatenate(fits)
         self.places = np.zeros((offsets[-1], PLACES), dtype=np.float32)
         self.places[offsets[:-1][np.diff(offsets) > 0], 0] = 1
         self.places[offsets[1:][np.diff(offsets) > 0] - 1, 1] = 1
 
     def draw(self, generator: np.random.Generator) -> Rows:
-        """critic_steps * batch_size rows of 0 and 1."""
-        count = self.model.critic_steps * self.plan.batch_size
+        """Rows of 0 and 1, for each move of the critic as many as have batch_size windows together."""
+        count = self.model.rounds * self.model.critic_steps * self.rows
         windows = generator.choice(self.begins, count)[:, None] + np.arange(self.row)  # (B, W)
         rolls = self.task.representation.unpack(self.task.store.take("train", windows.ravel()))  # (B W, V, S, P)
         _, voices, _, pitches = rolls.shape
@@ -68,10 +69,16 @@ class Wasserstein(Contest):
         return torch.cat([self.model.draw(windows, generator) for windows in self.counts])
 
     def training_step(self, rows: Rows, index: int) -> None:
-        """The critic moves critic_steps times, the generator once."""
+        """The critic moves critic_steps times, then the generator once, each round."""
+        count = self.model.rounds * self.model.critic_steps
+        moves = list(zip(*(part.chunk(count) for part in rows), strict=True))
+        for begin in range(0, len(moves), self.model.critic_steps):
+            self._contest(moves[begin : begin + self.model.critic_steps])
+
+    def _contest(self, moves: list[Rows]) -> None:
         both: Any = self.optimizers()  # a list, as configure_optimizers gives two
         judge, forger = both
-        for real, places in zip(*(part.chunk(self.model.critic_steps) for part in rows), strict=True):
+        for real, places in moves:
             with torch.no_grad():
                 fake = self._forged(places)
             worth, price = self.model.critic(torch.cat([real, fake]), torch.cat([places, places])).chunk(2)
@@ -83,10 +90,8 @@ class Wasserstein(Contest):
         loss = -self.model.critic(self._forged(places), places).mean()
         self.move(forger, loss)
         self.untoggle_optimizer(forger)
-        self.log_dict(
-            {"train/wasserstein": apart, "train/gradient_penalty": penalty, "train/generator_loss": loss},
-            batch_size=len(real),
-        )
+        told = {"train/wasserstein": apart, "train/gradient_penalty": penalty, "train/generator_loss": loss}
+        self.log_dict(told, batch_size=len(real))
 
     def _forged(self, places: Tensor) -> Tensor:
         forged: Tensor = self.model(self.model.noise(*places.shape[:2]), places)

@@ -28,7 +28,8 @@ def made(kind: str) -> SequenceModel:
     if kind == "transformer":
         return Transformer(Alphabet(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
     if kind in ("lstm_attention", "following"):
-        return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 5, kind == "following").eval()
+        follows = kind == "following"
+        return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 5, follows, 3 * follows).eval()
     if kind == "voices":
         return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
     model = NGram(VOCABULARY, 4, 10**6)
@@ -91,7 +92,7 @@ def test_attention_looks_back_over_its_span_and_no_further() -> None:
     tokens = torch.randint(1, VOCABULARY, (1, 20))
     _, (_, keys, *_) = model(tokens)
     assert keys.shape[2] == 4
-    without = LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 1, False).eval()
+    without = LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 1, False, 0).eval()
     without.load_state_dict(model.state_dict())
     with torch.no_grad():
         assert not torch.allclose(model.nats(tokens), without.nats(tokens))
@@ -121,7 +122,7 @@ def test_rotated_products_depend_on_the_distance_alone() -> None:
 
 def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
     torch.manual_seed(0)
-    model = LSTMAttention(Alphabet(VOCABULARY), 16, 1, 0.0, 1, 64, True).eval()
+    model = LSTMAttention(Alphabet(VOCABULARY), 16, 1, 0.0, 1, 64, True, 0).eval()
     with torch.no_grad():  # keys and queries are the states as they are, values the items; nothing else is read out
         for place, matrix in enumerate((torch.eye(16) * 8, torch.eye(16) * 8, torch.eye(16))):
             model.query_key_value.weight[16 * place : 16 * place + 16] = matrix
@@ -151,7 +152,7 @@ def reading_frames(kind: str) -> SequenceModel:
     if kind == "transformer":
         return Transformer(keys, 16, 2, 2, 5, 0.3).eval()
     if kind in ("lstm_attention", "following"):
-        return LSTMAttention(keys, [12, 16], 2, 0.3, 2, 5, kind == "following").eval()
+        return LSTMAttention(keys, [12, 16], 2, 0.3, 2, 5, kind == "following", 3 * (kind == "following")).eval()
     if kind == "gru":
         return GRU(keys, 16, 2, 0.3).eval()
     return LSTM(keys, [16, 24, 8] if kind == "lstm_widths" else 16, 3, 0.3).eval()
@@ -215,7 +216,7 @@ def test_one_width_in_a_list_is_the_same_model_and_a_list_of_another_length_is_r
     ):
         GRU(Alphabet(9), [16, 8], 3, 0.1)
     with pytest.raises(EtudeError, match=r"heads = 3 must divide models\.lstm_attention\.hidden = \[8, 16\], the last"):
-        LSTMAttention(Alphabet(9), [8, 16], 2, 0.1, 3, 5, False)
+        LSTMAttention(Alphabet(9), [8, 16], 2, 0.1, 3, 5, False, 0)
 
 
 def test_forget_gates_begin_open_and_recurrent_weights_orthogonal() -> None:

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
-from etude.models.sequence import SequenceModel, embedding, reading_out, stacked, widths
+from etude.models.sequence import Meter, SequenceModel, embedding, reading_out, stacked, widths
 from etude.settings import Count, Range
 
-State = tuple[Any, Tensor, Tensor, Tensor]
+State = tuple[Any, Tensor, Tensor, Tensor, int]
 
 
 class LSTMAttention(SequenceModel):
@@ -37,6 +37,7 @@ class LSTMAttention(SequenceModel):
         heads: Annotated[int, Range(1, 64)],
         span: Count,
         follow: bool,
+        meter: Annotated[int, Range(0, 12)],
     ) -> None:
         """Set up the layers.
 
@@ -49,6 +50,8 @@ class LSTMAttention(SequenceModel):
             span: items that are looked back at.
             follow: find the items that followed, by the states before them, with a learned bias for each distance (Shaw
                 et al., 2018, as scalars); else the states, wherever they are.
+            meter: number of periods, 2, 4, 8 ... items long, of which each item's phase is read. Items count from the
+                begin of a piece, in training from that of a window: windows must hold whole pieces.
         """
         super().__init__(alphabet)
         wide = widths(hidden, layers, "models.lstm_attention")
@@ -66,18 +69,20 @@ class LSTMAttention(SequenceModel):
         self.mix = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
         self.read_out = reading_out(alphabet, width)
+        self.meter = Meter(meter, width) if meter else None
         if follow:
             self.distance = nn.Parameter(torch.zeros(heads, span))
 
     def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """See SequenceModel; the state: the layers', keys and values of the last ``span`` - 1 items, the top one."""
+        """See SequenceModel; the state: of the layers, keys and values of ``span`` - 1 items, top state, items read."""
         B, T = items.shape[:2]
-        recurrent, past_keys, past_values, last = state if state else (None, None, None, None)
-        embedded = self.dropout(self.embed(items))  # (B, T, width)
+        recurrent, past_keys, past_values, last, begin = state if state else (None, None, None, None, 0)
+        plain = self.embed(items)  # (B, T, width)
+        embedded = self.dropout(plain if self.meter is None else plain + self.meter(begin, T))
         states, recurrent = self.lstm(embedded, recurrent)  # (B, T, width)
         if self.follow:
             before = torch.cat([torch.zeros_like(states[:, :1]) if last is None else last, states[:, :-1]], dim=1)
-            read = (self.norm(states), self.norm(before), embedded)
+            read = (self.norm(states), self.norm(before), plain)
             parts = zip(read, self.query_key_value.weight.chunk(3), self.query_key_value.bias.chunk(3), strict=True)
             split = torch.stack([F.linear(*part) for part in parts], dim=2)  # (B, T, 3, width)
         else:
@@ -97,4 +102,4 @@ class LSTMAttention(SequenceModel):
         context = self.mix(found.transpose(1, 2).reshape(B, T, -1))  # (B, T, width)
         logits = self.read_out(self.dropout(states + embedded + context))  # (B, T, V)
         keep = min(S, self.span - 1)
-        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :], states[:, -1:])
+        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :], states[:, -1:], begin + T)

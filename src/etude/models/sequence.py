@@ -106,6 +106,24 @@ def widths(hidden: int | list[int], layers: int, where: str) -> list[int]:
     return hidden
 
 
+class Meter(nn.Module):
+    """Where an item stands, as a vector to add: its phase in periods of 2, 4, 8 ... items from the sequence's begin."""
+
+    def __init__(self, periods: int, width: int) -> None:
+        """Args: number of periods, width of the vectors."""
+        super().__init__()
+        self.periods = periods
+        self.read = nn.Linear(2 * periods, width, bias=False)
+
+    def forward(self, begin: int, length: int) -> Tensor:
+        """The vectors of ``length`` items from the place ``begin`` on: (length, width)."""
+        place = torch.arange(begin, begin + length, device=self.read.weight.device)
+        turns = place[:, None] / 2 ** torch.arange(1, self.periods + 1, device=place.device)  # (length, periods)
+        phase = 2 * torch.pi * turns
+        found: Tensor = self.read(torch.cat([phase.sin(), phase.cos()], dim=1))
+        return found
+
+
 Cells = type[nn.LSTM] | type[nn.GRU]
 
 

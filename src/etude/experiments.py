@@ -83,8 +83,9 @@ def result(settings: Settings, session: Session, name: str, plan: Protocol) -> d
     for representation, store in stores.items():
         for floor, costs in _floors(plan, store):
             metrics: dict[str, float] = {}
-            for side in SIDES:
-                metrics |= per_unit(costs[side], store.manifest["pieces"][side], side)
+            for side in SIDES:  # metrics by their names, or costs by piece
+                facts = store.manifest["pieces"][side]
+                metrics |= per_unit(costs[side], facts, side) if side in costs else costs
             told = floor if len(stores) == 1 else f"{floor} ({representation})"
             rows.append({"floor": told, **_figures(metrics, plan, f"the floor {floor}")})
     for variant in settings.models:
@@ -114,7 +115,7 @@ def result(settings: Settings, session: Session, name: str, plan: Protocol) -> d
 
 
 def _floors(plan: Protocol, store: Store) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    """The counting floors: name, and by side the cost of each piece in nats."""
+    """The counting floors: name, and by side the cost of each piece in nats, or metrics as evaluate has them."""
     if plan.floors is None:
         return []
     room = importlib.import_module(f"etude.metrics.{plan.floors}")

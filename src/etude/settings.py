@@ -264,6 +264,7 @@ class Generate:
     temperature: Annotated[float, Range(0.01, 10)]
     top_p: Annotated[float, Range(0.01, 1)]
     max_tokens: Annotated[int, Range(16, 65536)]
+    sweeps: Count  # over all voices, of pseudo-Gibbs sampling
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from etude.encoding.alphabet import Alphabet
+from etude.encoding.grammar import PAD
 from etude.encoding.store import Store
 from etude.metrics import likelihood as room
 from etude.metrics.likelihood import batches, likelihood, per_unit, piece_costs, piece_nats
 from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
-from etude.models.sequence import PAD, SequenceModel
+from etude.models.sequence import SequenceModel
 from etude.models.voices import Voices
 from etude.outputs import read_json
 from etude.session import Session
@@ -35,11 +37,11 @@ PIECES = st.lists(
 def made(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     if kind == "lstm":
-        return LSTM(VOCABULARY, 8, 2, 0.5).eval()
+        return LSTM(Alphabet(VOCABULARY), 8, 2, 0.5).eval()
     if kind == "voices":
-        return Voices(VOCABULARY, 2, 2, 8, 1, 1, 2, 4, 1, 0.5).eval()
+        return Voices(Alphabet(VOCABULARY), 2, 2, 8, 1, 1, 2, 4, 1, 0.5).eval()
     if kind == "lstm_attention":
-        return LSTMAttention(VOCABULARY, 8, 1, 0.5, 2, 4).eval()
+        return LSTMAttention(Alphabet(VOCABULARY), 8, 1, 0.5, 2, 4, False).eval()
     model = NGram(VOCABULARY, 3, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 40) for seed in range(3)])
     return model
@@ -116,7 +118,7 @@ def test_the_cost_of_the_end_is_what_a_piece_costs_more_by_it(kind: str) -> None
 
 
 def test_no_pieces_give_no_costs() -> None:
-    assert piece_nats(made("ngram"), []).shape == (0,) and batches([]) == []
+    assert piece_nats(made("ngram"), []).shape == (0,) and batches([], Alphabet(VOCABULARY)) == []
 
 
 @KINDS
@@ -156,7 +158,7 @@ def test_a_cost_is_what_step_after_step_gives(kind: str) -> None:
 @hypothesis(deadline=None, max_examples=25)
 @given(pieces=PIECES)
 def test_each_piece_is_in_one_batch_whole_and_padded(pieces: list[NDArray[Any]]) -> None:
-    found = batches(pieces)
+    found = batches(pieces, Alphabet(VOCABULARY))
     assert sorted(place for places, _ in found for place in places) == list(range(len(pieces)))
     for places, tokens in found:
         assert 1 <= len(places) <= room.BATCH and tokens.shape == (len(places), max(len(pieces[p]) for p in places))

@@ -1,9 +1,12 @@
-"""What holds for every model of token sequences."""
+"""What holds for every model of sequences, of tokens and of frames."""
 
 import numpy as np
 import pytest
 import torch
 
+from etude.encoding.alphabet import Alphabet
+from etude.errors import EtudeError
+from etude.models.gru import GRU
 from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
@@ -17,19 +20,25 @@ VOCABULARY = 17
 def made(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     if kind == "lstm":
-        return LSTM(VOCABULARY, 16, 2, 0.3).eval()
-    if kind == "lstm_attention":
-        return LSTMAttention(VOCABULARY, 16, 2, 0.3, 2, 5).eval()
+        return LSTM(Alphabet(VOCABULARY), 16, 2, 0.3).eval()
+    if kind == "lstm_widths":
+        return LSTM(Alphabet(VOCABULARY), [16, 24, 8], 3, 0.3).eval()
+    if kind == "gru":
+        return GRU(Alphabet(VOCABULARY), 16, 2, 0.3).eval()
     if kind == "transformer":
-        return Transformer(VOCABULARY, 16, 2, 2, 5, 0.3).eval()
+        return Transformer(Alphabet(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
     if kind == "voices":
-        return Voices(VOCABULARY, 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
+        return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
+    if kind in ("lstm_attention", "following"):
+        return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 5, kind == "following").eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model
 
 
-KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "transformer", "voices", "ngram"])
+KINDS = pytest.mark.parametrize(
+    "kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "transformer", "voices", "ngram"]
+)
 
 
 @KINDS
@@ -80,16 +89,16 @@ def test_attention_looks_back_over_its_span_and_no_further() -> None:
     model = made("lstm_attention")
     assert isinstance(model, LSTMAttention)
     tokens = torch.randint(1, VOCABULARY, (1, 20))
-    _, (_, keys, _) = model(tokens)
+    _, (_, keys, *_) = model(tokens)
     assert keys.shape[2] == 4
-    without = LSTMAttention(VOCABULARY, 16, 2, 0.3, 2, 1).eval()
+    without = LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 1, False).eval()
     without.load_state_dict(model.state_dict())
     with torch.no_grad():
         assert not torch.allclose(model.nats(tokens), without.nats(tokens))
 
 
 def test_a_block_sees_its_span_and_no_further() -> None:
-    model = Transformer(VOCABULARY, 16, 1, 2, 5, 0.0).eval()
+    model = Transformer(Alphabet(VOCABULARY), 16, 1, 2, 5, 0.0).eval()
     tokens = torch.randint(1, VOCABULARY, (1, 20), generator=torch.Generator().manual_seed(4))
     other = tokens.clone()
     other[0, 9] = other[0, 9] % (VOCABULARY - 1) + 1
@@ -108,3 +117,118 @@ def test_rotated_products_depend_on_the_distance_alone() -> None:
     assert product(3, 7) == pytest.approx(product(103, 107), rel=1e-4)
     assert product(3, 7) != pytest.approx(product(3, 8), rel=1e-2)
     assert product(5, 5) == pytest.approx(float((a * b).sum()), rel=1e-5)
+
+
+def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
+    torch.manual_seed(0)
+    model = LSTMAttention(Alphabet(VOCABULARY), 16, 1, 0.0, 1, 64, True).eval()
+    with torch.no_grad():  # keys and queries are the states as they are, values the items; nothing else is read out
+        for place, matrix in enumerate((torch.eye(16) * 8, torch.eye(16) * 8, torch.eye(16))):
+            model.query_key_value.weight[16 * place : 16 * place + 16] = matrix
+        model.query_key_value.bias.zero_()
+        model.mix.weight.copy_(torch.eye(16))
+        model.mix.bias.zero_()
+        model.read_out.weight.copy_(dict(model.named_parameters())["embed.weight"])
+        phrase = torch.tensor([1, 5, 9, 3, 12, 7, 4])
+        tokens = torch.cat([phrase, phrase[:-1]])[None]
+        states, _ = model.lstm(model.embed(tokens))
+        logits, _ = model(tokens)
+        without = model.read_out(states + model.embed(tokens))
+    added = (logits - without)[0, 9:]  # by attention, once the states are again what they were
+    assert added.argmax(-1).tolist() == [3, 12, 7, 4]
+
+
+# --- of frames
+
+FRAME_KINDS = pytest.mark.parametrize(
+    "kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "transformer"]
+)
+
+
+def reading_frames(kind: str) -> SequenceModel:
+    torch.manual_seed(0)
+    keys = Alphabet(9, keys=True)
+    if kind == "transformer":
+        return Transformer(keys, 16, 2, 2, 5, 0.3).eval()
+    if kind in ("lstm_attention", "following"):
+        return LSTMAttention(keys, [12, 16], 2, 0.3, 2, 5, kind == "following").eval()
+    if kind == "gru":
+        return GRU(keys, 16, 2, 0.3).eval()
+    return LSTM(keys, [16, 24, 8] if kind == "lstm_widths" else 16, 3, 0.3).eval()
+
+
+def drawn(rows: int, length: int, seed: int = 1) -> torch.Tensor:
+    return (torch.rand(rows, length, 9, generator=torch.Generator().manual_seed(seed)) < 0.3).float()
+
+
+@FRAME_KINDS
+@torch.no_grad()
+def test_a_frame_costs_what_its_keys_cost_one_by_one(kind: str) -> None:
+    model, frames = reading_frames(kind), drawn(3, 12)
+    whole = model.nats(frames)
+    assert whole.shape == (3, 11)
+    state = None
+    for place in range(11):
+        logits, state = model.step(frames[:, place], state)
+        shares = logits.double().sigmoid()
+        after = frames[:, place + 1] > 0
+        assert torch.allclose(-torch.where(after, shares, 1 - shares).log().sum(1), whole[:, place].double(), atol=1e-4)
+
+
+@FRAME_KINDS
+@torch.no_grad()
+def test_no_key_of_a_frame_is_told_of_the_frame_itself(kind: str) -> None:
+    model, frames = reading_frames(kind), drawn(1, 12)
+    logits, _ = model(frames)
+    other = frames.clone()
+    other[:, 7:] = 1 - other[:, 7:]
+    changed, _ = model(other)
+    assert torch.allclose(logits[:, :7], changed[:, :7], atol=1e-6) and not torch.allclose(logits[:, 7], changed[:, 7])
+
+
+@FRAME_KINDS
+@torch.no_grad()
+def test_padding_of_frames_costs_nothing_and_silence_does(kind: str) -> None:
+    model, frames = reading_frames(kind), drawn(1, 12)
+    alone = model.nats(frames).sum().item()
+    padded = torch.cat([frames, torch.from_numpy(model.alphabet.padded(1, 4))], 1)
+    assert model.nats(padded).sum().item() == pytest.approx(alone, rel=1e-5)
+    assert model.nats(torch.cat([frames, torch.zeros(1, 4, 9)], 1)).sum().item() > alone + 1
+
+
+def test_packed_frames_come_out_as_they_went_in() -> None:
+    frames = drawn(1, 20)[0].numpy()
+    keys = Alphabet(9, keys=True)
+    packed = np.packbits(frames.astype(np.uint8), axis=1)
+    assert (keys.items(packed) == frames).all() and keys.items(packed[3:5]).dtype == np.float32
+    assert (keys.unit, Alphabet(9).unit) == ("frame", "note")
+
+
+def test_one_width_in_a_list_is_the_same_model_and_a_list_of_another_length_is_refused() -> None:
+    torch.manual_seed(3)
+    one = LSTM(Alphabet(9), 16, 2, 0.1).state_dict()
+    torch.manual_seed(3)
+    other = LSTM(Alphabet(9), [16, 16], 2, 0.1).state_dict()
+    assert list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
+    with pytest.raises(
+        EtudeError, match=r"models\.gru\.hidden = \[16, 8\] names 2 widths, but models\.gru\.layers = 3"
+    ):
+        GRU(Alphabet(9), [16, 8], 3, 0.1)
+    with pytest.raises(EtudeError, match=r"heads = 3 must divide models\.lstm_attention\.hidden = \[8, 16\], the last"):
+        LSTMAttention(Alphabet(9), [8, 16], 2, 0.1, 3, 5, False)
+
+
+def test_forget_gates_begin_open_and_recurrent_weights_orthogonal() -> None:
+    for hidden in (16, [8, 16]):
+        weights = LSTM(Alphabet(9), hidden, 2, 0.1).state_dict()
+        biases = [tensor for name, tensor in weights.items() if "bias_ih" in name]
+        assert len(biases) == 2
+        for bias in biases:
+            width = len(bias) // 4
+            assert bias.nonzero()[:, 0].tolist() == list(range(width, 2 * width))
+    for name, tensor in GRU(Alphabet(9), 16, 2, 0.1).state_dict().items():
+        if "weight_hh" in name:
+            for gate in tensor.chunk(3):
+                assert torch.allclose(gate @ gate.T, torch.eye(16), atol=1e-5)
+        elif "gru.bias" in name:
+            assert not tensor.any()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
 from etude.models.voices import AGES, FIRST, HOLD, INTERVALS, REST, SPAN, Block, Voices, heard, interval, rotary
 
@@ -35,7 +36,7 @@ def made(seed: int = 0, **changes: Any) -> Voices:
         "dropout": 0.3,
         **changes,
     }
-    return Voices(VOCABULARY, FRAME, 2, **sizes).eval()
+    return Voices(Alphabet(VOCABULARY), FRAME, 2, **sizes).eval()
 
 
 def piece(frames: int, seed: int, low: int = FIRST, high: int = VOCABULARY) -> torch.Tensor:

@@ -284,7 +284,7 @@ def test_the_weights_are_those_of_the_settings_beside_them(trained: Session) -> 
 @pytest.mark.parametrize(
     ("variant", "name", "said"),
     [
-        ("lstm", "pianoroll", r"models\.lstm\.representation = pianoroll: LSTM reads tokens, .* gives rolls"),
+        ("lstm", "pianoroll", r"models\.lstm\.representation = pianoroll: LSTM reads tokens or frames, .* gives rolls"),
         ("gan", "remi", r"models\.gan\.representation = remi: GAN reads rolls, .* gives tokens"),
     ],
 )

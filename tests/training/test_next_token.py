@@ -1,22 +1,44 @@
-"""Windows for the next token: the same batches whether copies stand on disk or are made when they are drawn."""
+"""Windows for the next item: the same batches wherever copies are made; frames of keys through the stages."""
 
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
-from conftest import smoke, tiny
+import yaml
+from conftest import ROOT, Log, make_project, smoke, tiny
+from symusic.core import ScoreTick
 
 from etude import models, representations
 from etude.encoding.store import Store
+from etude.errors import EtudeError
+from etude.metrics.likelihood import likelihood
 from etude.models.voices import Voices
 from etude.outputs import read_json, write_json
+from etude.params import compile_params
 from etude.session import Session
 from etude.settings import Settings
-from etude.stages import tokenize
+from etude.stages import generate, tokenize, train
 from etude.training import Task
 from etude.training.adversarial import Adversarial
 from etude.training.next_token import NextToken
+
+FRAMES = ("lstm", "gru", "lstm_attention")
+
+
+def framed(steps_per_beat: int = 2) -> Settings:
+    """``tiny`` with small models of frames, and an n-gram that cannot read them."""
+    found = yaml.safe_load(compile_params(ROOT / "conf", ["tokenize=frames", "model=[lstm,gru,lstm_attention,ngram]"]))
+    small = {"representation": "frames", "hidden": 8, "layers": 1}
+    own = {
+        name: {**values, **(small if name != "ngram" else {"representation": "frames"})}
+        for name, values in found["models"].items()
+    }
+    section = {"frames": {**found["tokenize"]["frames"], "steps_per_beat": steps_per_beat}}
+    train = {"max_steps": 12, "steps_per_epoch": 6, "window": 16}
+    values = tiny(train=train, trainer={"steps": None}, optim={"lr": 0.03}).as_dict()
+    return Settings.of({**values, "tokenize": section, "models": own})
 
 
 def schemes(session: Session, settings: Settings, out: Path) -> list[NextToken | Adversarial]:
@@ -38,7 +60,7 @@ def test_windows_of_a_voice_grid_begin_with_a_bar_and_reach_the_end_of_each_piec
     store = Store(encoded.root / "data/tokenize/voicegrid")
     grid = representations.load(store)
     torch.manual_seed(0)
-    model = Voices(grid.vocabulary, grid.frame, 1, 8, 1, 1, 2, 4, 1, 0.1)  # one step a beat: bars of 12 steps
+    model = Voices(grid.alphabet, grid.frame, 1, 8, 1, 1, 2, 4, 1, 0.1)  # one step a beat: bars of 12 steps
     scheme = NextToken(model, Task(settings, encoded, store, grid, tmp_path, lambda values, step: None))
     pieces, starts, ends = [piece.tolist() for piece in store.pieces("train")], set(), 0
     for row in scheme.draw(np.random.default_rng(0)).tolist():
@@ -71,3 +93,68 @@ def test_batches_do_not_depend_on_where_copies_are_made(encoded: Session, tmp_pa
         for seed in range(20):
             ours, theirs = (scheme.draw(np.random.default_rng(seed)) for scheme in (made, stored))
             assert torch.equal(ours, theirs)
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """A tiny project in frames, its models trained and sampled; read it, do not write into it."""
+    session = make_project(tmp_path_factory.mktemp("frames") / "project", framed())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "start", Log().start)
+        for variant in FRAMES:
+            train.run(framed(), session, variant)
+            generate.run(framed(), session, variant)
+    return session
+
+
+def test_windows_of_frames_are_those_of_the_pieces_and_padded(frames: Session, tmp_path: Path) -> None:
+    store = Store(frames.root / "data/tokenize/frames")
+    representation = representations.load(store)
+    settings = framed()
+    model = models.build(settings, "gru", representation)
+    scheme = NextToken(model, Task(settings, frames, store, representation, tmp_path, lambda values, step: None))
+    items = scheme.draw(np.random.default_rng(0))
+    assert items.shape == (settings.train.batch_size, 16, 88) and items.dtype == torch.float32
+    assert scheme.monitor == "valid/nats_per_frame"
+    whole = [representation.alphabet.items(piece) for piece in store.pieces("train")]
+    for window in items.numpy():
+        assert any(
+            np.array_equal(window, piece[start : start + 16]) for piece in whole for start in range(len(piece) - 15)
+        )
+
+
+@pytest.mark.parametrize("variant", FRAMES)
+def test_models_of_frames_learn_and_are_measured_by_frame(variant: str, frames: Session) -> None:
+    found = likelihood(framed(), frames, variant)
+    units = ("nats_per_frame", "nats_per_frame_by_piece", "nats_per_piece")
+    assert set(found) == {f"{side}/{unit}" for side in ("valid", "test") for unit in units}
+    store = Store(frames.root / "data/tokenize/frames")
+    pieces = store.manifest["pieces"]["test"]
+    assert [piece["frames"] for piece in pieces] == [len(piece) - 1 for piece in store.pieces("test")]
+    foretold = sum(piece["frames"] for piece in pieces)
+    assert found["test/nats_per_frame"] * foretold == pytest.approx(found["test/nats_per_piece"] * len(pieces))
+    result = read_json(frames.root / f"models/{variant}/result.json", "")
+    assert found["valid/nats_per_frame"] == pytest.approx(result["valid/nats_per_frame"], rel=1e-5)
+    history = (frames.root / f"models/{variant}/history.csv").read_text().splitlines()
+    assert "train/nats_per_frame" in history[0]
+    assert found["valid/nats_per_frame"] < 88 * np.log(2) / 2  # keys are silent most of the time, it learned at least
+
+
+@pytest.mark.parametrize("variant", FRAMES)
+def test_samples_of_frames_are_pieces(variant: str, frames: Session) -> None:
+    settings = framed()
+    listed = read_json(frames.root / f"data/generate/{variant}/manifest.json", "")["pieces"]
+    assert len(listed) == settings.generate.pieces
+    firsts = {p[0].tobytes() for p in Store(frames.root / "data/tokenize/frames").pieces("train")}
+    representation = representations.load(Store(frames.root / "data/tokenize/frames"))
+    for entry in listed:
+        score = ScoreTick(frames.root / f"data/generate/{variant}" / entry["file"])
+        assert representation.encode(score)[0].tobytes() in firsts
+        assert score.end() <= settings.generate.bars * 4 * score.ticks_per_quarter
+
+
+def test_an_ngram_reads_no_frames(frames: Session) -> None:
+    with pytest.raises(
+        EtudeError, match=r"models\.ngram\.representation = frames: NGram reads tokens, .* gives frames"
+    ):
+        train.run(framed(), frames, "ngram")

@@ -28,9 +28,13 @@ from etude.training.trainer import learning_rate, resolved
 PLAN = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50}
 SMALL = {
     "lstm": {"hidden": 8},
+    "gru": {"hidden": 8},
     "lstm_attention": {"hidden": 8},
+    "transformer": {"hidden": 8, "heads": 2, "layers": 2},
     "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1},
     "gan": {"hidden": 8, "latent": 4},
+    "wgan": {"hidden": 8, "latent": 4},
+    "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
 }
 
 
@@ -65,7 +69,9 @@ def _slow(settings: Settings, variant: str, session: Session, folder: Path) -> N
     trained(settings, variant, session, folder, report)
 
 
-@pytest.mark.parametrize("variant", ["lstm", "lstm_attention", "voices", "gan"])
+@pytest.mark.parametrize(
+    "variant", ["lstm", "gru", "lstm_attention", "transformer", "voices", "gan", "wgan", "deepbach"]
+)
 def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
     variant: str, encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from miditok import MusicTokenizer, TokenizerConfig
 from numpy.typing import NDArray
 from symusic.core import ScoreTick, TrackTick
 
+from etude.encoding.alphabet import Alphabet
 from etude.encoding.grammar import BEGIN, END, Rules, Types
 from etude.encoding.merges import KINDS, Merges
 from etude.encoding.survey import DRUMS, Survey, program_of
@@ -150,6 +151,11 @@ class MidiTokens:
     def vocabulary(self) -> int:
         """Number of tokens; 0 is padding, 1 the begin, 2 the end of a piece."""
         return len(self.names) if self._merges is None else len(self._merges.parts)
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """What a model reads: one token of ``vocabulary`` an item."""
+        return Alphabet(self.vocabulary)
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json into ``folder``."""

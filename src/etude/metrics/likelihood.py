@@ -1,9 +1,11 @@
 """Likelihood with a stated unit: nats per note, per cell, per frame and per piece, of whole pieces.
 
 A piece's cost is that of all its tokens, the end included. Several token sequences can stand for one piece; the cost of
-the one that the tokenizer writes is an upper bound of the piece's.
+the one that the tokenizer writes is an upper bound of the piece's. Of a piece in frames the first is given and costs
+nothing, as in the literature (Bai et al., 2018).
 """
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,24 +14,25 @@ import torch
 from numpy.typing import NDArray
 
 from etude import models, representations
+from etude.encoding.alphabet import Alphabet
 from etude.encoding.store import Store
-from etude.models.sequence import PAD, SequenceModel
+from etude.models.sequence import SequenceModel
 from etude.session import Session
 from etude.settings import Settings
 
 BATCH = 8  # whole pieces at a time
 
 
-def batches(pieces: Sequence[NDArray[Any]]) -> list[tuple[list[int], torch.Tensor]]:
-    """Pieces of similar length together, padded: the pieces' places, and tokens (B, T)."""
+def batches(pieces: Sequence[NDArray[Any]], alphabet: Alphabet) -> list[tuple[list[int], torch.Tensor]]:
+    """Pieces of similar length together, padded: the pieces' places, and tokens (B, T) or frames (B, T, keys)."""
     order = sorted(range(len(pieces)), key=lambda place: (len(pieces[place]), place))
     found = []
     for begin in range(0, len(order), BATCH):
         places = order[begin : begin + BATCH]
-        tokens = torch.full((len(places), max(len(pieces[place]) for place in places)), PAD)
-        for row, place in enumerate(places):
-            tokens[row, : len(pieces[place])] = torch.from_numpy(pieces[place].astype(np.int64))
-        found.append((places, tokens))
+        items = alphabet.padded(len(places), max(len(pieces[place]) for place in places))
+        for row, place in zip(items, places, strict=True):
+            row[: len(pieces[place])] = alphabet.items(pieces[place])
+        found.append((places, torch.from_numpy(items)))
     return found
 
 
@@ -37,18 +40,18 @@ def batches(pieces: Sequence[NDArray[Any]]) -> list[tuple[list[int], torch.Tenso
 def piece_costs(
     model: SequenceModel, pieces: Sequence[NDArray[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cost of each piece in nats, and that of its last item alone: tokens (T,) each -> (pieces,) and (pieces,)."""
+    """Cost of each piece in nats, and that of its last item alone, encoded as the store has them: each (pieces,)."""
     device = next(model.parameters(), torch.empty(0)).device
     costs, ends = np.zeros(len(pieces)), np.zeros(len(pieces))
-    for places, tokens in batches(pieces):
-        nats = model.nats(tokens.to(device)).double().cpu().numpy()
+    for places, items in batches(pieces, model.alphabet):
+        nats = model.nats(items.to(device)).double().cpu().numpy()
         costs[places] = nats.sum(axis=1)
         ends[places] = [row[len(pieces[place]) - 2] for row, place in zip(nats, places, strict=True)]
     return costs, ends
 
 
 def piece_nats(model: SequenceModel, pieces: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """Cost of each piece in nats: tokens (T,) each -> (pieces,). An empty list gives an empty array."""
+    """Cost of each piece in nats, encoded as the store has them: (pieces,). An empty list gives an empty array."""
     return piece_costs(model, pieces)[0]
 
 
@@ -89,14 +92,20 @@ def _ratio(total: float, count: float) -> float:
 
 
 def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, float]:
-    """Likelihood of valid and test under the trained ``variant``; empty for variants that have none (GANs)."""
+    """Likelihood of valid and test under the trained ``variant``; empty for variants that have none (GANs).
+
+    Variants that have something else in its stead name in ``measure`` the file of metrics/ that measures it.
+    """
     name = settings.model(variant)["representation"]
     folder = session.read(f"models/{variant}", f"etude train model={variant}")
     store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
     model = models.load(settings, variant, folder, store, representations.load(store))
+    models.set_threads(settings.trainer.threads)
+    if measure := getattr(model, "measure", None):
+        own: dict[str, float] = importlib.import_module(f"etude.metrics.{measure}").likelihood(model, store)
+        return own
     if not isinstance(model, SequenceModel):
         return {}
-    models.set_threads(settings.trainer.threads)
     facts = store.manifest["pieces"]
     found: dict[str, float] = {}
     for side in ("valid", "test"):

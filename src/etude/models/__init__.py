@@ -1,7 +1,7 @@
 """One variant a file: plain torch modules that know no dataset, no trainer and no stage.
 
-A variant's class says what it ``reads`` (the kind of representation), which attributes of that representation its
-constructor ``takes``, and which file of sampling/ is its ``sampler``.
+A variant's class says what it ``reads`` (the kind of representation, or several kinds), which attributes of that
+representation its constructor ``takes``, and which file of sampling/ is its ``sampler``.
 """
 
 from pathlib import Path
@@ -26,10 +26,11 @@ def build(settings: Settings, variant: str, representation: Any) -> Any:
     where = f"models.{variant}"
     kind = target(values, where)
     given = {name: getattr(representation, name, None) for name in kind.takes}
-    if kind.reads != representation.kind or None in given.values():
-        fits = "" if kind.reads != representation.kind else f" without {' and '.join(kind.takes)}"
+    reads = (kind.reads,) if isinstance(kind.reads, str) else kind.reads
+    if representation.kind not in reads or None in given.values():
+        fits = "" if representation.kind not in reads else f" without {' and '.join(kind.takes)}"
         raise EtudeError(
-            f"{where}.representation = {section['representation']}: {kind.__name__} reads {kind.reads}, that "
+            f"{where}.representation = {section['representation']}: {kind.__name__} reads {' or '.join(reads)}, that "
             f"representation gives {representation.kind}{fits}."
         )
     model = construct(kind, values, where, **given)

@@ -1,34 +1,36 @@
-"""LSTM: stacked long short-term memory over tokens (Hochreiter and Schmidhuber, 1997), with dropout."""
+"""LSTM: stacked long short-term memory over tokens or frames (Hochreiter and Schmidhuber, 1997), with dropout."""
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from torch import Tensor, nn
 
-from etude.models.sequence import SequenceModel, stacked_lstm
+from etude.encoding.alphabet import Alphabet
+from etude.models.sequence import SequenceModel, embedding, reading_out, stacked, widths
 from etude.settings import Count, Range
-
-State = tuple[Tensor, Tensor]
 
 
 class LSTM(SequenceModel):
     """Embedding, stacked LSTM with dropout between and after its layers and a bridge past them, linear read-out."""
 
+    reads: ClassVar[tuple[str, ...]] = ("tokens", "frames")
+
     def __init__(
         self,
-        vocabulary: int,
-        hidden: Count,
+        alphabet: Alphabet,
+        hidden: Count | list[Count],
         layers: Annotated[int, Range(1, 16)],
         dropout: Annotated[float, Range(0, 0.95)],
     ) -> None:
-        """Args: vocabulary size, width of every layer, number of layers, dropout rate."""
-        super().__init__()
-        self.embed = nn.Embedding(vocabulary, hidden)
-        self.lstm = stacked_lstm(hidden, layers, dropout)
+        """Args: what is read, width of every layer or a list with one a layer, number of layers, dropout rate."""
+        super().__init__(alphabet)
+        wide = widths(hidden, layers, "models.lstm")
+        self.embed = embedding(alphabet, wide[-1])
+        self.lstm = stacked(nn.LSTM, wide[-1], wide, dropout)
         self.dropout = nn.Dropout(dropout)
-        self.read_out = nn.Linear(hidden, vocabulary)
+        self.read_out = reading_out(alphabet, wide[-1])
 
-    def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """See SequenceModel; the state is the LSTM's (h, c), each (layers, B, hidden)."""
-        embedded = self.dropout(self.embed(tokens))  # (B, T, hidden)
-        states, state = self.lstm(embedded, state)  # (B, T, hidden)
+    def forward(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """See SequenceModel; the state is the layers'."""
+        embedded = self.dropout(self.embed(items))  # (B, T, width)
+        states, state = self.lstm(embedded, state)  # (B, T, width)
         return self.read_out(self.dropout(states + embedded)), state  # (B, T, V)

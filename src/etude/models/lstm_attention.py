@@ -1,64 +1,100 @@
-"""LSTM with causal attention over a window of its own past states.
+"""LSTM with causal attention over a window of its own past.
 
 After Magenta's attention_rnn (Waite, 2016), with the scaled dot product of Vaswani et al., 2017, in place of additive
 scores.
 """
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
-from etude.models.sequence import SequenceModel, stacked_lstm
+from etude.models.sequence import SequenceModel, embedding, reading_out, stacked, widths
 from etude.settings import Count, Range
 
-State = tuple[tuple[Tensor, Tensor], Tensor, Tensor]
+State = tuple[Any, Tensor, Tensor, Tensor]
 
 
 class LSTMAttention(SequenceModel):
-    """Stacked LSTM whose top states look back at the last ``span`` top states, themselves included."""
+    """Stacked LSTM whose top states look back over the last ``span`` items, that just read included.
+
+    They find there the states after these items; or, with ``follow``, the items themselves, each by the state before
+    it: what followed when the state was like now. So a phrase that comes again is foretold from its first time (the
+    copying of Olsson et al., In-context Learning and Induction Heads, 2022, built in).
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ("tokens", "frames")
 
     def __init__(
         self,
-        vocabulary: int,
-        hidden: Count,
+        alphabet: Alphabet,
+        hidden: Count | list[Count],
         layers: Annotated[int, Range(1, 16)],
         dropout: Annotated[float, Range(0, 0.95)],
         heads: Annotated[int, Range(1, 64)],
         span: Count,
+        follow: bool,
     ) -> None:
-        """Args: vocabulary size, width of the layers, their number, dropout rate, attention heads, window in tokens."""
-        super().__init__()
-        if hidden % heads:
-            raise EtudeError(
-                f"models.lstm_attention.heads = {heads} must divide models.lstm_attention.hidden = {hidden}."
-            )
-        self.heads, self.span = heads, span
-        self.embed = nn.Embedding(vocabulary, hidden)
-        self.lstm = stacked_lstm(hidden, layers, dropout)
-        self.norm = nn.LayerNorm(hidden)
-        self.query_key_value = nn.Linear(hidden, 3 * hidden)
-        self.mix = nn.Linear(hidden, hidden)
-        self.dropout = nn.Dropout(dropout)
-        self.read_out = nn.Linear(hidden, vocabulary)
+        """Set up the layers.
 
-    def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """See SequenceModel; the state is (h, c), and keys and values of the last ``span`` - 1 states."""
-        B, T = tokens.shape
-        recurrent, past_keys, past_values = state if state else (None, None, None)
-        embedded = self.dropout(self.embed(tokens))  # (B, T, hidden)
-        states, recurrent = self.lstm(embedded, recurrent)  # (B, T, hidden)
-        split = self.query_key_value(self.norm(states)).view(B, T, 3, self.heads, -1)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (B, heads, T, hidden/heads)
+        Args:
+            alphabet: what is read.
+            hidden: width of every layer, or a list with one a layer.
+            layers: their number.
+            dropout: rate.
+            heads: of the attention.
+            span: items that are looked back at.
+            follow: find the items that followed, by the states before them, with a learned bias for each distance (Shaw
+                et al., 2018, as scalars); else the states, wherever they are.
+        """
+        super().__init__(alphabet)
+        wide = widths(hidden, layers, "models.lstm_attention")
+        width = wide[-1]
+        if width % heads:
+            raise EtudeError(
+                f"models.lstm_attention.heads = {heads} must divide models.lstm_attention.hidden = {hidden}"
+                f"{'' if isinstance(hidden, int) else ', the last of it'}."
+            )
+        self.heads, self.span, self.follow = heads, span, follow
+        self.embed = embedding(alphabet, width)
+        self.lstm = stacked(nn.LSTM, width, wide, dropout)
+        self.norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.read_out = reading_out(alphabet, width)
+        if follow:
+            self.distance = nn.Parameter(torch.zeros(heads, span))
+
+    def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """See SequenceModel; the state: the layers', keys and values of the last ``span`` - 1 items, the top one."""
+        B, T = items.shape[:2]
+        recurrent, past_keys, past_values, last = state if state else (None, None, None, None)
+        embedded = self.dropout(self.embed(items))  # (B, T, width)
+        states, recurrent = self.lstm(embedded, recurrent)  # (B, T, width)
+        if self.follow:
+            before = torch.cat([torch.zeros_like(states[:, :1]) if last is None else last, states[:, :-1]], dim=1)
+            read = (self.norm(states), self.norm(before), embedded)
+            parts = zip(read, self.query_key_value.weight.chunk(3), self.query_key_value.bias.chunk(3), strict=True)
+            split = torch.stack([F.linear(*part) for part in parts], dim=2)  # (B, T, 3, width)
+        else:
+            split = self.query_key_value(self.norm(states))
+        query, key, value = split.view(B, T, 3, self.heads, -1).permute(
+            2, 0, 3, 1, 4
+        )  # each (B, heads, T, width/heads)
         if past_keys is not None and past_values is not None:
             key, value = torch.cat([past_keys, key], dim=2), torch.cat([past_values, value], dim=2)
         S = key.shape[2]
-        age = torch.arange(S - T, S, device=tokens.device)[:, None] - torch.arange(S, device=tokens.device)  # (T, S)
+        age = torch.arange(S - T, S, device=items.device)[:, None] - torch.arange(S, device=items.device)  # (T, S)
         seen = (age >= 0) & (age < self.span)
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)  # (B, heads, T, hidden/heads)
-        context = self.mix(found.transpose(1, 2).reshape(B, T, -1))  # (B, T, hidden)
+        if self.follow:
+            near = self.distance[:, age.clamp(0, self.span - 1)]  # (heads, T, S)
+            seen = near.masked_fill(~seen, float("-inf"))
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)  # (B, heads, T, width/heads)
+        context = self.mix(found.transpose(1, 2).reshape(B, T, -1))  # (B, T, width)
         logits = self.read_out(self.dropout(states + embedded + context))  # (B, T, V)
         keep = min(S, self.span - 1)
-        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :])
+        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :], states[:, -1:])

@@ -5,14 +5,16 @@ Language Modeling, 2001.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from etude.models.sequence import PAD, SequenceModel
+from etude.encoding.alphabet import Alphabet
+from etude.encoding.grammar import PAD
+from etude.models.sequence import SequenceModel
 from etude.settings import Count, Range
 
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplication by it permutes the 64-bit numbers
@@ -46,9 +48,11 @@ class NGram(SequenceModel):
     one. Contexts are held as 64-bit hashes.
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("vocabulary",)
+
     def __init__(self, vocabulary: int, order: Annotated[int, Range(1, 32)], max_tokens: Count) -> None:
         """Args: vocabulary size, longest context plus one, train tokens that are counted at most."""
-        super().__init__()
+        super().__init__(Alphabet(vocabulary))
         self.vocabulary, self.order, self.max_tokens = vocabulary, order, max_tokens
         self.use = order  # contexts longer than this are passed over; chosen on valid
         self.tables: list[tuple[NDArray[Any], ...]] = []  # by context length: contexts, starts, tokens, counts
@@ -82,10 +86,10 @@ class NGram(SequenceModel):
                 total[back:] += codes[: len(tokens) - back]
         return total
 
-    def nats(self, tokens: Tensor) -> Tensor:
+    def nats(self, items: Tensor) -> Tensor:
         """See SequenceModel."""
-        costs = np.zeros((tokens.shape[0], tokens.shape[1] - 1))
-        for row, piece in enumerate(tokens.numpy()):
+        costs = np.zeros((items.shape[0], items.shape[1] - 1))
+        for row, piece in enumerate(items.numpy()):
             length = int((piece != PAD).sum())
             costs[row, : length - 1] = -np.log(self._shares(piece[:length])[1:])
         return torch.from_numpy(costs)
@@ -108,11 +112,11 @@ class NGram(SequenceModel):
             shares = np.where(known, (hits + kinds * shares) / (total + kinds), shares)
         return shares
 
-    def step(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def step(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See SequenceModel; the state is the tokens so far, one array a row."""
         empty = np.zeros(0, dtype=np.int64)
         state = [
-            np.append(past, token) for past, token in zip(state or [empty] * len(tokens), tokens.numpy(), strict=True)
+            np.append(past, token) for past, token in zip(state or [empty] * len(items), items.numpy(), strict=True)
         ]
         return torch.from_numpy(np.log(np.stack([self._next(past) for past in state]))), state
 

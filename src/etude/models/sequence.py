@@ -1,4 +1,8 @@
-"""What every model of token sequences gives: the likelihood of a sequence, and one step of sampling."""
+"""What every model of sequences gives: the likelihood of a sequence, and one step of sampling.
+
+A sequence is of tokens, or of frames: binary vectors of keys that sound or not, each independent of the others given
+the frames before (Boulanger-Lewandowski et al., 2012; Bai et al., 2018).
+"""
 
 from typing import Any, ClassVar
 
@@ -6,67 +10,151 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PAD, BEGIN, END = 0, 1, 2
+from etude.encoding.alphabet import Alphabet
+from etude.encoding.grammar import PAD
+from etude.errors import EtudeError
+
+RARELY = -3.0  # logit of a share of 1 in 20: four of 88 keys
 
 
 class SequenceModel(nn.Module):
-    """A distribution over the next token given all tokens before it.
+    """A distribution over the next item, a token or a frame, given all items before it.
 
     A neural variant writes ``forward``; the rest follows from it.
     """
 
-    reads: ClassVar[str] = "tokens"
-    takes: ClassVar[tuple[str, ...]] = ("vocabulary",)
-    sampler: ClassVar[str] = "tokens"
+    reads: ClassVar[tuple[str, ...]] = ("tokens",)
+    takes: ClassVar[tuple[str, ...]] = ("alphabet",)
     stride: int = 1  # tokens; windows of training begin so many, or a multiple of it, after the begin of the piece
 
-    def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Logits of the tokens that follow, and the state to go on from.
+    def __init__(self, alphabet: Alphabet) -> None:
+        """Args: what the items are."""
+        super().__init__()
+        self.alphabet = alphabet
+
+    @property
+    def sampler(self) -> str:
+        """The file of sampling/."""
+        return "frames" if self.alphabet.keys else "tokens"
+
+    def forward(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Logits of the items that follow, and the state to go on from.
 
         Args:
-            tokens: (B, T) integers.
-            state: what an earlier call returned for the tokens before these; None at the begin.
+            items: (B, T) integers, or (B, T, keys) of 0 and 1.
+            state: what an earlier call returned for the items before these; None at the begin.
 
         Returns:
-            logits (B, T, V), where position t sees tokens up to and including t, and the new state.
+            logits (B, T, V) of tokens, of which one is next, or of keys, each of which may sound. Position t sees items
+            up to and including t. And the new state.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define forward(tokens, state).")
+        raise NotImplementedError(f"{type(self).__name__} must define forward(items, state).")
 
-    def nats(self, tokens: Tensor) -> Tensor:
-        """Cost of each token after the first, in nats: (B, T) integers -> (B, T - 1); padding costs 0."""
-        return self.loss(tokens, 0.0)
+    def real(self, items: Tensor) -> Tensor:
+        """Which items are no padding: (B, T) booleans."""
+        return items[..., 0] >= 0 if self.alphabet.keys else items != PAD
 
-    def loss(self, tokens: Tensor, smoothing: float) -> Tensor:
-        """``nats``, for training: the share ``smoothing`` of each target is spread over all tokens.
+    def nats(self, items: Tensor) -> Tensor:
+        """Cost of each item after the first, in nats: (B, T) or (B, T, keys) -> (B, T - 1); padding costs 0.
+
+        The cost of a frame is the sum over its keys of -log p of sounding or not.
+        """
+        return self.loss(items, 0.0)
+
+    def loss(self, items: Tensor, smoothing: float) -> Tensor:
+        """``nats``, for training: the share ``smoothing`` of each target is spread evenly over what is possible.
 
         Source: Szegedy et al., 2016.
         """
-        logits, _ = self(tokens[:, :-1])
-        logits = logits.float().transpose(1, 2)
-        costs = F.cross_entropy(logits, tokens[:, 1:], reduction="none", label_smoothing=smoothing)
-        return costs * (tokens[:, 1:] != PAD)
+        before, after = items[:, :-1], items[:, 1:]
+        if self.alphabet.keys:
+            logits, _ = self(before.clamp(min=0))
+            wanted = after.clamp(min=0) * (1 - smoothing) + 0.5 * smoothing
+            costs = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none").sum(-1)
+        else:
+            logits, _ = self(before)
+            logits = logits.float().transpose(1, 2)
+            costs = F.cross_entropy(logits, after, reduction="none", label_smoothing=smoothing)
+        return costs * self.real(after)
 
     @torch.no_grad()
-    def step(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Logits of the next token after ``tokens`` (B,), and the new state: (B, V)."""
-        logits, state = self(tokens[:, None], state)
+    def step(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Logits of the next item after ``items`` (B,) or (B, keys), and the new state: (B, V)."""
+        logits, state = self(items[:, None], state)
         return logits[:, -1], state
 
 
-def stacked_lstm(hidden: int, layers: int, dropout: float) -> nn.LSTM:
-    """``layers`` LSTM layers of one width, set up to learn fast from the start.
+def embedding(alphabet: Alphabet, width: int) -> nn.Module:
+    """The layer that reads items: (B, T) or (B, T, keys) -> (B, T, width)."""
+    return nn.Linear(alphabet.size, width) if alphabet.keys else nn.Embedding(alphabet.size, width)
 
-    Forget gates begin open (bias 1; Jozefowicz et al., 2015), recurrent weights orthogonal (Saxe et al., 2014).
+
+def reading_out(alphabet: Alphabet, width: int) -> nn.Linear:
+    """The layer that gives logits: (B, T, width) -> (B, T, V). Keys begin almost silent, as they are in music."""
+    made = nn.Linear(width, alphabet.size)
+    if alphabet.keys:
+        nn.init.constant_(made.bias, RARELY)
+    return made
+
+
+def widths(hidden: int | list[int], layers: int, where: str) -> list[int]:
+    """The width of each layer: one for all, or a list with one a layer."""
+    if isinstance(hidden, int):
+        return [hidden] * layers
+    if len(hidden) != layers:
+        raise EtudeError(f"{where}.hidden = {hidden} names {len(hidden)} widths, but {where}.layers = {layers}.")
+    return hidden
+
+
+Cells = type[nn.LSTM] | type[nn.GRU]
+
+
+def stacked(cells: Cells, read: int, hidden: list[int], dropout: float) -> nn.Module:
+    """Recurrent layers of ``cells``, dropout between them, set up to learn fast from the start.
+
+    Recurrent weights begin orthogonal (Saxe et al., 2014), and an LSTM's forget gates open (bias 1; Jozefowicz et al.,
+    2015). Called as torch's own layers are: items (B, T, read) and a state -> (B, T, width of the last), new state.
+
+    Args:
+        cells: nn.LSTM or nn.GRU.
+        read: width of what the first layer reads.
+        hidden: width of each layer.
+        dropout: rate.
     """
-    lstm = nn.LSTM(hidden, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
-    for name, weight in lstm.named_parameters():
+    if len(set(hidden)) == 1:
+        return _equal(cells, read, hidden[0], len(hidden), dropout)
+    return Layers(cells, read, hidden, dropout)
+
+
+class Layers(nn.Module):
+    """Recurrent layers of different widths, with dropout between them; the state is a list, an entry a layer."""
+
+    def __init__(self, cells: Cells, read: int, hidden: list[int], dropout: float) -> None:
+        """See ``stacked``."""
+        super().__init__()
+        reads = [read, *hidden[:-1]]
+        self.layers = nn.ModuleList(_equal(cells, *pair, 1, 0.0) for pair in zip(reads, hidden, strict=True))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, items: Tensor, state: list[Any] | None = None) -> tuple[Tensor, list[Any]]:
+        """See ``stacked``."""
+        found = []
+        for place, layer in enumerate(self.layers):
+            items, after = layer(self.dropout(items) if place else items, state[place] if state else None)
+            found.append(after)
+        return items, found
+
+
+def _equal(cells: Cells, read: int, width: int, layers: int, dropout: float) -> nn.LSTM | nn.GRU:
+    made = cells(read, width, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+    for name, weight in made.named_parameters():
         if name.startswith("weight_hh"):
-            for gate in weight.data.chunk(4):
+            for gate in weight.data.split(width):
                 nn.init.orthogonal_(gate)
         elif name.startswith("weight_ih"):
             nn.init.xavier_uniform_(weight.data)
         else:
             nn.init.zeros_(weight.data)
-            if name.startswith("bias_ih"):
-                nn.init.ones_(weight.data[hidden : 2 * hidden])
-    return lstm
+            if name.startswith("bias_ih") and cells is nn.LSTM:
+                nn.init.ones_(weight.data[width : 2 * width])
+    return made

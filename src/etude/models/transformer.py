@@ -1,4 +1,4 @@
-"""Transformer: a decoder with rotary positions over tokens (Vaswani et al., 2017; Su et al., RoFormer, 2021).
+"""Transformer: a decoder with rotary positions over tokens or frames (Vaswani et al., 2017; Su et al., RoFormer, 2021).
 
 Layers normalise before they act (Xiong et al., 2020); the read-out is the embedding itself (Press and Wolf, 2017).
 """
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
-from etude.models.sequence import SequenceModel
+from etude.models.sequence import SequenceModel, embedding
 from etude.settings import Count, Range
 
 Cache = tuple[Tensor, Tensor]
@@ -71,28 +72,30 @@ class Block(nn.Module):
 class Transformer(SequenceModel):
     """Embedding, blocks of attention and feed-forward networks, and the embedding again as read-out."""
 
+    reads: ClassVar[tuple[str, ...]] = ("tokens", "frames")
     gains_by_bf16: ClassVar[bool] = True
 
     def __init__(
         self,
-        vocabulary: int,
+        alphabet: Alphabet,
         hidden: Count,
         layers: Annotated[int, Range(1, 64)],
         heads: Annotated[int, Range(1, 64)],
         span: Annotated[int, Range(2)],
         dropout: Annotated[float, Range(0, 0.95)],
     ) -> None:
-        """Args: vocabulary size, width, number of blocks, heads, past positions seen by a block, dropout rate."""
-        super().__init__()
+        """Args: what is read, width, number of blocks, heads, past positions seen by a block, dropout rate."""
+        super().__init__(alphabet)
         if hidden % (2 * heads):
             raise EtudeError(
                 f"models.transformer.hidden = {hidden} must be a multiple of twice models.transformer.heads = {heads}."
             )
         self.width = hidden // heads
-        self.embed = nn.Embedding(vocabulary, hidden)
+        self.embed = embedding(alphabet, hidden)
         self.blocks = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(hidden)
         self.dropout = nn.Dropout(dropout)
+        self.read_out = nn.Linear(hidden, alphabet.size) if alphabet.keys else None  # of tokens: the embedding
         self.apply(self._begin)
 
     def _begin(self, module: nn.Module) -> None:
@@ -105,13 +108,18 @@ class Transformer(SequenceModel):
             for last in (module.mix, module.narrow):
                 nn.init.normal_(last.weight, std=0.02 / (2 * len(self.blocks)) ** 0.5)
 
-    def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """See SequenceModel; the state is the number of tokens so far, and keys and values of each block."""
+    def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """See SequenceModel; the state is the number of items so far, and keys and values of each block."""
         begin, caches = state if state else (0, [None] * len(self.blocks))
-        turn = rotary(begin, tokens.shape[1], self.width, tokens.device)
-        x = self.dropout(self.embed(tokens))  # (B, T, hidden)
+        T = items.shape[1]
+        turn = rotary(begin, T, self.width, items.device)
+        x = self.dropout(self.embed(items))  # (B, T, hidden)
         kept = []
         for block, cache in zip(self.blocks, caches, strict=True):
             x, cache = block(x, turn, cache)
             kept.append(cache)
-        return F.linear(self.norm(x), self.embed.weight), (begin + tokens.shape[1], kept)  # (B, T, V)
+        x = self.norm(x)
+        if self.read_out is not None:
+            return self.read_out(x), (begin + T, kept)
+        (weight,) = self.embed.parameters()
+        return F.linear(x, weight), (begin + T, kept)  # (B, T, V)

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from etude.encoding.alphabet import Alphabet
+from etude.encoding.grammar import BEGIN, PAD
 from etude.errors import EtudeError
-from etude.models.sequence import BEGIN, PAD, SequenceModel
+from etude.models.sequence import SequenceModel
 from etude.settings import Count, Range
 
 HOLD, REST, FIRST = 3, 4, 5  # of the voice grid: hold, rest, and the lowest pitch
@@ -170,13 +172,13 @@ class Voices(SequenceModel):
     before a bar of four and of three beats (``stride``).
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("vocabulary", "frame", "steps")
+    takes: ClassVar[tuple[str, ...]] = ("alphabet", "frame", "steps")
     gains_by_bf16: ClassVar[bool] = True
     intervals: Tensor  # (V, V) from one token to another
 
     def __init__(
         self,
-        vocabulary: int,
+        alphabet: Alphabet,
         frame: int,
         steps: int,
         hidden: Count,
@@ -190,7 +192,7 @@ class Voices(SequenceModel):
         """Make the network.
 
         Args:
-            vocabulary: size.
+            alphabet: the tokens of the voice grid.
             frame: cells of a frame, one a voice.
             steps: of the grid, a beat.
             hidden: width.
@@ -201,12 +203,13 @@ class Voices(SequenceModel):
             former: pitches of its own voice that a cell is told, beside what sounds.
             dropout: rate.
         """
-        super().__init__()
+        super().__init__(alphabet)
         if hidden % (2 * heads):
             raise EtudeError(
                 f"models.voices.hidden = {hidden} must be a multiple of twice models.voices.heads = {heads}."
             )
-        self.vocabulary, self.frame, self.former, self.width = vocabulary, frame, former, hidden // heads
+        vocabulary = alphabet.size
+        self.frame, self.former, self.width = frame, former, hidden // heads
         self.bars = [beats * steps for beats in BARS]
         self.stride = frame * math.lcm(*self.bars)
         self.pairs = [(upper, lower) for lower in range(frame) for upper in range(lower)]
@@ -235,10 +238,10 @@ class Voices(SequenceModel):
             last = module.mix if isinstance(module, Block) else module.narrow
             nn.init.normal_(last.weight, std=0.02 / (2 * len(self.layers) + len(self.cell_layers)) ** 0.5)
 
-    def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """See SequenceModel."""
-        T, U = tokens.shape[1], self.frame
-        tokens = torch.cat([state.tokens, tokens], dim=1) if state else tokens  # (B, S); token i foretells cell i
+        T, U = items.shape[1], self.frame
+        tokens = torch.cat([state.tokens, items], dim=1) if state else items  # (B, S); token i foretells cell i
         S = tokens.shape[1]
         J = 1 + (S - 1) // U  # frames of which a cell is foretold
         known = heard(F.pad(tokens[:, 1:], (0, J * U - S + 1), value=PAD).unflatten(1, (J, U)), self.former)

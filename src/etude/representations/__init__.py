@@ -14,7 +14,7 @@ from etude.settings import target
 class Representation(Protocol):
     """What the stages ask of a representation."""
 
-    kind: str  # tokens or rolls
+    kind: str  # tokens, frames or rolls
     steps: int  # of its grid, a quarter
     voices: dict[str, int]  # name -> General MIDI program from 0, -1 for drums: the tracks of decoded pieces
     merges_voices: bool  # whether all voices come back as one

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.encoding.alphabet import Alphabet
 from etude.encoding.grammar import BEGIN, END, Rules, Types
 from etude.encoding.midi_tokens import SIZES, Grid
 from etude.encoding.survey import DRUMS, Survey, program_of
@@ -63,6 +64,11 @@ class NoteChord:
     def vocabulary(self) -> int:
         """Number of tokens: padding, begin, end, unknown, the words, and with durations the times and durations."""
         return len(self.types)
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """What a model reads: one token of ``vocabulary`` an item."""
+        return Alphabet(self.vocabulary)
 
     # --- the vocabulary
 

@@ -24,7 +24,15 @@ from etude.settings import Settings, construct, target
 from etude.shards import Shards, cut
 from etude.stages import main
 
-CODE = ("encoding", "representations", "augmentation.py", "pieces.py", "stages/tokenize.py")
+CODE = (
+    "encoding",
+    "representations",
+    "augmentation.py",
+    "scores/markers.py",
+    "metrics/key.py",
+    "pieces.py",
+    "stages/tokenize.py",
+)
 VOICES = "voices.json"  # beside what a representation saves
 SEQUENCES = 20_000  # of train, spread evenly, from which merges of tokens are learned, at most
 
@@ -68,6 +76,8 @@ def encode_held_out(task: Mapping[str, Any], folder: Path) -> None:
     for name, score in task["pieces"].scores(task["names"]):
         arrays.append(representation.encode(score))
         facts.append({"id": name, "notes": score.note_num(), "cells": representation.cells(score)})
+        if representation.kind == "frames":
+            facts[-1]["frames"] = len(arrays[-1]) - 1  # that are foretold: the first is given
         back = representation.decode(arrays[-1])
         total += round_trip(score, back, representation.steps, not representation.merges_voices)
     np.save(folder / "lengths.npy", np.array([len(array) for array in arrays], dtype=np.int64))

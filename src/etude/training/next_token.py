@@ -1,4 +1,4 @@
-"""Learning to foretell the next token: cross entropy on windows of the train pieces."""
+"""Learning to foretell the next item, a token or a frame: its cost on windows of the train pieces."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from etude.metrics.likelihood import batches, per_unit
-from etude.models.sequence import PAD, SequenceModel
+from etude.models.sequence import SequenceModel
 from etude.training import Learned, Task
 from etude.training.trainer import Listed, Scheme, fit
 
@@ -15,43 +15,48 @@ from etude.training.trainer import Listed, Scheme, fit
 class NextToken(Scheme):
     """Windows drawn evenly over the original pieces, one of each piece's copies at a time."""
 
-    monitor = "valid/nats_per_note"
     model: SequenceModel
 
     def __init__(self, model: SequenceModel, task: Task) -> None:
         """See Scheme."""
         super().__init__(model, task)
+        self.monitor = f"valid/nats_per_{model.alphabet.unit}"
         origins = np.load(task.store.folder / "train.origins.npy", allow_pickle=False)
         self.starts = np.append(np.flatnonzero(np.diff(origins, prepend=-1)), len(origins))  # copies stand by origin
         self.store = task.store
         self.facts = task.store.manifest["pieces"]["valid"]
-        self.valid = [(torch.tensor(places), tokens) for places, tokens in batches(list(task.store.pieces("valid")))]
+        self.valid = [
+            (torch.tensor(places), items) for places, items in batches(list(task.store.pieces("valid")), model.alphabet)
+        ]
         self.nats = np.zeros(0)
 
     def draw(self, generator: np.random.Generator) -> torch.Tensor:
-        """(batch_size, window) tokens; a window lies over a piece's begin or end as often as half its length says."""
-        window, stride = self.plan.window, self.model.stride
-        batch = np.full((self.plan.batch_size, window), PAD, dtype=np.int64)
+        """Tokens (batch_size, window), or frames (batch_size, window, keys).
+
+        A window lies over a piece's begin or end as often as half its length says.
+        """
+        window, alphabet, stride = self.plan.window, self.model.alphabet, self.model.stride
+        batch = alphabet.padded(self.plan.batch_size, window)
         for row in batch:
             origin = int(generator.integers(len(self.starts) - 1))
             copy = int(generator.integers(self.starts[origin], self.starts[origin + 1]))
-            tokens = self.store.piece("train", copy)
-            start = int(generator.integers(-window // 2, max(1, len(tokens) - window // 2)))
-            start = min(max(start, 0), max(0, len(tokens) - window))
-            start = min(-(-start // stride), max(0, len(tokens) - 2) // stride) * stride
-            part = tokens[start : start + window]
+            piece = self.store.piece("train", copy)
+            start = int(generator.integers(-window // 2, max(1, len(piece) - window // 2)))
+            start = min(max(start, 0), max(0, len(piece) - window))
+            start = min(-(-start // stride), max(0, len(piece) - 2) // stride) * stride
+            part = alphabet.items(piece[start : start + window])
             row[: len(part)] = part
         return torch.from_numpy(batch)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The whole valid pieces: their places, and tokens (B, T)."""
+        """The whole valid pieces: their places, and items (B, T) or (B, T, keys)."""
         return DataLoader(Listed(self.valid), batch_size=None)
 
-    def training_step(self, tokens: torch.Tensor, index: int) -> torch.Tensor:
-        """Mean cost a token."""
-        costs = self.model.loss(tokens, self.optim.label_smoothing)
-        loss = costs.sum() / (tokens[:, 1:] != PAD).sum()
-        self.log("train/nats_per_token", loss)
+    def training_step(self, items: torch.Tensor, index: int) -> torch.Tensor:
+        """Mean cost an item."""
+        costs = self.model.loss(items, self.optim.label_smoothing)
+        loss = costs.sum() / self.model.real(items[:, 1:]).sum()
+        self.log(f"train/nats_per_{'frame' if self.model.alphabet.keys else 'token'}", loss)
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -60,11 +65,11 @@ class NextToken(Scheme):
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], index: int) -> None:
         """Cost of each piece."""
-        places, tokens = batch
-        self.nats[places.cpu().numpy()] = self.model.nats(tokens).double().sum(dim=1).cpu().numpy()
+        places, items = batch
+        self.nats[places.cpu().numpy()] = self.model.nats(items).double().sum(dim=1).cpu().numpy()
 
     def on_validation_epoch_end(self) -> None:
-        """Nats per note on valid."""
+        """Nats per note, or per frame, on valid."""
         self.log(self.monitor, per_unit(self.nats, self.facts, "valid")[self.monitor], prog_bar=False)
 
     def configure_optimizers(self) -> Any:

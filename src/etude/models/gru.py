@@ -1,0 +1,36 @@
+"""GRU: stacked gated recurrent units over tokens or frames (Cho et al., 2014), with dropout."""
+
+from typing import Annotated, Any, ClassVar
+
+from torch import Tensor, nn
+
+from etude.encoding.alphabet import Alphabet
+from etude.models.sequence import SequenceModel, embedding, reading_out, stacked, widths
+from etude.settings import Count, Range
+
+
+class GRU(SequenceModel):
+    """Embedding, stacked GRU with dropout between and after its layers and a bridge past them, linear read-out."""
+
+    reads: ClassVar[tuple[str, ...]] = ("tokens", "frames")
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        hidden: Count | list[Count],
+        layers: Annotated[int, Range(1, 16)],
+        dropout: Annotated[float, Range(0, 0.95)],
+    ) -> None:
+        """Args: what is read, width of every layer or a list with one a layer, number of layers, dropout rate."""
+        super().__init__(alphabet)
+        wide = widths(hidden, layers, "models.gru")
+        self.embed = embedding(alphabet, wide[-1])
+        self.gru = stacked(nn.GRU, wide[-1], wide, dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.read_out = reading_out(alphabet, wide[-1])
+
+    def forward(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """See SequenceModel; the state is the layers'."""
+        embedded = self.dropout(self.embed(items))  # (B, T, width)
+        states, state = self.gru(embedded, state)  # (B, T, width)
+        return self.read_out(self.dropout(states + embedded)), state  # (B, T, V)

@@ -27,11 +27,11 @@ def made(kind: str) -> SequenceModel:
         return GRU(Alphabet(VOCABULARY), 16, 2, 0.3).eval()
     if kind == "transformer":
         return Transformer(Alphabet(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
+    if kind == "voices":
+        return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
     if kind in ("lstm_attention", "following"):
         follows = kind == "following"
         return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 5, follows, 3 * follows).eval()
-    if kind == "voices":
-        return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model

@@ -40,9 +40,7 @@ def batches(pieces: Sequence[NDArray[Any]], alphabet: Alphabet) -> list[tuple[li
 def piece_costs(
     model: SequenceModel, pieces: Sequence[NDArray[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cost of each piece in nats, and that of its last item alone: encoded as the store has them:
-    (pieces,) and (pieces,).
-    """
+    """Cost of each piece in nats, and that of its last item alone, encoded as the store has them: each (pieces,)."""
     device = next(model.parameters(), torch.empty(0)).device
     costs, ends = np.zeros(len(pieces)), np.zeros(len(pieces))
     for places, items in batches(pieces, model.alphabet):

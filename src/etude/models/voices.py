@@ -29,7 +29,7 @@ Cache = tuple[Tensor, Tensor]
 
 
 class State(NamedTuple):
-    """What is kept between calls: all tokens, the context of the last frame, keys and values of each attention."""
+    """What is kept between calls: all tokens, the context of the last frame, keys and values of each block."""
 
     tokens: Tensor  # (B, S)
     context: Tensor  # (B, 1, hidden)
@@ -102,67 +102,66 @@ def rotated(vectors: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
 
 
+class Forward(nn.Module):
+    """A feed-forward network, added to what came in."""
+
+    def __init__(self, hidden: int, dropout: float) -> None:
+        """Args: width, dropout rate of what is added."""
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden)
+        self.widen = nn.Linear(hidden, 4 * hidden)
+        self.narrow = nn.Linear(4 * hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., hidden) -> (..., hidden)."""
+        moved: Tensor = x + self.dropout(self.narrow(F.gelu(self.widen(self.norm(x)))))
+        return moved
+
+
 class Block(nn.Module):
-    """Rows look at the last ``span`` frames up to their own, then pass a feed-forward network; both are added."""
+    """Frames look at the last ``span`` frames up to themselves, then pass a feed-forward network."""
 
     def __init__(self, hidden: int, heads: int, span: int, dropout: float) -> None:
         """Args: width, attention heads, frames that are seen, dropout rate of what is added."""
         super().__init__()
         self.heads, self.span = heads, span
         self.norm = nn.LayerNorm(hidden)
-        self.frame_norm = nn.LayerNorm(hidden)
-        self.query = nn.Linear(hidden, hidden)
-        self.key_value = nn.Linear(hidden, 2 * hidden)
+        self.query_key_value = nn.Linear(hidden, 3 * hidden)
         self.mix = nn.Linear(hidden, hidden)
-        self.forward_norm = nn.LayerNorm(hidden)
-        self.widen = nn.Linear(hidden, 4 * hidden)
-        self.narrow = nn.Linear(4 * hidden, hidden)
         self.dropout = nn.Dropout(dropout)
+        self.after = Forward(hidden, dropout)
 
-    def forward(
-        self, rows: Tensor, fresh: Tensor | None, turn: tuple[Tensor, Tensor], cache: Cache | None
-    ) -> tuple[Tensor, Cache]:
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], cache: Cache | None) -> tuple[Tensor, Cache]:
         """One round.
 
         Args:
-            rows: (B, N, R, hidden), R rows of each of the last N frames.
-            fresh: (B, M, hidden), the frames that the cache does not hold; None where it does.
+            x: (B, N, hidden), the last N frames.
             turn: the rotation of all positions.
             cache: keys and values of the last ``span`` frames before, each (B, heads, frames, hidden / heads).
 
         Returns:
-            rows of the same shape, and the cache with the new frames.
+            the same shape, and the cache moved on.
         """
-        N, R = rows.shape[1:3]
-        query = self.query(self.norm(rows)).unflatten(-1, (self.heads, -1))  # (B, N, R, heads, width)
-        query = rotated(query.permute(0, 2, 3, 1, 4), turn)  # (B, R, heads, N, width)
-        if fresh is not None:
-            pair = self.key_value(self.frame_norm(fresh)).unflatten(-1, (2, self.heads, -1))
-            key, value = pair.permute(2, 0, 3, 1, 4)  # each (B, heads, M, width)
-            key = rotated(key, turn)
-            cache = (key, value) if cache is None else (torch.cat([cache[0], key], 2), torch.cat([cache[1], value], 2))
-        assert cache is not None
-        M = cache[0].shape[2]
-        seen = None if N == M <= self.span else self._seen(N, M, rows.device)
-        found = [
-            F.scaled_dot_product_attention(query[:, row], *cache, attn_mask=seen, is_causal=seen is None)
-            for row in range(R)
-        ]
-        mixed = self.mix(torch.stack(found, dim=1).permute(0, 3, 1, 2, 4).flatten(-2))  # (B, N, R, hidden)
-        rows = rows + self.dropout(mixed)
-        return rows + self.dropout(self.narrow(F.gelu(self.widen(self.forward_norm(rows))))), (
-            cache[0][:, :, -self.span :],
-            cache[1][:, :, -self.span :],
-        )
+        split = self.query_key_value(self.norm(x)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (B, heads, N, hidden / heads)
+        query, key = rotated(query, turn), rotated(key, turn)
+        if cache is not None:
+            key, value = torch.cat([cache[0], key], dim=2), torch.cat([cache[1], value], dim=2)
+        N, M = query.shape[2], key.shape[2]
+        seen = None if N == M <= self.span else self._seen(N, M, x.device)
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
+        x = self.after(x + self.dropout(self.mix(found.transpose(1, 2).flatten(-2))))
+        return x, (key[:, :, -self.span :], value[:, :, -self.span :])
 
     def _seen(self, rows: int, frames: int, device: torch.device) -> Tensor:
-        """Which of some frames the rows of the last of them see: (rows, frames)."""
+        """Which of some frames the last ones of them see: (rows, frames)."""
         age = torch.arange(frames - rows, frames, device=device)[:, None] - torch.arange(frames, device=device)
         return (age >= 0) & (age < self.span)
 
 
 class Voices(SequenceModel):
-    """Attention over frames, and over these from each cell of the next frame, which sees the voices above it.
+    """Attention over frames; then a network for each cell of the next frame, which is told of the voices above it.
 
     Features of a cell, all worked out from the tokens before it: which voice it is; what each voice sounds, for how
     long, and whether it has just begun; the intervals between all voices; the last pitches of its own voice; all
@@ -193,14 +192,14 @@ class Voices(SequenceModel):
         """Make the network.
 
         Args:
-            alphabet: the tokens.
+            alphabet: the tokens of the voice grid.
             frame: cells of a frame, one a voice.
             steps: of the grid, a beat.
             hidden: width.
             layers: blocks over frames.
-            cell_layers: blocks over the cells of a frame.
+            cell_layers: feed-forward networks for a cell.
             heads: of attention.
-            span: frames that a block sees, the last one included.
+            span: frames that a block sees, the newest one included.
             former: pitches of its own voice that a cell is told, beside what sounds.
             dropout: rate.
         """
@@ -219,7 +218,7 @@ class Voices(SequenceModel):
         own = [*[INTERVALS] * (former + len(self.pairs) + frame), *[AGES] * frame, *[3] * frame, *self.bars]
         self.cells = Features([*[vocabulary] * frame, frame, *(size * frame for size in own)], hidden)
         self.layers = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
-        self.cell_layers = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(cell_layers))
+        self.cell_layers = nn.ModuleList(Forward(hidden, dropout) for _ in range(cell_layers))
         self.context_norm = nn.LayerNorm(hidden)
         self.context = nn.Linear(hidden, hidden)
         self.norm = nn.LayerNorm(hidden)
@@ -235,37 +234,33 @@ class Voices(SequenceModel):
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.02)
             nn.init.zeros_(module.bias)
-        if isinstance(module, Block):
-            for last in (module.mix, module.narrow):
-                nn.init.normal_(last.weight, std=0.02 / (2 * (len(self.layers) + len(self.cell_layers))) ** 0.5)
+        if isinstance(module, Block | Forward):
+            last = module.mix if isinstance(module, Block) else module.narrow
+            nn.init.normal_(last.weight, std=0.02 / (2 * len(self.layers) + len(self.cell_layers)) ** 0.5)
 
-    def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """See SequenceModel."""
-        T, U = tokens.shape[1], self.frame
-        tokens = torch.cat([state.tokens, tokens], dim=1) if state else tokens  # (B, S); token i foretells cell i
+        T, U = items.shape[1], self.frame
+        tokens = torch.cat([state.tokens, items], dim=1) if state else items  # (B, S); token i foretells cell i
         S = tokens.shape[1]
         J = 1 + (S - 1) // U  # frames of which a cell is foretold
         known = heard(F.pad(tokens[:, 1:], (0, J * U - S + 1), value=PAD).unflatten(1, (J, U)), self.former)
         turn = rotary(J, self.width, tokens.device)
-        blocks = len(self.layers) + len(self.cell_layers)
-        caches: list[Cache | None] = [*state.caches] if state else [None] * blocks
-
         done = 1 + (S - T - 1) // U if state else 0  # frames of which the context is there
-        context = state.context if state else None
-        fresh = None
+        caches: list[Cache | None] = [*state.caches] if state else [None] * len(self.layers)
+        contexts = [state.context] if state else []
         if done < J:
-            x = self.dropout(self.frames(self._of_frames(tokens, known, done)))[:, :, None]  # (B, J - done, 1, hidden)
+            x = self.dropout(self.frames(self._of_frames(tokens, known, done)))  # (B, J - done, hidden)
             for place, block in enumerate(self.layers):
-                x, caches[place] = block(x, x[:, :, 0], turn, caches[place])
-            fresh = self.context_norm(x[:, :, 0])  # (B, J - done, hidden)
-            context = fresh if context is None else torch.cat([context, fresh], dim=1)
-        assert context is not None
+                x, caches[place] = block(x, turn, caches[place])
+            contexts.append(self.context(self.context_norm(x)))
+        context = torch.cat(contexts, dim=1)
 
         first = (S - T) // U  # frame of the first cell that is asked for
         told, references = self._of_cells(known, first)
-        x = self.dropout(self.cells(told)) + self.context(context[:, first - J :, None])  # (B, J - first, U, hidden)
-        for place, block in enumerate(self.cell_layers, len(self.layers)):
-            x, caches[place] = block(x, fresh, turn, caches[place])
+        x = self.dropout(self.cells(told)) + context[:, first - J :, None]  # (B, J - first, U, hidden)
+        for layer in self.cell_layers:
+            x = layer(x)
         x = self.dropout(self.norm(x))
         logits = self.absolute(x).float() + self._by_intervals(x, references)  # (B, J - first, U, V)
         asked = logits.flatten(1, 2)[:, S - T - first * U : S - first * U]  # (B, T, V)

@@ -71,7 +71,7 @@ def runs(root: Path) -> list[dict[str, object]]:
 
 def test_every_variant_is_trained_measured_and_tracked(clone: Path) -> None:
     variants = list(yaml.safe_load((clone / "params.yaml").read_text())["models"])
-    assert variants == ["ngram", "lstm", "lstm_attention", "gan", "deepbach"]
+    assert variants == ["ngram", "lstm", "gru", "lstm_attention", "gan", "deepbach"]
     for variant in variants:
         assert (clone / f"models/{variant}/weights.safetensors").stat().st_size
         assert len(list((clone / f"data/generate/{variant}").glob("*.mid"))) == 4
@@ -113,7 +113,7 @@ def test_after_dvc_restored_everything_from_its_cache_the_runs_are_there(clone: 
     shutil.rmtree(clone / "models")
     said = call(clone, "dvc", "repro")
     assert "python -m etude.stages.train" not in said, "no training ran again"
-    assert {run["etude.variant"] for run in runs(clone)} == {"ngram", "lstm", "lstm_attention", "gan", "deepbach"}
+    assert {run["etude.variant"] for run in runs(clone)} == {"ngram", "lstm", "gru", "lstm_attention", "gan", "deepbach"}
     assert call(clone, "git", "status", "--porcelain") == ""
 
 

@@ -166,6 +166,7 @@ def main() -> None:
     parser.add_argument("variants", nargs="*", help="default: every neural variant of params.yaml")
     parser.add_argument("--steps", type=int, default=60, help="of a round; the first 10 are not counted")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precision", choices=["auto", "float32", "bf16"], default="auto")
     given = parser.parse_args()
     session = Session(progress=False)
     settings = Settings.from_params(session.root / "params.yaml")
@@ -173,6 +174,7 @@ def main() -> None:
         settings,
         train=replace(settings.train, max_steps=given.steps, steps_per_epoch=given.steps),
         optim=replace(settings.optim, averaging=None),
+        trainer=replace(settings.trainer, precision=given.precision),
     )
     torch.set_num_threads(settings.trainer.threads)
     chosen = given.variants or [name for name in settings.models if settings.models[name]["learner"] != "counting"]

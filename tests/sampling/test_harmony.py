@@ -72,6 +72,7 @@ def melodies(draw: st.DrawFn) -> ScoreTick:
         pitch = low + draw(st.integers(0, 7))
         if notes and notes[-1][2] != pitch and draw(st.booleans()):  # legato
             time = max(notes[-1][0] + 1, time - quarter // 2)
+        time = max([time, *(onset + lasts for onset, lasts, same in notes if same == pitch)])  # MIDI has no more
         notes.append((time, length, pitch))
         time += length
     piece = tune(*notes, quarter=quarter, before=draw(st.integers(0, 2)))

@@ -37,11 +37,11 @@ PIECES = st.lists(
 def made(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     if kind == "lstm":
-        return LSTM(Alphabet(VOCABULARY), 8, 2, 0.5).eval()
+        return LSTM(Alphabet(VOCABULARY), 8, 2, 0.5, 0.0).eval()
     if kind == "voices":
         return Voices(Alphabet(VOCABULARY), 2, 2, 8, 1, 1, 2, 4, 1, 0.5).eval()
     if kind == "lstm_attention":
-        return LSTMAttention(Alphabet(VOCABULARY), 8, 1, 0.5, 2, 4, False, 0).eval()
+        return LSTMAttention(Alphabet(VOCABULARY), 8, 1, 0.5, 0.0, 2, 4, False, 0).eval()
     model = NGram(VOCABULARY, 3, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 40) for seed in range(3)])
     return model

@@ -20,18 +20,18 @@ VOCABULARY = 17
 def made(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     if kind == "lstm":
-        return LSTM(Alphabet(VOCABULARY), 16, 2, 0.3).eval()
+        return LSTM(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0).eval()
     if kind == "lstm_widths":
-        return LSTM(Alphabet(VOCABULARY), [16, 24, 8], 3, 0.3).eval()
+        return LSTM(Alphabet(VOCABULARY), [16, 24, 8], 3, 0.3, 0.0).eval()
     if kind == "gru":
-        return GRU(Alphabet(VOCABULARY), 16, 2, 0.3).eval()
+        return GRU(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0).eval()
     if kind == "transformer":
         return Transformer(Alphabet(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
     if kind == "voices":
         return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
     if kind in ("lstm_attention", "following"):
         follows = kind == "following"
-        return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 5, follows, 3 * follows).eval()
+        return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0, 2, 5, follows, 3 * follows).eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model
@@ -92,7 +92,7 @@ def test_attention_looks_back_over_its_span_and_no_further() -> None:
     tokens = torch.randint(1, VOCABULARY, (1, 20))
     _, (_, keys, *_) = model(tokens)
     assert keys.shape[2] == 4
-    without = LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 2, 1, False, 0).eval()
+    without = LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0, 2, 1, False, 0).eval()
     without.load_state_dict(model.state_dict())
     with torch.no_grad():
         assert not torch.allclose(model.nats(tokens), without.nats(tokens))
@@ -122,7 +122,7 @@ def test_rotated_products_depend_on_the_distance_alone() -> None:
 
 def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
     torch.manual_seed(0)
-    model = LSTMAttention(Alphabet(VOCABULARY), 16, 1, 0.0, 1, 64, True, 0).eval()
+    model = LSTMAttention(Alphabet(VOCABULARY), 16, 1, 0.0, 0.0, 1, 64, True, 0).eval()
     with torch.no_grad():  # keys and queries are the states as they are, values the items; nothing else is read out
         for place, matrix in enumerate((torch.eye(16) * 8, torch.eye(16) * 8, torch.eye(16))):
             model.query_key_value.weight[16 * place : 16 * place + 16] = matrix
@@ -152,10 +152,10 @@ def reading_frames(kind: str) -> SequenceModel:
     if kind == "transformer":
         return Transformer(keys, 16, 2, 2, 5, 0.3).eval()
     if kind in ("lstm_attention", "following"):
-        return LSTMAttention(keys, [12, 16], 2, 0.3, 2, 5, kind == "following", 3 * (kind == "following")).eval()
+        return LSTMAttention(keys, [12, 16], 2, 0.3, 0.0, 2, 5, kind == "following", 3 * (kind == "following")).eval()
     if kind == "gru":
-        return GRU(keys, 16, 2, 0.3).eval()
-    return LSTM(keys, [16, 24, 8] if kind == "lstm_widths" else 16, 3, 0.3).eval()
+        return GRU(keys, 16, 2, 0.3, 0.0).eval()
+    return LSTM(keys, [16, 24, 8] if kind == "lstm_widths" else 16, 3, 0.3, 0.0).eval()
 
 
 def drawn(rows: int, length: int, seed: int = 1) -> torch.Tensor:
@@ -207,29 +207,48 @@ def test_packed_frames_come_out_as_they_went_in() -> None:
 
 def test_one_width_in_a_list_is_the_same_model_and_a_list_of_another_length_is_refused() -> None:
     torch.manual_seed(3)
-    one = LSTM(Alphabet(9), 16, 2, 0.1).state_dict()
+    one = LSTM(Alphabet(9), 16, 2, 0.1, 0.0).state_dict()
     torch.manual_seed(3)
-    other = LSTM(Alphabet(9), [16, 16], 2, 0.1).state_dict()
+    other = LSTM(Alphabet(9), [16, 16], 2, 0.1, 0.0).state_dict()
     assert list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
     with pytest.raises(
         EtudeError, match=r"models\.gru\.hidden = \[16, 8\] names 2 widths, but models\.gru\.layers = 3"
     ):
-        GRU(Alphabet(9), [16, 8], 3, 0.1)
+        GRU(Alphabet(9), [16, 8], 3, 0.1, 0.0)
     with pytest.raises(EtudeError, match=r"heads = 3 must divide models\.lstm_attention\.hidden = \[8, 16\], the last"):
-        LSTMAttention(Alphabet(9), [8, 16], 2, 0.1, 3, 5, False, 0)
+        LSTMAttention(Alphabet(9), [8, 16], 2, 0.1, 0.0, 3, 5, False, 0)
 
 
 def test_forget_gates_begin_open_and_recurrent_weights_orthogonal() -> None:
     for hidden in (16, [8, 16]):
-        weights = LSTM(Alphabet(9), hidden, 2, 0.1).state_dict()
+        weights = LSTM(Alphabet(9), hidden, 2, 0.1, 0.0).state_dict()
         biases = [tensor for name, tensor in weights.items() if "bias_ih" in name]
         assert len(biases) == 2
         for bias in biases:
             width = len(bias) // 4
             assert bias.nonzero()[:, 0].tolist() == list(range(width, 2 * width))
-    for name, tensor in GRU(Alphabet(9), 16, 2, 0.1).state_dict().items():
+    for name, tensor in GRU(Alphabet(9), 16, 2, 0.1, 0.0).state_dict().items():
         if "weight_hh" in name:
             for gate in tensor.chunk(3):
                 assert torch.allclose(gate @ gate.T, torch.eye(16), atol=1e-5)
         elif "gru.bias" in name:
             assert not tensor.any()
+
+
+@pytest.mark.parametrize("hidden", [16, [24, 16]])
+def test_recurrent_dropout_takes_recurrent_weights_away_in_training_alone(hidden: int | list[int]) -> None:
+    torch.manual_seed(0)
+    plain = GRU(Alphabet(9), hidden, 2, 0.0, 0.0)
+    dropped = GRU(Alphabet(9), hidden, 2, 0.0, 0.5)
+    dropped.load_state_dict(plain.state_dict())
+    tokens = torch.randint(1, 9, (2, 8), generator=torch.Generator().manual_seed(1))
+    kept = {name: weight.clone() for name, weight in dropped.state_dict().items()}
+    first, again = dropped.nats(tokens), dropped.nats(tokens)
+    assert torch.equal(first[:, 0], again[:, 0])  # no recurrent weight has a part in the first cost of zero states
+    assert not torch.allclose(first[:, 2:], again[:, 2:])
+    first.sum().backward()
+    for name, weight in dropped.named_parameters():
+        share = (weight.grad == 0).float().mean() if weight.grad is not None else None
+        assert share is not None and ("weight_hh" not in name or 0.35 < share < 0.65)
+    assert all(torch.equal(kept[name], weight) for name, weight in dropped.state_dict().items())
+    assert torch.equal(dropped.eval().nats(tokens), plain.eval().nats(tokens))

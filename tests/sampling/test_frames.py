@@ -16,7 +16,7 @@ FIRSTS = np.eye(8, dtype=np.float32)[:6]
 
 def model(bias: float = 0.0) -> GRU:
     torch.manual_seed(0)
-    made = GRU(Alphabet(8, keys=True), 16, 1, 0.0).eval()
+    made = GRU(Alphabet(8, keys=True), 16, 1, 0.0, 0.0).eval()
     torch.nn.init.normal_(made.read_out.weight)
     torch.nn.init.constant_(made.read_out.bias, bias)
     return made

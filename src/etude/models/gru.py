@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from torch import Tensor, nn
 
 from etude.encoding.alphabet import Alphabet
-from etude.models.sequence import SequenceModel, embedding, reading_out, stacked, widths
+from etude.models.sequence import SequenceModel, embedding, reading_out, recur, stacked, widths
 from etude.settings import Count, Range
 
 
@@ -20,9 +20,19 @@ class GRU(SequenceModel):
         hidden: Count | list[Count],
         layers: Annotated[int, Range(1, 16)],
         dropout: Annotated[float, Range(0, 0.95)],
+        recurrent_dropout: Annotated[float, Range(0, 0.95)],
     ) -> None:
-        """Args: what is read, width of every layer or a list with one a layer, number of layers, dropout rate."""
+        """Set up the layers.
+
+        Args:
+            alphabet: what is read.
+            hidden: width of every layer, or a list with one a layer.
+            layers: their number.
+            dropout: rate of what goes into, between and out of the layers.
+            recurrent_dropout: rate of the recurrent weights.
+        """
         super().__init__(alphabet)
+        self.recurrent_dropout = recurrent_dropout
         wide = widths(hidden, layers, "models.gru")
         self.embed = embedding(alphabet, wide[-1])
         self.gru = stacked(nn.GRU, wide[-1], wide, dropout)
@@ -32,5 +42,5 @@ class GRU(SequenceModel):
     def forward(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See SequenceModel; the state is the layers'."""
         embedded = self.dropout(self.embed(items))  # (B, T, width)
-        states, state = self.gru(embedded, state)  # (B, T, width)
+        states, state = recur(self.gru, embedded, state, self.recurrent_dropout)  # (B, T, width)
         return self.read_out(self.dropout(states + embedded)), state  # (B, T, V)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
-from etude.models.sequence import Meter, SequenceModel, embedding, reading_out, stacked, widths
+from etude.models.sequence import Meter, SequenceModel, embedding, reading_out, recur, stacked, widths
 from etude.settings import Count, Range
 
 State = tuple[Any, Tensor, Tensor, Tensor, int]
@@ -34,6 +34,7 @@ class LSTMAttention(SequenceModel):
         hidden: Count | list[Count],
         layers: Annotated[int, Range(1, 16)],
         dropout: Annotated[float, Range(0, 0.95)],
+        recurrent_dropout: Annotated[float, Range(0, 0.95)],
         heads: Annotated[int, Range(1, 64)],
         span: Count,
         follow: bool,
@@ -45,7 +46,8 @@ class LSTMAttention(SequenceModel):
             alphabet: what is read.
             hidden: width of every layer, or a list with one a layer.
             layers: their number.
-            dropout: rate.
+            dropout: rate of what goes into, between and out of the layers.
+            recurrent_dropout: rate of the recurrent weights.
             heads: of the attention.
             span: items that are looked back at.
             follow: find the items that followed, by the states before them, with a learned bias for each distance (Shaw
@@ -61,6 +63,7 @@ class LSTMAttention(SequenceModel):
                 f"models.lstm_attention.heads = {heads} must divide models.lstm_attention.hidden = {hidden}"
                 f"{'' if isinstance(hidden, int) else ', the last of it'}."
             )
+        self.recurrent_dropout = recurrent_dropout
         self.heads, self.span, self.follow = heads, span, follow
         self.embed = embedding(alphabet, width)
         self.lstm = stacked(nn.LSTM, width, wide, dropout)
@@ -79,7 +82,7 @@ class LSTMAttention(SequenceModel):
         recurrent, past_keys, past_values, last, begin = state if state else (None, None, None, None, 0)
         plain = self.embed(items)  # (B, T, width)
         embedded = self.dropout(plain if self.meter is None else plain + self.meter(begin, T))
-        states, recurrent = self.lstm(embedded, recurrent)  # (B, T, width)
+        states, recurrent = recur(self.lstm, embedded, recurrent, self.recurrent_dropout)  # (B, T, width)
         if self.follow:
             before = torch.cat([torch.zeros_like(states[:, :1]) if last is None else last, states[:, :-1]], dim=1)
             read = (self.norm(states), self.norm(before), plain)

@@ -144,6 +144,23 @@ def stacked(cells: Cells, read: int, hidden: list[int], dropout: float) -> nn.Mo
     return Layers(cells, read, hidden, dropout)
 
 
+def recur(layers: nn.Module, items: Tensor, state: Any, dropout: float) -> tuple[Tensor, Any]:
+    """Call recurrent layers; in training without a share of their recurrent weights, drawn for each call.
+
+    Source: the weight-dropped LSTM of Merity, Keskar and Socher, Regularizing and Optimizing LSTM Language Models,
+    2018.
+    """
+    if not (dropout and layers.training):
+        found: tuple[Tensor, Any] = layers(items, state)
+        return found
+    weights = {
+        name: F.dropout(weight, dropout) if "weight_hh" in name else weight
+        for name, weight in layers.named_parameters()
+    }
+    found = torch.func.functional_call(layers, weights, (items, state))
+    return found
+
+
 class Layers(nn.Module):
     """Recurrent layers of different widths, with dropout between them; the state is a list, an entry a layer."""
 

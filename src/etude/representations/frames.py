@@ -1,8 +1,8 @@
 """Frames of keys: which of the piano's 88 keys sound at each step of a coarse grid, all voices as one.
 
 Source: Boulanger-Lewandowski, Bengio and Vincent, Modeling Temporal Dependencies in High-Dimensional Sequences, 2012.
-Their page (www-etud.iro.umontreal.ca/~boulanni/icml2012) says that frames were sampled at every quarter of the JSB
-chorales and at every eighth of the other datasets.
+Their page (www-etud.iro.umontreal.ca/~boulanni/icml2012) says that pieces were transposed to C major or C minor, and
+frames sampled at every quarter of the JSB chorales and at every eighth of the other datasets. Here nothing is transposed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -12,7 +12,21 @@ from hypothesis import strategies as st
 
 from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
-from etude.models.voices import AGES, FIRST, HOLD, INTERVALS, REST, SPAN, Block, Voices, heard, interval, rotary
+from etude.models.voices import (
+    AGES,
+    FIRST,
+    HOLD,
+    INTERVALS,
+    LONGEST,
+    REST,
+    SPAN,
+    Block,
+    Voices,
+    echoes,
+    heard,
+    interval,
+    rotary,
+)
 
 VOCABULARY, FRAME = 30, 3
 GRIDS = st.integers(1, 12).flatmap(
@@ -68,6 +82,53 @@ def test_what_is_heard_is_what_a_walk_through_the_past_finds(grid: list[list[int
         assert known.pitch[0, frame + 1].tolist() == pitch
         assert known.age[0, frame + 1].tolist() == [AGES - 2 if a is None else min(a, AGES - 2) for a in age]
         assert [[past[0, frame + 1, v].item() for past in known.former] for v in range(FRAME)] == former
+
+
+@hypothesis(deadline=None, max_examples=40)
+@given(
+    st.lists(st.lists(st.sampled_from([HOLD, FIRST, 9]), min_size=2, max_size=2), min_size=1, max_size=50), st.data()
+)
+def test_echoes_are_what_a_search_through_the_past_finds(grid: list[list[int]], data: Any) -> None:
+    known = heard(torch.tensor([grid]), 1)
+    begin = data.draw(st.integers(0, len(grid) - 1))
+    found = echoes(known, 2, begin)
+    after = [
+        tuple(zip(*rows, strict=True)) for rows in zip(known.token[0].tolist(), known.pitch[0].tolist(), strict=True)
+    ]
+
+    def search(frame: int, voices: list[int]) -> tuple[int, int]:
+        best = (0, 0)
+        for lag in range(4, frame, 2):
+            length = 0
+            while (
+                length < LONGEST
+                and frame - lag - length > 0
+                and all(after[frame - length][v] == after[frame - lag - length][v] for v in voices)
+            ):
+                length += 1
+            best = max(best, (length, -lag))
+        return best[0], frame + 1 + best[1]
+
+    for frame in range(begin, len(grid)):
+        for voice in range(2):
+            for echo, voices in zip(found, ([0, 1], [voice]), strict=True):
+                length, next_to = search(frame, voices)
+                assert echo.frames[0, frame - begin, voice] == length
+                assert echo.token[0, frame - begin, voice] == (after[next_to][voice][0] if length else 0)
+
+
+@torch.no_grad()
+def test_a_repeat_is_told_until_a_voice_goes_astray() -> None:
+    torch.manual_seed(0)
+    model, first = made(), piece(24, 6)
+    tokens = torch.cat([first, first[:, 1:]], dim=1)  # the same 24 frames again
+    known = heard(tokens[:, 1:].unflatten(1, (48, FRAME)), 2)
+    echo = echoes(known, 2, 0)[0]
+    assert torch.equal(echo.token[:, 36:], known.token[:, 37:])
+    tokens[:, -FRAME] = FIRST + (tokens[:, -FRAME] - FIRST + 1) % 7  # the first voice of the last frame
+    told = model._of_cells(heard(tokens[:, 1:].unflatten(1, (48, FRAME)), 2), 47)[0]
+    astray = told[-4] // FRAME % 2
+    assert astray.tolist() == [[[0, 1, 1]]]
 
 
 def test_intervals_are_counted_from_one_and_clipped() -> None:

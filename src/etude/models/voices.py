@@ -24,6 +24,9 @@ BASE = 1000.0  # of the wavelengths of the positions, in frames
 AGES = 33  # frames that a note has sounded, told apart; the last stands for all longer
 SPAN = 48  # semitones of an interval that are told apart, up and down
 INTERVALS = 2 * SPAN + 2  # from 1 on; 0 where there is none
+KINDS = 1024  # more than any vocabulary has tokens
+LONGEST = 32  # frames alike that are counted
+ALIKE = (1, 2, 4, 8, 16, 32)  # frames alike, from which on they make a difference
 BARS = (4, 3)  # beats of the bars in which a step has a place
 Cache = tuple[Tensor, Tensor]
 
@@ -60,6 +63,40 @@ def heard(cells: Tensor, former: int) -> Heard:
     first = (lowest >= FIRST).float().argmax(1, keepdim=True)  # 0: none
     home = torch.where(first < place[:, :-1, 0] + 1, lowest.gather(1, first), 0)
     return Heard(token, pitch, age, past[1:], home)
+
+
+class Echo(NamedTuple):
+    """The place in the past that went as the last frames went, and how it went on; each (B, N, voices)."""
+
+    frames: Tensor  # that are alike, up to LONGEST
+    token: Tensor  # of the frame that came after; 0 where no frame is alike
+
+
+def echoes(known: Heard, beat: int, begin: int) -> list[Echo]:
+    """For frame ``begin`` and those after it, where all voices went as now, and where each voice by itself did.
+
+    Of all places that are whole beats ago, two at the least, the one with the most frames alike, or the last of these.
+    """
+    code = known.pitch * KINDS + known.token  # (B, J + 1, U)
+    J, device = code.shape[1] - 1, code.device
+    lags = torch.arange(2 * beat, max(J, 2 * beat + 1), beat, device=device)
+    since = max(0, begin - LONGEST)
+    place = torch.arange(since, J, device=device)
+    before = place - lags[:, None]  # (L, W)
+    same = (code[:, since:J, None].transpose(1, 2) == code[:, before.clamp(min=0)]) & (before > 0)[..., None]
+    same = torch.cat([same.all(-1, keepdim=True), same], dim=-1)  # (B, L, W, 1 + U)
+    broken = torch.where(same, since - 1, place[:, None]).cummax(dim=2).values
+    alike = (place[:, None] - broken)[:, :, begin - since :].clamp(max=LONGEST)  # (B, L, N, 1 + U)
+    rank = alike * len(lags) + torch.arange(len(lags) - 1, -1, -1, device=device)[:, None, None]
+    best = rank.argmax(dim=1, keepdim=True)  # (B, 1, N, 1 + U)
+    frames = alike.gather(1, best)[:, 0]
+    after = (torch.arange(begin, J, device=device)[:, None] + 1 - lags[best[:, 0]]).clamp(min=0)  # (B, N, 1 + U)
+    found = []
+    for which in (slice(0, 1), slice(1, None)):
+        length = frames[..., which].expand(-1, -1, code.shape[2])
+        token = known.token.gather(1, after[..., which].expand_as(length))
+        found.append(Echo(length, torch.where(length > 0, token, 0)))
+    return found
 
 
 def interval(upper: Tensor, lower: Tensor) -> Tensor:
@@ -209,13 +246,14 @@ class Voices(SequenceModel):
                 f"models.voices.hidden = {hidden} must be a multiple of twice models.voices.heads = {heads}."
             )
         vocabulary = alphabet.size
-        self.frame, self.former, self.width = frame, former, hidden // heads
+        self.frame, self.former, self.beat, self.width = frame, former, steps, hidden // heads
         self.bars = [beats * steps for beats in BARS]
         self.stride = frame * math.lcm(*self.bars)
         self.pairs = [(upper, lower) for lower in range(frame) for upper in range(lower)]
         each = [vocabulary, AGES, FIRST + 1, INTERVALS, INTERVALS]  # of a voice in a frame
         self.frames = Features([*each * frame, *[INTERVALS] * len(self.pairs), *self.bars, 2], hidden)
-        own = [*[INTERVALS] * (former + len(self.pairs) + frame), *[AGES] * frame, *[3] * frame, *self.bars]
+        own = [*[INTERVALS] * (former + len(self.pairs) + frame + 2), *[AGES] * frame, *[3] * frame]
+        own += [*[(len(ALIKE) + 1) * (FIRST + 1) * 2] * 2, *self.bars]
         self.cells = Features([*[vocabulary] * frame, frame, *(size * frame for size in own)], hidden)
         self.layers = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
         self.cell_layers = nn.ModuleList(Forward(hidden, dropout) for _ in range(cell_layers))
@@ -224,7 +262,7 @@ class Voices(SequenceModel):
         self.norm = nn.LayerNorm(hidden)
         self.dropout = nn.Dropout(dropout)
         self.absolute = nn.Linear(hidden, vocabulary)
-        self.relative = nn.Linear(hidden, (frame + former + 2) * (INTERVALS - 1))
+        self.relative = nn.Linear(hidden, (frame + former + 4) * (INTERVALS - 1))
         tokens = torch.arange(vocabulary)
         self.register_buffer("intervals", interval(tokens[None], tokens[:, None]), persistent=False)
         self.apply(self._begin)
@@ -299,10 +337,17 @@ class Voices(SequenceModel):
         values = [interval(own, past) for past in former]
         values += [interval(pitch[..., upper], pitch[..., lower]) for upper, lower in self.pairs]
         values += [interval(pitch[..., other], home) for other in range(U)]
+        heard_so = echoes(known, self.beat, begin)
+        values += [interval(echo.token, own) for echo in heard_so]
         values += [*age.unbind(-1), *moved.unbind(-1)]
+        for echo in heard_so:
+            apart = (echo.token != known.token[:, begin + 1 :]).long().cumsum(-1)
+            astray = F.pad(apart[..., :-1], (1, 0)) > 0  # whether a voice above has gone another way in this frame
+            alike = sum((echo.frames >= least).long() for least in ALIKE)
+            values.append((alike * (FIRST + 1) + echo.token.clamp(max=FIRST)) * 2 + astray)
         place = torch.arange(begin, begin + own.shape[1], device=own.device)[None, :, None].expand_as(own)
         values += [place % bar for bar in self.bars]
-        references = torch.cat([pitch, torch.stack([own, *former, home], dim=-1)], dim=-1)
+        references = torch.cat([pitch, torch.stack([own, *former, home, *(e.token for e in heard_so)], dim=-1)], dim=-1)
         return [*pitch.unbind(-1), voice.expand_as(own), *(value * U + voice for value in values)], references
 
     def _by_intervals(self, x: Tensor, references: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 Source: Boulanger-Lewandowski, Bengio and Vincent, Modeling Temporal Dependencies in High-Dimensional Sequences, 2012.
 Their page (www-etud.iro.umontreal.ca/~boulanni/icml2012) says that pieces were transposed to C major or C minor, and
-frames sampled at every quarter of the JSB chorales and at every eighth of the other datasets. Here nothing is transposed.
+frames sampled at every quarter of the JSB chorales and at every eighth of the other datasets. Here nothing is
+transposed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -17,6 +17,7 @@ from etude.settings import Count, Range
 
 BEATS = 4  # of a bar, in quarters
 OCTAVE = 12
+SLOPE = 0.2  # of the leaky rectifiers
 PLACES = 2  # what is told of a window: whether its piece begins with it, and whether it ends with it
 
 
@@ -29,6 +30,14 @@ class Noise(NamedTuple):
     key: Tensor  # (B,), semitones from 0 to 11
     pick: Tensor  # (B, T, V, P + rest), in (0, 1): the luck of the neurons
     begin: Tensor  # (B, T, V), in [0, 1)
+
+
+def weigh(network: nn.Module) -> None:
+    """Draw the weights of all linear layers anew, for leaky rectifiers (He et al., 2015)."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, SLOPE)
+            nn.init.zeros_(layer.bias)
 
 
 def factors(number: int) -> list[int]:
@@ -130,26 +139,29 @@ class Generator(nn.Module):
         super().__init__()
         self.voices, self.length, self.pitches = shape
         self.latent, self.bars = latent, self.length // (BEATS * steps)
-        self.temporal = nn.Sequential(nn.Linear(2 * latent + PLACES, 2 * hidden), nn.LeakyReLU(0.2))
+        self.temporal = nn.Sequential(nn.Linear(2 * latent + PLACES, 2 * hidden), nn.LeakyReLU(SLOPE))
         self.to_bars = nn.Linear(2 * hidden, self.bars * hidden)
         self.of_bar = nn.Linear(latent, hidden)
-        self.divide = nn.ModuleList([self._division(hidden, hidden, BEATS)])
-        for place, factor in enumerate(factors(steps)):
-            self.divide.append(
-                self._division(hidden if place == 0 else max(1, hidden // 2), max(1, hidden // 2), factor)
-            )
-        widths = [hidden] + [max(1, hidden // 2)] * (len(self.divide) - 1)
+        parts = [BEATS, *factors(steps)]
+        widths = [hidden] + [max(1, hidden // 2)] * (len(parts) - 1)
+        divisions = zip([hidden, *widths[:-1]], widths, parts, strict=True)
+        self.divide = nn.ModuleList(self._division(*division) for division in divisions)
         self.of_voice = nn.ModuleList(nn.Linear(2 * latent, width) for width in widths)
         scores = self.pitches + OCTAVE  # over the pitches before they are moved, and the rest
-        self.scores = nn.ParameterList(torch.randn(self.voices, width, scores) / width**0.5 for width in widths)
+        self.scores = nn.ParameterList(0.3 * torch.randn(self.voices, width, scores) / width**0.5 for width in widths)
         self.begins = Blend(self.voices * widths[-1], self.voices)
         self.meter = nn.Parameter(torch.zeros(BEATS * steps, self.voices))
         self.range = nn.Parameter(torch.zeros(self.voices, self.pitches + 1))
+        weigh(self)
+        with torch.no_grad():
+            for weight in self.of_voice.parameters():
+                weight.mul_(0.5)  # the voices begin much alike
+        nn.init.normal_(self.begins.weigh.weight, std=1 / self.begins.weigh.in_features**0.5)
 
     @staticmethod
     def _division(inputs: int, outputs: int, factor: int) -> nn.Module:
-        layers = [nn.LeakyReLU(0.2), Divide(inputs, outputs, factor), nn.LayerNorm(outputs), nn.LeakyReLU(0.2)]
-        return nn.Sequential(*layers, Blend(outputs, outputs), nn.LayerNorm(outputs), nn.LeakyReLU(0.2))
+        layers = [nn.LeakyReLU(SLOPE), Divide(inputs, outputs, factor), nn.LayerNorm(outputs), nn.LeakyReLU(SLOPE)]
+        return nn.Sequential(*layers, Blend(outputs, outputs), nn.LayerNorm(outputs), nn.LeakyReLU(SLOPE))
 
     def forward(self, noise: Noise, places: Tensor) -> Tensor:
         """Rows, with gradients: noise of B rows of W windows, places (B, W, PLACES) -> (B, T, V, P) of 0 and 1."""
@@ -198,31 +210,38 @@ class Critic(nn.Module):
         self.classes = nn.Buffer(classes, persistent=False)  # (V P, 12)
         first, *others = factors(steps)[::-1] or [1]
         width = max(1, hidden // 2)
-        self.notes, self.onsets = Join(voices * pitches, width, first), Join(voices, width, first)
-        layers: list[nn.Module] = [nn.LeakyReLU(0.2), Blend(width, hidden), nn.LeakyReLU(0.2)]
+        self.notes, self.views = Join(voices * pitches, width, first), Join(voices + OCTAVE, width, first)
+        layers: list[nn.Module] = [nn.LeakyReLU(SLOPE), Blend(width, hidden), nn.LeakyReLU(SLOPE)]
         for factor in others:
-            layers += [Join(hidden, hidden, factor), nn.LeakyReLU(0.2)]
-        layers += [Blend(hidden, hidden), nn.LeakyReLU(0.2), Join(hidden, 2 * hidden, BEATS), nn.LeakyReLU(0.2)]
-        self.within = nn.Sequential(*layers)
-        self.across = nn.Sequential(Blend(2 * hidden + OCTAVE, 2 * hidden), nn.LeakyReLU(0.2))
+            layers += [Join(hidden, hidden, factor), nn.LeakyReLU(SLOPE)]
+        self.beats = nn.Sequential(*layers, Blend(hidden, hidden), nn.LeakyReLU(SLOPE))
+        self.of_beats = nn.Linear(hidden, 1)
+        self.bars = nn.Sequential(Join(hidden, 2 * hidden, BEATS), nn.LeakyReLU(SLOPE))
+        self.across = nn.Sequential(Blend(2 * hidden + OCTAVE, 2 * hidden), nn.LeakyReLU(SLOPE))
         self.read_out = nn.Sequential(
             nn.Linear(self.length // self.bar * 2 * hidden + voices * pitches + 2 * OCTAVE + PLACES, 2 * hidden),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(SLOPE),
             nn.Linear(2 * hidden, 1),
         )
+        weigh(self)
+        for layer in (self.notes, self.views):  # few of what they read is not 0
+            nn.init.normal_(layer.weigh.weight, std=0.4)
 
     def forward(self, rolls: Tensor, places: Tensor) -> Tensor:
-        """Scores of rows (B, T, V, P) whose windows are at places (B, W, PLACES): (B,), means over the windows."""
+        """Scores (B,) of rows (B, T, V, P) whose windows are at places (B, W, PLACES).
+
+        The mean score of the beats, each as it is among its neighbours, and that of the windows together.
+        """
         B, W = places.shape[:2]
         notes = rolls.flatten(2)  # (B, T, V P)
-        x = self.within(self.notes(notes) + self.onsets(onsets(rolls)))  # (B, bars, 2 hidden)
         chroma = notes @ self.classes  # (B, T, 12)
+        beats = self.beats(self.notes(notes) + self.views(torch.cat([onsets(rolls), chroma], -1)))  # (B, beats, hidden)
         bars = chroma.view(B, -1, self.bar, OCTAVE).mean(2)
-        x = self.across(torch.cat([x, bars], -1))
+        x = self.across(torch.cat([self.bars(beats), bars], -1))  # (B, bars, 2 hidden)
         pitches = notes.view(B, W, self.length, -1).mean(2)
         key = chroma.mean(1, keepdim=True).expand(B, W, OCTAVE)
         seen = [x.reshape(B, W, -1), pitches, bars.view(B, W, -1, OCTAVE).mean(2), key, places]
-        scores: Tensor = self.read_out(torch.cat(seen, -1)).mean((1, 2))
+        scores: Tensor = self.read_out(torch.cat(seen, -1)).mean((1, 2)) + self.of_beats(beats).mean((1, 2))
         return scores
 
 

@@ -59,7 +59,7 @@ def test_whole_numbers_pass_as_float_and_nothing_is_rounded() -> None:
 
 
 def test_a_section_builds_its_class_with_ranges_checked() -> None:
-    section = {"_target_": "etude.models.lstm.LSTM", "hidden": 8, "layers": 1, "dropout": 0.0}
+    section = {"_target_": "etude.models.lstm.LSTM", "hidden": 8, "layers": 1, "dropout": 0.0, "recurrent_dropout": 0.0}
     kind = target(section, "models.lstm")
     assert kind is LSTM
     assert construct(kind, section, "models.lstm", alphabet=Alphabet(5)).read_out.out_features == 5

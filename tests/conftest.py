@@ -56,8 +56,10 @@ def tiny(**sections: object) -> Settings:
         "ngram": {**models["ngram"], "order": 3},
         "lstm": {**models["lstm"], "hidden": 8, "layers": 1},
         "gan": {**models["gan"], "hidden": 8, "latent": 4},
+        "wgan": {**models["wgan"], "hidden": 8, "latent": 4},
+        "deepbach": {**models["deepbach"], "hidden": 8, "embedding": 4, "window": 32},
     }
-    shrunk: dict[str, Any] = {"models": small, "train": {"threads": 1}, "generate": {"bars": 4, "max_tokens": 60}}
+    shrunk: dict[str, Any] = {"models": small, "generate": {"bars": 4, "max_tokens": 60}}
     updated = {
         name: {**shrunk.get(name, {}), **section} if isinstance(section, dict) else section
         for name, section in sections.items()

@@ -10,6 +10,7 @@ from symusic.core import KeySignatureTick as KeySignature
 from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
+from symusic.core import TextMetaTick as TextMeta
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
@@ -153,3 +154,12 @@ def test_the_key_signature_moves_too(fifths: int, semitones: int, moved: int) ->
     assert transpose_key(fifths, semitones) == moved
     copy = alter(piece([60], key=fifths), Copy("a", semitones), metrical=True)
     assert (copy.key_signatures[0].key, copy.key_signatures[0].tonality) == (moved, 1)
+
+
+def test_a_transposed_copy_keeps_its_fermatas_and_loses_its_chord_symbols() -> None:
+    score = piece([60, 62])
+    for time, text in ((0, "chord:Am7"), (24, "fermata")):
+        score.markers.append(TextMeta(time, text))
+    moved = alter(score, Copy("a", 2, 0.9), metrical=True)
+    assert [(mark.time, mark.text) for mark in moved.markers] == [(24, "fermata")]
+    assert len(alter(score, Copy("a", 0, 0.9), metrical=True).markers) == 2

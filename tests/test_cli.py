@@ -80,7 +80,7 @@ def test_the_composed_settings_are_shown() -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["session.device=gpu"], r"session\.device = gpu is not known.*cpu, cuda"),
+        (["trainer.accelerator=cuda"], r"trainer\.accelerator = cuda is not known.*cpu, gpu"),
         (["session.workers=0"], r"session\.workers = 0 is out of range"),
         (["session.samples=-1"], r"session\.samples = -1 is out of range"),
         (["session=null"], r"session = None must be a section"),

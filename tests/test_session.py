@@ -66,15 +66,15 @@ def test_results_go_to_the_run_s_own_folder_if_it_has_one(tmp_path: Path) -> Non
 
 
 def test_the_environment_gives_what_the_command_line_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("ETUDE_DEVICE", "ETUDE_WORKERS", "ETUDE_PROGRESS", "MLFLOW_EXPERIMENT_NAME")
+    names = ("ETUDE_WORKERS", "ETUDE_PROGRESS", "MLFLOW_EXPERIMENT_NAME")
     for name in names:
         monkeypatch.delenv(name, raising=False)
     plain = Session(root=tmp_path)
-    assert (plain.device, plain.progress, plain.experiment) == ("cpu", True, "etude") and plain.workers >= 1
-    for name, value in zip(names, ("cuda", "3", "0", "choir"), strict=True):
+    assert (plain.progress, plain.experiment) == (True, "etude") and plain.workers >= 1
+    for name, value in zip(names, ("3", "0", "choir"), strict=True):
         monkeypatch.setenv(name, value)
     found = Session(root=tmp_path)
-    assert (found.device, found.workers, found.progress, found.experiment) == ("cuda", 3, False, "choir")
+    assert (found.workers, found.progress, found.experiment) == (3, False, "choir")
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "abc", ""])
@@ -82,8 +82,3 @@ def test_a_number_of_workers_that_is_none_is_said(said: str, tmp_path: Path, mon
     monkeypatch.setenv("ETUDE_WORKERS", said)
     with pytest.raises(EtudeError, match=r"ETUDE_WORKERS = .* at least 1"):
         Session(root=tmp_path)
-
-
-def test_an_unknown_device_is_said_with_the_closest(tmp_path: Path) -> None:
-    with pytest.raises(EtudeError, match=r"session\.device = cudda.*\"cuda\""):
-        Session(root=tmp_path, device="cudda")

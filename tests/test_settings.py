@@ -6,6 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT, smoke
 
+from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
 from etude.models.lstm import LSTM
 from etude.params import compile_params
@@ -58,17 +59,17 @@ def test_whole_numbers_pass_as_float_and_nothing_is_rounded() -> None:
 
 
 def test_a_section_builds_its_class_with_ranges_checked() -> None:
-    section = {"_target_": "etude.models.lstm.LSTM", "hidden": 8, "layers": 1, "dropout": 0.0}
+    section = {"_target_": "etude.models.lstm.LSTM", "hidden": 8, "layers": 1, "dropout": 0.0, "recurrent_dropout": 0.0}
     kind = target(section, "models.lstm")
     assert kind is LSTM
-    assert construct(kind, section, "models.lstm", vocabulary=5).read_out.out_features == 5
+    assert construct(kind, section, "models.lstm", alphabet=Alphabet(5)).read_out.out_features == 5
     with pytest.raises(EtudeError, match=r"models\.lstm\.dropout = 2\.0 is out of range"):
-        construct(kind, {**section, "dropout": 2}, "models.lstm", vocabulary=5)
-    with pytest.raises(EtudeError, match=r"models\.lstm\.vocabulary is not a setting"):
-        construct(kind, {**section, "vocabulary": 2}, "models.lstm", vocabulary=5)
+        construct(kind, {**section, "dropout": 2}, "models.lstm", alphabet=Alphabet(5))
+    with pytest.raises(EtudeError, match=r"models\.lstm\.alphabet is not a setting"):
+        construct(kind, {**section, "alphabet": 2}, "models.lstm", alphabet=Alphabet(5))
     del section["layers"]
     with pytest.raises(EtudeError, match=r"models\.lstm\.layers is missing"):
-        construct(kind, section, "models.lstm", vocabulary=5)
+        construct(kind, section, "models.lstm", alphabet=Alphabet(5))
 
 
 @pytest.mark.parametrize(

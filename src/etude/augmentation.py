@@ -9,6 +9,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from etude.scores.columns import Columns, columns_of
+from etude.scores.markers import FERMATA
 from etude.settings import Augment
 
 T = TypeVar("T")
@@ -107,6 +108,7 @@ def alter(piece: ScoreTick, copy: Copy, metrical: bool) -> ScoreTick:
 
     A stretch changes the tempo of ``metrical`` music, whose onsets stay on the beat, and the times of a performance.
     Velocities stay in 1 to 127. Chord symbols (markers) would name the wrong chords: a transposed copy has none.
+    Fermatas stay.
     """
     made = piece.copy()
     slower = 1.0 if metrical else 1 / copy.stretch
@@ -125,7 +127,7 @@ def alter(piece: ScoreTick, copy: Copy, metrical: bool) -> ScoreTick:
         for tempo in made.tempos:
             tempo.qpm = tempo.qpm * copy.stretch
     if copy.semitones:
-        made.markers.clear()
+        made.markers.filter(lambda marker: marker.text == FERMATA, inplace=True)
         for key in made.key_signatures:
             key.key = transpose_key(key.key, copy.semitones)
     return made

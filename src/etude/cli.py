@@ -10,18 +10,21 @@ from typing import Any
 
 from etude.errors import EtudeError, closest
 from etude.session import Session, project_root
-from etude.settings import Settings, check, construct
+from etude.settings import Count, Settings, check, construct
 from etude.stages import STAGES
 
 # by hand, these write under runs/, not over the pipeline's results
 HAND_RUN = ("train", "generate", "reference", "evaluate", "arrange", "report")
+PATHS = ("dataset.path", "input", "output")  # keys whose values are paths
 USAGE = """\
 etude: a reproducible laboratory for symbolic music generation
 
     etude STAGE [key=value ...]     run one stage; the keys are those of conf/ (etude STAGE --cfg job shows them)
     etude STAGE -m key=a,b ...      run it for each combination; trainings become children of one MLflow run
+    etude train cv=5 model=lstm     train and test on five folds by tune family in turn; mean and spread
     etude STAGE --help              the groups of settings and their options
     etude all dataset=folder dataset.path=~/my_midi     all stages on your own music, in a folder of its own under runs/
+    etude harmonize input=melody.mid output=chorale.mid     write the other voices of a chorale to a melody
     etude verify                    compare results on disk with the committed ones
     dvc repro                       run all stages that are out of date
 
@@ -134,6 +137,15 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     own = check(values.pop("session"), dict, "session")
+    folds = check(values.pop("cv"), Count | None, "cv")
+    if folds is not None and stage != "train":
+        raise EtudeError(
+            f"cv = {folds} is for training: etude train cv={folds} model=... (etude {stage} has no folds)."
+        )
+    kinds = {"input": str | None, "output": str | None, "overwrite": bool}
+    files = {key: check(values.pop(key), kind, key) for key, kind in kinds.items()}
+    if stage != "harmonize" and any(files.values()):
+        raise EtudeError(f"{', '.join(files)} are of etude harmonize alone, not of etude {stage}.")
     settings = Settings.of({str(key): value for key, value in values.items()})
     out = Path(HydraConfig.get().runtime.output_dir) if stage in HAND_RUN else None
     named = own.pop("run", None)
@@ -157,10 +169,15 @@ def run_job(stage: str, root: Path, config: Any) -> None:
             made = experiments.run(settings, inside, name, plan, as_written)
             print(f"etude: the figures are {made.relative_to(root)}")
         return
+    if folds is not None:
+        from etude import cross_validation
+
+        print(f"etude: wrote {cross_validation.run(settings, session, folds).relative_to(root)}")
+        return
     module = importlib.import_module(f"etude.stages.{stage}")
     section = STAGES[stage][1]
     for name in values[section] if section else [None]:
-        made = module.run(settings, session, *([name] if name else []))
+        made = module.run(settings, session, *([name] if name else []), **(files if stage == "harmonize" else {}))
         if made is not None:
             written = Path(made).relative_to(root) if Path(made).is_relative_to(root) else Path(made)
             print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
@@ -169,9 +186,9 @@ def run_job(stage: str, root: Path, config: Any) -> None:
 
 
 def quoted(override: str) -> str:
-    """An override with the value of ``dataset.path`` in quotes: Hydra's grammar takes no ``~``, spaces or accents."""
+    """An override with the path that it gives in quotes: Hydra's grammar takes no ``~``, spaces or accents."""
     key, given, value = override.partition("=")
-    if key.lstrip("+") != "dataset.path" or not given or value == "null" or value[:1] in ("'", '"'):
+    if key.lstrip("+") not in PATHS or not given or value == "null" or value[:1] in ("'", '"'):
         return override
     escaped = value.replace("'", "\\'")
     return f"{key}='{escaped}'"

@@ -5,7 +5,7 @@
 
 import importlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,20 +31,37 @@ OUTPUTS = {
 }
 
 
-def folder_of(settings: Settings, root: Path) -> Path:
-    """Where everything of these settings goes: below runs/, named after the dataset, the settings and the code."""
+def folder_of(settings: Settings, root: Path, *more: str) -> Path:
+    """Where everything of these settings goes: below runs/, named after the dataset, the settings and the code.
+
+    ``more`` is what else decides the results; the first of it stands in the name.
+    """
     code = {file.relative_to(PACKAGE).as_posix(): digest(file) for file in sorted(PACKAGE.rglob("*.py"))}
-    key = digest_of({"settings": settings.as_dict(), "code": code})
-    return root / "runs" / f"{settings.dataset['name']}-{key[:8]}"
+    key = digest_of({"settings": settings.as_dict(), "code": code, "more": more})
+    return root / "runs" / "-".join([settings.dataset["name"], *more[:1], key[:8]])
 
 
-def steps(settings: Settings) -> Iterator[tuple[str, str | None, str]]:
+def steps(settings: Settings, stages: Iterable[str] = OUTPUTS) -> Iterator[tuple[str, str | None, str]]:
     """Every stage with the representation or variant that it runs for, and what it leaves, in order."""
     values = settings.as_dict()
-    for stage, place in OUTPUTS.items():
+    for stage in stages:
         section = STAGES[stage][1]
         for name in values[section] if section else [None]:
-            yield stage, name, place.format(name)
+            yield stage, name, OUTPUTS[stage].format(name)
+
+
+def run_missing(settings: Settings, inside: Session, stages: Iterable[str]) -> None:
+    """Run those of the stages whose outputs are not there yet, in the folder of ``inside``."""
+    for stage, name, place in steps(settings, stages):
+        if inside.write(place).exists():
+            print(f"{stage}: {place} is there")
+        else:
+            run_stage(stage, settings, inside, name)
+
+
+def run_stage(stage: str, settings: Settings, inside: Session, name: str | None) -> None:
+    """Run one stage, for the representation or variant ``name`` where it has any."""
+    importlib.import_module(f"etude.stages.{stage}").run(settings, inside, *([name] if name else []))
 
 
 def run(settings: Settings, session: Session) -> Path:
@@ -56,15 +73,12 @@ def run(settings: Settings, session: Session) -> Path:
     inside = replace(session, out=folder, run=folder)
     before = folder / "data/download"
     known = digest(before) if before.is_dir() else None
-    for stage, name, place in steps(settings):
-        if stage != "download" and (folder / place).exists():
-            print(f"{stage}: {place} is there")
-            continue
-        importlib.import_module(f"etude.stages.{stage}").run(settings, inside, *([name] if name else []))
-        if stage == "download" and known is not None and digest(before) != known:
-            print("etude: the source files have changed: all is made anew")
-            for stale in ("data", "models", "reports"):
-                for child in sorted((folder / stale).glob("*")):
-                    if child != before:
-                        shutil.rmtree(child) if child.is_dir() else child.unlink()
+    run_stage("download", settings, inside, None)
+    if known is not None and digest(before) != known:
+        print("etude: the source files have changed: all is made anew")
+        for stale in ("data", "models", "reports"):
+            for child in sorted((folder / stale).glob("*")):
+                if child != before:
+                    shutil.rmtree(child) if child.is_dir() else child.unlink()
+    run_missing(settings, inside, [stage for stage in OUTPUTS if stage != "download"])
     return folder / OUTPUTS["report"]

@@ -22,7 +22,7 @@ from etude.settings import OneOf, Settings, check, construct
 
 RESULTS, TABLE = "reports/experiments", "reports/experiments.md"
 SIDES = ("valid", "test")
-SECTIONS = ("seed", "dataset", "ingest", "split", "augment", "tokenize", "models", "optim", "train")
+SECTIONS = ("seed", "dataset", "ingest", "split", "augment", "tokenize", "models", "optim", "train", "trainer")
 HEADS = ("", "valid", "test", "valid, by piece", "test, by piece", "parameters", "best step / steps")
 DASH = "–"
 
@@ -71,7 +71,7 @@ def result(settings: Settings, session: Session, name: str, plan: Protocol) -> d
     """The result file of an experiment whose variants are trained and evaluated: figures by row, floors first.
 
     A row has ``valid`` and ``test``, weighted by unit, and ``valid_by_piece`` and ``test_by_piece``; of a variant also
-    its parameters and steps. There is no time and no path in it.
+    its parameters, its steps and what it was trained on. There is no time and no path in it.
     """
     stores = {}
     for variant in settings.models:
@@ -83,8 +83,9 @@ def result(settings: Settings, session: Session, name: str, plan: Protocol) -> d
     for representation, store in stores.items():
         for floor, costs in _floors(plan, store):
             metrics: dict[str, float] = {}
-            for side in SIDES:
-                metrics |= per_unit(costs[side], store.manifest["pieces"][side], side)
+            for side in SIDES:  # metrics by their names, or costs by piece
+                facts = store.manifest["pieces"][side]
+                metrics |= per_unit(costs[side], facts, side) if side in costs else costs
             told = floor if len(stores) == 1 else f"{floor} ({representation})"
             rows.append({"floor": told, **_figures(metrics, plan, f"the floor {floor}")})
     for variant in settings.models:
@@ -93,6 +94,8 @@ def result(settings: Settings, session: Session, name: str, plan: Protocol) -> d
             f"etude evaluate model={variant}",
         )
         own = {key: report["training"].get(key) for key in ("parameters", "best_step", "steps")}
+        trained = session.read(f"models/{variant}", f"etude train model={variant}")
+        own["made_on"] = read_json(trained / "settings.json", f"etude train model={variant}")["made_on"]
         rows.append({"variant": variant, **_figures(report["metrics"], plan, variant), **own})
     values = settings.as_dict()
     first = next(iter(stores.values()))
@@ -106,14 +109,13 @@ def result(settings: Settings, session: Session, name: str, plan: Protocol) -> d
             "rows": rows,
             "published": plan.published,
             "settings": {section: values[section] for section in SECTIONS},
-            "made_on": {"cpu": "cpu"}.get(session.device, "gpu"),
         }
     )
     return made
 
 
 def _floors(plan: Protocol, store: Store) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    """The counting floors: name, and by side the cost of each piece in nats."""
+    """The counting floors: name, and by side the cost of each piece in nats, or metrics as evaluate has them."""
     if plan.floors is None:
         return []
     room = importlib.import_module(f"etude.metrics.{plan.floors}")
@@ -138,8 +140,10 @@ def table(results: Iterable[Mapping[str, Any]]) -> str:
     """The page of all experiments in Markdown, made of their result files and nothing else."""
     lines = ["# The literature's numbers", "", "Made of the result files in `reports/experiments/`; lower is better."]
     for found in results:
-        name, machine = found["experiment"], {"cpu": "a CPU", "gpu": "a GPU"}[found["made_on"]]
-        lines += ["", f"## {name}", "", f"`etude all experiment={name}`, here from {machine}. In {found['unit']}."]
+        name = found["experiment"]
+        machines = sorted({_machine(row["made_on"]) for row in found["rows"] if "made_on" in row})
+        told = f"`etude all experiment={name}`, here from {' and '.join(machines)}. In {found['unit']}."
+        lines += ["", f"## {name}", "", told]
         lines += ["", found["protocol"], ""]
         more = sorted({key for row in found["rows"] for key in row if "/" in key})
         heads = [*HEADS, *(key.replace("/", ", ").replace("_", " ") for key in more)]
@@ -157,6 +161,11 @@ def table(results: Iterable[Mapping[str, Any]]) -> str:
             label = f"{entry['who']} ({entry['source']})"
             lines.append(f"| {' | '.join([label, *cells])} |")
     return "\n".join(lines) + "\n"
+
+
+def _machine(made_on: Mapping[str, Any]) -> str:
+    count, kind = made_on["devices"], {"cpu": "CPU", "gpu": "GPU"}[made_on["accelerator"]]
+    return f"a {kind}" if count == 1 else f"{count} {kind}s"
 
 
 def _figure(value: float | None, least: int = 3) -> str:

@@ -1,4 +1,4 @@
-"""What may differ from run to run without changing a result: places, device, workers, progress, tracking address."""
+"""What may differ from run to run without changing a result: places, workers, progress, tracking address."""
 
 import os
 from dataclasses import dataclass, field
@@ -7,7 +7,6 @@ from pathlib import Path
 from etude.errors import EtudeError, closest
 from etude.settings import Count, Natural
 
-DEVICES = ("cpu", "cuda")
 ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
 
 
@@ -39,7 +38,6 @@ class Session:
     root: Path = field(default_factory=project_root)
     out: Path | None = None
     run: Path | None = None
-    device: str = field(default_factory=lambda: os.environ.get("ETUDE_DEVICE", "cpu"))
     workers: Count = field(default_factory=_workers)
     engine: str = field(default_factory=lambda: os.environ.get("ETUDE_ENGINE", "loky"))
     shard: Natural | None = None  # the only one that a data stage works on, as one job of many
@@ -49,8 +47,6 @@ class Session:
     samples: Natural = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
 
     def __post_init__(self) -> None:
-        if self.device not in DEVICES:
-            raise EtudeError(f"session.device = {self.device} is not known. {closest(self.device, DEVICES)}")
         if self.engine not in ENGINES:
             raise EtudeError(f"session.engine = {self.engine} is not known. {closest(self.engine, ENGINES)}")
 

@@ -6,7 +6,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -225,6 +225,8 @@ class Optim:
     warmup_steps: Natural
     final_lr: Share  # share of lr that is left at the last step
     clip: Annotated[float, Range(1e-6)]
+    label_smoothing: Annotated[float, Range(0, 0.9)]  # share of a training target that is spread over all tokens
+    averaging: Annotated[float, Range(0, 0.99999)] | None  # decay of the weights' exponential moving average
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,18 @@ class Train:
     batch_size: Count
     window: Annotated[int, Range(2, 65536)]  # tokens
     patience: Count  # epochs without a better validation
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What a training runs on. Other processors sum in another order, so this decides the last digits."""
+
+    accelerator: Annotated[str, OneOf(("cpu", "gpu", "auto"))]
+    devices: Count  # processes, each with a share of every batch
+    precision: Annotated[str, OneOf(("auto", "float32", "bf16"))]
+    compile: bool
     threads: Annotated[int, Range(1, 256)]
+    steps: Count | None  # of a training at most, whatever train.max_steps says
 
 
 @dataclass(frozen=True)
@@ -251,6 +264,7 @@ class Generate:
     temperature: Annotated[float, Range(0.01, 10)]
     top_p: Annotated[float, Range(0.01, 1)]
     max_tokens: Annotated[int, Range(16, 65536)]
+    sweeps: Count  # over all voices, of pseudo-Gibbs sampling
 
 
 @dataclass(frozen=True)
@@ -288,6 +302,7 @@ class Settings:
     models: dict[str, dict[str, Any]]
     optim: Optim
     train: Train
+    trainer: Trainer
     generate: Generate
     evaluate: Evaluate
     arrange: Arrange
@@ -335,6 +350,12 @@ class Settings:
     def reading(self) -> Reading:
         """How ingest reads the files of the dataset."""
         return construct(Reading, check(self.dataset.get("reading"), dict, "dataset.reading"), "dataset.reading")
+
+    @property
+    def plan(self) -> Train:
+        """The section ``train``, ended sooner where ``trainer.steps`` says so."""
+        steps = min(self.train.max_steps, self.trainer.steps or self.train.max_steps)
+        return replace(self.train, max_steps=steps, steps_per_epoch=min(self.train.steps_per_epoch, steps))
 
     def model(self, variant: str) -> dict[str, Any]:
         """The section of one variant."""

@@ -34,7 +34,11 @@ class Tolerance:
 
 # stage -> the first words of a metric -> how far it may be off; a stage that is not named must be equal to the byte
 TOLERANCES: dict[str, dict[str, Tolerance]] = {
-    "reference": {"real_against_real.": Tolerance(0.001), "descriptors.": Tolerance(0.001)},
+    "reference": {
+        "real_against_real.": Tolerance(0.001),
+        "descriptors.": Tolerance(0.001),
+        "note_by_note.": Tolerance(0.001),
+    },
     "evaluate": {
         "training.valid/": Tolerance(0.03),
         "training.parameters": Tolerance(0),

@@ -16,16 +16,17 @@ from etude.encoding.alphabet import Alphabet
 from etude.encoding.grammar import PAD
 from etude.encoding.store import Store
 from etude.metrics import likelihood as room
-from etude.metrics.likelihood import batches, likelihood, per_unit, piece_nats
+from etude.metrics.likelihood import batches, likelihood, per_unit, piece_costs, piece_nats
 from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import SequenceModel
+from etude.models.voices import Voices
 from etude.outputs import read_json
 from etude.session import Session
 
 VOCABULARY = 13
-KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "ngram"])
+KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "voices", "ngram"])
 PIECES = st.lists(
     st.lists(st.integers(3, VOCABULARY - 1), max_size=20).map(lambda ids: np.array([1, *ids, 2], dtype=np.uint16)),
     min_size=1,
@@ -37,6 +38,8 @@ def made(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     if kind == "lstm":
         return LSTM(Alphabet(VOCABULARY), 8, 2, 0.5, 0.0).eval()
+    if kind == "voices":
+        return Voices(Alphabet(VOCABULARY), 2, 2, 8, 1, 1, 2, 4, 1, 0.5).eval()
     if kind == "lstm_attention":
         return LSTMAttention(Alphabet(VOCABULARY), 8, 1, 0.5, 0.0, 2, 4, False, 0).eval()
     model = NGram(VOCABULARY, 3, 10**6)
@@ -67,6 +70,14 @@ def test_frames_are_counted_instead_of_notes_where_they_are_foretold() -> None:
     }
 
 
+def test_the_end_is_no_cell() -> None:
+    facts = [{"notes": 4, "cells": 30}, {"notes": 6, "cells": 20}]
+    found = per_unit(np.array([10.0, 20.0]), facts, "test", np.array([1.0, 4.0]))
+    assert found["test/nats_per_cell"] == 25 / 50
+    assert found["test/nats_per_cell_by_piece"] == pytest.approx((9 / 30 + 16 / 20) / 2)
+    assert (found["test/nats_per_note"], found["test/nats_per_piece"]) == (3.0, 15.0)
+
+
 def test_without_notes_there_is_no_cost_a_note() -> None:
     found = per_unit(np.array([2.0]), [{"notes": 0, "cells": 4}], "valid")
     assert math.isnan(found["valid/nats_per_note"]) and found["valid/nats_per_cell"] == 0.5
@@ -95,6 +106,15 @@ def test_a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary_for_eac
     blank = NGram(VOCABULARY, 3, 10**6)  # nothing counted: every token is as likely
     pieces = [np.array([1, 5, 6, 2], dtype=np.uint16), np.array([1, 2], dtype=np.uint16)]
     assert piece_nats(blank, pieces) == pytest.approx([3 * math.log(VOCABULARY), math.log(VOCABULARY)])
+
+
+@KINDS
+def test_the_cost_of_the_end_is_what_a_piece_costs_more_by_it(kind: str) -> None:
+    model = made(kind)
+    random = np.random.default_rng(2)
+    pieces = [np.array([1, *random.integers(3, VOCABULARY, length), 2], dtype=np.uint16) for length in (0, 7, 3, 12)]
+    costs, ends = piece_costs(model, pieces)
+    assert costs - ends == pytest.approx(piece_nats(model, [piece[:-1] for piece in pieces]), rel=1e-4)
 
 
 def test_no_pieces_give_no_costs() -> None:

@@ -11,6 +11,8 @@ from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import SequenceModel
+from etude.models.transformer import Transformer, rotary, rotated
+from etude.models.voices import Voices
 
 VOCABULARY = 17
 
@@ -23,16 +25,21 @@ def made(kind: str) -> SequenceModel:
         return LSTM(Alphabet(VOCABULARY), [16, 24, 8], 3, 0.3, 0.0).eval()
     if kind == "gru":
         return GRU(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0).eval()
+    if kind == "transformer":
+        return Transformer(Alphabet(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
+    if kind == "voices":
+        return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
     if kind in ("lstm_attention", "following"):
-        return LSTMAttention(
-            Alphabet(VOCABULARY), 16, 2, 0.3, 0.0, 2, 5, kind == "following", 3 * (kind == "following")
-        ).eval()
+        follows = kind == "following"
+        return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0, 2, 5, follows, 3 * follows).eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model
 
 
-KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "ngram"])
+KINDS = pytest.mark.parametrize(
+    "kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "transformer", "voices", "ngram"]
+)
 
 
 @KINDS
@@ -91,6 +98,28 @@ def test_attention_looks_back_over_its_span_and_no_further() -> None:
         assert not torch.allclose(model.nats(tokens), without.nats(tokens))
 
 
+def test_a_block_sees_its_span_and_no_further() -> None:
+    model = Transformer(Alphabet(VOCABULARY), 16, 1, 2, 5, 0.0).eval()
+    tokens = torch.randint(1, VOCABULARY, (1, 20), generator=torch.Generator().manual_seed(4))
+    other = tokens.clone()
+    other[0, 9] = other[0, 9] % (VOCABULARY - 1) + 1
+    with torch.no_grad():
+        changed = (model(tokens)[0] - model(other)[0]).abs().sum(-1)[0] > 0
+    assert changed.nonzero()[:, 0].tolist() == [9, 10, 11, 12, 13]
+
+
+def test_rotated_products_depend_on_the_distance_alone() -> None:
+    a, b = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(5))
+
+    def product(here: int, there: int) -> float:
+        turns = [rotary(place, 1, 8, torch.device("cpu")) for place in (here, there)]
+        return float((rotated(a, *turns[0]) * rotated(b, *turns[1])).sum())
+
+    assert product(3, 7) == pytest.approx(product(103, 107), rel=1e-4)
+    assert product(3, 7) != pytest.approx(product(3, 8), rel=1e-2)
+    assert product(5, 5) == pytest.approx(float((a * b).sum()), rel=1e-5)
+
+
 def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
     torch.manual_seed(0)
     model = LSTMAttention(Alphabet(VOCABULARY), 16, 1, 0.0, 0.0, 1, 64, True, 0).eval()
@@ -112,12 +141,16 @@ def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
 
 # --- of frames
 
-FRAME_KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following"])
+FRAME_KINDS = pytest.mark.parametrize(
+    "kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "transformer"]
+)
 
 
 def reading_frames(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     keys = Alphabet(9, keys=True)
+    if kind == "transformer":
+        return Transformer(keys, 16, 2, 2, 5, 0.3).eval()
     if kind in ("lstm_attention", "following"):
         return LSTMAttention(keys, [12, 16], 2, 0.3, 0.0, 2, 5, kind == "following", 3 * (kind == "following")).eval()
     if kind == "gru":

@@ -44,6 +44,33 @@ def test_a_repeated_note_differs_from_a_held_one() -> None:
     assert roll.decode(roll.rolls(repeated)).note_num() == 2
 
 
+@hypothesis(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(2, 6), st.sampled_from([None, 68, 69, 70])), min_size=1, max_size=30))
+def test_lengths_come_back_also_of_repeated_notes(notes: list[tuple[int, int | None]]) -> None:
+    piece, time = ScoreTick(24), 0
+    piece.tracks.append(TrackTick(name="Soprano", program=68))
+    for steps, pitch in notes:
+        if pitch is not None:
+            piece.tracks[0].notes.append(NoteTick(time, 6 * steps, pitch, 80))
+        time += 6 * steps
+    roll = learned()
+    found = roll.decode(roll.rolls(piece))
+    assert [(n.time, n.duration, n.pitch) for n in found.tracks[0].notes] == [
+        (n.time, n.duration, n.pitch) for n in piece.tracks[0].notes
+    ]
+
+
+@hypothesis(deadline=None, max_examples=40)
+@given(st.lists(st.integers(-1, 3), min_size=1, max_size=64))
+def test_any_roll_comes_back_as_it_was(pitches: list[int]) -> None:
+    roll = learned()
+    drawn = np.zeros((1, *roll.shape), dtype=np.uint8)
+    for step, pitch in enumerate(pitches):
+        if pitch >= 0:
+            drawn[0, 0, step, pitch] = 1
+    assert np.array_equal(roll.rolls(roll.decode(drawn)), drawn)
+
+
 def test_packing_loses_nothing() -> None:
     roll = learned()
     piece = make_piece(3, 40)

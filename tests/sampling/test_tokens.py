@@ -144,3 +144,18 @@ def test_rules_do_not_depend_on_how_train_is_cut(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("etude.encoding.store.PART", 7)
     cut = grammar(remi, store)
     assert np.array_equal(whole.follows, cut.follows)  # type: ignore[attr-defined]
+
+
+def test_voices_write_whole_frames_of_what_may_sound(encoded: Session, settings: Settings) -> None:
+    store = Store(encoded.root / "data/tokenize/voicegrid")
+    grid = load(store)
+    torch.manual_seed(0)
+    model = models.build(settings, "voices", grid).eval()
+    plan = dataclasses.replace(settings.generate, max_tokens=120, batch_size=4, top_p=1.0)
+    pieces = sample_tokens(model, grid.rules([]), plan, 4)
+    alone = sample_tokens(model, grid.rules([]), dataclasses.replace(plan, batch_size=1), 4)
+    assert [piece.tolist() for piece in pieces] == [piece.tolist() for piece in alone]
+    for piece in pieces:
+        cells = piece[1:-1] if piece[-1] == 2 else piece[1:]
+        assert (cells > 2).all() and len(cells) % 4 == 0
+        assert np.array_equal(grid.encode(grid.decode(piece))[1:-1], cells[: len(grid.encode(grid.decode(piece))) - 2])

@@ -9,6 +9,7 @@ from symusic.core import ScoreTick as Score
 
 from etude.errors import EtudeError
 from etude.scores import read
+from etude.scores.cleaning import clean
 from etude.scores.notation import VELOCITY, Bar, _time_signatures
 from etude.settings import Reading
 
@@ -68,6 +69,29 @@ def test_a_pickup_ends_its_bar(tmp_path: Path) -> None:
     assert (piece.key_signatures[0].time, piece.key_signatures[0].key, piece.key_signatures[0].tonality) == (0, -1, 0)
     assert (info["key"], info["time_signature"], info["tempo"]) == ("F major", "4/4", 96)
     assert info["tempo_stated"] and info["bars_off"] == 0
+
+
+def test_fermatas_are_markers_of_the_first_voice_that_has_any(tmp_path: Path) -> None:
+    held = "<notations><fermata/></notations></note>"
+    text = musicxml(four([["C5:2"], ["D5:4", "E5:4"], ["E5:4", "~E5:2", "F5:2"]]))
+    soprano, alto, *rest = text.split("</part>")
+
+    def on(part: str, *places: int) -> str:
+        bits = part.split("</note>")
+        return "".join(bit + (held if n in places else "</note>") for n, bit in enumerate(bits[:-1])) + bits[-1]
+
+    def marked(*parts: str) -> list[tuple[int, str]]:
+        (tmp_path / "a.xml").write_text("</part>".join([*parts, *rest]))
+        piece, info = read(tmp_path / "a.xml", None, reading())
+        assert info["fermatas"] == len(piece.markers) and info["chord_symbols"] == 0
+        again, _ = clean(Score.from_midi(clean(piece, False)[0].dumps_midi()), False)
+        assert [(mark.time, mark.text) for mark in again.markers] == [(mark.time, mark.text) for mark in piece.markers]
+        return [(mark.time, mark.text) for mark in again.markers]
+
+    assert marked(soprano, alto) == []
+    # the bars begin at 0 (with a pickup at 72), 96 and 192; of the tied E the second half has the fermata
+    assert marked(on(soprano, 2, 4), on(alto, 1)) == [(144, "fermata"), (240, "fermata")]
+    assert marked(soprano, on(alto, 1)) == [(96, "fermata")]
 
 
 def test_ties_chords_graces_instruments_and_default_tempo(tmp_path: Path) -> None:

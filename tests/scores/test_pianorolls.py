@@ -43,6 +43,7 @@ def test_equal_neighbours_are_one_note_and_the_name_says_the_step(tmp_path: Path
     [
         ([[48, 64, 67, 72]], [(72, 67, 64, 48)]),  # a sorted list
         ([[67, 69, 64, 48]], [(67, 69, 64, 48)]),  # the voices, crossing
+        ([[-1, -1, -1, 43]], [(-1, -1, -1, 43)]),  # the voices, three of them silent: no sorted list
         ([[72.0, 67.0, 64.0, 48.0], [71, 66, 49]], [(72, 67, 64, 48), (71, 66, -1, 49)]),
         ([[72, 67, 64, 48], [50, 65], [67, 70]], [(72, 67, 64, 48), (-1, -1, 65, 50), (70, 67, -1, -1)]),
         ([[67, 72], []], [(72, 67, -1, -1), (-1, -1, -1, -1)]),  # nothing before: the upper voices

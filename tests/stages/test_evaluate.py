@@ -113,6 +113,10 @@ def test_run_leaves_report_and_figure_publishes_and_is_the_same_again(project: P
     assert (result["variant"], result["key"], result["unreadable"]) == ("lstm", "abc", [])
     assert result["metrics"]["valid/nats_per_note"] == 0.751235
     assert result["metrics"]["samples/pieces"] == 4
+    assert result["metrics"]["samples/overlap_duration"] == 1, "all notes are quarters, there and here"
+    assert result["metrics"]["samples/overlap_polyphony"] == 1
+    assert 0 < result["metrics"]["samples/overlap_pitch_class"] < 1
+    assert (result["metrics"]["samples/bars"], result["metrics"]["samples/distinct_any_key"]) == (8, 8)
     assert set(result["descriptors"]) == set(UNITS)
     assert sorted(entry["rank"] for entry in result["pieces"]) == [0, 1, 2, 3]
     assert (session.root / "reports/evaluate/lstm.png").read_bytes().startswith(b"\x89PNG")

@@ -15,7 +15,7 @@ from etude.settings import Settings
 from etude.stages import tokenize
 from etude.stages.generate import run
 
-VARIANTS = pytest.mark.parametrize("variant", ["ngram", "lstm", "gan"])
+VARIANTS = pytest.mark.parametrize("variant", ["ngram", "lstm", "gan", "deepbach"])
 
 
 def plan(**changes: object) -> Settings:

@@ -68,6 +68,8 @@ def test_measures_test_pieces_and_real_against_real() -> None:
     assert against["low"] <= against["distance"] <= against["high"]
     assert against["pieces"] == 1
     assert typical in ("low", "middle")
+    assert report["distributions"]["duration"] == [[12, 24]]
+    assert report["note_by_note"]["overlap_duration"] == 1 and report["note_by_note"]["bars"] == 2
 
 
 def test_the_same_pieces_are_at_no_distance() -> None:

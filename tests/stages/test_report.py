@@ -94,10 +94,15 @@ def session(tmp_path: Path, made: Settings) -> Session:
     files = {"midi": "data/reference/real.mid", "mp3": "data/reference/real.mp3"}
     example = {"id": "p3", "title": "Tune 3 <real>", **files}
     reference = {"resolution": 12, "bars": 16, "pieces": 5, "real_against_real": real, "example": example}
+    areas = {f"overlap_{name}": 0.95 for name in ("pitch_class", "duration", "polyphony")}
+    reference["note_by_note"] = {**areas, "bars": 400.5, "distinct_bars": 390.2, "distinct_any_key": 380.4}
     write_json(reports / "reference.json", {**reference, "descriptors": descriptors(0, 0, 5)})
     for place, variant in enumerate(("ngram", "lstm", "gan", "leftover")):
         likely = {"valid/nats_per_note": 0.9 - place / 10, "test/nats_per_note": 0.95 - place / 10}
         metrics = {"samples/distance": 0.3 + place / 10, "samples/distance_low": 0.2, "samples/distance_high": 0.7}
+        near = {"overlap_pitch_class": 0.7 + place / 10, "overlap_duration": 0.9 - place / 10}
+        near |= {"bars": 64, "distinct_bars": 62, "distinct_any_key": 60 - place}
+        metrics |= {f"samples/{name}": value for name, value in near.items()}
         history: list[dict[str, Any]] = [
             {"step": step, "train/nats_per_token": 2 - step / 300, "valid/nats_per_note": 1 - step / 1000}
             for step in (100, 300)
@@ -134,7 +139,8 @@ def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
     table = (session.root / "reports/results.md").read_text(encoding="utf-8")
     readme = (session.root / "README.md").read_text(encoding="utf-8")
     assert "leftover" not in html + table + readme
-    rows = {line.split(" | ")[0].strip("| "): line for line in table.splitlines() if line.startswith("| ")}
+    tables = [part for part in table.split("\n\n") if part.startswith("| ")]
+    rows, near = ({line.split(" | ")[0].strip("| "): line for line in part.splitlines()} for part in tables)
     assert rows["lstm"] == (
         "| lstm | **0.800** | **0.850** | **1,233.6** | 0.400 [0.20, 0.70] | 1,234,567 | 200 / 300 |"
     )
@@ -142,6 +148,10 @@ def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
     assert rows["gan¹"] == "| gan¹ | – | – | – | 0.500 [0.20, 0.70] | 1,234,567 | 200 / 300 |"
     assert rows["real music"] == "| real music | – | – | – | 0.110 [0.05, 0.20] | – | – |"
     assert "¹ Draws music without" in table and list(rows)[-1] == "real music"
+    assert near["ngram"] == "| ngram | 0.700 | **0.900** | – | 60 / 64 |"
+    assert near["gan"] == "| gan | **0.900** | 0.700 | – | 58 / 64 |"
+    assert near["real music"] == "| real music | 0.950 | 0.950 | 0.950 | 380 / 400 |"
+    assert "58 / 64" in html and html.count("<strong>") == 6
     assert readme.startswith(f"# etude\n\n{BEGIN}\n\n| variant") and readme.endswith(f"{END}\n\nMore.\n")
     assert "before" not in readme and rows["lstm"] in readme
     # real music and two samples a variant, each with a player and a roll
@@ -265,3 +275,22 @@ def test_round_trips_stand_on_the_page(session: Session, made: Settings) -> None
     html = (session.root / "reports/index.html").read_text(encoding="utf-8")
     row = re.search(r'<th scope="row">remi</th>(.*?)</tr>', html, re.S)
     assert row and re.findall(r"<td>(.*?)</td>", row[1]) == ["123", "3.50", "99.00%", "0.001", "0.020", "3"]
+
+
+def test_a_pseudo_likelihood_stands_in_a_note_of_its_own_and_in_no_column_of_nats(
+    session: Session, made: Settings
+) -> None:
+    place = session.root / "reports/evaluate/lstm.json"
+    found = json.loads(place.read_text())
+    pseudo = {"test/pseudo_nats_per_cell": 0.1234, "test/accuracy": 0.9712, "test/onset_accuracy": 0.654}
+    found["metrics"] = {name: found["metrics"][name] for name in found["metrics"] if "nats" not in name} | pseudo
+    write_json(place, found)
+    run(made, session)
+    table = (session.root / "reports/results.md").read_text(encoding="utf-8")
+    row = next(line for line in table.splitlines() if line.startswith("| lstm"))
+    assert row.startswith("| lstm² | – | – | – | 0.400")
+    assert next(line for line in table.splitlines() if line.startswith("| gan")).startswith("| gan¹ | – | – | – |")
+    note = next(line for line in table.splitlines() if line.startswith("²"))
+    assert "lstm on test with 0.123 nats per cell, 97.1% of all cells right, 65.4% of those" in note
+    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+    assert "lstm<sup>2</sup>" in html and "gan<sup>1</sup>" in html

@@ -158,7 +158,8 @@ def test_data_of_the_right_settings_passes_the_check_of_the_trainings(encoded: S
         store = Store(encoded.root / "data/tokenize" / name)
         store.verify()
         store.require(settings, name)
-        assert store.manifest["kind"] == {"remi": "tokens", "pianoroll": "rolls"}[name]
+        kinds = {"remi": "tokens", "voicegrid": "tokens", "chorale": "chorale", "pianoroll": "rolls"}
+        assert store.manifest["kind"] == kinds[name]
 
 
 def test_another_grid_is_built_with_what_it_says(encoded: Session, settings: Settings, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_settings_json_holds_only_what_decides_the_training(trained: Session) ->
     found = read_json(trained.root / "models/lstm/settings.json", "")
     made = found["settings"]
     data = {"dataset", "ingest", "split", "augment", "tokenize"}
-    assert set(made) == {*data, "models", "optim", "train", "seed"}
+    assert set(made) == {*data, "models", "optim", "train", "trainer", "seed"}
     assert made["models"] == {"lstm": tiny().models["lstm"]} and list(made["tokenize"]) == ["remi"]
     assert made["optim"] == vars(tiny().optim) and made["seed"] == tiny().train.seed
     text = (trained.root / "models/lstm/settings.json").read_text()
@@ -104,7 +104,7 @@ def test_the_key_changes_with_model_optim_train_and_data() -> None:
         training_key(with_model(settings, "lstm", hidden=9), "lstm", TOKENS),
         training_key(changed(settings, "optim", lr=1e-4), "lstm", TOKENS),
         training_key(changed(settings, "train", seed=2), "lstm", TOKENS),
-        training_key(changed(settings, "train", threads=2), "lstm", TOKENS),
+        training_key(changed(settings, "trainer", threads=2), "lstm", TOKENS),
     ]
     assert len(set(keys)) == len(keys)
 
@@ -199,7 +199,7 @@ def test_a_run_is_told_how_it_ended_and_the_old_model_stays(
 def test_a_training_that_was_ended_goes_on_from_its_checkpoint(
     project: Session, log: Log, trained: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etude.training.trainer.LOG_EVERY", 1)
+    monkeypatch.setattr("etude.training.callbacks.LOG_EVERY", 1)
     keep = log.metrics
 
     def end(values: Mapping[str, float], step: int) -> None:

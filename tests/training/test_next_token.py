@@ -14,6 +14,7 @@ from etude import models, representations
 from etude.encoding.store import Store
 from etude.errors import EtudeError
 from etude.metrics.likelihood import likelihood
+from etude.models.voices import Voices
 from etude.outputs import read_json, write_json
 from etude.params import compile_params
 from etude.session import Session
@@ -35,7 +36,8 @@ def framed(steps_per_beat: int = 2) -> Settings:
         for name, values in found["models"].items()
     }
     section = {"frames": {**found["tokenize"]["frames"], "steps_per_beat": steps_per_beat}}
-    values = tiny(train={"max_steps": 12, "steps_per_epoch": 6, "window": 16}, optim={"lr": 0.03}).as_dict()
+    train = {"max_steps": 12, "steps_per_epoch": 6, "window": 16}
+    values = tiny(train=train, trainer={"steps": None}, optim={"lr": 0.03}).as_dict()
     return Settings.of({**values, "tokenize": section, "models": own})
 
 
@@ -49,6 +51,30 @@ def schemes(session: Session, settings: Settings, out: Path) -> list[NextToken |
         model = models.build(settings, variant, representation)
         found.append(scheme(model, Task(settings, session, store, representation, out, lambda values, step: None)))
     return found
+
+
+def test_windows_of_a_voice_grid_begin_with_a_bar_and_reach_the_end_of_each_piece(
+    encoded: Session, tmp_path: Path
+) -> None:
+    settings = tiny(train={"window": 100, "batch_size": 64})
+    store = Store(encoded.root / "data/tokenize/voicegrid")
+    grid = representations.load(store)
+    torch.manual_seed(0)
+    model = Voices(grid.alphabet, grid.frame, 1, 8, 1, 1, 2, 4, 1, 0.1)  # one step a beat: bars of 12 steps
+    scheme = NextToken(model, Task(settings, encoded, store, grid, tmp_path, lambda values, step: None))
+    pieces, starts, ends = [piece.tolist() for piece in store.pieces("train")], set(), 0
+    for row in scheme.draw(np.random.default_rng(0)).tolist():
+        window = row[: row.index(0)] if 0 in row else row
+        found = [
+            start
+            for piece in pieces
+            for start in range(0, len(piece), model.stride)
+            if piece[start : start + len(window)] == window
+        ]
+        assert found and len(window) > 1
+        starts |= set(found)
+        ends += window[-1] == 2
+    assert model.stride == 48 and {0, 48, 96} <= starts and ends > 5
 
 
 def test_batches_do_not_depend_on_where_copies_are_made(encoded: Session, tmp_path: Path) -> None:

@@ -5,34 +5,47 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import smoke
 
-from etude import models
+from etude import models, representations
 from etude.encoding.store import Store
 from etude.errors import EtudeError
+from etude.outputs import read_json, write_json
 from etude.session import Session
 from etude.settings import Optim, Settings
 from etude.stages.train import train
-from etude.training import Learned
-from etude.training.trainer import learning_rate
+from etude.training import Learned, Task, learn
+from etude.training.callbacks import Averaging
+from etude.training.next_token import NextToken
+from etude.training.trainer import learning_rate, resolved
 
-PLAN = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50, "threads": 1}
+PLAN = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50}
 SMALL = {
     "lstm": {"hidden": 8},
     "gru": {"hidden": 8},
     "lstm_attention": {"hidden": 8},
+    "transformer": {"hidden": 8, "heads": 2, "layers": 2},
+    "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1},
     "gan": {"hidden": 8, "latent": 4},
+    "wgan": {"hidden": 8, "latent": 4},
+    "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
 }
 
 
 def plan(variant: str, **changes: object) -> Settings:
     base = smoke()
     sections = {**base.models, variant: {**base.models[variant], **SMALL.get(variant, {})}}
-    return smoke(train={**PLAN, **changes}, models=sections)
+    return smoke(train={**PLAN, **changes}, models=sections, trainer={"steps": None}, optim={"averaging": 0.9})
+
+
+def with_optim(settings: Settings, **changes: Any) -> Settings:
+    return replace(settings, optim=replace(settings.optim, **changes))
 
 
 def trained(
@@ -50,17 +63,17 @@ def _slow(settings: Settings, variant: str, session: Session, folder: Path) -> N
         if step >= 10:
             time.sleep(60)
 
-    import etude.training.trainer as room
+    import etude.training.callbacks as room
 
     room.LOG_EVERY = 1
     trained(settings, variant, session, folder, report)
 
 
-@pytest.mark.parametrize("variant", ["lstm", "gru", "lstm_attention", "gan"])
+@pytest.mark.parametrize("variant", sorted(SMALL))
 def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
     variant: str, encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etude.training.trainer.LOG_EVERY", 1)
+    monkeypatch.setattr("etude.training.callbacks.LOG_EVERY", 1)
     settings = plan(variant)
     whole, learned = trained(settings, variant, encoded, tmp_path / "whole", lambda row, step: None)
     (tmp_path / "cut").mkdir()
@@ -98,7 +111,7 @@ def test_a_torn_checkpoint_is_never_seen(encoded: Session, tmp_path: Path) -> No
 
 def test_training_lowers_the_cost_and_keeps_the_best(encoded: Session, tmp_path: Path) -> None:
     base = plan("lstm", max_steps=40, steps_per_epoch=10)
-    settings = Settings(**{**vars(base), "optim": Optim(**{**vars(base.optim), "lr": 0.03})})
+    settings = with_optim(base, lr=0.03)
     _, learned = trained(settings, "lstm", encoded, tmp_path, lambda row, step: None)
     costs = [row["valid/nats_per_note"] for row in learned.history if "valid/nats_per_note" in row]
     assert len(costs) == 4 and costs == sorted(costs, reverse=True)
@@ -107,30 +120,160 @@ def test_training_lowers_the_cost_and_keeps_the_best(encoded: Session, tmp_path:
 
 def test_early_stopping_holds_also_when_resumed(encoded: Session, tmp_path: Path) -> None:
     base = plan("lstm", max_steps=40, steps_per_epoch=2, patience=2)
-    still = Settings(**{**vars(base), "optim": Optim(**{**vars(base.optim), "lr": 1e-8})})
+    still = with_optim(base, lr=1e-8)
     first, learned = trained(still, "lstm", encoded, tmp_path, lambda row, step: None)
     assert learned.result["steps"] < 40
     again, resumed = trained(still, "lstm", encoded, tmp_path, lambda row, step: None)
     assert again == first and resumed.result == learned.result
 
 
-def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(encoded: Session, tmp_path: Path) -> None:
-    settings = plan("lstm")
-    store = Store(encoded.root / "data/tokenize/remi")
-    from etude import representations
-    from etude.training import Task, learn
-
+def task_of(settings: Settings, session: Session, folder: Path, variant: str = "lstm") -> tuple[Any, Task]:
+    store = Store(session.root / "data/tokenize" / settings.models[variant]["representation"])
     representation = representations.load(store)
-    model = models.build(settings, "lstm", representation)
+    torch.manual_seed(0)
+    model = models.build(settings, variant, representation)
+    return model, Task(settings, session, store, representation, folder, lambda row, step: None)
+
+
+def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(
+    encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = with_optim(plan("lstm"), lr=0.01, warmup_steps=0, final_lr=1.0)
+    model, task = task_of(settings, encoded, tmp_path)
+    whole = type(model).loss
+
+    def broken(self: Any, tokens: Any, smoothing: float) -> Any:
+        costs = whole(self, tokens, smoothing)
+        return costs * float("nan") if (tmp_path / "last.ckpt").is_file() else costs
+
+    monkeypatch.setattr(type(model), "loss", broken)
+    said = rf"train/nats_per_token is nan at step 6, learning rate 0\.01\. .*{tmp_path}/last\.ckpt\. Lower optim\.lr"
+    with pytest.raises(EtudeError, match=said):
+        learn(model, task, "lstm")
     torch.nn.init.constant_(model.read_out.bias, float("nan"))
-    with pytest.raises(
-        EtudeError, match=r"train/nats_per_token is nan at step 1, learning rate .*checkpoint.*optim\.lr"
-    ):
-        learn(model, Task(settings, encoded, store, representation, tmp_path, lambda row, step: None), "lstm")
+    (tmp_path / "last.ckpt").unlink()
+    with pytest.raises(EtudeError, match=r"is nan at step 1, .*There is no checkpoint yet\."):
+        learn(model, task, "lstm")
+
+
+def test_memory_that_runs_out_names_the_batch_size(
+    encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, task = task_of(plan("lstm"), encoded, tmp_path)
+
+    def full(*_: Any) -> None:
+        torch.empty(1 << 60)
+
+    monkeypatch.setattr(type(model), "loss", full)
+    with pytest.raises(EtudeError, match=r"ran out at step 1: train\.batch_size = 2 .* Set train\.batch_size=1"):
+        learn(model, task, "lstm")
+    model, task = task_of(plan("lstm", batch_size=1), encoded, tmp_path)
+    with pytest.raises(EtudeError, match=r"Set train\.window=8"):
+        learn(model, task, "lstm")
+
+
+def test_other_errors_pass_as_they_are(encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, task = task_of(plan("lstm"), encoded, tmp_path)
+    monkeypatch.setattr(type(model), "loss", lambda *_: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        learn(model, task, "lstm")
+
+
+def test_what_is_kept_is_the_average_of_the_weights(encoded: Session, tmp_path: Path) -> None:
+    """One parameter, moved by hand: 1, 2, 3 ... after each step; decays 2/11, 3/12, 4/13 after the first."""
+    settings = plan("lstm", max_steps=4, steps_per_epoch=4)
+    model, task = task_of(settings, encoded, tmp_path)
+
+    expected = torch.tensor(1.0)
+    for count, now in enumerate((2.0, 3.0, 4.0), start=1):
+        expected = torch.lerp(expected, torch.tensor(now), 1 - min(0.9, (1 + count) / (10 + count)))
+    averaging = Averaging(0.9)
+    scheme = NextToken(model, task)
+    averaging.setup(None, scheme, "fit")  # type: ignore[arg-type]
+    for now in (1.0, 2.0, 3.0, 4.0):
+        torch.nn.init.constant_(model.read_out.bias, now)
+        averaging._average_model.update_parameters(scheme)  # type: ignore[union-attr]
+    averaging.on_train_end(None, scheme)  # type: ignore[arg-type]
+    assert model.read_out.bias[0].item() == pytest.approx(expected.item())
+
+
+def test_averaging_changes_the_weights_that_are_kept_and_smoothing_the_training(
+    encoded: Session, tmp_path: Path
+) -> None:
+    base = plan("lstm", max_steps=6)
+    others = (base, with_optim(base, averaging=None), with_optim(base, label_smoothing=0.1))
+    found = [
+        trained(settings, "lstm", encoded, tmp_path / str(place), lambda row, step: None)[0]
+        for place, settings in enumerate(others)
+    ]
+    assert len(set(found)) == 3
+
+
+def of(history: list[dict[str, float]], name: str) -> list[float]:
+    return [row[name] for row in history if name in row]
+
+
+def _in_processes(settings: Settings, session: Session, folder: Path) -> None:
+    rows: list[int] = []
+    weights, learned = trained(settings, "lstm", session, folder, lambda row, step: rows.append(step))
+    write_json(folder / "found.json", {"weights": weights, "rows": rows, "made_on": learned.made_on})
+    write_json(folder / "history.json", learned.history)
+
+
+def test_two_processes_learn_what_one_learns(encoded: Session, tmp_path: Path) -> None:
+    """Of each batch one row each; without dropout the weights differ in the last digits alone."""
+    base = plan("lstm", max_steps=10)
+    base = replace(base, models={**base.models, "lstm": {**base.models["lstm"], "dropout": 0.0}})
+    two = replace(base, trainer=replace(base.trainer, devices=2, accelerator="auto"))
+    _, alone = trained(base, "lstm", encoded, tmp_path / "one", lambda row, step: None)
+    context = multiprocessing.get_context("spawn")  # a process in which torch has computed nothing may be forked
+    process = context.Process(target=_in_processes, args=(two, encoded, tmp_path / "two"))
+    process.start()
+    process.join(120)
+    found = read_json(tmp_path / "two/found.json", "")
+    assert found["made_on"] == {"accelerator": "cpu", "devices": 2, "precision": "float32"}
+    history = read_json(tmp_path / "two/history.json", "")
+    assert found["rows"] == [row["step"] for row in history] == [row["step"] for row in alone.history]
+    costs = [
+        [row["valid/nats_per_note"] for row in rows if "valid/nats_per_note" in row]
+        for rows in (history, alone.history)
+    ]
+    assert len(costs[0]) == 2 and costs[0] == pytest.approx(costs[1], rel=1e-4)
+    losses = [
+        [row["train/nats_per_token"] for row in rows if "train/nats_per_token" in row]
+        for rows in (history, alone.history)
+    ]
+    assert losses[0] != losses[1], "each process has its own rows"
+
+
+def test_a_batch_that_cannot_be_dealt_is_refused(encoded: Session, tmp_path: Path) -> None:
+    base = plan("lstm", batch_size=3)
+    with pytest.raises(EtudeError, match=r"train\.batch_size = 3 cannot be dealt to trainer\.devices = 2"):
+        trained(
+            replace(base, trainer=replace(base.trainer, devices=2)), "lstm", encoded, tmp_path, lambda row, step: None
+        )
+
+
+def test_precision_auto_is_bf16_where_processor_and_variant_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gaining(torch.nn.Module):
+        gains_by_bf16 = True
+
+    own = replace(smoke().trainer, precision="auto")
+    for able in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda able=able: able)
+        assert resolved(own, Gaining()) == ("cpu", "bf16" if able else "float32")
+        assert resolved(own, torch.nn.Module()) == ("cpu", "float32")
+    assert resolved(replace(own, precision="bf16"), torch.nn.Module()) == ("cpu", "bf16")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_said() -> None:
+    with pytest.raises(EtudeError, match=r"trainer\.accelerator = gpu, but torch finds none here\. Use trainer=cpu\."):
+        resolved(replace(smoke().trainer, accelerator="gpu"), torch.nn.Module())
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:
-    optim = Optim(lr=0.1, weight_decay=0.0, warmup_steps=10, final_lr=0.1, clip=1.0)
+    optim = Optim(0.1, weight_decay=0.0, warmup_steps=10, final_lr=0.1, clip=1.0, label_smoothing=0.0, averaging=None)
     assert learning_rate(0, optim, 100) == pytest.approx(0.01)
     assert learning_rate(10, optim, 100) == pytest.approx(0.1)
     assert learning_rate(100, optim, 100) == pytest.approx(0.01)

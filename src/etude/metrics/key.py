@@ -41,3 +41,8 @@ def best_key(durations: Sequence[float] | np.ndarray) -> tuple[int, Mode] | None
             if fit > highest + 1e-12:  # a last digit decides no tie
                 best, highest = (tonic, mode), fit
     return best
+
+
+def sharps_of(tonic: int, mode: Mode) -> int:
+    """The sharps, or minus the flats, of a key's signature, in -5 to 6: ``sharps_of(9, "minor")`` is 0."""
+    return ((tonic + (3 if mode == "minor" else 0)) * 7 + 5) % 12 - 5

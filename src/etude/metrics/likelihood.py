@@ -5,6 +5,7 @@ the one that the tokenizer writes is an upper bound of the piece's. Of a piece i
 nothing, as in the literature (Bai et al., 2018).
 """
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,16 +37,30 @@ def batches(pieces: Sequence[NDArray[Any]], alphabet: Alphabet) -> list[tuple[li
 
 
 @torch.no_grad()
+def piece_costs(
+    model: SequenceModel, pieces: Sequence[NDArray[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cost of each piece in nats, and that of its last item alone, encoded as the store has them: each (pieces,)."""
+    device = next(model.parameters(), torch.empty(0)).device
+    costs, ends = np.zeros(len(pieces)), np.zeros(len(pieces))
+    for places, items in batches(pieces, model.alphabet):
+        nats = model.nats(items.to(device)).double().cpu().numpy()
+        costs[places] = nats.sum(axis=1)
+        ends[places] = [row[len(pieces[place]) - 2] for row, place in zip(nats, places, strict=True)]
+    return costs, ends
+
+
 def piece_nats(model: SequenceModel, pieces: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
     """Cost of each piece in nats, encoded as the store has them: (pieces,). An empty list gives an empty array."""
-    device = next(model.parameters(), torch.empty(0)).device
-    costs = np.zeros(len(pieces))
-    for places, items in batches(pieces, model.alphabet):
-        costs[places] = model.nats(items.to(device)).double().sum(dim=1).cpu().numpy()
-    return costs
+    return piece_costs(model, pieces)[0]
 
 
-def per_unit(costs: NDArray[np.float64], facts: Sequence[dict[str, Any]], side: str) -> dict[str, float]:
+def per_unit(
+    costs: NDArray[np.float64],
+    facts: Sequence[dict[str, Any]],
+    side: str,
+    ends: NDArray[np.float64] | None = None,
+) -> dict[str, float]:
     """The costs of a side's pieces by unit.
 
     Args:
@@ -53,6 +68,7 @@ def per_unit(costs: NDArray[np.float64], facts: Sequence[dict[str, Any]], side: 
         facts: for each piece its ``notes`` and its ``cells`` (voices times sixteenths, the unit of the JSB literature);
             or, of pieces whose frames are foretold, ``frames``, the number of frames after the first.
         side: valid or test, the front part of the names.
+        ends: (pieces,) how much of the costs is that of the end, which is no cell: nats a cell leave it out.
 
     Returns:
         ``side/nats_per_piece``, and ``side/nats_per_note`` and ``side/nats_per_cell``, or ``side/nats_per_frame``: sums
@@ -65,8 +81,9 @@ def per_unit(costs: NDArray[np.float64], facts: Sequence[dict[str, Any]], side: 
     for unit, fact in {"frame": "frames"}.items() if framed else {"note": "notes", "cell": "cells"}.items():
         counts = np.array([entry[fact] for entry in facts], dtype=np.float64)
         some = counts > 0
-        found[f"{side}/nats_per_{unit}"] = _ratio(costs.sum(), counts.sum())
-        found[f"{side}/nats_per_{unit}_by_piece"] = _ratio((costs[some] / counts[some]).sum(), some.sum())
+        own = costs - ends if unit == "cell" and ends is not None else costs
+        found[f"{side}/nats_per_{unit}"] = _ratio(own.sum(), counts.sum())
+        found[f"{side}/nats_per_{unit}_by_piece"] = _ratio((own[some] / counts[some]).sum(), some.sum())
     return found
 
 
@@ -75,16 +92,23 @@ def _ratio(total: float, count: float) -> float:
 
 
 def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, float]:
-    """Likelihood of valid and test under the trained ``variant``; empty for variants that have none (GANs)."""
+    """Likelihood of valid and test under the trained ``variant``; empty for variants that have none (GANs).
+
+    Variants that have something else in its stead name in ``measure`` the file of metrics/ that measures it.
+    """
     name = settings.model(variant)["representation"]
     folder = session.read(f"models/{variant}", f"etude train model={variant}")
     store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
     model = models.load(settings, variant, folder, store, representations.load(store))
+    models.set_threads(settings.trainer.threads)
+    if measure := getattr(model, "measure", None):
+        own: dict[str, float] = importlib.import_module(f"etude.metrics.{measure}").likelihood(model, store)
+        return own
     if not isinstance(model, SequenceModel):
         return {}
-    models.set_threads(settings.train.threads)
     facts = store.manifest["pieces"]
     found: dict[str, float] = {}
     for side in ("valid", "test"):
-        found |= per_unit(piece_nats(model, list(store.pieces(side))), facts[side], side)
+        costs, ends = piece_costs(model, list(store.pieces(side)))
+        found |= per_unit(costs, facts[side], side, ends)
     return found

@@ -25,6 +25,7 @@ class SequenceModel(nn.Module):
 
     reads: ClassVar[tuple[str, ...]] = ("tokens",)
     takes: ClassVar[tuple[str, ...]] = ("alphabet",)
+    stride: int = 1  # items; windows of training begin so many, or a multiple of it, after the begin of the piece
 
     def __init__(self, alphabet: Alphabet) -> None:
         """Args: what the items are."""
@@ -58,13 +59,22 @@ class SequenceModel(nn.Module):
 
         The cost of a frame is the sum over its keys of -log p of sounding or not.
         """
+        return self.loss(items, 0.0)
+
+    def loss(self, items: Tensor, smoothing: float) -> Tensor:
+        """``nats``, for training: the share ``smoothing`` of each target is spread evenly over what is possible.
+
+        Source: Szegedy et al., 2016.
+        """
         before, after = items[:, :-1], items[:, 1:]
         if self.alphabet.keys:
             logits, _ = self(before.clamp(min=0))
-            costs = F.binary_cross_entropy_with_logits(logits.float(), after.clamp(min=0), reduction="none").sum(-1)
+            wanted = after.clamp(min=0) * (1 - smoothing) + 0.5 * smoothing
+            costs = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none").sum(-1)
         else:
             logits, _ = self(before)
-            costs = F.cross_entropy(logits.float().transpose(1, 2), after, reduction="none")
+            logits = logits.float().transpose(1, 2)
+            costs = F.cross_entropy(logits, after, reduction="none", label_smoothing=smoothing)
         return costs * self.real(after)
 
     @torch.no_grad()

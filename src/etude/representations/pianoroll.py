@@ -19,7 +19,7 @@ class PianoRoll(Voices):
     those of 4/4 do. A voice whose notes never overlap in train has one pitch at a time: of notes at one onset the
     highest stays, and the next onset ends it. In other voices all notes sound. A note that is followed at once by the
     same pitch loses its last step, so that a repeated note differs from a held one (a repeated note of one step is
-    merged).
+    merged); ``decode`` gives the step back.
     """
 
     name, kind = "pianoroll", "rolls"
@@ -82,10 +82,14 @@ class PianoRoll(Voices):
         voices, _, pitches = self.shape
         cells = rolls.transpose(1, 0, 2, 3).reshape(voices, -1, pitches)
         piece = empty_piece(self.voices, self.tempo)
-        for voice, track in enumerate(piece.tracks):
+        for voice, (name, track) in enumerate(zip(self.voices, piece.tracks, strict=True)):
             change = np.diff(np.pad(cells[voice].astype(np.int8), ((1, 1), (0, 0))), axis=0).T  # (pitches, steps + 1)
             pitch, starts = np.nonzero(change == 1)
             _, ends = np.nonzero(change == -1)
+            again = (pitch[1:] == pitch[:-1]) & (starts[1:] == ends[:-1] + 1)  # a step after it ended
+            if name not in self.polyphonic:  # not where another note is between the two
+                again &= ~np.append(cells[voice].any(axis=-1), False)[ends[:-1]]
+            ends[:-1] += again
             fill(track, np.column_stack([starts, pitch + self.low, ends]), self.steps)
         return piece
 

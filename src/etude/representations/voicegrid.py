@@ -13,10 +13,11 @@ from symusic.core import ScoreTick
 
 from etude.encoding.alphabet import Alphabet
 from etude.encoding.grammar import BEGIN, END, Frames, Rules
-from etude.encoding.voices import Voices, empty_piece, fill, line, notes_by_voice
+from etude.encoding.grid import FIRST, HOLD, REST, from_grid, to_grid
+from etude.encoding.voices import Voices
 from etude.settings import Count, Range
 
-HOLD, REST, FIRST = 3, 4, 5  # tokens after padding, begin and end; FIRST is the lowest pitch
+__all__ = ["FIRST", "HOLD", "REST", "VoiceGrid"]
 
 
 class VoiceGrid(Voices):
@@ -46,17 +47,14 @@ class VoiceGrid(Voices):
         """What a model reads: one token of ``vocabulary`` an item."""
         return Alphabet(self.vocabulary)
 
+    @property
+    def frame(self) -> int:
+        """Number of tokens of a frame, one a voice."""
+        return len(self.voices)
+
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
         """The tokens of a piece, begin and end included: (2 + frames * voices,)."""
-        lines = [line(notes) for notes in notes_by_voice(score, self.voices, self.steps, self.low, self.high)]
-        frames = max((int(notes[-1, 2]) for notes in lines if len(notes)), default=0)
-        grid = np.full((frames, len(lines)), REST, dtype=np.uint16)
-        for voice, notes in enumerate(lines):
-            change = np.zeros(frames + 1, dtype=np.int64)
-            np.add.at(change, notes[:, 0], 1)
-            np.add.at(change, notes[:, 2], -1)
-            grid[np.cumsum(change)[:-1] > 0, voice] = HOLD
-            grid[notes[:, 0], voice] = notes[:, 1] - self.low + FIRST
+        grid = to_grid(score, self.voices, self.steps, self.low, self.high)
         return np.concatenate([[BEGIN], grid.reshape(-1), [END]]).astype(np.uint16)
 
     def decode(self, tokens: NDArray[Any]) -> ScoreTick:
@@ -65,14 +63,7 @@ class VoiceGrid(Voices):
         tokens = tokens[tokens > END]
         voices = len(self.voices)
         grid = tokens[: len(tokens) // voices * voices].reshape(-1, voices)
-        piece = empty_piece(self.voices, self.tempo)
-        for voice, track in enumerate(piece.tracks):
-            cells = np.append(grid[:, voice], REST)
-            ends = np.flatnonzero(cells != HOLD)  # of whatever was before: a note, or nothing
-            onsets = np.flatnonzero(cells >= FIRST)
-            until = ends[np.searchsorted(ends, onsets, side="right")]
-            fill(track, np.column_stack([onsets, cells[onsets] - FIRST + self.low, until]), self.steps)
-        return piece
+        return from_grid(grid, self.voices, self.steps, self.low, self.tempo)
 
     def rules(self, train: Iterable[NDArray[Any]]) -> Rules:
         """What may follow what: whole frames, and holds of notes alone."""

@@ -15,6 +15,7 @@ from symusic.core import TrackTick as Track
 
 from etude.errors import EtudeError
 from etude.scores.chords import Symbol, voicing
+from etude.scores.markers import mark_fermatas
 from etude.scores.parts import assign, merged, voiced
 from etude.scores.reading import facts
 from etude.settings import Reading
@@ -27,7 +28,8 @@ def piece_of(source: Any, reading: Reading) -> tuple[Score, dict[str, Any]]:
     """The piece in a music21 ``Score`` or ``Part``; see ``etude.scores.read``.
 
     One track a voice or instrument; time 0 on a bar line (a pickup fills the end of the first bar); repeats not
-    expanded; a chord as all its notes; grace notes dropped; the first tempo mark counts.
+    expanded; a chord as all its notes; grace notes dropped; the first tempo mark counts. Fermatas are markers: those
+    of the first voice that has any.
 
     Raises:
         EtudeError: a voice is missing or occurs twice, or a part has no bars though others have.
@@ -91,6 +93,7 @@ def piece_of(source: Any, reading: Reading) -> tuple[Score, dict[str, Any]]:
     else:
         queue = iter(tracks)
         voiced(score, [None if place is None else next(queue) for place in places], symbols, reading)
+    mark_fermatas(score, next(filter(None, (_fermatas(part, shift, ticks) for part in chosen)), []))
     return score, facts(
         score, stated, others, grace_notes=graces, rounded=rounded, added_time_signatures=added, bars_off=off
     )
@@ -115,6 +118,15 @@ def _pitches(element: Any) -> list[int]:
         mapped = getattr(struck, "percMapPitch", None)
         pitches.append(note.displayPitch().midi if mapped is None else mapped)
     return pitches
+
+
+def _fermatas(part: Any, shift: Fraction, ticks: int) -> list[int]:
+    """The onsets of the notes of a part that have a fermata; of tied notes the one that it stands on."""
+    return [
+        round((Fraction(note.offset) + shift) * ticks)
+        for note in part.flatten().notes
+        if any("Fermata" in mark.classes for mark in note.expressions)
+    ]
 
 
 def _symbols(parts: Sequence[Any], shift: Fraction, ticks: int) -> list[Symbol]:

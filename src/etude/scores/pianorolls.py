@@ -82,7 +82,8 @@ def voices_of(frames: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
         if len(frame) > len(VOICES):
             raise EtudeError(f"a frame has {len(frame)} pitches, more than there are voices")
         if len(frame) == len(VOICES):
-            now = tuple(sorted(frame, reverse=True) if list(frame) == sorted(frame) else frame)
+            ascend = min(frame) >= 0 and list(frame) == sorted(frame)
+            now = tuple(sorted(frame, reverse=True) if ascend else frame)
         else:
             now = _nearest(sorted((pitch for pitch in frame if pitch >= 0), reverse=True), before)
         result.append(now)

@@ -6,6 +6,8 @@ from typing import Any
 
 from symusic.core import ScoreTick as Score
 
+from etude.scores.markers import fermatas
+
 SHARPS = ("F", "C", "G", "D", "A", "E", "B")
 # (sharps, or minus the flats; mode) -> name
 KEY_NAMES = {
@@ -41,8 +43,9 @@ def facts(score: Score, stated: bool, others: Sequence[str], **more: Any) -> dic
     Returns:
         What ``opening`` says, ``tempo_stated``, ``left_out_parts``, ``grace_notes`` (dropped), ``rounded`` (notes moved
         onto the grid), ``added_time_signatures`` (irregular bars of the score that got a time signature), ``bars_off``
-        (bar lines of the score that are none in the piece), ``chord_symbols``, and ``more``.
+        (bar lines of the score that are none in the piece), ``chord_symbols``, ``fermatas``, and ``more``.
     """
+    held = len(fermatas(score))
     known = {
         "tempo_stated": stated,
         "left_out_parts": list(others),
@@ -50,6 +53,7 @@ def facts(score: Score, stated: bool, others: Sequence[str], **more: Any) -> dic
         "rounded": 0,
         "added_time_signatures": 0,
         "bars_off": 0,
-        "chord_symbols": len(score.markers),
+        "chord_symbols": len(score.markers) - held,
+        "fermatas": held,
     }
     return opening(score) | known | more

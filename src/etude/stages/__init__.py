@@ -9,6 +9,7 @@ from etude.errors import EtudeError
 from etude.session import Session
 from etude.settings import Settings
 
+# those of dvc.yaml, and harmonize, which is for melodies of your own
 # stage -> (what it does, the section of params.yaml whose names it runs once for each of, or None)
 STAGES: dict[str, tuple[str, str | None]] = {
     "download": ("bring the untouched source files of a dataset, verified by digest", None),
@@ -23,6 +24,7 @@ STAGES: dict[str, tuple[str, str | None]] = {
     "arrange": ("render each variant's best pieces: stems, mix, mp3", "models"),
     "report": ("write reports/index.html and the README's results table", None),
     "track": ("bring MLflow level with what is on disk", None),
+    "harmonize": ("write the other voices to a melody: input=melody.mid output=chorale.mid seed=1", None),
 }
 
 

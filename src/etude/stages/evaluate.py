@@ -1,6 +1,6 @@
 """Stage evaluate: a variant's likelihood, and its samples measured against the real test pieces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from etude.metrics.distance import (
     rounded,
     summary,
 )
+from etude.metrics.overlap import beside, count
 from etude.outputs import read_json, whole, write_json
 from etude.pages.figures import distributions
 from etude.progress import follow
@@ -72,6 +73,21 @@ def evaluate(
         }
     )
     return report
+
+
+def note_by_note(
+    samples: Sequence[ScoreTick], real: Mapping[str, Sequence[tuple[int, int]]], settings: Evaluate
+) -> dict[str, float]:
+    """The metrics ``samples/overlap_...`` and of distinct bars (``etude.metrics.overlap``).
+
+    Args:
+        samples: the pieces.
+        real: distribution -> values and how often they are in the real test pieces, as reports/reference.json has them.
+        settings: resolution and bars.
+    """
+    counted = [count(score, settings.resolution, settings.bars) for score in samples]
+    found = beside(counted, {name: dict(pairs) for name, pairs in real.items()})
+    return {f"samples/{name}": value for name, value in found.items()}
 
 
 def read_samples(folder: Path, variant: str) -> tuple[dict[str, ScoreTick], list[dict[str, str]]]:
@@ -132,6 +148,7 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
     from etude.metrics.likelihood import likelihood
 
     found = evaluate(samples, real, likelihood(settings, session, variant), settings.evaluate, session.progress)
+    found["metrics"] |= rounded(note_by_note(list(samples.values()), report["distributions"], settings.evaluate))
     training = rounded(read_json(model / "result.json", made_by=trained))
     result = {"variant": variant, "key": key, "training": training, "unreadable": unreadable, **found}
     result["settings"] = {"generate": drawn["generate"], "evaluate": vars(settings.evaluate)}

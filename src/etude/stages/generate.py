@@ -15,7 +15,7 @@ from etude.stages import main
 
 def generate(settings: Settings, variant: str, folder: Path, store: Store, show: bool) -> list[ScoreTick]:
     """Draw ``generate.pieces`` pieces from the trained model in ``folder``."""
-    models.set_threads(settings.train.threads)
+    models.set_threads(settings.trainer.threads)
     representation: Any = representations.load(store)
     model = models.load(settings, variant, folder, store, representation)
     plan = settings.generate

@@ -10,6 +10,7 @@ from symusic.core import ScoreTick
 from etude.errors import EtudeError
 from etude.metrics.descriptors import columns, descriptors
 from etude.metrics.distance import at_size, piece_distances, ranks, rounded, summary
+from etude.metrics.overlap import beside_at_size, count, together
 from etude.outputs import whole, write_json
 from etude.progress import follow
 from etude.provenance import dealt, ingested
@@ -29,7 +30,8 @@ def reference(
 
     The report says of the test pieces what ``etude.metrics.distance.summary`` gives, and under ``real_against_real``
     how far sets of ``size`` valid pieces are from them (``etude.metrics.distance.at_size``), measured as samples are:
-    what ``size`` perfect samples would score.
+    what ``size`` perfect samples would score. ``distributions`` holds what ``etude.metrics.overlap`` counts in the test
+    pieces, as pairs of a value and how often it is there, ``note_by_note`` what it says of the sets of valid pieces.
 
     Raises:
         EtudeError: there is no test piece, no valid piece, or no note in any test piece.
@@ -46,12 +48,17 @@ def reference(
     far = piece_distances(real, real)
     if np.isnan(far).all():
         raise EtudeError("No test piece of data/split has a note. Make the pieces again with: etude ingest")
+    counted = [count(score, settings.resolution, settings.bars) for score in scores]
+    distributions = together(counted[: len(test)]).distributions
+    sets = beside_at_size(counted[len(test) :], distributions, size, settings.bootstrap, settings.seed)
     report = {
         "resolution": settings.resolution,
         "bars": settings.bars,
         "pieces": len(test),
         "descriptors": summary(real, settings.bootstrap, settings.seed),
         "real_against_real": at_size(other, real, size, settings.bootstrap, settings.seed),
+        "distributions": {name: sorted(counts.items()) for name, counts in distributions.items()},
+        "note_by_note": sets,
     }
     return rounded(report), list(test)[ranks(far).index(0)]
 

@@ -31,6 +31,7 @@ QUALITY = 0.1  # of their mp3: the page must stay small, data/arrange has the be
 NAMES, REASONS = 12, 40  # sources that are named for one reason, and reasons, on the page
 SOUND_BYTES = 2_800_000  # of all players together; more variants get shorter excerpts
 DASH = "–"
+PSEUDO = "test/pseudo_nats_per_cell"
 MEASURES = {  # what the measures of a training history are called on the page
     "valid/nats_per_note": "nats per note, valid pieces",
     "valid/nats_per_frame": "nats per frame, valid pieces",
@@ -38,7 +39,11 @@ MEASURES = {  # what the measures of a training history are called on the page
     "train/nats_per_frame": "nats per frame, train batches",
     "train/generator_loss": "generator loss, train batches",
     "train/discriminator_loss": "discriminator loss, train batches",
+    "train/wasserstein": "Wasserstein distance as the critic sees it, train batches",
+    "train/gradient_penalty": "gradient penalty of the critic, train batches",
     "valid/roll_distance": "distance of generated rolls to valid rolls",
+    "valid/pseudo_nats_per_cell": "nats per cell given all other cells, valid pieces",
+    "train/pseudo_nats_per_cell": "nats per cell given all other cells, train batches",
 }
 COLUMNS = (  # of the results table: heading, unit
     ("valid", "nats per note"),
@@ -47,6 +52,12 @@ COLUMNS = (  # of the results table: heading, unit
     ("distance to real music", "standard deviations [95 % interval]"),
     ("parameters", ""),
     ("best step / steps", ""),
+)
+BESIDE = (  # of the table of samples beside real music: heading, unit
+    ("overlap of pitch classes", "share"),
+    ("overlap of note lengths", "share"),
+    ("overlap of polyphony", "share"),
+    ("distinct bars", "of all"),
 )
 
 
@@ -79,12 +90,15 @@ class Piece:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the results table: its texts, which are the best of their column, and whether it has no likelihood."""
+    """A row of the results table: its texts, which are the best of their column, and the number of its note.
+
+    Note 1 is for a variant that has no likelihood, 2 for one that has a pseudo-likelihood in its place, 0 for none.
+    """
 
     name: str
     cells: tuple[str, ...]
     best: tuple[bool, ...]
-    unlikely: bool = False
+    note: int = 0
 
 
 def results(evidence: Evidence) -> list[Row]:
@@ -115,10 +129,32 @@ def results(evidence: Evidence) -> list[Row]:
             steps,
         )
         best = tuple(value is not None and value == low for value, low in zip(row, lowest, strict=True))
-        rows.append(Row(variant, cells, (*best, False, False), not any("/nats_per_" in name for name in metrics)))
+        note = 2 if PSEUDO in metrics else int(not any("/nats_per_" in name for name in metrics))
+        rows.append(Row(variant, cells, (*best, False, False), note))
     real = evidence.reference["real_against_real"]
     cell = spread(real.get("distance"), real.get("low"), real.get("high"))
     rows.append(Row("real music", (DASH, DASH, DASH, cell, DASH, DASH), (False,) * 6))
+    return rows
+
+
+def beside(evidence: Evidence) -> list[Row]:
+    """The table of samples beside real music, note by note: a row a variant, then real music against real music."""
+    real = evidence.reference.get("note_by_note", {})
+    found = {variant: evidence.evaluate[variant]["metrics"] for variant in evidence.train}
+    measured = {name: {key.removeprefix("samples/"): value for key, value in found[name].items()} for name in found}
+    areas = ("overlap_pitch_class", "overlap_duration", "overlap_polyphony")
+    columns = [[row[name] for row in measured.values() if row.get(name) is not None] for name in areas]
+    highest = [max(column, default=None) for column in columns]
+    rows = []
+    for variant, row in [*measured.items(), ("real music", real)]:
+        bars = DASH
+        if row.get("bars") is not None:
+            bars = f"{whole_number(row['distinct_any_key'])} / {whole_number(row['bars'])}"
+        best = tuple(
+            row is not real and row.get(name) is not None and row[name] == top
+            for name, top in zip(areas, highest, strict=True)
+        )
+        rows.append(Row(variant, (*(decimal(row.get(name), 3) for name in areas), bars), (*best, False)))
     return rows
 
 
@@ -132,13 +168,13 @@ def flat_results(evidence: Evidence) -> dict[str, dict[str, float]]:
     return found
 
 
-def markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
-    """The results table in Markdown, with its notes below."""
-    heads = ["variant"] + [f"{name}, {unit}" if unit else name for name, unit in COLUMNS]
-    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * len(COLUMNS)]
+def markdown(rows: Sequence[Row], notes: Sequence[str], columns: Sequence[tuple[str, str]] = COLUMNS) -> str:
+    """A table in Markdown, with its notes below."""
+    heads = ["variant"] + [f"{name}, {unit}" if unit else name for name, unit in columns]
+    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * len(columns)]
     for row in rows:
         cells = [f"**{cell}**" if best else cell for cell, best in zip(row.cells, row.best, strict=True)]
-        lines.append(f"| {row.name}{'¹' if row.unlikely else ''} | {' | '.join(cells)} |")
+        lines.append(f"| {row.name}{('', '¹', '²')[row.note]} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", *(f"{note}  " for note in notes[:-1]), *notes[-1:]]) + "\n"
 
 
@@ -169,14 +205,40 @@ def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
             notes.append(
                 f"{variant}: {round(empty)} samples have no note and do not count in the distance, which flatters it."
             )
-    if any(row.unlikely for row in rows):
+    if any(row.note == 1 for row in rows):
         notes.append("¹ Draws music without giving it a probability, so has no likelihood: judge it by its samples.")
+    for row in rows:
+        if row.note == 2:
+            metrics = evidence.evaluate[row.name]["metrics"]
+            right, begun = (percent(metrics.get(f"test/{name}")) for name in ("accuracy", "onset_accuracy"))
+            notes.append(
+                f"² Foretells each cell of its grid, a step of a voice, from all others, past and future: {row.name} "
+                f"on test with {decimal(metrics[PSEUDO], 3)} nats per cell, {right} of all cells right, {begun} of "
+                "those where a note begins. That is a pseudo-likelihood, which compares with no nats per note."
+            )
     return notes
+
+
+def notes_beside(evidence: Evidence) -> list[str]:
+    """What has to be said below the table of samples beside real music."""
+    return [
+        "Overlap: the area that two histograms have in common, of the samples' notes (or time steps) and of those of "
+        f"the {evidence.reference['pieces']} real test pieces, from 0 to 1; higher is better. Polyphony: how many "
+        "pitches sound at once.",
+        "Distinct bars: of the samples' bars those that differ in any voice, onset, length or pitch, transposed ones "
+        "counted once. A generator that has collapsed writes few; real music repeats some. Real music: means over sets "
+        "of valid pieces.",
+    ]
 
 
 def decimal(value: float | None, digits: int) -> str:
     """A number with a fixed count of decimals; a dash where there is none."""
     return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def percent(value: float | None) -> str:
+    """A share in per cent; a dash where there is none."""
+    return DASH if value is None else f"{value:.1%}"
 
 
 def whole_number(value: float | None) -> str:
@@ -398,7 +460,7 @@ def report(
 ) -> tuple[str, str]:
     """The page, and the results table in Markdown; the same evidence gives the same bytes."""
     rows = results(evidence)
-    notes = notes_on(rows, evidence)
+    notes, near = notes_on(rows, evidence), beside(evidence)
     charts, silent = measures(evidence)
     (original, *played), seconds = sounds([real, *(piece for pieces in samples.values() for piece in pieces)])
     left = iter(played)
@@ -412,9 +474,7 @@ def report(
             ("Left out by download", reasons(evidence.download["left_out"])),
             ("Refused by ingest", reasons(evidence.ingest["refused"])),
         ],
-        columns=COLUMNS,
-        rows=rows,
-        notes=notes,
+        tables=[(COLUMNS, rows, notes), (BESIDE, near, notes_beside(evidence))],
         training=training(evidence),
         measures=charts,
         silent=silent,
@@ -431,7 +491,7 @@ def report(
         settings=[(name, flat(values[name], name)) for name in values],
         **look(),
     )
-    return page, markdown(rows, notes)
+    return page, f"{markdown(rows, notes)}\n{markdown(near, notes_beside(evidence), BESIDE)}"
 
 
 def run(settings: Settings, session: Session) -> Path:

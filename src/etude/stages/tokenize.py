@@ -24,7 +24,15 @@ from etude.settings import Settings, construct, target
 from etude.shards import Shards, cut
 from etude.stages import main
 
-CODE = ("encoding", "representations", "augmentation.py", "pieces.py", "stages/tokenize.py")
+CODE = (
+    "encoding",
+    "representations",
+    "augmentation.py",
+    "scores/markers.py",
+    "metrics/key.py",
+    "pieces.py",
+    "stages/tokenize.py",
+)
 VOICES = "voices.json"  # beside what a representation saves
 SEQUENCES = 20_000  # of train, spread evenly, from which merges of tokens are learned, at most
 

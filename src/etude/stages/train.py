@@ -24,9 +24,14 @@ CODE = (
     "models/sequence.py",
     "training/__init__.py",
     "training/trainer.py",
+    "training/callbacks.py",
+    "training/processes.py",
+    "training/adversarial.py",
     "representations/__init__.py",
     "encoding",
     "scores/columns.py",
+    "scores/markers.py",
+    "metrics/key.py",
     "augmentation.py",
     "pieces.py",
     "metrics/likelihood.py",
@@ -41,9 +46,14 @@ def training_key(settings: Settings, variant: str, tokens: str) -> str:
     """
     model = settings.model(variant)
     own = (f"models/{variant}.py", f"training/{model['learner']}.py", f"representations/{model['representation']}.py")
-    sections = {"model": model, "optim": vars(settings.optim), "train": vars(settings.train)}
+    sections = {
+        "model": model,
+        "optim": vars(settings.optim),
+        "train": vars(settings.train),
+        "trainer": vars(settings.trainer),
+    }
     release = torch.__version__.partition("+")[0]  # the same for every build of it
-    return key_of({"settings": sections, "tokens": tokens, "torch": release}, (*CODE, *own))
+    return key_of({"settings": {"model": model, **sections}, "tokens": tokens, "torch": release}, (*CODE, *own))
 
 
 def train(
@@ -60,14 +70,14 @@ def train(
         settings: all settings.
         variant: a name under ``models``.
         store: the encoded pieces.
-        session: device, threads of no consequence, progress.
+        session: progress.
         checkpoints: folder to resume from and to keep checkpoints in.
         report: told every row of metrics with its step.
 
     Returns:
         the model with its best weights, the representation, history and result.
     """
-    models.set_threads(settings.train.threads)
+    models.set_threads(settings.trainer.threads)
     representation = representations.load(store)
     torch.manual_seed(seed_of("weights", settings.train.seed))
     model = models.build(settings, variant, representation)
@@ -133,7 +143,12 @@ def _alone(checkpoints: Path, variant: str) -> FileLock:
 def made_from(settings: Settings, variant: str, store: Store) -> dict[str, Any]:
     """The sections that decide a training, those of its data as the data itself says."""
     values = settings.as_dict()
-    own = {"models": {variant: settings.model(variant)}, "optim": values["optim"], "train": values["train"]}
+    own = {
+        "models": {variant: settings.model(variant)},
+        "optim": values["optim"],
+        "train": values["train"],
+        "trainer": values["trainer"],
+    }
     own["seed"] = settings.train.seed
     return {**store.manifest["settings"], **own}
 
@@ -152,6 +167,7 @@ def _write(part: Path, settings: Settings, variant: str, key: str, store: Store,
         "settings": made_from(settings, variant, store),
         "tokens": {"representation": settings.model(variant)["representation"], "digest": store.digest},
         "tags": tags_of(store),
+        "made_on": learned.made_on,
     }
     write_json(part / "settings.json", trained)
     write_json(part / "result.json", {**learned.result, "parameters": models.parameters(model)})

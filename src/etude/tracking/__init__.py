@@ -8,13 +8,14 @@ from etude.tracking.alive import reap
 from etude.tracking.compare import artifact, history, runs
 from etude.tracking.describe import PARENT_RUN, SWEEP, parent
 from etude.tracking.disk import publish
-from etude.tracking.live import Run, finish_parent, start, start_parent
+from etude.tracking.live import Run, children_of, finish_parent, start, start_parent
 
 __all__ = [
     "PARENT_RUN",
     "SWEEP",
     "Run",
     "artifact",
+    "children_of",
     "finish_parent",
     "history",
     "parent",

@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etude.session import Session
 from etude.tracking.alive import gate, hold, reap_inside, release
-from etude.tracking.describe import PARENT, Training, describe, surroundings
+from etude.tracking.describe import PARENT, PARENT_RUN, Training, describe, parent, surroundings
 from etude.tracking.disk import Trained
 from etude.tracking.record import Point, complete, now, send, take
 from etude.tracking.server import Server, server
@@ -90,6 +91,32 @@ def start(session: Session, variant: str, key: str, settings: Mapping[str, Any],
     run = Run(server(session), training)
     run.send()
     return run
+
+
+@contextmanager
+def children_of(
+    session: Session, name: str, tags: Mapping[str, str]
+) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """A parent run, of which the trainings inside are children; it is a child itself where there is a sweep around.
+
+    Gives what logs metrics to it.
+    """
+    outer = parent()
+    run = start_parent(session, name, {**tags, **({PARENT_RUN: outer} if outer else {})})
+    status = "FAILED"
+
+    def metrics(values: Mapping[str, float]) -> None:
+        if run:
+            points = [Point(name, float(value), 0, now()) for name, value in values.items()]
+            server(session).attempt(lambda client, experiment: send(client, run, points), at_once=True)
+
+    try:
+        yield metrics
+        status = "FINISHED"
+    finally:
+        finish_parent(session, run, status)
+        if outer:
+            os.environ[PARENT] = outer
 
 
 def start_parent(session: Session, name: str, tags: Mapping[str, str]) -> str:

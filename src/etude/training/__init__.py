@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from etude.encoding.store import Store
 from etude.errors import EtudeError, closest
 from etude.session import Session
 from etude.settings import Settings
+
+ONE_PROCESSOR = {"accelerator": "cpu", "devices": 1, "precision": "float64"}  # of a model that counts
 
 
 @dataclass
@@ -23,6 +25,10 @@ class Task:
     checkpoints: Path  # folder of this training's checkpoints
     report: Callable[[Mapping[str, float], int], None]  # metrics and their step, as they come
 
+    def __deepcopy__(self, memo: Any) -> "Task":
+        """Itself: copies of a scheme, as weight averaging makes one, learn from the same."""
+        return self
+
 
 @dataclass
 class Learned:
@@ -30,12 +36,15 @@ class Learned:
 
     history: list[dict[str, float]]  # rows with a "step" and the metrics measured there
     result: dict[str, float]
+    made_on: dict[str, Any] = field(
+        default_factory=lambda: {"accelerator": "cpu", "devices": 1, "precision": "float64"}
+    )
 
 
 def learn(model: Any, task: Task, variant: str) -> Learned:
     """Train ``model`` by the scheme that the settings of ``variant`` name."""
     name = task.settings.model(variant).get("learner")
-    known = {file.stem for file in Path(__file__).parent.glob("[a-z]*.py")} - {"trainer"}
+    known = {file.stem for file in Path(__file__).parent.glob("[a-z]*.py")} - {"trainer", "callbacks", "processes"}
     if name not in known:
         raise EtudeError(f"models.{variant}.learner = {name} is not a way to learn. {closest(str(name), known)}")
     learned: Learned = importlib.import_module(f"etude.training.{name}").learn(model, task)

@@ -1,6 +1,6 @@
 """Learning by contest: a generator against a discriminator, non-saturating loss (Goodfellow et al., 2014)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from etude.seeds import seed_of
 from etude.training import Learned, Task
 from etude.training.trainer import Listed, Scheme, fit
 
-BETAS = (0.5, 0.999)  # Radford et al., 2016
 REAL = 0.9  # one-sided label smoothing, Salimans et al., 2016
 
 
@@ -43,33 +42,72 @@ def roll_distance(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> flo
     return float(torch.stack([(0.5 * (a[name] - b[name]).abs().sum(-1)).mean() for name in a]).mean())
 
 
-class Adversarial(Scheme):
-    """One move of the discriminator and one of the generator a round, several rounds a step."""
+class Contest(Scheme):
+    """Two networks of a model that learn against each other on windows of rolls; what they draw is what is measured."""
 
     monitor = "valid/roll_distance"
+    networks: ClassVar[tuple[str, str]]  # of the model: the one that judges, then the generator
+    betas: ClassVar[tuple[float, float]]
+
+    def __init__(self, model: Any, task: Task) -> None:
+        """See Scheme."""
+        super().__init__(model, task)
+        self.automatic_optimization = False
+        valid = [task.representation.unpack(windows) for windows in task.store.pieces("valid")]
+        self.real = roll_features(torch.from_numpy(np.concatenate(valid)))
+        self.counts = [len(windows) for windows in valid]
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """One step; what is measured is drawn, not loaded."""
+        return DataLoader(Listed([torch.zeros(1)]), batch_size=None)
+
+    def drawn(self, generator: torch.Generator) -> torch.Tensor:
+        """As many windows as valid has, 0 and 1: (windows, voices, steps, pitches)."""
+        raise NotImplementedError(f"{type(self).__name__} must define drawn(generator).")
+
+    def validation_step(self, batch: torch.Tensor, index: int) -> None:
+        """Distance of as many drawn windows as valid has from those of valid."""
+        self.model.cpu()
+        fake = self.drawn(torch.Generator().manual_seed(seed_of("validation", self.plan.seed)))
+        self.model.to(self.device)
+        self.log(self.monitor, roll_distance(roll_features(fake), self.real), batch_size=1)
+
+    def move(self, optimizer: Any, loss: torch.Tensor) -> None:
+        """One step of one network."""
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        self.clip_gradients(optimizer, gradient_clip_val=self.optim.clip, gradient_clip_algorithm="norm")
+        optimizer.step()
+
+    def configure_optimizers(self) -> Any:
+        """AdamW for each network."""
+        return [self.adamw(getattr(self.model, name).named_parameters(), self.betas) for name in self.networks]
+
+
+class Adversarial(Contest):
+    """One move of the discriminator and one of the generator a round, several rounds a step."""
+
+    networks = ("discriminator", "generator")
+    betas = (0.5, 0.999)  # Radford et al., 2016
     model: GAN
 
     def __init__(self, model: GAN, task: Task) -> None:
         """See Scheme."""
         super().__init__(model, task)
-        self.automatic_optimization = False
         self.windows = task.store.count("train")
-        valid = task.representation.unpack(np.concatenate(list(task.store.pieces("valid"))))
-        self.real = roll_features(torch.from_numpy(valid))
-        self.count = len(valid)
 
     def draw(self, generator: np.random.Generator) -> torch.Tensor:
         """(rounds * batch_size, voices, steps, pitches) of 0 and 1."""
         places = generator.integers(self.windows, size=self.model.rounds * self.plan.batch_size)
         return torch.from_numpy(self.task.representation.unpack(self.task.store.take("train", places))).float()
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """One step; what is measured is drawn, not loaded."""
-        return DataLoader(Listed([torch.zeros(1)]), batch_size=None)
+    def drawn(self, generator: torch.Generator) -> torch.Tensor:
+        """See Contest."""
+        return self.model.draw(sum(self.counts), generator)
 
     def training_step(self, real: torch.Tensor, index: int) -> None:
         """Both networks move, once a round."""
-        for batch in real.split(self.plan.batch_size):
+        for batch in real.chunk(self.model.rounds):
             self._contest(batch)
 
     def _contest(self, real: torch.Tensor) -> None:
@@ -80,28 +118,10 @@ class Adversarial(Scheme):
         verdict = self.model.discriminator(torch.cat([real, fake.detach()]))[:, 0]
         truth = torch.cat([torch.full((len(real),), REAL), torch.zeros(len(real))]).to(self.device)
         judged = F.binary_cross_entropy_with_logits(verdict, truth)
-        self._move(judge, judged)
+        self.move(judge, judged)
         forged = F.softplus(-self.model.discriminator(fake)[:, 0]).mean()
-        self._move(forger, forged)
+        self.move(forger, forged)
         self.log_dict({"train/discriminator_loss": judged, "train/generator_loss": forged})
-
-    def _move(self, optimizer: Any, loss: torch.Tensor) -> None:
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        self.clip_gradients(optimizer, gradient_clip_val=self.optim.clip, gradient_clip_algorithm="norm")
-        optimizer.step()
-
-    def validation_step(self, batch: torch.Tensor, index: int) -> None:
-        """Distance of as many drawn windows as valid has from those of valid."""
-        generator = torch.Generator().manual_seed(seed_of("validation", self.plan.seed))
-        fake = self.model.cpu().draw(self.count, generator)
-        self.model.to(self.device)
-        self.log(self.monitor, roll_distance(roll_features(fake), self.real), batch_size=1)
-
-    def configure_optimizers(self) -> Any:
-        """AdamW for the discriminator, then for the generator."""
-        networks = (self.model.discriminator, self.model.generator)
-        return [self.adamw(network.named_parameters(), BETAS) for network in networks]
 
 
 def learn(model: GAN, task: Task) -> Learned:

@@ -35,7 +35,7 @@ class NextToken(Scheme):
 
         A window lies over a piece's begin or end as often as half its length says.
         """
-        window, alphabet = self.plan.window, self.model.alphabet
+        window, alphabet, stride = self.plan.window, self.model.alphabet, self.model.stride
         batch = alphabet.padded(self.plan.batch_size, window)
         for row in batch:
             origin = int(generator.integers(len(self.starts) - 1))
@@ -43,6 +43,7 @@ class NextToken(Scheme):
             piece = self.store.piece("train", copy)
             start = int(generator.integers(-window // 2, max(1, len(piece) - window // 2)))
             start = min(max(start, 0), max(0, len(piece) - window))
+            start = min(-(-start // stride), max(0, len(piece) - 2) // stride) * stride
             part = alphabet.items(piece[start : start + window])
             row[: len(part)] = part
         return torch.from_numpy(batch)
@@ -53,7 +54,7 @@ class NextToken(Scheme):
 
     def training_step(self, items: torch.Tensor, index: int) -> torch.Tensor:
         """Mean cost an item."""
-        costs = self.model.nats(items)
+        costs = self.model.loss(items, self.optim.label_smoothing)
         loss = costs.sum() / self.model.real(items[:, 1:]).sum()
         self.log(f"train/nats_per_{'frame' if self.model.alphabet.keys else 'token'}", loss)
         return loss

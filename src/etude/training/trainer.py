@@ -6,29 +6,27 @@ end of each epoch.
 """
 
 import math
-import os
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from pytorch_lightning.plugins.io import TorchCheckpointIO
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch.multiprocessing.spawn import ProcessRaisedException
+from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from etude.errors import EtudeError
-from etude.outputs import whole
-from etude.progress import Bar, bar
+from etude.progress import bar
 from etude.seeds import seed_of
-from etude.settings import Optim, Train
+from etude.settings import Optim, Trainer
 from etude.training import Learned, Task
-
-LOG_EVERY = 10  # steps between two rows of the training loss
+from etude.training.callbacks import Averaging, History, Patience, Progress, WholeCheckpoints
+from etude.training.processes import from_processes, sentence, strategy
 
 
 def learning_rate(step: int, optim: Optim, max_steps: int) -> float:
@@ -40,16 +38,19 @@ def learning_rate(step: int, optim: Optim, max_steps: int) -> float:
 
 
 class Batches(IterableDataset[Any]):
-    """The batches of one epoch, each a function of (seed, step) alone."""
+    """The batches of one epoch, each a function of (seed, step) alone; of several processes each takes its rows."""
 
-    def __init__(self, draw: Callable[[np.random.Generator], Any], seed: int, steps: range) -> None:
-        """Args: what makes a batch from a generator, the seed, the steps of the epoch."""
-        self.draw, self.seed, self.steps = draw, seed, steps
+    def __init__(
+        self, draw: Callable[[np.random.Generator], Any], seed: int, steps: range, rank: int = 0, ranks: int = 1
+    ) -> None:
+        """Args: what makes a batch from a generator, the seed, the steps of the epoch, which process of how many."""
+        self.draw, self.seed, self.steps, self.rank, self.ranks = draw, seed, steps, rank, ranks
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches in order."""
         for step in self.steps:
-            yield self.draw(np.random.default_rng((self.seed, step)))
+            batch = self.draw(np.random.default_rng((self.seed, step)))
+            yield tree_map(lambda rows: rows[self.rank :: self.ranks], batch)
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -76,14 +77,15 @@ class Scheme(pl.LightningModule):
     """One way to learn: subclasses give batches, a training step and a validation."""
 
     monitor: str  # the metric that decides, lower is better
-    unit = 0  # steps done
+    unit = 0  # the step, from 0
+    rate = 0.0  # the learning rate at it
 
     def __init__(self, model: torch.nn.Module, task: Task) -> None:
         """Args: the model to train and what it learns from."""
         super().__init__()
         self.model, self.task = model, task
         self.lr_scale: float = getattr(model, "lr_scale", 1.0)
-        self.optim, self.plan = task.settings.optim, task.settings.train
+        self.optim, self.plan = task.settings.optim, task.settings.plan
 
     def draw(self, generator: np.random.Generator) -> Any:
         """One training batch."""
@@ -96,25 +98,29 @@ class Scheme(pl.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """The current epoch's batches."""
-        return DataLoader(Batches(self.draw, self.plan.seed, self.steps(self.current_epoch)), batch_size=None)
+        place = (self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(Batches(self.draw, self.plan.seed, self.steps(self.current_epoch), *place), batch_size=None)
 
     def on_train_start(self) -> None:
         """Let SIGTERM end the process with a failure: Lightning would end it with success, half trained."""
+        signal.signal(signal.SIGTERM, _stop)
 
-        def stop(number: int, frame: Any) -> None:
-            raise SystemExit(128 + number)
-
-        signal.signal(signal.SIGTERM, stop)
+    @property
+    def kept(self) -> str:
+        """Where the last good weights are, as a sentence."""
+        file = self.task.checkpoints / "last.ckpt"
+        return f"The last good checkpoint is {file}." if file.is_file() else "There is no checkpoint yet."
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Draw dropout from (seed, step), and set the learning rate of the step."""
         self.unit = self.steps(self.current_epoch)[batch_idx]
-        torch.manual_seed(seed_of("step", self.plan.seed, self.unit))
+        rank = self.trainer.global_rank
+        torch.manual_seed(seed_of("step", self.plan.seed, self.unit, *([rank] if rank else [])))
         optimizers = self.optimizers()
-        rate = learning_rate(self.unit, self.optim, self.plan.max_steps) * self.lr_scale
+        self.rate = learning_rate(self.unit, self.optim, self.plan.max_steps) * self.lr_scale
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = self.rate
 
     def adamw(self, parameters: Any, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Optimizer:
         """AdamW with the decay of weights, not of biases and gains."""
@@ -125,109 +131,51 @@ class Scheme(pl.LightningModule):
         return torch.optim.AdamW(groups, lr=self.optim.lr, betas=betas)
 
 
-class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints written beside their place and renamed: a kill leaves the old one."""
-
-    def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any | None = None) -> None:
-        """See CheckpointIO."""
-        with whole(Path(path)) as part, part.open("wb") as stream:
-            torch.save(checkpoint, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-
-
-class Patience(EarlyStopping):
-    """Early stopping that also holds for a training that is resumed after its last epoch."""
-
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Stop at once where patience had run out before the kill."""
-        if self.wait_count >= self.patience:
-            trainer.should_stop = True
-
-
-class History(Callback):
-    """Rows of metrics by step; kept in the checkpoint, told as they come."""
-
-    def __init__(self, scheme: Scheme) -> None:
-        """Args: the scheme whose steps count."""
-        self.scheme, self.rows = scheme, list[dict[str, float]]()
-
-    def state_dict(self) -> dict[str, Any]:
-        """The rows so far."""
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after the rows of the checkpoint."""
-        self.rows = state_dict["rows"]
-
-    def add(self, step: int, values: Mapping[str, Any]) -> None:
-        """Keep and tell one row."""
-        row = {name: float(value) for name, value in values.items()}
-        self.rows.append({"step": step, **row})
-        self.scheme.task.report(row, step)
-
-    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
-        """A row of losses every few steps; a loss that is no number ends the training."""
-        done = self.scheme.unit + 1
-        losses = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
-        for name, value in losses.items():
-            if not torch.isfinite(value):
-                rate = learning_rate(done, self.scheme.optim, done)
-                raise EtudeError(
-                    f"{name} is {float(value)} at step {done}, learning rate {rate:.3g}. "
-                    f"The last good checkpoint is in {self.scheme.task.checkpoints}. Lower optim.lr or optim.clip."
-                )
-        if done % LOG_EVERY == 0 or done == 1:
-            self.add(done, losses)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """A row of what was measured on valid."""
-        done = self.scheme.unit + 1
-        self.add(done, {name: v for name, v in trainer.callback_metrics.items() if name.startswith("valid/")})
-
-
-class Progress(Callback):
-    """The progress bar of a training."""
-
-    def __init__(self, scheme: Scheme, tell: Bar) -> None:
-        """Args: the scheme whose steps count, and the bar."""
-        self.scheme, self.tell = scheme, tell
-
-    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
-        """Move on."""
-        names = sorted(name for name in trainer.callback_metrics if name.startswith(("train/", "valid/")))
-        note = " ".join(f"{name} {float(trainer.callback_metrics[name]):.3f}" for name in names)
-        self.tell(self.scheme.unit + 1, note)
-
-
 def fit(scheme: Scheme, task: Task, name: str) -> Learned:
     """Train to the end, from the last checkpoint if there is one; the model then holds the best weights."""
-    plan: Train = task.settings.train
-    if task.session.device == "cuda" and not torch.cuda.is_available():
-        raise EtudeError("session.device = cuda, but torch finds no such device here. Use session.device=cpu.")
-    torch.set_num_threads(plan.threads)
+    plan, own = scheme.plan, task.settings.trainer
+    accelerator, precision = resolved(own, scheme.model)
+    if plan.batch_size % own.devices:
+        raise EtudeError(
+            f"train.batch_size = {plan.batch_size} cannot be dealt to trainer.devices = {own.devices} processes: set a "
+            "multiple of that number."
+        )
+    torch.set_num_threads(own.threads)
+    if own.compile:
+        scheme.model.compile()
     best = ModelCheckpoint(task.checkpoints, "best", scheme.monitor, **_CHECKPOINT)
     last = ModelCheckpoint(task.checkpoints, "last", **_CHECKPOINT)
-    history = History(scheme)
-    with bar(f"train {name}", plan.max_steps, task.session.progress) as tell, _quiet():
+    with (
+        bar(f"train {name}", plan.max_steps, task.session.progress) as show,
+        from_processes(own.devices, task.report, show) as (report, tell),
+        _quiet(),
+    ):
+        history = History(scheme, report)
+        callbacks = [history, Progress(scheme, tell), Patience(scheme.monitor, patience=plan.patience), best, last]
+        if scheme.optim.averaging is not None:
+            callbacks.insert(0, Averaging(scheme.optim.averaging))
         trainer = pl.Trainer(
-            accelerator={"cuda": "gpu"}.get(task.session.device, task.session.device),
-            devices=1,
+            accelerator=accelerator,
+            devices=own.devices,
+            strategy=strategy(own.devices, accelerator, scheme.automatic_optimization),
+            precision="bf16-mixed" if precision == "bf16" else "32-true",
+            use_distributed_sampler=False,
             max_epochs=math.ceil(plan.max_steps / plan.steps_per_epoch),
             reload_dataloaders_every_n_epochs=1,
-            gradient_clip_val=task.settings.optim.clip if scheme.automatic_optimization else None,
-            callbacks=[history, Progress(scheme, tell), Patience(scheme.monitor, patience=plan.patience), best, last],
+            gradient_clip_val=scheme.optim.clip if scheme.automatic_optimization else None,
+            callbacks=callbacks,
             plugins=[WholeCheckpoints()],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            deterministic="warn" if task.session.device != "cpu" else True,
+            deterministic=True if accelerator == "cpu" else "warn",
             default_root_dir=task.checkpoints,
         )
         found = task.checkpoints / "last.ckpt"
         try:
-            trainer.fit(scheme, ckpt_path=str(found) if found.is_file() else None, weights_only=True)
+            with _memory(scheme):
+                trainer.fit(scheme, ckpt_path=str(found) if found.is_file() else None, weights_only=True)
         except SystemExit as stopped:
             if not isinstance(stopped.__context__, KeyboardInterrupt):
                 raise
@@ -235,13 +183,52 @@ def fit(scheme: Scheme, task: Task, name: str) -> Learned:
             raise KeyboardInterrupt from None
     state = torch.load(task.checkpoints / "best.ckpt", weights_only=True, map_location="cpu")
     scheme.cpu().load_state_dict(state["state_dict"])
-    rows = [row for row in history.rows if scheme.monitor in row]
+    kept = torch.load(found, weights_only=True, map_location="cpu")["callbacks"][history.state_key]["rows"]
+    rows = [row for row in kept if scheme.monitor in row]
     top = min(rows, key=lambda row: (row[scheme.monitor], row["step"]))
     result = {scheme.monitor: top[scheme.monitor], "best_step": top["step"], "steps": rows[-1]["step"]}
-    return Learned(history.rows, result)
+    return Learned(kept, result, {"accelerator": accelerator, "devices": own.devices, "precision": precision})
+
+
+def resolved(own: Trainer, model: torch.nn.Module) -> tuple[str, str]:
+    """The accelerator, cpu or gpu, and the precision, float32 or bf16, that ``auto`` stands for here.
+
+    bf16 is taken where the processor multiplies in it (AMX or AVX-512) and the variant gains by it (``gains_by_bf16``).
+    """
+    there = torch.cuda.is_available()
+    if own.accelerator == "gpu" and not there:
+        raise EtudeError("trainer.accelerator = gpu, but torch finds none here. Use trainer=cpu.")
+    accelerator = "gpu" if there and own.accelerator != "cpu" else "cpu"
+    if own.precision != "auto":
+        return accelerator, own.precision
+    able = torch.cuda.is_bf16_supported() if accelerator == "gpu" else torch.cpu._is_amx_tile_supported()
+    return accelerator, "bf16" if able and getattr(model, "gains_by_bf16", False) else "float32"
 
 
 _CHECKPOINT: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def _memory(scheme: Scheme) -> Iterator[None]:
+    """Say what to set where memory runs out, and what another process said of its end."""
+    try:
+        yield
+    except (RuntimeError, MemoryError, ProcessRaisedException) as error:
+        said = str(error)
+        if not isinstance(error, MemoryError) and not any(
+            words in said for words in ("out of memory", "can't allocate memory", "MemoryError")
+        ):
+            raise sentence(error) from None
+        batch, window = scheme.plan.batch_size, scheme.plan.window
+        less = f"train.batch_size={batch // 2}" if batch > 1 else f"train.window={max(2, window // 2)}"
+        raise EtudeError(
+            f"Memory ran out at step {scheme.unit + 1}: train.batch_size = {batch} with train.window = {window} do not "
+            f"fit. Set {less}, or a smaller model. {scheme.kept}"
+        ) from None
 
 
 @contextmanager

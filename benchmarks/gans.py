@@ -1,0 +1,113 @@
+"""The GANs beside each other and beside real music, over several seeds: train, generate and evaluate, then a table.
+
+    python benchmarks/gans.py [--seeds 1 2 3] [--variants gan wgan] [--name gans] [key=value ...]
+
+Further arguments are settings, as in train.max_steps=100 for a trial (give it a --name of its own). Everything is made
+under runs/NAME/SEED/ on the pipeline's data; the result is reports/NAME.json, the table made of it reports/NAME.md. The
+same command again goes on where it stopped.
+"""
+
+import argparse
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from etude.encoding.store import Store
+from etude.outputs import read_json, write_json, write_text
+from etude.params import compile_params
+from etude.session import Session, project_root
+from etude.settings import Settings
+from etude.stages import evaluate, generate, train
+
+COLUMNS = {  # measure of reports/evaluate/V.json, without samples/ -> heading
+    "distance": "distance to real music",
+    "overlap_pitch_class": "overlap of pitch classes",
+    "overlap_duration": "overlap of note lengths",
+    "overlap_polyphony": "overlap of polyphony",
+    "distinct_share": "distinct bars, share",
+}
+COUNTS = ("bars", "distinct_bars", "distinct_any_key")
+SECTIONS = ("seed", "dataset", "ingest", "split", "augment", "tokenize", "models", "optim", "train", "generate")
+NOTES = """\
+Mean ± standard deviation over the seeds, a training, its samples and their measures each. Distance: lower is better,
+in standard deviations of the real pieces. Overlap: the area that the histograms of the samples and of the real test
+pieces have in common, in [0, 1]; higher is better. Distinct bars: bars that differ in any voice, onset, length or
+pitch, transposed ones counted once, as a share of all bars: near 0 for a generator that has collapsed. Real music: sets
+of as many valid pieces, measured as if they were samples.
+"""
+
+
+def measure(root: Path, name: str, variant: str, seed: int, overrides: Sequence[str]) -> dict[str, Any]:
+    """One training with its samples, measured: a row of the result."""
+    given = [f"seed={seed}", f"model=[{variant}]", *overrides]
+    settings = Settings.of(yaml.safe_load(compile_params(root / "conf", given)))
+    place = root / "runs" / name / str(seed)
+    session = Session(root=root, out=place, run=place, overrides=f"seed={seed}")
+    store = Store(session.read(f"data/tokenize/{settings.model(variant)['representation']}", "etude tokenize"))
+    file = place / f"reports/evaluate/{variant}.json"
+    key = train.training_key(settings, variant, store.digest)
+    wanted = {"generate": vars(settings.generate), "evaluate": vars(settings.evaluate)}
+    if not file.is_file() or (found := read_json(file, ""))["key"] != key or found["settings"] != wanted:
+        for stage in (train, generate, evaluate):
+            stage.run(settings, session, variant)
+        found = read_json(file, "")
+    measured = {name: found["metrics"][f"samples/{name}"] for name in (*COLUMNS, *COUNTS)}
+    trained = {name: found["training"][name] for name in ("parameters", "best_step", "steps")}
+    values = settings.as_dict()
+    return {
+        "variant": variant,
+        "seed": seed,
+        **trained,
+        **measured,
+        "valid/roll_distance": found["training"]["valid/roll_distance"],
+        "settings": {section: values[section] for section in SECTIONS},
+    }
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result in Markdown: a row a seed, and a row a variant with mean and standard deviation over its seeds."""
+    heads = ["variant", "seed", *COLUMNS.values(), "bars", "best step / steps"]
+    lines = [f"| {' | '.join(heads)} |", "| --- | ---: |" + " ---: |" * (len(heads) - 2)]
+    for variant in dict.fromkeys(row["variant"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["variant"] == variant]
+        for row in rows:
+            cells = [f"{row[name]:.3f}" for name in COLUMNS]
+            steps = f"{row['best_step']:,.0f} / {row['steps']:,.0f}"
+            lines.append(f"| {variant} | {row['seed']} | {' | '.join(cells)} | {row['bars']:,.0f} | {steps} |")
+        cells = [_spread([row[name] for row in rows]) for name in COLUMNS]
+        lines.append(f"| **{variant}** | all | {' | '.join(f'**{cell}**' for cell in cells)} | – | – |")
+    cells = [f"{result['real_music'][name]:.3f}" for name in COLUMNS]
+    lines.append(f"| real music | – | {' | '.join(cells)} | {result['real_music']['bars']:,.0f} | – |")
+    return "\n".join(lines) + f"\n\n{NOTES}"
+
+
+def _spread(values: Sequence[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.3f}{spread}"
+
+
+def main() -> None:
+    """Measure what is not measured yet, and write the result and the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--variants", nargs="+", default=["gan", "wgan"])
+    parser.add_argument("--name", default="gans")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    given = parser.parse_intermixed_args()
+    root = project_root()
+    real = read_json(root / "reports/reference.json", "etude reference")
+    music = {**real["note_by_note"], "distance": real["real_against_real"]["distance"]}
+    rows = [
+        measure(root, given.name, variant, seed, given.overrides) for variant in given.variants for seed in given.seeds
+    ]
+    result = {"rows": rows, "real_music": music}
+    write_json(root / f"reports/{given.name}.json", result)
+    write_text(root / f"reports/{given.name}.md", f"# GANs\n\n{table(result)}")
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()

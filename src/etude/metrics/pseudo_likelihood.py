@@ -1,0 +1,69 @@
+"""How well each cell of a piece is foretold from all its other cells: a pseudo-likelihood (Besag, 1975).
+
+It is no likelihood: each cell's cost is given its own past and future, so that the costs do not add up to that of a
+piece, and must not be compared with nats per note.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from etude.encoding.grid import FIRST, HOLD
+from etude.encoding.store import Store
+from etude.models.deepbach import batches
+
+
+@torch.no_grad()
+def measured(model: Any, pieces: Sequence[NDArray[Any]], side: str) -> dict[str, float]:
+    """What the conditionals of a model say of the cells of some pieces.
+
+    Args:
+        model: ``nats`` gives the cost of each cell and the likeliest token, as DeepBach's does; ``names`` its voices.
+        pieces: each (frames, voices + 6).
+        side: valid or test, the front part of the names.
+
+    Returns:
+        ``side/pseudo_nats_per_cell`` (a cell is a voice and a step of the grid); and for all voices, and for each by
+        its name: ``side/accuracy``, the share of cells whose likeliest token is the right one, and
+        ``side/onset_accuracy``, the same among the cells where a note begins. nan where there is no such cell.
+    """
+    device = next(model.parameters(), torch.empty(0)).device
+    names = list(model.names)
+    sums = np.zeros((5, len(names)))  # cost, cells, right cells, onsets, right onsets
+    for batch in batches(pieces, len(names)):
+        cells = batch[0]
+        costs, best = (found.cpu() for found in model.nats(*(part.to(device) for part in batch)))
+        right, real, onset = best == cells, cells >= HOLD, cells >= FIRST
+        for row, values in enumerate((costs.double(), real, real & right, onset, onset & right)):
+            sums[row] += values.sum(dim=(0, 1)).numpy()
+    return summary(sums, names, side)
+
+
+def summary(sums: NDArray[np.float64], names: Sequence[str], side: str) -> dict[str, float]:
+    """The metrics of ``measured`` from sums by voice: cost, cells, right cells, onsets, right onsets: (5, voices)."""
+
+    def share(part: float, whole: float) -> float:
+        return float(part / whole) if whole else float("nan")
+
+    cost, cells, right, onsets, right_onsets = sums.sum(axis=1)
+    found = {
+        f"{side}/pseudo_nats_per_cell": share(cost, cells),
+        f"{side}/accuracy": share(right, cells),
+        f"{side}/onset_accuracy": share(right_onsets, onsets),
+    }
+    for name, (_, cells, right, onsets, right_onsets) in zip(names, sums.T, strict=True):
+        found[f"{side}/accuracy_{name}"] = share(right, cells)
+        found[f"{side}/onset_accuracy_{name}"] = share(right_onsets, onsets)
+    return found
+
+
+def likelihood(model: Any, store: Store) -> dict[str, float]:
+    """``measured`` of valid and test."""
+    return {
+        name: value
+        for side in ("valid", "test")
+        for name, value in measured(model, list(store.pieces(side)), side).items()
+    }

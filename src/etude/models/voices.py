@@ -1,0 +1,357 @@
+"""Voices: a transformer over the frames of a voice grid that foretells each next frame voice by voice.
+
+The line of Liang et al., BachBot, 2017, and Huang et al., Music Transformer, 2019: four voices, a sixteenth at a time,
+each cell given all cells before it. Two things are done otherwise. Attention runs over frames in place of cells, so
+that a piece is as many times shorter as it has voices; and what a cell depends on most is worked out from the past and
+given as features, so that it need not be found again in a few hundred pieces.
+"""
+
+import math
+from typing import Annotated, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from etude.encoding.alphabet import Alphabet
+from etude.encoding.grammar import BEGIN, PAD
+from etude.errors import EtudeError
+from etude.models.sequence import SequenceModel
+from etude.settings import Count, Range
+
+HOLD, REST, FIRST = 3, 4, 5  # of the voice grid: hold, rest, and the lowest pitch
+BASE = 1000.0  # of the wavelengths of the positions, in frames
+AGES = 33  # frames that a note has sounded, told apart; the last stands for all longer
+SPAN = 48  # semitones of an interval that are told apart, up and down
+INTERVALS = 2 * SPAN + 2  # from 1 on; 0 where there is none
+KINDS = 1024  # more than any vocabulary has tokens
+LONGEST = 32  # frames alike that are counted
+ALIKE = (1, 2, 4, 8, 16, 32)  # frames alike, from which on they make a difference
+BARS = (4, 3)  # beats of the bars in which a step has a place
+Cache = tuple[Tensor, Tensor]
+
+
+class State(NamedTuple):
+    """What is kept between calls: all tokens, the context of the last frame, keys and values of each block."""
+
+    tokens: Tensor  # (B, S)
+    context: Tensor  # (B, 1, hidden)
+    caches: list[Cache]
+
+
+class Heard(NamedTuple):
+    """What is known before the first frame and after each of J frames; of each voice, (B, J + 1, voices)."""
+
+    token: Tensor  # the last one
+    pitch: Tensor  # the token of what sounds, a pitch or a rest; 0 where nothing is known
+    age: Tensor  # frames since it began
+    former: list[Tensor]  # the pitches before, the last one first
+    home: Tensor  # the first pitch of the lowest voice before each frame (B, J); 0 where there is none
+
+
+def heard(cells: Tensor, former: int) -> Heard:
+    """What is known of tokens (B, J, voices), with the ``former`` pitches before what sounds."""
+    token = F.pad(cells, (0, 0, 1, 0), value=PAD)
+    place = torch.arange(token.shape[1], device=cells.device)[None, :, None]
+    began = torch.where(token >= REST, place, 0).cummax(1).values  # 0: not yet
+    pitch = token.gather(1, began)
+    age = torch.where(began > 0, place - began, AGES).clamp(max=AGES - 2)
+    past = [pitch]
+    for _ in range(former):
+        past.append(past[-1].gather(1, (began - 1).clamp(min=0)))
+    lowest = token[..., -1]
+    first = (lowest >= FIRST).float().argmax(1, keepdim=True)  # 0: none
+    home = torch.where(first < place[:, :-1, 0] + 1, lowest.gather(1, first), 0)
+    return Heard(token, pitch, age, past[1:], home)
+
+
+class Echo(NamedTuple):
+    """The place in the past that went as the last frames went, and how it went on; each (B, N, voices)."""
+
+    frames: Tensor  # that are alike, up to LONGEST
+    token: Tensor  # of the frame that came after; 0 where no frame is alike
+
+
+def echoes(known: Heard, beat: int, begin: int) -> list[Echo]:
+    """For frame ``begin`` and those after it, where all voices went as now, and where each voice by itself did.
+
+    Of all places that are whole beats ago, two at the least, the one with the most frames alike, or the last of these.
+    """
+    code = known.pitch * KINDS + known.token  # (B, J + 1, U)
+    J, device = code.shape[1] - 1, code.device
+    lags = torch.arange(2 * beat, max(J, 2 * beat + 1), beat, device=device)
+    since = max(0, begin - LONGEST)
+    place = torch.arange(since, J, device=device)
+    before = place - lags[:, None]  # (L, W)
+    same = (code[:, since:J, None].transpose(1, 2) == code[:, before.clamp(min=0)]) & (before > 0)[..., None]
+    same = torch.cat([same.all(-1, keepdim=True), same], dim=-1)  # (B, L, W, 1 + U)
+    broken = torch.where(same, since - 1, place[:, None]).cummax(dim=2).values
+    alike = (place[:, None] - broken)[:, :, begin - since :].clamp(max=LONGEST)  # (B, L, N, 1 + U)
+    rank = alike * len(lags) + torch.arange(len(lags) - 1, -1, -1, device=device)[:, None, None]
+    best = rank.argmax(dim=1, keepdim=True)  # (B, 1, N, 1 + U)
+    frames = alike.gather(1, best)[:, 0]
+    after = (torch.arange(begin, J, device=device)[:, None] + 1 - lags[best[:, 0]]).clamp(min=0)  # (B, N, 1 + U)
+    found = []
+    for which in (slice(0, 1), slice(1, None)):
+        length = frames[..., which].expand(-1, -1, code.shape[2])
+        token = known.token.gather(1, after[..., which].expand_as(length))
+        found.append(Echo(length, torch.where(length > 0, token, 0)))
+    return found
+
+
+def interval(upper: Tensor, lower: Tensor) -> Tensor:
+    """Semitones from one pitch token to another, counted from 1 for -SPAN; 0 where one of them is no pitch."""
+    both = (upper >= FIRST) & (lower >= FIRST)
+    return torch.where(both, (upper - lower).clamp(-SPAN, SPAN) + SPAN + 1, 0)
+
+
+class Features(nn.Module):
+    """The sum of one embedding for each of several features."""
+
+    begins: Tensor
+
+    def __init__(self, sizes: list[int], hidden: int) -> None:
+        """Args: how many values each feature has, width."""
+        super().__init__()
+        begins = torch.tensor([sum(sizes[:place]) for place in range(len(sizes))])
+        self.register_buffer("begins", begins, persistent=False)
+        self.table = nn.EmbeddingBag(sum(sizes), hidden, mode="sum")
+        nn.init.normal_(self.table.weight, std=0.6 / math.sqrt(len(sizes)))
+
+    def forward(self, values: list[Tensor]) -> Tensor:
+        """Each (...) integers -> (..., hidden)."""
+        places = torch.stack(values, dim=-1) + self.begins
+        summed: Tensor = self.table(places.flatten(0, -2))
+        return summed.view(*places.shape[:-1], -1)
+
+
+def rotary(length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the positions 0 ... length - 1: each (length, width / 2). Source: Su et al., 2021."""
+    speeds = BASE ** (-torch.arange(0, width, 2, device=device).float() / width)
+    angles = torch.arange(length, device=device).float()[:, None] * speeds
+    return angles.cos(), angles.sin()
+
+
+def rotated(vectors: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn (..., T, width) by the positions of its last T, so that products depend on the distance of two alone."""
+    cosines, sines = (part[-vectors.shape[-2] :].to(vectors.dtype) for part in turn)
+    first, second = vectors.chunk(2, dim=-1)
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
+
+
+class Forward(nn.Module):
+    """A feed-forward network, added to what came in."""
+
+    def __init__(self, hidden: int, dropout: float) -> None:
+        """Args: width, dropout rate of what is added."""
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden)
+        self.widen = nn.Linear(hidden, 4 * hidden)
+        self.narrow = nn.Linear(4 * hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., hidden) -> (..., hidden)."""
+        moved: Tensor = x + self.dropout(self.narrow(F.gelu(self.widen(self.norm(x)))))
+        return moved
+
+
+class Block(nn.Module):
+    """Frames look at the last ``span`` frames up to themselves, then pass a feed-forward network."""
+
+    def __init__(self, hidden: int, heads: int, span: int, dropout: float) -> None:
+        """Args: width, attention heads, frames that are seen, dropout rate of what is added."""
+        super().__init__()
+        self.heads, self.span = heads, span
+        self.norm = nn.LayerNorm(hidden)
+        self.query_key_value = nn.Linear(hidden, 3 * hidden)
+        self.mix = nn.Linear(hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.after = Forward(hidden, dropout)
+
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], cache: Cache | None) -> tuple[Tensor, Cache]:
+        """One round.
+
+        Args:
+            x: (B, N, hidden), the last N frames.
+            turn: the rotation of all positions.
+            cache: keys and values of the last ``span`` frames before, each (B, heads, frames, hidden / heads).
+
+        Returns:
+            the same shape, and the cache moved on.
+        """
+        split = self.query_key_value(self.norm(x)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (B, heads, N, hidden / heads)
+        query, key = rotated(query, turn), rotated(key, turn)
+        if cache is not None:
+            key, value = torch.cat([cache[0], key], dim=2), torch.cat([cache[1], value], dim=2)
+        N, M = query.shape[2], key.shape[2]
+        seen = None if N == M <= self.span else self._seen(N, M, x.device)
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
+        x = self.after(x + self.dropout(self.mix(found.transpose(1, 2).flatten(-2))))
+        return x, (key[:, :, -self.span :], value[:, :, -self.span :])
+
+    def _seen(self, rows: int, frames: int, device: torch.device) -> Tensor:
+        """Which of some frames the last ones of them see: (rows, frames)."""
+        age = torch.arange(frames - rows, frames, device=device)[:, None] - torch.arange(frames, device=device)
+        return (age >= 0) & (age < self.span)
+
+
+class Voices(SequenceModel):
+    """Attention over frames; then a network for each cell of the next frame, which is told of the voices above it.
+
+    Features of a cell, all worked out from the tokens before it: which voice it is; what each voice sounds, for how
+    long, and whether it has just begun; the intervals between all voices; the last pitches of its own voice; all
+    pitches as seen from the first one of the lowest voice; the place in a bar of four and of three beats. A pitch is
+    rated as itself and by its intervals to those pitches, so that much of what is learned in one key holds in all.
+
+    Tokens either begin with a piece's begin, or are a window of a piece, whose first token is then the last of a frame
+    before a bar of four and of three beats (``stride``).
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("alphabet", "frame", "steps")
+    gains_by_bf16: ClassVar[bool] = True
+    intervals: Tensor  # (V, V) from one token to another
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        frame: int,
+        steps: int,
+        hidden: Count,
+        layers: Annotated[int, Range(1, 64)],
+        cell_layers: Annotated[int, Range(1, 64)],
+        heads: Annotated[int, Range(1, 64)],
+        span: Count,
+        former: Annotated[int, Range(1, 16)],
+        dropout: Annotated[float, Range(0, 0.95)],
+    ) -> None:
+        """Make the network.
+
+        Args:
+            alphabet: the tokens of the voice grid.
+            frame: cells of a frame, one a voice.
+            steps: of the grid, a beat.
+            hidden: width.
+            layers: blocks over frames.
+            cell_layers: feed-forward networks for a cell.
+            heads: of attention.
+            span: frames that a block sees, the newest one included.
+            former: pitches of its own voice that a cell is told, beside what sounds.
+            dropout: rate.
+        """
+        super().__init__(alphabet)
+        if hidden % (2 * heads):
+            raise EtudeError(
+                f"models.voices.hidden = {hidden} must be a multiple of twice models.voices.heads = {heads}."
+            )
+        vocabulary = alphabet.size
+        self.frame, self.former, self.beat, self.width = frame, former, steps, hidden // heads
+        self.bars = [beats * steps for beats in BARS]
+        self.stride = frame * math.lcm(*self.bars)
+        self.pairs = [(upper, lower) for lower in range(frame) for upper in range(lower)]
+        each = [vocabulary, AGES, FIRST + 1, INTERVALS, INTERVALS]  # of a voice in a frame
+        self.frames = Features([*each * frame, *[INTERVALS] * len(self.pairs), *self.bars, 2], hidden)
+        own = [*[INTERVALS] * (former + len(self.pairs) + frame + 2), *[AGES] * frame, *[3] * frame]
+        own += [*[(len(ALIKE) + 1) * (FIRST + 1) * 2] * 2, *self.bars]
+        self.cells = Features([*[vocabulary] * frame, frame, *(size * frame for size in own)], hidden)
+        self.layers = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
+        self.cell_layers = nn.ModuleList(Forward(hidden, dropout) for _ in range(cell_layers))
+        self.context_norm = nn.LayerNorm(hidden)
+        self.context = nn.Linear(hidden, hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.absolute = nn.Linear(hidden, vocabulary)
+        self.relative = nn.Linear(hidden, (frame + former + 4) * (INTERVALS - 1))
+        tokens = torch.arange(vocabulary)
+        self.register_buffer("intervals", interval(tokens[None], tokens[:, None]), persistent=False)
+        self.apply(self._begin)
+
+    def _begin(self, module: nn.Module) -> None:
+        """Weights as GPT-2 draws them (Radford et al., 2019): what is added to the stream is small at first."""
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+        if isinstance(module, Block | Forward):
+            last = module.mix if isinstance(module, Block) else module.narrow
+            nn.init.normal_(last.weight, std=0.02 / (2 * len(self.layers) + len(self.cell_layers)) ** 0.5)
+
+    def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """See SequenceModel."""
+        T, U = items.shape[1], self.frame
+        tokens = torch.cat([state.tokens, items], dim=1) if state else items  # (B, S); token i foretells cell i
+        S = tokens.shape[1]
+        J = 1 + (S - 1) // U  # frames of which a cell is foretold
+        known = heard(F.pad(tokens[:, 1:], (0, J * U - S + 1), value=PAD).unflatten(1, (J, U)), self.former)
+        turn = rotary(J, self.width, tokens.device)
+        done = 1 + (S - T - 1) // U if state else 0  # frames of which the context is there
+        caches: list[Cache | None] = [*state.caches] if state else [None] * len(self.layers)
+        contexts = [state.context] if state else []
+        if done < J:
+            x = self.dropout(self.frames(self._of_frames(tokens, known, done)))  # (B, J - done, hidden)
+            for place, block in enumerate(self.layers):
+                x, caches[place] = block(x, turn, caches[place])
+            contexts.append(self.context(self.context_norm(x)))
+        context = torch.cat(contexts, dim=1)
+
+        first = (S - T) // U  # frame of the first cell that is asked for
+        told, references = self._of_cells(known, first)
+        x = self.dropout(self.cells(told)) + context[:, first - J :, None]  # (B, J - first, U, hidden)
+        for layer in self.cell_layers:
+            x = layer(x)
+        x = self.dropout(self.norm(x))
+        logits = self.absolute(x).float() + self._by_intervals(x, references)  # (B, J - first, U, V)
+        asked = logits.flatten(1, 2)[:, S - T - first * U : S - first * U]  # (B, T, V)
+        return asked, State(tokens, context[:, -1:], [cache for cache in caches if cache is not None])
+
+    def _of_frames(self, tokens: Tensor, known: Heard, begin: int) -> list[Tensor]:
+        """What is told of the frames before frame ``begin`` and those after it, each (B, N)."""
+        pitch, age, last = known.pitch[:, begin:-1], known.age[:, begin:-1], known.token[:, begin:-1]
+        came = interval(pitch, known.former[0][:, begin:-1])
+        found = []
+        for voice in range(self.frame):
+            own = (pitch[..., voice], age[..., voice], last[..., voice].clamp(max=FIRST), came[..., voice])
+            found += [*own, interval(pitch[..., voice], known.home[:, begin:])]
+        found += [interval(pitch[..., upper], pitch[..., lower]) for upper, lower in self.pairs]
+        place = torch.arange(begin, pitch.shape[1] + begin, device=tokens.device).expand(len(tokens), -1)
+        return [*found, *(place % bar for bar in self.bars), ((place == 0) & (tokens[:, :1] == BEGIN)).long()]
+
+    def _of_cells(self, known: Heard, begin: int) -> tuple[list[Tensor], Tensor]:
+        """What is told of the cells of frame ``begin`` and those after it, each (B, N, voices), and their references.
+
+        The references are the pitches (B, N, voices, references) by which the next pitch is rated: what each voice
+        sounds as far as it is known, what its own sounds, its former ones, and the home.
+        """
+        U, voice = self.frame, torch.arange(self.frame, device=known.pitch.device)
+        above = voice < voice[:, None]  # (of a voice, another): whether the other's cell of this frame is known
+
+        def latest(after: Tensor, waits: int = 0) -> Tensor:
+            """(B, J + 1, voices) -> (B, N, voices, voices): of the frame where it is known, else of the one before."""
+            return torch.where(above, after[:, begin + 1 :, None], after[:, begin:-1, None] + waits)
+
+        pitch, age = latest(known.pitch), latest(known.age, waits=1)
+        moved = torch.where(above, 1 + (known.token >= REST).long()[:, begin + 1 :, None], 0)
+        own = pitch.diagonal(dim1=2, dim2=3)
+        former = [past[:, begin:-1] for past in known.former]
+        home = known.home[:, begin:, None].expand_as(own)
+        values = [interval(own, past) for past in former]
+        values += [interval(pitch[..., upper], pitch[..., lower]) for upper, lower in self.pairs]
+        values += [interval(pitch[..., other], home) for other in range(U)]
+        heard_so = echoes(known, self.beat, begin)
+        values += [interval(echo.token, own) for echo in heard_so]
+        values += [*age.unbind(-1), *moved.unbind(-1)]
+        for echo in heard_so:
+            apart = (echo.token != known.token[:, begin + 1 :]).long().cumsum(-1)
+            astray = F.pad(apart[..., :-1], (1, 0)) > 0  # whether a voice above has gone another way in this frame
+            alike = sum((echo.frames >= least).long() for least in ALIKE)
+            values.append((alike * (FIRST + 1) + echo.token.clamp(max=FIRST)) * 2 + astray)
+        place = torch.arange(begin, begin + own.shape[1], device=own.device)[None, :, None].expand_as(own)
+        values += [place % bar for bar in self.bars]
+        references = torch.cat([pitch, torch.stack([own, *former, home, *(e.token for e in heard_so)], dim=-1)], dim=-1)
+        return [*pitch.unbind(-1), voice.expand_as(own), *(value * U + voice for value in values)], references
+
+    def _by_intervals(self, x: Tensor, references: Tensor) -> Tensor:
+        """What each token gains by its intervals to the references, 0 for what is no pitch: (B, N, voices, V)."""
+        rated = self.relative(x).float().unflatten(-1, (references.shape[-1], INTERVALS - 1))
+        places = self.intervals[references]  # (B, N, voices, references, V)
+        return F.pad(rated, (1, 0)).gather(-1, places).sum(dim=-2)

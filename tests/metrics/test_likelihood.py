@@ -39,7 +39,7 @@ def made(kind: str) -> SequenceModel:
     if kind == "lstm":
         return LSTM(Alphabet(VOCABULARY), 8, 2, 0.5, 0.0).eval()
     if kind == "voices":
-        return Voices(Alphabet(VOCABULARY), 2, 2, 8, 1, 1, 2, 4, 1, 0.5).eval()
+        return Voices(Alphabet(VOCABULARY), 2, 2, 8, 1, 1, 2, 4, 1, 2, 0.5, 0.5, 1.2).eval()
     if kind == "lstm_attention":
         return LSTMAttention(Alphabet(VOCABULARY), 8, 1, 0.5, 0.0, 2, 4, False, 0).eval()
     model = NGram(VOCABULARY, 3, 10**6)

@@ -28,7 +28,7 @@ def made(kind: str) -> SequenceModel:
     if kind == "transformer":
         return Transformer(Alphabet(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
     if kind == "voices":
-        return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 0.3).eval()
+        return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 2, 0.3, 0.2, 1.2).eval()
     if kind in ("lstm_attention", "following"):
         follows = kind == "following"
         return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0, 2, 5, follows, 3 * follows).eval()

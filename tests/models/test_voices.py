@@ -21,6 +21,8 @@ from etude.models.voices import (
     REST,
     SPAN,
     Block,
+    Features,
+    Member,
     Voices,
     echoes,
     heard,
@@ -47,7 +49,10 @@ def made(seed: int = 0, **changes: Any) -> Voices:
         "heads": 2,
         "span": 100,
         "former": 2,
+        "members": 2,
         "dropout": 0.3,
+        "forget": 0.2,
+        "temperature": 1.2,
         **changes,
     }
     return Voices(Alphabet(VOCABULARY), FRAME, 2, **sizes).eval()
@@ -174,23 +179,76 @@ def test_a_block_sees_its_span_and_no_further() -> None:
 
 @torch.no_grad()
 def test_without_absolute_pitch_a_transposed_piece_costs_the_same() -> None:
-    model = made()
-    absolute = [model.frames.begins[5 * voice] for voice in range(FRAME)]
-    for begin in absolute:
-        model.frames.table.weight[begin + FIRST : begin + VOCABULARY] = 0
-    model.cells.table.weight[: VOCABULARY * FRAME] = 0
-    model.absolute.weight[FIRST:], model.absolute.bias[FIRST:] = 0, 0
+    model = made(members=1)
+    [member] = model.members
+    assert isinstance(member, Member)
+    for begin in [member.frames.begins[5 * voice] for voice in range(FRAME)]:
+        member.frames.table.weight[begin + FIRST : begin + VOCABULARY] = 0
+    member.cells.table.weight[: VOCABULARY * FRAME] = 0
+    member.absolute.weight[FIRST:], member.absolute.bias[FIRST:] = 0, 0
     low = piece(10, 4, FIRST + 4, VOCABULARY - 8)
     high = torch.where(low >= FIRST, low + 5, low)
     costs = []
     for tokens in (low, high):
         logits = model(tokens)[0].double()
         assert torch.isfinite(logits).all()
+        logits = (
+            logits - logits[..., HOLD:REST]
+        )  # shares depend on the pitches at the ends of the range too, ratios do not
         kinds = logits[..., :FIRST]
         pitches = logits[..., FIRST + 4 + (5 if tokens is high else 0) :][..., : VOCABULARY - FIRST - 12]
         costs.append((kinds, pitches))
     assert torch.allclose(costs[0][0], costs[1][0], atol=1e-5)
     assert torch.allclose(costs[0][1], costs[1][1], atol=1e-5)
+
+
+@torch.no_grad()
+def test_members_foretell_the_mean_of_their_shares() -> None:
+    model, tokens = made(), piece(8, 7)
+    shares = []
+    for member in model.members:
+        alone = made(members=1)
+        alone.members[0].load_state_dict(member.state_dict())
+        shares.append(alone(tokens)[0].exp())
+    assert not torch.allclose(shares[0], shares[1], atol=1e-3)
+    assert torch.allclose(model(tokens)[0].exp(), (shares[0] + shares[1]) / 2, atol=1e-6)
+
+
+def test_each_row_of_a_batch_teaches_one_member() -> None:
+    model = made(dropout=0.0, forget=0.0).train()
+    model.loss(torch.cat([piece(8, 8), piece(8, 9)])[:1], 0.0).sum().backward()
+    taught = [any(weight.grad is not None for weight in member.parameters()) for member in model.members]
+    assert taught == [True, False]
+    model.zero_grad(set_to_none=True)
+    costs = model.loss(torch.cat([piece(8, 8), piece(8, 9), piece(8, 8)]), 0.0).sum(dim=1)
+    assert torch.allclose(costs[0], costs[2])  # the first and the third row are the first member's
+    costs[1].backward()
+    assert all(weight.grad is None or not weight.grad.any() for weight in model.members[0].parameters())
+    assert any(weight.grad is not None and weight.grad.any() for weight in model.members[1].parameters())
+
+
+@torch.no_grad()
+def test_the_temperature_divides_what_a_trained_network_foretells() -> None:
+    warm, cold, tokens = made(members=1, temperature=2.0), made(members=1, temperature=1.0), piece(8, 10)
+    assert torch.allclose((cold(tokens)[0] / 2).log_softmax(-1), warm(tokens)[0], atol=1e-5)
+
+
+@torch.no_grad()
+def test_training_forgets_a_share_of_the_features_and_keeps_their_mean() -> None:
+    torch.manual_seed(0)
+    features = Features([4, 3, 5], 8, 0.4)
+    values = [torch.full((4000,), value) for value in (1, 2, 3)]
+    whole = features.eval()(values)
+    rows = features.table.weight[[1, 4 + 2, 4 + 3 + 3]]
+    assert torch.allclose(whole[0], rows.sum(0), atol=1e-6)
+    drawn = features.train()(values)
+    assert torch.allclose(drawn.mean(0), whole[0], atol=0.1)
+    subsets = {tuple((row * 0.6).round(decimals=4).tolist()) for row in drawn}
+    sums = {
+        tuple((torch.tensor(chosen, dtype=torch.float) @ rows).round(decimals=4).tolist())
+        for chosen in np.ndindex(2, 2, 2)
+    }
+    assert len(subsets) == len(sums) == 8
 
 
 def test_the_place_in_the_bar_is_told() -> None:

@@ -60,7 +60,8 @@ def test_windows_of_a_voice_grid_begin_with_a_bar_and_reach_the_end_of_each_piec
     store = Store(encoded.root / "data/tokenize/voicegrid")
     grid = representations.load(store)
     torch.manual_seed(0)
-    model = Voices(grid.alphabet, grid.frame, 1, 8, 1, 1, 2, 4, 1, 0.1)  # one step a beat: bars of 12 steps
+    steps = 1  # a beat: bars of 12 steps
+    model = Voices(grid.alphabet, grid.frame, steps, 8, 1, 1, 2, 4, 1, 1, 0.1, 0.1, 1.0)
     scheme = NextToken(model, Task(settings, encoded, store, grid, tmp_path, lambda values, step: None))
     pieces, starts, ends = [piece.tolist() for piece in store.pieces("train")], set(), 0
     for row in scheme.draw(np.random.default_rng(0)).tolist():

@@ -31,12 +31,18 @@ BARS = (4, 3)  # beats of the bars in which a step has a place
 Cache = tuple[Tensor, Tensor]
 
 
-class State(NamedTuple):
-    """What is kept between calls: all tokens, the context of the last frame, keys and values of each block."""
+class Kept(NamedTuple):
+    """What a member keeps between calls: the context of the last frame, keys and values of each block."""
 
-    tokens: Tensor  # (B, S)
     context: Tensor  # (B, 1, hidden)
     caches: list[Cache]
+
+
+class State(NamedTuple):
+    """What is kept between calls."""
+
+    tokens: Tensor  # all so far, (B, S)
+    members: list[Kept]
 
 
 class Heard(NamedTuple):
@@ -110,9 +116,10 @@ class Features(nn.Module):
 
     begins: Tensor
 
-    def __init__(self, sizes: list[int], hidden: int) -> None:
-        """Args: how many values each feature has, width."""
+    def __init__(self, sizes: list[int], hidden: int, forget: float) -> None:
+        """Args: how many values each feature has, width, share of the features that training leaves out."""
         super().__init__()
+        self.forget = forget
         begins = torch.tensor([sum(sizes[:place]) for place in range(len(sizes))])
         self.register_buffer("begins", begins, persistent=False)
         self.table = nn.EmbeddingBag(sum(sizes), hidden, mode="sum")
@@ -121,7 +128,10 @@ class Features(nn.Module):
     def forward(self, values: list[Tensor]) -> Tensor:
         """Each (...) integers -> (..., hidden)."""
         places = torch.stack(values, dim=-1) + self.begins
-        summed: Tensor = self.table(places.flatten(0, -2))
+        kept = None
+        if self.training and self.forget:
+            kept = (torch.rand(places.flatten(0, -2).shape, device=places.device) >= self.forget) / (1 - self.forget)
+        summed: Tensor = self.table(places.flatten(0, -2), per_sample_weights=kept)
         return summed.view(*places.shape[:-1], -1)
 
 
@@ -197,8 +207,89 @@ class Block(nn.Module):
         return (age >= 0) & (age < self.span)
 
 
+class Told(NamedTuple):
+    """What a member is told of the rows of a batch, and of the frames and cells that are new."""
+
+    frames: list[Tensor]  # each (B, N)
+    cells: list[Tensor]  # each (B, N, voices)
+    references: Tensor  # (B, N, voices, references), pitches by which the next one is rated
+
+    def of(self, rows: slice) -> "Told":
+        """The same of some rows."""
+        return Told([f[rows] for f in self.frames], [f[rows] for f in self.cells], self.references[rows])
+
+
+class Member(nn.Module):
+    """One network: blocks over frames, and for each cell of the next frame feed-forward networks."""
+
+    intervals: Tensor  # (V, V) from one token to another
+
+    def __init__(
+        self,
+        vocabulary: int,
+        of_frames: list[int],
+        of_cells: list[int],
+        references: int,
+        blocks: list[Block],
+        layers: list[Forward],
+        hidden: int,
+        dropout: float,
+        forget: float,
+    ) -> None:
+        """Args: size, how many values each feature has, references of a pitch, what it is made of, width, rates."""
+        super().__init__()
+        self.frames, self.cells = Features(of_frames, hidden, forget), Features(of_cells, hidden, forget)
+        self.blocks, self.layers = nn.ModuleList(blocks), nn.ModuleList(layers)
+        self.context_norm = nn.LayerNorm(hidden)
+        self.context = nn.Linear(hidden, hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.absolute = nn.Linear(hidden, vocabulary)
+        self.relative = nn.Linear(hidden, references * (INTERVALS - 1))
+        tokens = torch.arange(vocabulary)
+        self.register_buffer("intervals", interval(tokens[None], tokens[:, None]), persistent=False)
+        self.apply(self._begin)
+
+    def _begin(self, module: nn.Module) -> None:
+        """Weights as GPT-2 draws them (Radford et al., 2019): what is added to the stream is small at first."""
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+        if isinstance(module, Block | Forward):
+            last = module.mix if isinstance(module, Block) else module.narrow
+            nn.init.normal_(last.weight, std=0.02 / (2 * len(self.blocks) + len(self.layers)) ** 0.5)
+
+    def forward(self, told: Told, turn: tuple[Tensor, Tensor], kept: "Kept | None") -> tuple[Tensor, "Kept"]:
+        """Logits (B, N, voices, V) of the cells that it is told of, and what is kept."""
+        caches: list[Cache | None] = [*kept.caches] if kept else [None] * len(self.blocks)
+        contexts = [kept.context] if kept else []
+        if told.frames[0].shape[1]:
+            x = self.dropout(self.frames(told.frames))  # (B, M, hidden)
+            for place, block in enumerate(self.blocks):
+                x, caches[place] = block(x, turn, caches[place])
+            contexts.append(self.context(self.context_norm(x)))
+        context = torch.cat(contexts, dim=1)
+        N = told.references.shape[1]
+        x = self.dropout(self.cells(told.cells)) + context[:, -N:, None]  # (B, N, voices, hidden)
+        for layer in self.layers:
+            x = layer(x)
+        x = self.dropout(self.norm(x))
+        logits = self.absolute(x).float() + self._by_intervals(x, told.references)
+        return logits, Kept(context[:, -1:], [cache for cache in caches if cache is not None])
+
+    def _by_intervals(self, x: Tensor, references: Tensor) -> Tensor:
+        """What each token gains by its intervals to the references, 0 for what is no pitch: (B, N, voices, V)."""
+        rated = self.relative(x).float().unflatten(-1, (references.shape[-1], INTERVALS - 1))
+        places = self.intervals[references]  # (B, N, voices, references, V)
+        return F.pad(rated, (1, 0)).gather(-1, places).sum(dim=-2)
+
+
 class Voices(SequenceModel):
     """Attention over frames; then a network for each cell of the next frame, which is told of the voices above it.
+
+    Several networks (``members``) that learn apart foretell together: the share of a token is the mean of theirs
+    (Lakshminarayanan et al., 2017). A few hundred pieces are soon known by heart, and a network that knows them is too
+    sure of itself on others: ``temperature`` takes that back (Guo et al., 2017).
 
     Features of a cell, all worked out from the tokens before it: which voice it is; what each voice sounds, for how
     long, and whether it has just begun; the intervals between all voices; the last pitches of its own voice; all
@@ -211,7 +302,6 @@ class Voices(SequenceModel):
 
     takes: ClassVar[tuple[str, ...]] = ("alphabet", "frame", "steps")
     gains_by_bf16: ClassVar[bool] = True
-    intervals: Tensor  # (V, V) from one token to another
 
     def __init__(
         self,
@@ -224,9 +314,12 @@ class Voices(SequenceModel):
         heads: Annotated[int, Range(1, 64)],
         span: Count,
         former: Annotated[int, Range(1, 16)],
+        members: Annotated[int, Range(1, 64)],
         dropout: Annotated[float, Range(0, 0.95)],
+        forget: Annotated[float, Range(0, 0.95)],
+        temperature: Annotated[float, Range(0.1, 10)],
     ) -> None:
-        """Make the network.
+        """Make the networks.
 
         Args:
             alphabet: the tokens of the voice grid.
@@ -238,7 +331,10 @@ class Voices(SequenceModel):
             heads: of attention.
             span: frames that a block sees, the newest one included.
             former: pitches of its own voice that a cell is told, beside what sounds.
+            members: networks, of which each learns from its own rows of a batch.
             dropout: rate.
+            forget: share of the features that is left out at every place in training.
+            temperature: by which a trained member's logits are divided.
         """
         super().__init__(alphabet)
         if hidden % (2 * heads):
@@ -247,62 +343,54 @@ class Voices(SequenceModel):
             )
         vocabulary = alphabet.size
         self.frame, self.former, self.beat, self.width = frame, former, steps, hidden // heads
+        self.temperature = temperature
         self.bars = [beats * steps for beats in BARS]
         self.stride = frame * math.lcm(*self.bars)
         self.pairs = [(upper, lower) for lower in range(frame) for upper in range(lower)]
         each = [vocabulary, AGES, FIRST + 1, INTERVALS, INTERVALS]  # of a voice in a frame
-        self.frames = Features([*each * frame, *[INTERVALS] * len(self.pairs), *self.bars, 2], hidden)
+        of_frames = [*each * frame, *[INTERVALS] * len(self.pairs), *self.bars, 2]
         own = [*[INTERVALS] * (former + len(self.pairs) + frame + 2), *[AGES] * frame, *[3] * frame]
         own += [*[(len(ALIKE) + 1) * (FIRST + 1) * 2] * 2, *self.bars]
-        self.cells = Features([*[vocabulary] * frame, frame, *(size * frame for size in own)], hidden)
-        self.layers = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
-        self.cell_layers = nn.ModuleList(Forward(hidden, dropout) for _ in range(cell_layers))
-        self.context_norm = nn.LayerNorm(hidden)
-        self.context = nn.Linear(hidden, hidden)
-        self.norm = nn.LayerNorm(hidden)
-        self.dropout = nn.Dropout(dropout)
-        self.absolute = nn.Linear(hidden, vocabulary)
-        self.relative = nn.Linear(hidden, (frame + former + 4) * (INTERVALS - 1))
-        tokens = torch.arange(vocabulary)
-        self.register_buffer("intervals", interval(tokens[None], tokens[:, None]), persistent=False)
-        self.apply(self._begin)
-
-    def _begin(self, module: nn.Module) -> None:
-        """Weights as GPT-2 draws them (Radford et al., 2019): what is added to the stream is small at first."""
-        if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=0.02)
-            nn.init.zeros_(module.bias)
-        if isinstance(module, Block | Forward):
-            last = module.mix if isinstance(module, Block) else module.narrow
-            nn.init.normal_(last.weight, std=0.02 / (2 * len(self.layers) + len(self.cell_layers)) ** 0.5)
+        of_cells = [*[vocabulary] * frame, frame, *(size * frame for size in own)]
+        self.members = nn.ModuleList(
+            Member(
+                vocabulary,
+                of_frames,
+                of_cells,
+                frame + former + 4,
+                [Block(hidden, heads, span, dropout) for _ in range(layers)],
+                [Forward(hidden, dropout) for _ in range(cell_layers)],
+                hidden,
+                dropout,
+                forget,
+            )
+            for _ in range(members)
+        )
 
     def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """See SequenceModel."""
+        """See SequenceModel. In training each row is foretold by one member alone, in turn."""
         T, U = items.shape[1], self.frame
         tokens = torch.cat([state.tokens, items], dim=1) if state else items  # (B, S); token i foretells cell i
         S = tokens.shape[1]
         J = 1 + (S - 1) // U  # frames of which a cell is foretold
-        known = heard(F.pad(tokens[:, 1:], (0, J * U - S + 1), value=PAD).unflatten(1, (J, U)), self.former)
-        turn = rotary(J, self.width, tokens.device)
-        done = 1 + (S - T - 1) // U if state else 0  # frames of which the context is there
-        caches: list[Cache | None] = [*state.caches] if state else [None] * len(self.layers)
-        contexts = [state.context] if state else []
-        if done < J:
-            x = self.dropout(self.frames(self._of_frames(tokens, known, done)))  # (B, J - done, hidden)
-            for place, block in enumerate(self.layers):
-                x, caches[place] = block(x, turn, caches[place])
-            contexts.append(self.context(self.context_norm(x)))
-        context = torch.cat(contexts, dim=1)
-
+        done = 1 + (S - T - 1) // U if state else 0  # frames of which the contexts are there
         first = (S - T) // U  # frame of the first cell that is asked for
-        told, references = self._of_cells(known, first)
-        x = self.dropout(self.cells(told)) + context[:, first - J :, None]  # (B, J - first, U, hidden)
-        for layer in self.cell_layers:
-            x = layer(x)
-        x = self.dropout(self.norm(x))
-        logits = self.absolute(x).float() + self._by_intervals(x, references)  # (B, J - first, U, V)
-        asked = logits.flatten(1, 2)[:, S - T - first * U : S - first * U]  # (B, T, V)
-        return asked, State(tokens, context[:, -1:], [cache for cache in caches if cache is not None])
+        known = heard(F.pad(tokens[:, 1:], (0, J * U - S + 1), value=PAD).unflatten(1, (J, U)), self.former)
+        told = Told(self._of_frames(tokens, known, done), *self._of_cells(known, first))
+        turn = rotary(J, self.width, tokens.device)
+        asked = slice(S - T - first * U, S - first * U)
+        if self.training:
+            logits = torch.zeros(len(tokens), T, self.alphabet.size, device=tokens.device)
+            for place, member in enumerate(self.members[: len(tokens)]):
+                rows = slice(place, None, len(self.members))
+                logits[rows] = member(told.of(rows), turn, None)[0].flatten(1, 2)[:, asked]  # (rows, T, V)
+            return logits, State(tokens, [])
+        found, kept = [], []
+        for place, member in enumerate(self.members):
+            logits, keeps = member(told, turn, state.members[place] if state else None)
+            found.append((logits.flatten(1, 2)[:, asked] / self.temperature).log_softmax(dim=-1))  # (B, T, V)
+            kept.append(keeps)
+        return torch.stack(found).logsumexp(dim=0) - math.log(len(found)), State(tokens, kept)
 
     def _of_frames(self, tokens: Tensor, known: Heard, begin: int) -> list[Tensor]:
         """What is told of the frames before frame ``begin`` and those after it, each (B, N)."""
@@ -349,9 +437,3 @@ class Voices(SequenceModel):
         values += [place % bar for bar in self.bars]
         references = torch.cat([pitch, torch.stack([own, *former, home, *(e.token for e in heard_so)], dim=-1)], dim=-1)
         return [*pitch.unbind(-1), voice.expand_as(own), *(value * U + voice for value in values)], references
-
-    def _by_intervals(self, x: Tensor, references: Tensor) -> Tensor:
-        """What each token gains by its intervals to the references, 0 for what is no pitch: (B, N, voices, V)."""
-        rated = self.relative(x).float().unflatten(-1, (references.shape[-1], INTERVALS - 1))
-        places = self.intervals[references]  # (B, N, voices, references, V)
-        return F.pad(rated, (1, 0)).gather(-1, places).sum(dim=-2)

@@ -51,7 +51,7 @@ def made(seed: int = 0, **changes: Any) -> Voices:
         "former": 2,
         "members": 2,
         "dropout": 0.3,
-        "forget": 0.2,
+        "feature_dropout": 0.2,
         "temperature": 1.2,
         **changes,
     }
@@ -215,7 +215,7 @@ def test_members_foretell_the_mean_of_their_shares() -> None:
 
 
 def test_each_row_of_a_batch_teaches_one_member() -> None:
-    model = made(dropout=0.0, forget=0.0).train()
+    model = made(dropout=0.0, feature_dropout=0.0).train()
     model.loss(torch.cat([piece(8, 8), piece(8, 9)])[:1], 0.0).sum().backward()
     taught = [any(weight.grad is not None for weight in member.parameters()) for member in model.members]
     assert taught == [True, False]

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 import torch
 from conftest import smoke
+from safetensors.torch import load_file
 
 from etude import models, representations
 from etude.encoding.store import Store
 from etude.errors import EtudeError
 from etude.outputs import read_json, write_json
+from etude.seeds import seed_of
 from etude.session import Session
 from etude.settings import Optim, Settings
 from etude.stages.train import train
@@ -31,7 +33,7 @@ SMALL = {
     "gru": {"hidden": 8},
     "lstm_attention": {"hidden": 8},
     "transformer": {"hidden": 8, "heads": 2, "layers": 2},
-    "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1},
+    "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1, "members": 2},
     "gan": {"hidden": 8, "latent": 4},
     "wgan": {"hidden": 8, "latent": 4},
     "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
@@ -213,26 +215,35 @@ def of(history: list[dict[str, float]], name: str) -> list[float]:
     return [row[name] for row in history if name in row]
 
 
-def _in_processes(settings: Settings, session: Session, folder: Path) -> None:
-    rows: list[int] = []
-    weights, learned = trained(settings, "lstm", session, folder, lambda row, step: rows.append(step))
-    write_json(folder / "found.json", {"weights": weights, "rows": rows, "made_on": learned.made_on})
-    write_json(folder / "history.json", learned.history)
+def _in_processes(plans: Mapping[str, Settings], session: Session, folder: Path) -> None:
+    for variant, settings in plans.items():
+        rows: list[int] = []
+        own = folder / variant
+        _, learned = trained(settings, variant, session, own, lambda row, step, rows=rows: rows.append(step))  # type: ignore[misc]
+        write_json(own / "found.json", {"rows": rows, "made_on": learned.made_on, "history": learned.history})
+
+
+def in_two_processes(plans: Mapping[str, Settings], session: Session, folder: Path) -> dict[str, Any]:
+    """What a training of each variant in two processes told, was made on and found on the way."""
+    context = multiprocessing.get_context("spawn")  # a process in which torch has computed nothing may be forked
+    two = {
+        variant: replace(settings, trainer=replace(settings.trainer, devices=2, accelerator="auto"))
+        for variant, settings in plans.items()
+    }
+    process = context.Process(target=_in_processes, args=(two, session, folder))
+    process.start()
+    process.join(240)
+    return {variant: read_json(folder / variant / "found.json", "") for variant in plans}
 
 
 def test_two_processes_learn_what_one_learns(encoded: Session, tmp_path: Path) -> None:
     """Of each batch one row each; without dropout the weights differ in the last digits alone."""
     base = plan("lstm", max_steps=10)
     base = replace(base, models={**base.models, "lstm": {**base.models["lstm"], "dropout": 0.0}})
-    two = replace(base, trainer=replace(base.trainer, devices=2, accelerator="auto"))
     _, alone = trained(base, "lstm", encoded, tmp_path / "one", lambda row, step: None)
-    context = multiprocessing.get_context("spawn")  # a process in which torch has computed nothing may be forked
-    process = context.Process(target=_in_processes, args=(two, encoded, tmp_path / "two"))
-    process.start()
-    process.join(120)
-    found = read_json(tmp_path / "two/found.json", "")
+    found = in_two_processes({"lstm": base}, encoded, tmp_path)["lstm"]
+    history = found["history"]
     assert found["made_on"] == {"accelerator": "cpu", "devices": 2, "precision": "float32"}
-    history = read_json(tmp_path / "two/history.json", "")
     assert found["rows"] == [row["step"] for row in history] == [row["step"] for row in alone.history]
     costs = [
         [row["valid/nats_per_note"] for row in rows if "valid/nats_per_note" in row]
@@ -244,6 +255,22 @@ def test_two_processes_learn_what_one_learns(encoded: Session, tmp_path: Path) -
         for rows in (history, alone.history)
     ]
     assert losses[0] != losses[1], "each process has its own rows"
+
+
+def test_two_processes_move_all_networks_of_a_variant(encoded: Session, tmp_path: Path) -> None:
+    """Networks in turn (gan, wgan), one a voice (deepbach) and members of which each has its rows (voices)."""
+    plans = {variant: plan(variant, max_steps=5, batch_size=4) for variant in ("gan", "wgan", "deepbach", "voices")}
+    found = in_two_processes(plans, encoded, tmp_path)
+    for variant, settings in plans.items():
+        assert found[variant]["made_on"]["devices"] == 2
+        assert found[variant]["rows"] == [row["step"] for row in found[variant]["history"]]
+        store = Store(encoded.root / "data/tokenize" / settings.models[variant]["representation"])
+        torch.manual_seed(seed_of("weights", settings.train.seed))
+        begun = dict(models.build(settings, variant, representations.load(store)).named_parameters())
+        ended = load_file(tmp_path / variant / "w.safetensors")
+        networks = {tuple(name.split(".")[:2]) for name in begun}
+        moved = {tuple(name.split(".")[:2]) for name, weight in begun.items() if not torch.equal(weight, ended[name])}
+        assert moved == networks, variant
 
 
 def test_a_batch_that_cannot_be_dealt_is_refused(encoded: Session, tmp_path: Path) -> None:

@@ -116,10 +116,10 @@ class Features(nn.Module):
 
     begins: Tensor
 
-    def __init__(self, sizes: list[int], hidden: int, forget: float) -> None:
+    def __init__(self, sizes: list[int], hidden: int, feature_dropout: float) -> None:
         """Args: how many values each feature has, width, share of the features that training leaves out."""
         super().__init__()
-        self.forget = forget
+        self.feature_dropout = feature_dropout
         begins = torch.tensor([sum(sizes[:place]) for place in range(len(sizes))])
         self.register_buffer("begins", begins, persistent=False)
         self.table = nn.EmbeddingBag(sum(sizes), hidden, mode="sum")
@@ -129,8 +129,10 @@ class Features(nn.Module):
         """Each (...) integers -> (..., hidden)."""
         places = torch.stack(values, dim=-1) + self.begins
         kept = None
-        if self.training and self.forget:
-            kept = (torch.rand(places.flatten(0, -2).shape, device=places.device) >= self.forget) / (1 - self.forget)
+        if self.training and self.feature_dropout:
+            kept = (torch.rand(places.flatten(0, -2).shape, device=places.device) >= self.feature_dropout) / (
+                1 - self.feature_dropout
+            )
         summed: Tensor = self.table(places.flatten(0, -2), per_sample_weights=kept)
         return summed.view(*places.shape[:-1], -1)
 
@@ -234,11 +236,14 @@ class Member(nn.Module):
         layers: list[Forward],
         hidden: int,
         dropout: float,
-        forget: float,
+        feature_dropout: float,
     ) -> None:
         """Args: size, how many values each feature has, references of a pitch, what it is made of, width, rates."""
         super().__init__()
-        self.frames, self.cells = Features(of_frames, hidden, forget), Features(of_cells, hidden, forget)
+        self.frames, self.cells = (
+            Features(of_frames, hidden, feature_dropout),
+            Features(of_cells, hidden, feature_dropout),
+        )
         self.blocks, self.layers = nn.ModuleList(blocks), nn.ModuleList(layers)
         self.context_norm = nn.LayerNorm(hidden)
         self.context = nn.Linear(hidden, hidden)
@@ -316,7 +321,7 @@ class Voices(SequenceModel):
         former: Annotated[int, Range(1, 16)],
         members: Annotated[int, Range(1, 64)],
         dropout: Annotated[float, Range(0, 0.95)],
-        forget: Annotated[float, Range(0, 0.95)],
+        feature_dropout: Annotated[float, Range(0, 0.95)],
         temperature: Annotated[float, Range(0.1, 10)],
     ) -> None:
         """Make the networks.
@@ -333,7 +338,7 @@ class Voices(SequenceModel):
             former: pitches of its own voice that a cell is told, beside what sounds.
             members: networks, of which each learns from its own rows of a batch.
             dropout: rate.
-            forget: share of the features that is left out at every place in training.
+            feature_dropout: share of the features that is left out at every place in training.
             temperature: by which a trained member's logits are divided.
         """
         super().__init__(alphabet)
@@ -362,7 +367,7 @@ class Voices(SequenceModel):
                 [Forward(hidden, dropout) for _ in range(cell_layers)],
                 hidden,
                 dropout,
-                forget,
+                feature_dropout,
             )
             for _ in range(members)
         )

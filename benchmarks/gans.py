@@ -1,6 +1,6 @@
 """The GANs beside each other and beside real music, over several seeds: train, generate and evaluate, then a table.
 
-    python benchmarks/gans.py [--seeds 1 2 3] [--variants gan wgan] [--name gans] [key=value ...]
+    python benchmarks/gans.py [--seeds 1,2,3] [--variants gan,wgan] [--name gans] [key=value ...]
 
 Further arguments are settings, as in train.max_steps=100 for a trial (give it a --name of its own). Everything is made
 under runs/NAME/SEED/ on the pipeline's data; the result is reports/NAME.json, the table made of it reports/NAME.md. The
@@ -9,6 +9,7 @@ same command again goes on where it stopped.
 
 import argparse
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import yaml
 
 from etude.encoding.store import Store
+from etude.errors import EtudeError
 from etude.outputs import read_json, write_json, write_text
 from etude.params import compile_params
 from etude.session import Session, project_root
@@ -92,8 +94,8 @@ def _spread(values: Sequence[float]) -> str:
 def main() -> None:
     """Measure what is not measured yet, and write the result and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--variants", nargs="+", default=["gan", "wgan"])
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--variants", default="gan,wgan")
     parser.add_argument("--name", default="gans")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     given = parser.parse_intermixed_args()
@@ -101,7 +103,9 @@ def main() -> None:
     real = read_json(root / "reports/reference.json", "etude reference")
     music = {**real["note_by_note"], "distance": real["real_against_real"]["distance"]}
     rows = [
-        measure(root, given.name, variant, seed, given.overrides) for variant in given.variants for seed in given.seeds
+        measure(root, given.name, variant, int(seed), given.overrides)
+        for variant in given.variants.split(",")
+        for seed in given.seeds.split(",")
     ]
     result = {"rows": rows, "real_music": music}
     write_json(root / f"reports/{given.name}.json", result)
@@ -110,4 +114,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except EtudeError as error:
+        sys.exit(f"gans.py: {error}")

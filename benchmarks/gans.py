@@ -91,10 +91,15 @@ def _spread(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.3f}{spread}"
 
 
+def numbers(text: str) -> list[int]:
+    """The whole numbers of ``1,2,3``."""
+    return [int(part) for part in text.split(",")]
+
+
 def main() -> None:
     """Measure what is not measured yet, and write the result and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--seeds", type=numbers, default=[1, 2, 3])
     parser.add_argument("--variants", default="gan,wgan")
     parser.add_argument("--name", default="gans")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
@@ -103,9 +108,9 @@ def main() -> None:
     real = read_json(root / "reports/reference.json", "etude reference")
     music = {**real["note_by_note"], "distance": real["real_against_real"]["distance"]}
     rows = [
-        measure(root, given.name, variant, int(seed), given.overrides)
+        measure(root, given.name, variant, seed, given.overrides)
         for variant in given.variants.split(",")
-        for seed in given.seeds.split(",")
+        for seed in given.seeds
     ]
     result = {"rows": rows, "real_music": music}
     write_json(root / f"reports/{given.name}.json", result)

@@ -13,11 +13,12 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 from etude.audio.mp3 import write_mp3
 from etude.errors import EtudeError
 from etude.outputs import write_json, write_text
+from etude.pages.results import BEGIN, END
 from etude.pages.sample import sound_of
 from etude.session import Session
 from etude.settings import Arrange, Settings
 from etude.stages import report as stage
-from etude.stages.report import BEGIN, END, in_readme, run
+from etude.stages.report import run
 
 README = f"# etude\n\n{BEGIN}\nbefore\n{END}\n\nMore.\n"
 
@@ -202,14 +203,6 @@ def test_what_is_missing_is_said_with_its_command(session: Session, made: Settin
     (session.root / "reports/evaluate/lstm.json").unlink()
     with pytest.raises(EtudeError, match="etude evaluate model=lstm"):
         run(made, session)
-
-
-def test_readme_without_markers_or_with_half() -> None:
-    assert in_readme("# etude\n", "table") == "# etude\n"
-    assert in_readme(in_readme(README, "a\n"), "b\n") == in_readme(README, "b\n")
-    for broken in (f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"):
-        with pytest.raises(EtudeError, match=r"README\.md must have"):
-            in_readme(broken, "table")
 
 
 def test_a_variant_that_counts_is_a_level_however_many_orders_it_tried(

@@ -18,6 +18,22 @@ from etude.metrics.descriptors import UNITS
 from etude.outputs import read_json, write_json, write_text
 from etude.pages.charts import GROUNDS, curves, strips
 from etude.pages.pianoroll import roll
+from etude.pages.results import (
+    BESIDE,
+    COLUMNS,
+    DASH,
+    Evidence,
+    beside,
+    counted,
+    decimal,
+    flat_results,
+    in_readme,
+    markdown,
+    notes_beside,
+    notes_on,
+    results,
+    whole_number,
+)
 from etude.pages.sample import Sound, excerpt, look, mp3_bytes
 from etude.pages.templates import inline, render
 from etude.session import Session
@@ -25,13 +41,10 @@ from etude.settings import Settings
 from etude.stages import main
 
 TWIN = re.compile(r"(the same notes as|the same bytes as|% like) (.+?), which is ")  # the duplicate that a reason names
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 SECONDS = 30.0  # of each player on the page
 QUALITY = 0.1  # of their mp3: the page must stay small, data/arrange has the better sound
 NAMES, REASONS = 12, 40  # sources that are named for one reason, and reasons, on the page
 SOUND_BYTES = 2_800_000  # of all players together; more variants get shorter excerpts
-DASH = "–"
-PSEUDO = "test/pseudo_nats_per_cell"
 MEASURES = {  # what the measures of a training history are called on the page
     "valid/nats_per_note": "nats per note, valid pieces",
     "valid/nats_per_frame": "nats per frame, valid pieces",
@@ -45,36 +58,6 @@ MEASURES = {  # what the measures of a training history are called on the page
     "valid/pseudo_nats_per_cell": "nats per cell given all other cells, valid pieces",
     "train/pseudo_nats_per_cell": "nats per cell given all other cells, train batches",
 }
-COLUMNS = (  # of the results table: heading, unit
-    ("valid", "nats per note"),
-    ("test", "nats per note"),
-    ("test", "nats per piece"),
-    ("distance to real music", "standard deviations [95 % interval]"),
-    ("parameters", ""),
-    ("best step / steps", ""),
-)
-BESIDE = (  # of the table of samples beside real music: heading, unit
-    ("overlap of pitch classes", "share"),
-    ("overlap of note lengths", "share"),
-    ("overlap of polyphony", "share"),
-    ("distinct bars", "of all"),
-)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the earlier stages left, as read from their files; the mappings are by variant."""
-
-    download: Mapping[str, Any]
-    ingest: Mapping[str, Any]
-    split: Mapping[str, Any]
-    leakage: Mapping[str, Any]
-    augment: Mapping[str, Any]
-    tokenize: Mapping[str, Mapping[str, Any]]  # by representation
-    reference: Mapping[str, Any]
-    train: Mapping[str, Mapping[str, Any]]
-    generate: Mapping[str, Mapping[str, Any]]
-    evaluate: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -88,192 +71,9 @@ class Piece:
     sample_rate: int
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row of the results table: its texts, which are the best of their column, and the number of its note.
-
-    Note 1 is for a variant that has no likelihood, 2 for one that has a pseudo-likelihood in its place, 0 for none.
-    """
-
-    name: str
-    cells: tuple[str, ...]
-    best: tuple[bool, ...]
-    note: int = 0
-
-
-def results(evidence: Evidence) -> list[Row]:
-    """The results table: a row a variant in the order of ``evidence.train``, then real music against real music."""
-    numbers: dict[str, list[float | None]] = {}
-    rows = []
-    for variant in evidence.train:
-        metrics = evidence.evaluate[variant]["metrics"]
-        numbers[variant] = [
-            metrics.get(name)
-            for name in ("valid/nats_per_note", "test/nats_per_note", "test/nats_per_piece", "samples/distance")
-        ]
-    lowest = [
-        min((value for value in column if value is not None), default=None)
-        for column in zip(*numbers.values(), strict=True)
-    ]
-    for variant, trained in evidence.train.items():
-        metrics, result, row = evidence.evaluate[variant]["metrics"], trained["result"], numbers[variant]
-        steps = whole_number(result.get("steps"))
-        if result.get("best_step") is not None and result.get("steps"):
-            steps = f"{whole_number(result['best_step'])} / {steps}"
-        cells = (
-            decimal(row[0], 3),
-            decimal(row[1], 3),
-            decimal(row[2], 1),
-            spread(row[3], metrics.get("samples/distance_low"), metrics.get("samples/distance_high")),
-            whole_number(result.get("parameters")),
-            steps,
-        )
-        best = tuple(value is not None and value == low for value, low in zip(row, lowest, strict=True))
-        note = 2 if PSEUDO in metrics else int(not any("/nats_per_" in name for name in metrics))
-        rows.append(Row(variant, cells, (*best, False, False), note))
-    real = evidence.reference["real_against_real"]
-    cell = spread(real.get("distance"), real.get("low"), real.get("high"))
-    rows.append(Row("real music", (DASH, DASH, DASH, cell, DASH, DASH), (False,) * 6))
-    return rows
-
-
-def beside(evidence: Evidence) -> list[Row]:
-    """The table of samples beside real music, note by note: a row a variant, then real music against real music."""
-    real = evidence.reference.get("note_by_note", {})
-    found = {variant: evidence.evaluate[variant]["metrics"] for variant in evidence.train}
-    measured = {name: {key.removeprefix("samples/"): value for key, value in found[name].items()} for name in found}
-    areas = ("overlap_pitch_class", "overlap_duration", "overlap_polyphony")
-    columns = [[row[name] for row in measured.values() if row.get(name) is not None] for name in areas]
-    highest = [max(column, default=None) for column in columns]
-    rows = []
-    for variant, row in [*measured.items(), ("real music", real)]:
-        bars = DASH
-        if row.get("bars") is not None:
-            bars = f"{whole_number(row['distinct_any_key'])} / {whole_number(row['bars'])}"
-        best = tuple(
-            row is not real and row.get(name) is not None and row[name] == top
-            for name, top in zip(areas, highest, strict=True)
-        )
-        rows.append(Row(variant, (*(decimal(row.get(name), 3) for name in areas), bars), (*best, False)))
-    return rows
-
-
-def flat_results(evidence: Evidence) -> dict[str, dict[str, float]]:
-    """Each variant's numbers, for ``dvc metrics show`` and ``dvc exp show``."""
-    found = {}
-    for variant, trained in evidence.train.items():
-        numbers = {**trained["result"], **evidence.evaluate[variant]["metrics"]}
-        kept = [name for name in sorted(numbers) if not name.endswith("_mean") and numbers[name] is not None]
-        found[variant] = {name: round(float(numbers[name]), 6) for name in kept}
-    return found
-
-
-def markdown(rows: Sequence[Row], notes: Sequence[str], columns: Sequence[tuple[str, str]] = COLUMNS) -> str:
-    """A table in Markdown, with its notes below."""
-    heads = ["variant"] + [f"{name}, {unit}" if unit else name for name, unit in columns]
-    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * len(columns)]
-    for row in rows:
-        cells = [f"**{cell}**" if best else cell for cell, best in zip(row.cells, row.best, strict=True)]
-        lines.append(f"| {row.name}{('', '¹', '²')[row.note]} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *(f"{note}  " for note in notes[:-1]), *notes[-1:]]) + "\n"
-
-
-def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
-    """What has to be said below the results table."""
-    reference = evidence.reference
-    counts = [len(evidence.generate[variant]["pieces"]) for variant in evidence.train]
-    drawn = f"{min(counts)}" if len(set(counts)) == 1 else f"{min(counts, default=0)} to {max(counts, default=0)}"
-    notes = [
-        "Lower is better in every column of nats and in the distance; the best of each is bold. Nats per note: how "
-        "surprised a model is by each note of pieces that it has not seen (natural logarithm).",
-        f"Distance: how far the measures of {drawn} samples lie from those of {reference['pieces']} real test pieces: "
-        "the mean over all measures, in standard deviations of real music, in brackets the 95 % bootstrap interval. "
-        f"Of each piece the first {reference['bars']} bars are measured, at {reference['resolution']} steps a quarter.",
-        f"Real music: sets of {reference['real_against_real']['pieces']} valid pieces, measured as if they were "
-        "samples. This is what a perfect model would score.",
-    ]
-    framed = {
-        variant: evidence.evaluate[variant]["metrics"]["test/nats_per_frame"]
-        for variant in evidence.train
-        if "test/nats_per_frame" in evidence.evaluate[variant]["metrics"]
-    }
-    if framed:
-        told = ", ".join(f"{variant} {decimal(value, 3)}" for variant, value in framed.items())
-        notes.append(f"Of frames of keys, in nats per frame on test, the first frame of a piece given: {told}.")
-    for variant in evidence.train:
-        if empty := evidence.evaluate[variant]["metrics"].get("samples/empty"):
-            notes.append(
-                f"{variant}: {round(empty)} samples have no note and do not count in the distance, which flatters it."
-            )
-    if any(row.note == 1 for row in rows):
-        notes.append("¹ Draws music without giving it a probability, so has no likelihood: judge it by its samples.")
-    for row in rows:
-        if row.note == 2:
-            metrics = evidence.evaluate[row.name]["metrics"]
-            right, begun = (percent(metrics.get(f"test/{name}")) for name in ("accuracy", "onset_accuracy"))
-            notes.append(
-                f"² Foretells each cell of its grid, a step of a voice, from all others, past and future: {row.name} "
-                f"on test with {decimal(metrics[PSEUDO], 3)} nats per cell, {right} of all cells right, {begun} of "
-                "those where a note begins. That is a pseudo-likelihood, which compares with no nats per note."
-            )
-    return notes
-
-
-def notes_beside(evidence: Evidence) -> list[str]:
-    """What has to be said below the table of samples beside real music."""
-    return [
-        "Overlap: the area that two histograms have in common, of the samples' notes (or time steps) and of those of "
-        f"the {evidence.reference['pieces']} real test pieces, from 0 to 1; higher is better. Polyphony: how many "
-        "pitches sound at once.",
-        "Distinct bars: of the samples' bars those that differ in any voice, onset, length or pitch, transposed ones "
-        "counted once. A generator that has collapsed writes few; real music repeats some. Real music: means over sets "
-        "of valid pieces.",
-    ]
-
-
-def decimal(value: float | None, digits: int) -> str:
-    """A number with a fixed count of decimals; a dash where there is none."""
-    return DASH if value is None else f"{value:,.{digits}f}"
-
-
-def percent(value: float | None) -> str:
-    """A share in per cent; a dash where there is none."""
-    return DASH if value is None else f"{value:.1%}"
-
-
-def whole_number(value: float | None) -> str:
-    """A whole number with thousands set apart; a dash where there is none."""
-    return DASH if value is None else f"{round(value):,}"
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """A count with its noun: ``1 piece``, ``1,200 pieces``."""
-    return f"{whole_number(count)} {one if count == 1 else many}"
-
-
 def plain(name: str) -> str:
     """A descriptor's name as a page shows it: ``n_pitches_used`` is ``pitches used``."""
     return name.removeprefix("n_").replace("_", " ")
-
-
-def spread(value: float | None, low: float | None, high: float | None) -> str:
-    """A value with its interval: ``0.31 [0.28, 0.35]``."""
-    return decimal(value, 3) if low is None or high is None else f"{decimal(value, 3)} [{low:.2f}, {high:.2f}]"
-
-
-def in_readme(text: str, block: str) -> str:
-    """A README's text with ``block`` between its two markers, unchanged where it has neither.
-
-    Raises:
-        EtudeError: one marker is missing, comes twice, or they are in the wrong order.
-    """
-    counts = text.count(BEGIN), text.count(END)
-    if counts == (0, 0):
-        return text
-    if counts != (1, 1) or text.index(BEGIN) > text.index(END):
-        raise EtudeError(f"README.md must have {BEGIN} once, and {END} once after it. Set both, or take both out.")
-    head, rest = text.split(BEGIN)
-    return f"{head}{BEGIN}\n\n{block}\n{END}{rest.split(END)[1]}"
 
 
 def pictures(draw: Any, *arguments: Any) -> dict[str, str]:

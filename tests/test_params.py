@@ -44,6 +44,12 @@ def test_every_variant_of_dvc_yaml_has_its_code(settings: Settings) -> None:
         assert (ROOT / f"src/etude/models/{variant}.py").is_file()
 
 
+def test_an_experiment_with_some_of_its_variants_keeps_no_settings_of_the_others() -> None:
+    found = yaml.safe_load(compile_params(ROOT / "conf", ["experiment=jsb_quarter", "model=lstm"]))
+    assert list(found["models"]) == ["lstm"] and found["models"]["lstm"]["representation"] == "frames"
+    assert list(found["tokenize"]) == ["frames"]
+
+
 def test_numbers_come_out_as_numbers() -> None:
     found = yaml.safe_load(compile_params(ROOT / "conf"))
     assert isinstance(found["optim"]["lr"], float)

@@ -132,10 +132,10 @@ def _parent(stage: str, root: Path, launch: str, overrides: list[str]) -> str:
 def run_job(stage: str, root: Path, config: Any) -> None:
     """One job: the composed settings, checked; the stage once for each of its variants."""
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
 
-    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(values, dict)
+    from etude.params import composed
+
+    values = composed(config)
     own = check(values.pop("session"), dict, "session")
     folds = check(values.pop("cv"), Count | None, "cv")
     if folds is not None and stage != "train":
@@ -146,7 +146,7 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     files = {key: check(values.pop(key), kind, key) for key, kind in kinds.items()}
     if stage != "harmonize" and any(files.values()):
         raise EtudeError(f"{', '.join(files)} are of etude harmonize alone, not of etude {stage}.")
-    settings = Settings.of({str(key): value for key, value in values.items()})
+    settings = Settings.of(values)
     out = Path(HydraConfig.get().runtime.output_dir) if stage in HAND_RUN else None
     named = own.pop("run", None)
     run = Path(named).resolve() if named else None

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -35,14 +36,31 @@ def composing() -> Iterator[None]:
         raise EtudeError(f"These settings cannot be composed from conf/: {' '.join(str(error).split())}") from None
 
 
+def composed(config: Any) -> dict[str, Any]:
+    """The values of a composed configuration, resolved.
+
+    An experiment also has settings for variants and representations that were not chosen with it; what is left of those
+    sections, without the ``_target_`` that the chosen option brings, is dropped.
+    """
+    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    for group in ("models", "tokenize"):
+        if isinstance(values.get(group), dict):
+            values[group] = {
+                name: section
+                for name, section in values[group].items()
+                if not isinstance(section, dict) or "_target_" in section
+            }
+    return {str(key): value for key, value in values.items()}
+
+
 def compile_params(conf: Path, overrides: list[str] | None = None) -> str:
     """The text of params.yaml: conf/config.yaml composed, resolved and checked."""
     GlobalHydra.instance().clear()
     with composing(), initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         config = compose("config", overrides=overrides or [])
-        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(values, dict)
-    Settings.of({str(key): value for key, value in values.items()})
+        values = composed(config)
+    Settings.of(values)
     return HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 

@@ -13,12 +13,12 @@ import yaml
 from conftest import ROOT
 
 from etude import representations
+from etude.encoding.grid import FIRST, HOLD, REST
 from etude.encoding.store import Store
 from etude.metrics.likelihood import per_unit
 from etude.metrics.voice_floors import floors
 from etude.outputs import read_json
 from etude.params import compile_params
-from etude.representations.voicegrid import FIRST, HOLD, REST
 from etude.session import Session
 from etude.settings import Settings
 

@@ -10,8 +10,8 @@ from etude.models.gru import GRU
 from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
-from etude.models.sequence import SequenceModel
-from etude.models.transformer import Transformer, rotary, rotated
+from etude.models.sequence import Dropout, SequenceModel, rotary, rotated
+from etude.models.transformer import Transformer
 from etude.models.voices import Voices
 
 VOCABULARY = 17
@@ -112,7 +112,7 @@ def test_rotated_products_depend_on_the_distance_alone() -> None:
     a, b = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(5))
 
     def product(here: int, there: int) -> float:
-        turns = [rotary(place, 1, 8, torch.device("cpu")) for place in (here, there)]
+        turns = [rotary(place, 1, 8, 10000.0, torch.device("cpu")) for place in (here, there)]
         return float((rotated(a, *turns[0]) * rotated(b, *turns[1])).sum())
 
     assert product(3, 7) == pytest.approx(product(103, 107), rel=1e-4)
@@ -252,3 +252,26 @@ def test_recurrent_dropout_takes_recurrent_weights_away_in_training_alone(hidden
         assert share is not None and ("weight_hh" not in name or 0.35 < share < 0.65)
     assert all(torch.equal(kept[name], weight) for name, weight in dropped.state_dict().items())
     assert torch.equal(dropped.eval().nats(tokens), plain.eval().nats(tokens))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.95])
+def test_dropout_leaves_out_its_share_and_keeps_the_mean(rate: float) -> None:
+    torch.manual_seed(0)
+    layer = Dropout(rate)
+    features = torch.ones(1000, 101, requires_grad=True)
+    found = layer(features)
+    found.sum().backward()
+    left_out = (found == 0).float().mean().item()
+    assert left_out == pytest.approx(rate, abs=0.005)
+    assert found.mean().item() == pytest.approx(1, abs=0.02)
+    assert features.grad is not None and torch.equal(features.grad, found.detach())
+    assert torch.equal(layer.eval()(features), features)
+
+
+def test_dropout_is_drawn_from_the_seed_and_anew_each_time() -> None:
+    layer, features = Dropout(0.3), torch.ones(7, 5)
+    torch.manual_seed(1)
+    first, second = layer(features), layer(features)
+    torch.manual_seed(1)
+    assert torch.equal(layer(features), first) and not torch.equal(first, second)
+    assert layer(features.bfloat16()).dtype == torch.bfloat16

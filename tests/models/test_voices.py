@@ -11,14 +11,13 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from etude.encoding.alphabet import Alphabet
+from etude.encoding.grid import FIRST, HOLD, REST
 from etude.errors import EtudeError
+from etude.models.sequence import rotary
 from etude.models.voices import (
     AGES,
-    FIRST,
-    HOLD,
     INTERVALS,
     LONGEST,
-    REST,
     SPAN,
     Block,
     Features,
@@ -27,7 +26,6 @@ from etude.models.voices import (
     echoes,
     heard,
     interval,
-    rotary,
 )
 
 VOCABULARY, FRAME = 30, 3
@@ -169,7 +167,7 @@ def test_portions_of_any_size_give_the_whole(cuts: list[int], span: int) -> None
 
 @torch.no_grad()
 def test_a_block_sees_its_span_and_no_further() -> None:
-    block, turn = Block(16, 2, 3, 0.0).eval(), rotary(12, 8, torch.device("cpu"))
+    block, turn = Block(16, 2, 3, 0.0).eval(), rotary(0, 12, 8, 1000.0, torch.device("cpu"))
     frames = torch.randn(1, 12, 16, generator=torch.Generator().manual_seed(5))
     other = frames.clone()
     other[:, 5] += 1 + frames[:, 5] ** 2

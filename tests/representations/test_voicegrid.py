@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from representations.bands import learned, make_band, notes, values_of
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
+from etude.encoding.grid import FIRST, HOLD, REST
 from etude.encoding.round_trip import round_trip
 from etude.errors import EtudeError
-from etude.representations.voicegrid import FIRST, HOLD, REST, VoiceGrid
+from etude.representations.voicegrid import VoiceGrid
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 

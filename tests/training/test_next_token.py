@@ -11,6 +11,8 @@ from conftest import ROOT, Log, make_project, smoke, tiny
 from symusic.core import ScoreTick
 
 from etude import models, representations
+from etude.encoding.alphabet import NONE
+from etude.encoding.grammar import BEGIN, END
 from etude.encoding.store import Store
 from etude.errors import EtudeError
 from etude.metrics.likelihood import likelihood
@@ -119,9 +121,59 @@ def test_windows_of_frames_are_those_of_the_pieces_and_padded(frames: Session, t
     assert scheme.monitor == "valid/nats_per_frame"
     whole = [representation.alphabet.items(piece) for piece in store.pieces("train")]
     for window in items.numpy():
+        real = window[window[:, 0] >= 0]
+        assert np.array_equal(window[len(real) :], np.full((16 - len(real), 88), NONE))
         assert any(
-            np.array_equal(window, piece[start : start + 16]) for piece in whole for start in range(len(piece) - 15)
+            np.array_equal(real, piece[start : start + len(real)])
+            and (len(real) == 16 or start + len(real) == len(piece))
+            for piece in whole
+            for start in range(len(piece) - len(real) + 1)
         )
+
+
+def test_a_window_may_end_with_its_piece_at_many_places(encoded: Session, tmp_path: Path) -> None:
+    settings = tiny(train={"window": 24, "batch_size": 1024})
+    store = Store(encoded.root / "data/tokenize/remi")
+    representation = representations.load(store)
+    model = models.build(settings, "lstm", representation)
+    scheme = NextToken(model, Task(settings, encoded, store, representation, tmp_path, lambda values, step: None))
+    assert min(len(piece) for piece in store.pieces("train")) > 24
+    rows = scheme.draw(np.random.default_rng(0)).numpy()
+    lengths = (rows != 0).sum(axis=1)
+    begins = (rows[:, 0] == BEGIN).mean()
+    ends = [length for row, length in zip(rows, lengths, strict=True) if row[length - 1] == END]
+    assert 0 < begins < 1 and len(ends) > 20
+    assert set(lengths[lengths < 24]) <= set(ends), "a window that is not full ends with its piece"
+    assert min(ends) <= 14 and max(ends) >= 23 and len(set(ends)) > 8, "ends stand anywhere in the second half"
+
+
+def test_windows_of_a_model_with_a_meter_begin_with_its_longest_period(encoded: Session, tmp_path: Path) -> None:
+    base = tiny(train={"window": 12, "batch_size": 64})
+    section = {**base.models["lstm_attention"], "meter": 3, "hidden": 8}
+    settings = Settings.of({**base.as_dict(), "models": {"lstm_attention": section}})
+    store = Store(encoded.root / "data/tokenize/remi")
+    representation = representations.load(store)
+    model = models.build(settings, "lstm_attention", representation)
+    scheme = NextToken(model, Task(settings, encoded, store, representation, tmp_path, lambda values, step: None))
+    pieces, later = [piece.tolist() for piece in store.pieces("train")], 0
+    for row in scheme.draw(np.random.default_rng(0)).tolist():
+        window = row[: row.index(0)] if 0 in row else row
+        begins = [b for piece in pieces for b in range(len(piece)) if piece[b : b + len(window)] == window]
+        assert any(begin % 8 == 0 for begin in begins)
+        later += min(begins) > 0
+    assert later > 30
+
+
+def test_a_piece_that_fits_is_one_window(encoded: Session, tmp_path: Path) -> None:
+    store = Store(encoded.root / "data/tokenize/remi")
+    whole = {piece.tobytes() for piece in store.pieces("train")}
+    window = max(len(piece) for piece in store.pieces("train"))
+    representation = representations.load(store)
+    settings = tiny(train={"window": window, "batch_size": 32})
+    model = models.build(settings, "lstm", representation)
+    scheme = NextToken(model, Task(settings, encoded, store, representation, tmp_path, lambda values, step: None))
+    for row in scheme.draw(np.random.default_rng(0)).numpy():
+        assert row[row != 0].astype(np.uint16).tobytes() in whole
 
 
 @pytest.mark.parametrize("variant", FRAMES)

@@ -1,15 +1,34 @@
 """A piece as a grid of one token a step and voice: a pitch that begins, the hold of it, or a rest, and back."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.voices import empty_piece, fill, line, notes_by_voice
+from etude.encoding.voices import Voices, empty_piece, fill, line, notes_by_voice
+from etude.settings import Count, Range
 
 HOLD, REST, FIRST = 3, 4, 5  # tokens after padding, begin and end; FIRST is the lowest pitch
+
+
+class VoicesOnGrid(Voices):
+    """What the representations with one such token a step and voice have in common."""
+
+    def __init__(self, steps_per_beat: Annotated[int, Range(4, 24)], max_voices: Count) -> None:
+        """Settings alone; ``learn`` or ``load`` makes it ready.
+
+        Args:
+            steps_per_beat: steps of the grid, a quarter.
+            max_voices: where the dataset names no voices, the programs with the most notes that are taken.
+        """
+        super().__init__(steps_per_beat, max_voices)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens: padding, begin, end, hold, rest, and the pitches from low to high."""
+        return FIRST + self.high - self.low + 1
 
 
 def to_grid(score: ScoreTick, voices: Mapping[str, int], steps: int, low: int, high: int) -> NDArray[np.uint16]:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from etude.encoding.grid import HOLD, REST
 from etude.encoding.store import Store
-from etude.representations.voicegrid import HOLD, REST, VoiceGrid
+from etude.representations.voicegrid import VoiceGrid
 
 SIDES = ("valid", "test")
 ADDED = 0.1  # to each count

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from torch import Tensor, nn
 
 from etude.encoding.alphabet import Alphabet
-from etude.models.sequence import SequenceModel, embedding, reading_out, recur, stacked, widths
+from etude.models.sequence import Dropout, SequenceModel, embedding, reading_out, recur, stacked, widths
 from etude.settings import Count, Range
 
 
@@ -36,7 +36,7 @@ class LSTM(SequenceModel):
         wide = widths(hidden, layers, "models.lstm")
         self.embed = embedding(alphabet, wide[-1])
         self.lstm = stacked(nn.LSTM, wide[-1], wide, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.read_out = reading_out(alphabet, wide[-1])
 
     def forward(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:

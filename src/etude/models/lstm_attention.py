@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
-from etude.models.sequence import Meter, SequenceModel, embedding, reading_out, recur, stacked, widths
+from etude.models.sequence import Dropout, Meter, SequenceModel, embedding, reading_out, recur, stacked, widths
 from etude.settings import Count, Range
 
 State = tuple[Any, Tensor, Tensor, Tensor | None, int]
@@ -53,7 +53,7 @@ class LSTMAttention(SequenceModel):
             follow: find the items that followed, by the states before them, with a learned bias for each distance (Shaw
                 et al., 2018, as scalars); else the states, wherever they are.
             meter: number of periods, 2, 4, 8 ... items long, of which each item's phase is read. Items count from the
-                begin of a piece, in training from that of a window: windows must hold whole pieces.
+                begin of a piece, in training from that of a window, which begins with the longest period (``stride``).
         """
         super().__init__(alphabet)
         wide = widths(hidden, layers, "models.lstm_attention")
@@ -75,9 +75,10 @@ class LSTMAttention(SequenceModel):
         else:
             self.query_key_value = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.read_out = reading_out(alphabet, width)
         self.meter = Meter(meter, width) if meter else None
+        self.stride = 2**meter
 
     def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """See SequenceModel; the state: of the layers, keys and values of ``span`` - 1 items, top state, items read."""

@@ -125,6 +125,55 @@ class Meter(nn.Module):
         return found
 
 
+class Dropout(nn.Module):
+    """Dropout (Srivastava et al., 2014) that draws a byte a feature, which on a processor is several times as fast.
+
+    There the rate is one of 0, 1/256 ... 255/256: the next to that asked for. What is kept is scaled by what that is.
+    """
+
+    def __init__(self, rate: float) -> None:
+        """Args: share of the features that training leaves out, in [0, 1)."""
+        super().__init__()
+        self.rate = rate
+        self.left_out = min(round(256 * rate), 255)  # of 256
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Any shape -> the same shape."""
+        if not (self.training and self.rate):
+            return features
+        if features.device.type != "cpu":
+            return F.dropout(features, self.rate)
+        count = features.numel()
+        drawn = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None).view(torch.uint8)
+        kept = (drawn[:count] >= self.left_out).view(features.shape).to(features.dtype)
+        return features * (kept * (256 / (256 - self.left_out)))
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows."""
+        return f"rate={self.rate}"
+
+
+def rotary(begin: int, length: int, width: int, base: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and signed sines of the positions begin ... begin + length - 1: each (length, width).
+
+    Source: Su et al., RoFormer, 2021; ``base`` is that of the wavelengths, in positions.
+    """
+    speeds = base ** (-torch.arange(0, width, 2, device=device).float() / width)
+    angles = torch.arange(begin, begin + length, device=device).float()[:, None] * speeds
+    cosines, sines = angles.cos(), angles.sin()
+    return torch.cat([cosines, cosines], dim=-1), torch.cat([-sines, sines], dim=-1)
+
+
+def rotated(vectors: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Turn (..., width) by their positions, so that products depend on the distance of two positions alone.
+
+    Feature i is turned with feature i + width / 2, in the precision of the vectors. Cosines and sines, as ``rotary``
+    gives them, are shaped to broadcast.
+    """
+    cosines, sines = cosines.to(vectors.dtype), sines.to(vectors.dtype)
+    return torch.addcmul(vectors * cosines, vectors.roll(vectors.shape[-1] // 2, dims=-1), sines)
+
+
 Cells = type[nn.LSTM] | type[nn.GRU]
 
 
@@ -170,7 +219,7 @@ class Layers(nn.Module):
         super().__init__()
         reads = [read, *hidden[:-1]]
         self.layers = nn.ModuleList(_equal(cells, *pair, 1, 0.0) for pair in zip(reads, hidden, strict=True))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, items: Tensor, state: list[Any] | None = None) -> tuple[Tensor, list[Any]]:
         """See ``stacked``."""

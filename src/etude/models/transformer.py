@@ -11,26 +11,12 @@ from torch.nn import functional as F
 
 from etude.encoding.alphabet import Alphabet
 from etude.errors import EtudeError
-from etude.models.sequence import SequenceModel, embedding
+from etude.models.sequence import Dropout, SequenceModel, embedding, rotary, rotated
 from etude.settings import Count, Range
 
 Cache = tuple[Tensor, Tensor]
 State = tuple[int, list[Cache]]
-BASE = 10000.0  # of the wavelengths of the positions
-
-
-def rotary(begin: int, length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the positions begin ... begin + length - 1: each (length, width / 2)."""
-    speeds = BASE ** (-torch.arange(0, width, 2, device=device).float() / width)
-    angles = torch.arange(begin, begin + length, device=device).float()[:, None] * speeds
-    return angles.cos(), angles.sin()
-
-
-def rotated(vectors: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Turn (B, heads, T, width) by their positions, so that products depend on the distance of two positions alone."""
-    first, second = vectors.chunk(2, dim=-1)
-    turned = torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
-    return turned.type_as(vectors)
+BASE = 10000.0  # of the wavelengths of the positions, in items
 
 
 class Block(nn.Module):
@@ -46,14 +32,15 @@ class Block(nn.Module):
         self.forward_norm = nn.LayerNorm(hidden)
         self.widen = nn.Linear(hidden, 4 * hidden)
         self.narrow = nn.Linear(4 * hidden, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], cache: Cache | None) -> tuple[Tensor, Cache]:
         """(B, T, hidden), the rotation of these positions, and keys and values of those before: the same, moved on."""
         B, T, hidden = x.shape
         split = self.query_key_value(self.attention_norm(x)).view(B, T, 3, self.heads, -1)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (B, heads, T, hidden / heads)
-        query, key = rotated(query, *turn), rotated(key, *turn)
+        query_key = rotated(split[:, :, :2], *(part[:, None, None] for part in turn))
+        query, key = query_key.permute(2, 0, 3, 1, 4)  # each (B, heads, T, hidden / heads)
+        value = split[:, :, 2].transpose(1, 2)
         if cache is not None:
             key, value = torch.cat([cache[0], key], dim=2), torch.cat([cache[1], value], dim=2)
         S = key.shape[2]
@@ -94,7 +81,7 @@ class Transformer(SequenceModel):
         self.embed = embedding(alphabet, hidden)
         self.blocks = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.read_out = nn.Linear(hidden, alphabet.size) if alphabet.keys else None  # of tokens: the embedding
         self.apply(self._begin)
 
@@ -112,7 +99,7 @@ class Transformer(SequenceModel):
         """See SequenceModel; the state is the number of items so far, and keys and values of each block."""
         begin, caches = state if state else (0, [None] * len(self.blocks))
         T = items.shape[1]
-        turn = rotary(begin, T, self.width, items.device)
+        turn = rotary(begin, T, self.width, BASE, items.device)
         x = self.dropout(self.embed(items))  # (B, T, hidden)
         kept = []
         for block, cache in zip(self.blocks, caches, strict=True):

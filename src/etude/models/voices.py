@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from etude.encoding.alphabet import Alphabet
 from etude.encoding.grammar import BEGIN, PAD
+from etude.encoding.grid import FIRST, REST
 from etude.errors import EtudeError
-from etude.models.sequence import SequenceModel
+from etude.models.sequence import Dropout, SequenceModel, rotary, rotated
 from etude.settings import Count, Range
 
-HOLD, REST, FIRST = 3, 4, 5  # of the voice grid: hold, rest, and the lowest pitch
 BASE = 1000.0  # of the wavelengths of the positions, in frames
 AGES = 33  # frames that a note has sounded, told apart; the last stands for all longer
 SPAN = 48  # semitones of an interval that are told apart, up and down
@@ -137,20 +137,6 @@ class Features(nn.Module):
         return summed.view(*places.shape[:-1], -1)
 
 
-def rotary(length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the positions 0 ... length - 1: each (length, width / 2). Source: Su et al., 2021."""
-    speeds = BASE ** (-torch.arange(0, width, 2, device=device).float() / width)
-    angles = torch.arange(length, device=device).float()[:, None] * speeds
-    return angles.cos(), angles.sin()
-
-
-def rotated(vectors: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn (..., T, width) by the positions of its last T, so that products depend on the distance of two alone."""
-    cosines, sines = (part[-vectors.shape[-2] :].to(vectors.dtype) for part in turn)
-    first, second = vectors.chunk(2, dim=-1)
-    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
-
-
 class Forward(nn.Module):
     """A feed-forward network, added to what came in."""
 
@@ -160,7 +146,7 @@ class Forward(nn.Module):
         self.norm = nn.LayerNorm(hidden)
         self.widen = nn.Linear(hidden, 4 * hidden)
         self.narrow = nn.Linear(4 * hidden, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., hidden) -> (..., hidden)."""
@@ -178,7 +164,7 @@ class Block(nn.Module):
         self.norm = nn.LayerNorm(hidden)
         self.query_key_value = nn.Linear(hidden, 3 * hidden)
         self.mix = nn.Linear(hidden, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.after = Forward(hidden, dropout)
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], cache: Cache | None) -> tuple[Tensor, Cache]:
@@ -194,7 +180,8 @@ class Block(nn.Module):
         """
         split = self.query_key_value(self.norm(x)).unflatten(-1, (3, self.heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)  # each (B, heads, N, hidden / heads)
-        query, key = rotated(query, turn), rotated(key, turn)
+        newest = [part[-query.shape[2] :] for part in turn]
+        query, key = rotated(query, *newest), rotated(key, *newest)
         if cache is not None:
             key, value = torch.cat([cache[0], key], dim=2), torch.cat([cache[1], value], dim=2)
         N, M = query.shape[2], key.shape[2]
@@ -248,7 +235,7 @@ class Member(nn.Module):
         self.context_norm = nn.LayerNorm(hidden)
         self.context = nn.Linear(hidden, hidden)
         self.norm = nn.LayerNorm(hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.absolute = nn.Linear(hidden, vocabulary)
         self.relative = nn.Linear(hidden, references * (INTERVALS - 1))
         tokens = torch.arange(vocabulary)
@@ -382,7 +369,7 @@ class Voices(SequenceModel):
         first = (S - T) // U  # frame of the first cell that is asked for
         known = heard(F.pad(tokens[:, 1:], (0, J * U - S + 1), value=PAD).unflatten(1, (J, U)), self.former)
         told = Told(self._of_frames(tokens, known, done), *self._of_cells(known, first))
-        turn = rotary(J, self.width, tokens.device)
+        turn = rotary(0, J, self.width, BASE, tokens.device)
         asked = slice(S - T - first * U, S - first * U)
         if self.training:
             logits = torch.zeros(len(tokens), T, self.alphabet.size, device=tokens.device)

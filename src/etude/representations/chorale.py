@@ -3,24 +3,23 @@
 Source: Hadjeres, Pachet, Nielsen: DeepBach: a Steerable Model for Bach Chorales Generation, ICML 2017.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import KeySignatureTick, ScoreTick, TimeSignatureTick
 
-from etude.encoding.grid import FIRST, HOLD, from_grid, to_grid
-from etude.encoding.voices import TICKS_PER_QUARTER, Voices
+from etude.encoding.grid import FIRST, HOLD, VoicesOnGrid, from_grid, to_grid
+from etude.encoding.voices import TICKS_PER_QUARTER
 from etude.metrics.key import best_key, sharps_of
 from etude.scores.markers import fermatas, mark_fermatas
-from etude.settings import Count, Range
 
 STEP, BEAT, BAR, SHARPS, MINOR, FERMATA = range(6)  # the columns after the voices
 COLUMNS = 6
 FLATTEST = -7  # which the column SHARPS counts from
 
 
-class Chorale(Voices):
+class Chorale(VoicesOnGrid):
     """Encode pieces as frames of one token a voice and what is known of the frame, and back.
 
     The tokens are those of the voice grid. A voice has one pitch at a time: of notes at one onset the highest stays,
@@ -36,20 +35,6 @@ class Chorale(Voices):
     """
 
     name, kind = "chorale", "chorale"
-
-    def __init__(self, steps_per_beat: Annotated[int, Range(4, 24)], max_voices: Count) -> None:
-        """Settings alone; ``learn`` or ``load`` makes it ready.
-
-        Args:
-            steps_per_beat: steps of the grid, a quarter.
-            max_voices: where the dataset names no voices, the programs with the most notes that are taken.
-        """
-        super().__init__(steps_per_beat, max_voices)
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of tokens: padding, begin, end, hold, rest, and the pitches from low to high."""
-        return FIRST + self.high - self.low + 1
 
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
         """The frames of a piece: (frames, voices + 6)."""

@@ -5,7 +5,7 @@ repeated note from a held one.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,34 +13,16 @@ from symusic.core import ScoreTick
 
 from etude.encoding.alphabet import Alphabet
 from etude.encoding.grammar import BEGIN, END, Frames, Rules
-from etude.encoding.grid import FIRST, HOLD, REST, from_grid, to_grid
-from etude.encoding.voices import Voices
-from etude.settings import Count, Range
-
-__all__ = ["FIRST", "HOLD", "REST", "VoiceGrid"]
+from etude.encoding.grid import HOLD, REST, VoicesOnGrid, from_grid, to_grid
 
 
-class VoiceGrid(Voices):
+class VoiceGrid(VoicesOnGrid):
     """Encode pieces as frames of one token a voice and back.
 
     A voice has one pitch at a time: of notes at one onset the highest stays, and the next onset ends it.
     """
 
     name, kind = "voicegrid", "tokens"
-
-    def __init__(self, steps_per_beat: Annotated[int, Range(4, 24)], max_voices: Count) -> None:
-        """Settings alone; ``learn`` or ``load`` makes it ready.
-
-        Args:
-            steps_per_beat: steps of the grid, a quarter.
-            max_voices: where the dataset names no voices, the programs with the most notes that are taken.
-        """
-        super().__init__(steps_per_beat, max_voices)
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of tokens: padding, begin, end, hold, rest, and the pitches from low to high."""
-        return FIRST + self.high - self.low + 1
 
     @property
     def alphabet(self) -> Alphabet:

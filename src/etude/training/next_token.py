@@ -33,7 +33,9 @@ class NextToken(Scheme):
     def draw(self, generator: np.random.Generator) -> torch.Tensor:
         """Tokens (batch_size, window), or frames (batch_size, window, keys).
 
-        A window lies over a piece's begin or end as often as half its length says.
+        A piece that fits is one window. Of a longer one, as often as half a window's length says, a window begins where
+        the piece does; and its end may come at any place in the second half of a window: were windows pushed back into
+        the piece, all ends would come last, and a model would learn to await them there alone.
         """
         window, alphabet, stride = self.plan.window, self.model.alphabet, self.model.stride
         batch = alphabet.padded(self.plan.batch_size, window)
@@ -42,7 +44,7 @@ class NextToken(Scheme):
             copy = int(generator.integers(self.starts[origin], self.starts[origin + 1]))
             piece = self.store.piece("train", copy)
             start = int(generator.integers(-window // 2, max(1, len(piece) - window // 2)))
-            start = min(max(start, 0), max(0, len(piece) - window))
+            start = max(0, start) if len(piece) > window else 0
             start = min(-(-start // stride), max(0, len(piece) - 2) // stride) * stride
             part = alphabet.items(piece[start : start + window])
             row[: len(part)] = part

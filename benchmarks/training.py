@@ -55,7 +55,8 @@ def scheme_of(settings: Settings, variant: str) -> type[Scheme]:
     """The scheme by which a variant learns."""
     module = importlib.import_module(f"etude.training.{settings.models[variant]['learner']}")
     own = [kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__]
-    (found,) = (kind for kind in own if issubclass(kind, Scheme))
+    schemes = [kind for kind in own if issubclass(kind, Scheme)]
+    (found,) = (kind for kind in schemes if not any(other in schemes for other in kind.__subclasses__()))
     return found
 
 
@@ -73,11 +74,20 @@ class Plain:
         away.optimizers = lambda: self.optimizers
         away.manual_backward = lambda loss: loss.backward()
         away.clip_gradients = lambda optimizer, gradient_clip_val, gradient_clip_algorithm: self.clip(optimizer)
+        away.toggle_optimizer = lambda optimizer: self.others_learn(optimizer, False)
+        away.untoggle_optimizer = lambda optimizer: self.others_learn(optimizer, True)
 
     def clip(self, optimizer: torch.optim.Optimizer) -> None:
         """Bound the norm of the gradient."""
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         torch.nn.utils.clip_grad_norm_(weights, self.scheme.optim.clip)
+
+    def others_learn(self, optimizer: torch.optim.Optimizer, learn: bool) -> None:
+        """Whether gradients of the weights of the other optimizers are worked out."""
+        for other in self.optimizers:
+            for group in other.param_groups if other is not optimizer else []:
+                for weight in group["params"]:
+                    weight.requires_grad_(learn)
 
     def step(self, number: int) -> None:
         """One step."""
@@ -111,6 +121,7 @@ def plain(settings: Settings, session: Session, variant: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         model, task = task_of(settings, session, variant, Path(folder), lambda row, step: None)
         model.train()
+        torch.set_num_threads(settings.trainer.threads)
         return timed(Plain(scheme_of(settings, variant)(model, task)).step, settings.plan.max_steps)
 
 
@@ -123,6 +134,7 @@ def gpt2(settings: Settings, session: Session, variant: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         own, task = task_of(settings, session, variant, Path(folder), lambda row, step: None)
         section, scheme = settings.models[variant], NextToken(own, task)
+        torch.set_num_threads(settings.trainer.threads)
         torch.manual_seed(0)
         model = GPT2LMHeadModel(
             GPT2Config(
@@ -176,7 +188,6 @@ def main() -> None:
         optim=replace(settings.optim, averaging=None),
         trainer=replace(settings.trainer, precision=given.precision),
     )
-    torch.set_num_threads(settings.trainer.threads)
     chosen = given.variants or [name for name in settings.models if settings.models[name]["learner"] != "counting"]
     print("| variant | precision | etude, steps a second | plain loop | etude / plain | GPT-2 | etude / GPT-2 |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")

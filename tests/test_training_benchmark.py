@@ -1,0 +1,57 @@
+"""The benchmark of training: its plain loop does what a training does, so that their times may be compared."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from conftest import smoke
+
+from etude.session import Session
+from etude.training import learn
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "lstm": {"hidden": 8},
+    "gru": {"hidden": 8},
+    "lstm_attention": {"hidden": 8},
+    "transformer": {"hidden": 8, "heads": 2, "layers": 2},
+    "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1, "members": 2},
+    "gan": {"hidden": 8, "latent": 4},
+    "wgan": {"hidden": 8, "latent": 4},
+    "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
+}
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("training_benchmark", ROOT / "benchmarks/training.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("variant", sorted(SMALL))
+def test_the_plain_loop_moves_the_weights_as_training_does(
+    variant: str, benchmark: ModuleType, encoded: Session, tmp_path: Path
+) -> None:
+    base = smoke()
+    settings = smoke(
+        models={**base.models, variant: {**base.models[variant], **SMALL[variant]}},
+        train={"max_steps": 3, "steps_per_epoch": 3, "batch_size": 2, "window": 16},
+        trainer={"steps": None, "threads": 1},
+        optim={"averaging": None},
+    )
+    model, task = benchmark.task_of(settings, encoded, variant, tmp_path, lambda row, step: None)
+    learn(model, task, variant)
+    other, task = benchmark.task_of(settings, encoded, variant, tmp_path, lambda row, step: None)
+    before = {name: weight.detach().clone() for name, weight in other.named_parameters()}
+    loop = benchmark.Plain(benchmark.scheme_of(settings, variant)(other.train(), task))
+    for number in range(3):
+        loop.step(number)
+    wanted, found = dict(model.named_parameters()), dict(other.named_parameters())
+    assert any(not torch.equal(before[name], found[name]) for name in found)
+    for name, weight in found.items():
+        assert torch.allclose(weight, wanted[name], atol=1e-6), name

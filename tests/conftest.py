@@ -41,6 +41,19 @@ def make_piece(seed: int, beats: int = 16, transpose: int = 0) -> ScoreTick:
     return piece
 
 
+# settings that make a small network of each neural variant
+SMALL = {
+    "lstm": {"hidden": 8},
+    "gru": {"hidden": 8},
+    "lstm_attention": {"hidden": 8},
+    "transformer": {"hidden": 8, "heads": 2, "layers": 2},
+    "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1, "members": 2},
+    "gan": {"hidden": 8, "latent": 4},
+    "wgan": {"hidden": 8, "latent": 4},
+    "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
+}
+
+
 def smoke(**sections: object) -> Settings:
     """The settings of experiment=smoke, compiled from the real conf/, with whole sections updated."""
     values = yaml.safe_load(compile_params(ROOT / "conf", ["experiment=smoke"]))

@@ -6,22 +6,12 @@ from types import ModuleType
 
 import pytest
 import torch
-from conftest import smoke
+from conftest import SMALL, smoke
 
 from etude.session import Session
 from etude.training import learn
 
 ROOT = Path(__file__).parents[1]
-SMALL = {
-    "lstm": {"hidden": 8},
-    "gru": {"hidden": 8},
-    "lstm_attention": {"hidden": 8},
-    "transformer": {"hidden": 8, "heads": 2, "layers": 2},
-    "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1, "members": 2},
-    "gan": {"hidden": 8, "latent": 4},
-    "wgan": {"hidden": 8, "latent": 4},
-    "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
-}
 
 
 @pytest.fixture(scope="module")

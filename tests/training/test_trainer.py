@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import smoke
+from conftest import SMALL, smoke
 from safetensors.torch import load_file
 
 from etude import models, representations
@@ -28,16 +28,6 @@ from etude.training.next_token import NextToken
 from etude.training.trainer import learning_rate, resolved
 
 PLAN = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50}
-SMALL = {
-    "lstm": {"hidden": 8},
-    "gru": {"hidden": 8},
-    "lstm_attention": {"hidden": 8},
-    "transformer": {"hidden": 8, "heads": 2, "layers": 2},
-    "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1, "members": 2},
-    "gan": {"hidden": 8, "latent": 4},
-    "wgan": {"hidden": 8, "latent": 4},
-    "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
-}
 
 
 def plan(variant: str, **changes: object) -> Settings:

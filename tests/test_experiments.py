@@ -12,7 +12,7 @@ from conftest import ROOT, tiny
 
 from etude import experiments
 from etude.errors import EtudeError
-from etude.experiments import Protocol, protocol, read, result, table
+from etude.experiments import SIDES, Protocol, protocol, read, result, table
 from etude.metrics.likelihood import likelihood
 from etude.outputs import write_json
 from etude.session import Session
@@ -80,7 +80,11 @@ def test_floors_may_be_measured_as_a_variant_is(measured: Session) -> None:
     assert 0 < floor["test"] < 5 and 0 < floor["test/accuracy_Bass"] < 1
     lines = table([result(some("deepbach"), measured, "trial", plan)]).splitlines()
     assert any(line.startswith("| floor: counts of the cell's neighbours |") for line in lines)
-    assert any("test, accuracy Bass" in line for line in lines)
+    columns = [f"{row}, {side}" for row in ("floor: counts of the cell's neighbours", "`deepbach`") for side in SIDES]
+    assert lines[-3] == f"|  | {' | '.join(columns)} |"
+    figures = [made[f"{side}/accuracy_Bass"] for made in (floor, row) for side in SIDES]
+    assert lines[-1] == f"| accuracy Bass | {' | '.join(f'{figure:.3f}' for figure in figures)} |"
+    assert row["test_by_piece"] == pytest.approx(found["test/pseudo_nats_per_cell_by_piece"], abs=1e-6)
 
 
 def test_an_unknown_metric_is_said(measured: Session) -> None:

@@ -4,7 +4,7 @@
 """
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -145,22 +145,39 @@ def table(results: Iterable[Mapping[str, Any]]) -> str:
         told = f"`etude all experiment={name}`, here from {' and '.join(machines)}. In {found['unit']}."
         lines += ["", f"## {name}", "", told]
         lines += ["", found["protocol"], ""]
-        more = sorted({key for row in found["rows"] for key in row if "/" in key})
-        heads = [*HEADS, *(key.replace("/", ", ").replace("_", " ") for key in more)]
-        lines += [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
+        lines += _heads(HEADS)
         for row in found["rows"]:
             cells = [_figure(row.get(key)) for key in ("valid", "test", "valid_by_piece", "test_by_piece")]
             steps = f"{row['best_step']:,.0f} / {row['steps']:,.0f}" if row.get("steps") else DASH
             size = f"{row['parameters']:,.0f}" if row.get("parameters") else DASH
-            label = f"`{row['variant']}`" if "variant" in row else f"floor: {row['floor']}"
-            cells += [size, steps, *(_figure(row.get(key)) for key in more)]
-            lines.append(f"| {' | '.join([label, *cells])} |")
+            lines.append(f"| {' | '.join([_label(row), *cells, size, steps])} |")
         for entry in found["published"]:
             cells = [_figure(entry["figure"], 2) if entry.get("side", "test") == side else DASH for side in SIDES]
-            cells += [DASH] * (len(heads) - 3)
+            cells += [DASH] * (len(HEADS) - 3)
             label = f"{entry['who']} ({entry['source']})"
             lines.append(f"| {' | '.join([label, *cells])} |")
+        lines += _more(found["rows"])
     return "\n".join(lines) + "\n"
+
+
+def _more(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A second table, of the other metrics if there are any: one a line, a column for each row and side."""
+    names = sorted({key.partition("/")[2] for row in rows for key in row if "/" in key})
+    if not names:
+        return []
+    lines = ["", *_heads(["", *(f"{_label(row)}, {side}" for row in rows for side in SIDES)])]
+    for name in names:
+        cells = [_figure(row.get(f"{side}/{name}")) for row in rows for side in SIDES]
+        lines.append(f"| {' | '.join([name.replace('_', ' '), *cells])} |")
+    return lines
+
+
+def _heads(heads: Sequence[str]) -> list[str]:
+    return [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return f"`{row['variant']}`" if "variant" in row else f"floor: {row['floor']}"
 
 
 def _machine(made_on: Mapping[str, Any]) -> str:

@@ -22,12 +22,13 @@ NAMES = ["A", "B"]
 
 
 class Oracle(nn.Module):
-    """Costs 1 in voice A and 3 in voice B, and takes every cell for a hold."""
+    """Costs 1 in voice A and 3 in voice B, double where a note begins, and takes every cell for a hold."""
 
     names = NAMES
 
     def nats(self, cells: Tensor, known: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.where(cells >= HOLD, torch.tensor([1.0, 3.0]), 0.0), torch.full_like(cells, HOLD)
+        costs = torch.where(cells >= HOLD, torch.tensor([1.0, 3.0]), 0.0) * torch.where(cells >= FIRST, 2.0, 1.0)
+        return costs, torch.full_like(cells, HOLD)
 
 
 def piece(*cells: tuple[int, int]) -> np.ndarray:
@@ -36,11 +37,12 @@ def piece(*cells: tuple[int, int]) -> np.ndarray:
     return np.concatenate([np.array(cells).reshape(-1, 2), known], axis=1).astype(np.uint16)
 
 
-def test_cells_count_alike_whatever_their_piece_and_its_padding() -> None:
+def test_cells_count_alike_whatever_their_piece_and_its_padding_and_pieces_do_by_piece() -> None:
     pieces = [piece((FIRST, REST), (HOLD, REST), (HOLD, FIRST)), piece((FIRST, HOLD)), piece()[:0]]
     found = measured(Oracle(), pieces, "test")
     assert found == {
-        "test/pseudo_nats_per_cell": 2.0,
+        "test/pseudo_nats_per_cell": (16 + 5) / 8,
+        "test/pseudo_nats_per_cell_by_piece": (16 / 6 + 5 / 2) / 2,
         "test/accuracy": 3 / 8,
         "test/onset_accuracy": 0.0,
         "test/accuracy_A": 2 / 4,
@@ -60,9 +62,8 @@ def test_valid_comes_out_as_the_training_measured_it_and_is_no_likelihood(traine
     found = likelihood(tiny(), trained, "deepbach")
     voices = ["", "_Soprano", "_Alto", "_Tenor", "_Bass"]
     accuracies = [f"{name}{voice}" for name in ("accuracy", "onset_accuracy") for voice in voices]
-    assert set(found) == {
-        f"{side}/{name}" for side in ("valid", "test") for name in ["pseudo_nats_per_cell", *accuracies]
-    }
+    costs = ["pseudo_nats_per_cell", "pseudo_nats_per_cell_by_piece"]
+    assert set(found) == {f"{side}/{name}" for side in ("valid", "test") for name in [*costs, *accuracies]}
     result = read_json(trained.root / "models/deepbach/result.json", "")
     assert found["valid/pseudo_nats_per_cell"] == pytest.approx(result["valid/pseudo_nats_per_cell"], rel=1e-5)
     assert not any("nats_per_note" in name for name in result)

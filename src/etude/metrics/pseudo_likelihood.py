@@ -26,24 +26,36 @@ def measured(model: Any, pieces: Sequence[NDArray[Any]], side: str) -> dict[str,
         side: valid or test, the front part of the names.
 
     Returns:
-        ``side/pseudo_nats_per_cell`` (a cell is a voice and a step of the grid); and for all voices, and for each by
-        its name: ``side/accuracy``, the share of cells whose likeliest token is the right one, and
-        ``side/onset_accuracy``, the same among the cells where a note begins. nan where there is no such cell.
+        ``side/pseudo_nats_per_cell`` (a cell is a voice and a step of the grid), so that each cell counts the same, and
+        ``side/pseudo_nats_per_cell_by_piece``, the mean over pieces of each one's cost a cell, pieces without any left
+        out; and for all voices, and for each by its name: ``side/accuracy``, the share of cells whose likeliest token
+        is the right one, and ``side/onset_accuracy``, the same among the cells where a note begins. nan where there is
+        no such cell.
     """
     device = next(model.parameters(), torch.empty(0)).device
     names = list(model.names)
     sums = np.zeros((5, len(names)))  # cost, cells, right cells, onsets, right onsets
+    own: list[float] = []  # each piece's cost a cell
     for batch in batches(pieces, len(names)):
         cells = batch[0]
         costs, best = (found.cpu() for found in model.nats(*(part.to(device) for part in batch)))
         right, real, onset = best == cells, cells >= HOLD, cells >= FIRST
         for row, values in enumerate((costs.double(), real, real & right, onset, onset & right)):
             sums[row] += values.sum(dim=(0, 1)).numpy()
-    return summary(sums, names, side)
+        counts = real.sum(dim=(1, 2))
+        own += (costs.double().sum(dim=(1, 2))[counts > 0] / counts[counts > 0]).tolist()
+    return summary(sums, own, names, side)
 
 
-def summary(sums: NDArray[np.float64], names: Sequence[str], side: str) -> dict[str, float]:
-    """The metrics of ``measured`` from sums by voice: cost, cells, right cells, onsets, right onsets: (5, voices)."""
+def summary(sums: NDArray[np.float64], own: Sequence[float], names: Sequence[str], side: str) -> dict[str, float]:
+    """The metrics of ``measured``.
+
+    Args:
+        sums: (5, voices), of cost, cells, right cells, onsets and right onsets.
+        own: of each piece the cost a cell.
+        names: of the voices.
+        side: valid or test, the front part of the names.
+    """
 
     def share(part: float, whole: float) -> float:
         return float(part / whole) if whole else float("nan")
@@ -51,6 +63,7 @@ def summary(sums: NDArray[np.float64], names: Sequence[str], side: str) -> dict[
     cost, cells, right, onsets, right_onsets = sums.sum(axis=1)
     found = {
         f"{side}/pseudo_nats_per_cell": share(cost, cells),
+        f"{side}/pseudo_nats_per_cell_by_piece": share(sum(own), len(own)),
         f"{side}/accuracy": share(right, cells),
         f"{side}/onset_accuracy": share(right_onsets, onsets),
     }

@@ -1,8 +1,10 @@
 """A tiny project that tests write for themselves: made-up four-part pieces through the real stages."""
 
+import importlib.util
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,15 @@ SMALL = {
     "wgan": {"hidden": 8, "latent": 4},
     "deepbach": {"hidden": 8, "embedding": 4, "window": 32},
 }
+
+
+def benchmark_script(name: str) -> ModuleType:
+    """The script ``name`` of benchmarks/, loaded as a module."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / f"benchmarks/{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def smoke(**sections: object) -> Settings:

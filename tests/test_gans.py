@@ -1,23 +1,16 @@
 """The comparison of the GANs: its table, and that the committed one is what the committed result says."""
 
-import importlib.util
 import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from conftest import ROOT, benchmark_script
 
 
 @pytest.fixture(scope="module")
 def gans() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gans", ROOT / "benchmarks/gans.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark_script("gans")
 
 
 def row(variant: str, seed: int, distance: float) -> dict[str, Any]:

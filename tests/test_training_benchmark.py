@@ -1,26 +1,19 @@
 """The benchmark of training: its plain loop does what a training does, so that their times may be compared."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
-from conftest import SMALL, smoke
+from conftest import SMALL, benchmark_script, smoke
 
 from etude.session import Session
 from etude.training import learn
 
-ROOT = Path(__file__).parents[1]
-
 
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("training_benchmark", ROOT / "benchmarks/training.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark_script("training")
 
 
 @pytest.mark.parametrize("variant", sorted(SMALL))

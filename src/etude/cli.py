@@ -3,19 +3,22 @@
 import importlib
 import os
 import sys
-from dataclasses import replace
+import typing
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from etude.errors import EtudeError, closest
+from etude.own_melody import Files
 from etude.session import Session, project_root
 from etude.settings import Count, Settings, check, construct
 from etude.stages import STAGES
 
 # by hand, these write under runs/, not over the pipeline's results
-HAND_RUN = ("train", "generate", "reference", "evaluate", "arrange", "report")
-PATHS = ("dataset.path", "input", "output")  # keys whose values are paths
+HAND_RUN = ("train", "generate", "reference", "evaluate", "harmonize", "arrange", "report")
+FILES = tuple(field.name for field in fields(Files))  # keys of etude harmonize for a melody of your own
+TEXTS = ("dataset.path", *(key for key in FILES if key not in ("overwrite", "top_line")))  # values that are any text
 USAGE = """\
 etude: a reproducible laboratory for symbolic music generation
 
@@ -23,6 +26,7 @@ etude: a reproducible laboratory for symbolic music generation
     etude STAGE -m key=a,b ...      run it for each combination; trainings become children of one MLflow run
     etude train cv=5 model=lstm     train and test on five folds by tune family in turn; mean and spread
     etude STAGE --help              the groups of settings and their options
+    etude STAGE key=value           a key of the stage's own section needs no section before it: etude generate bars=8
     etude all dataset=folder dataset.path=~/my_midi     all stages on your own music, in a folder of its own under runs/
     etude harmonize input=melody.mid output=chorale.mid     write the other voices of a chorale to a melody
     etude verify                    compare results on disk with the committed ones
@@ -77,22 +81,22 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
     from etude.params import composing
 
     root = project_root()
-    overrides = [quoted(override) for override in overrides]
+    overrides = [quoted(placed(override, stage)) for override in overrides]
     many = any(flag in overrides for flag in ("-m", "--multirun"))
     if many:  # Hydra takes it before the first key only
         overrides = ["-m", *(override for override in overrides if override not in ("-m", "--multirun"))]
     given = [override for override in overrides if not override.startswith("-") and "=" in override]
+    own_melody = stage == "harmonize" and any(key in FILES for key in (part.partition("=")[0] for part in given))
     apart = any(override.startswith("session.shard=") for override in given)  # each run works on a shard of its own
-    if many and stage not in (*HAND_RUN, "all") and not apart:
+    by_hand = stage in HAND_RUN and not own_melody
+    if many and not by_hand and stage != "all" and not apart:
         raise EtudeError(
             f"etude {stage} -m: every run would write the same folder. -m is for: {', '.join(HAND_RUN)}; and for the "
             "shards of a data stage, as in session.shard=range(0,16) (docs/scale.md)."
         )
     os.environ["HYDRA_FULL_ERROR"] = "1"  # the exceptions come here, where they become sentences
     launch = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{stage}-{os.getpid()}"
-    os.environ["ETUDE_LAUNCH"] = (
-        str(root / "runs" / launch) if stage in HAND_RUN else str(root / "runs" / "log" / stage)
-    )
+    os.environ["ETUDE_LAUNCH"] = str(root / "runs" / launch) if by_hand else str(root / "runs" / "log" / stage)
 
     faults: list[EtudeError] = []
 
@@ -142,12 +146,13 @@ def run_job(stage: str, root: Path, config: Any) -> None:
         raise EtudeError(
             f"cv = {folds} is for training: etude train cv={folds} model=... (etude {stage} has no folds)."
         )
-    kinds = {"input": str | None, "output": str | None, "overwrite": bool}
-    files = {key: check(values.pop(key), kind, key) for key, kind in kinds.items()}
-    if stage != "harmonize" and any(files.values()):
-        raise EtudeError(f"{', '.join(files)} are of etude harmonize alone, not of etude {stage}.")
+    kinds = typing.get_type_hints(Files)
+    files = Files(**{key: check(values.pop(key), kinds[key], key) for key in FILES})
+    if stage != "harmonize" and files != Files():
+        raise EtudeError(f"{', '.join(FILES)} are of etude harmonize alone, not of etude {stage}.")
     settings = Settings.of(values)
-    out = Path(HydraConfig.get().runtime.output_dir) if stage in HAND_RUN else None
+    by_hand = stage in HAND_RUN and files == Files()
+    out = Path(HydraConfig.get().runtime.output_dir) if by_hand else None
     named = own.pop("run", None)
     run = Path(named).resolve() if named else None
     if run is not None and not run.is_dir():
@@ -174,10 +179,15 @@ def run_job(stage: str, root: Path, config: Any) -> None:
 
         print(f"etude: wrote {cross_validation.run(settings, session, folds).relative_to(root)}")
         return
+    if files != Files():
+        from etude.own_melody import harmonize_file
+
+        print(f"etude: harmonize wrote {' and '.join(map(str, harmonize_file(settings, session, files)))}")
+        return
     module = importlib.import_module(f"etude.stages.{stage}")
     section = STAGES[stage][1]
     for name in values[section] if section else [None]:
-        made = module.run(settings, session, *([name] if name else []), **(files if stage == "harmonize" else {}))
+        made = module.run(settings, session, *([name] if name else []))
         if made is not None:
             written = Path(made).relative_to(root) if Path(made).is_relative_to(root) else Path(made)
             print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
@@ -185,10 +195,18 @@ def run_job(stage: str, root: Path, config: Any) -> None:
                 print(f"etude: use it with: etude generate model={name} session.run={written.parents[1]}")
 
 
+def placed(override: str, stage: str) -> str:
+    """An override whose key is one of the stage's own section and names no section, with the section before it."""
+    kinds = typing.get_type_hints(Settings)
+    key, given, _ = override.partition("=")
+    own = [field.name for field in fields(kinds[stage])] if hasattr(kinds.get(stage), "__dataclass_fields__") else []
+    return f"{stage}.{override}" if given and key in own and key not in kinds else override
+
+
 def quoted(override: str) -> str:
-    """An override with the path that it gives in quotes: Hydra's grammar takes no ``~``, spaces or accents."""
+    """An override with the text that it gives in quotes: Hydra's grammar takes no ``~``, spaces or accents."""
     key, given, value = override.partition("=")
-    if key.lstrip("+") not in PATHS or not given or value == "null" or value[:1] in ("'", '"'):
+    if key.lstrip("+") not in TEXTS or not given or value == "null" or value[:1] in ("'", '"'):
         return override
     escaped = value.replace("'", "\\'")
     return f"{key}='{escaped}'"

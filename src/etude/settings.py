@@ -268,6 +268,21 @@ class Generate:
 
 
 @dataclass(frozen=True)
+class Harmonize:
+    """Voices for a given melody."""
+
+    seed: Seed
+    candidates: Count  # that are drawn; the one that is best by likelihood and rules is taken
+    sweeps: Count  # over all voices, of pseudo-Gibbs sampling
+    particles: Count  # of each candidate, of a model that writes forwards
+    temperature: Annotated[float, Range(0.01, 10)]
+    top_p: Annotated[float, Range(0.01, 1)]
+    parallel_cost: Annotated[float, Range(0, 100)]  # nats that each parallel fifth or octave costs
+    pieces: Count  # test pieces at most, whose melodies the pipeline harmonises
+    bars: Count  # of four quarters, of each of them at most
+
+
+@dataclass(frozen=True)
 class Evaluate:
     """Measuring samples."""
 
@@ -304,6 +319,7 @@ class Settings:
     train: Train
     trainer: Trainer
     generate: Generate
+    harmonize: Harmonize
     evaluate: Evaluate
     arrange: Arrange
 

@@ -14,6 +14,7 @@ from etude.metrics.voice_leading import (
     count,
     leading_note,
     moves,
+    parallels,
     pitches_of,
     rates,
     sounding,
@@ -137,6 +138,15 @@ def test_music21_says_the_same_of_two_voices(pitches: list[int]) -> None:
     assert ours["overlaps_music21"] == (moving and quartet.voiceOverlap())
     assert ours["crossings_music21"] == (moving and quartet.voiceCrossing())
     assert ours["parallel_fifths"] <= ours["parallel_fifths_music21"]
+
+
+@hypothesis(deadline=None, max_examples=300)
+@given(st.lists(st.integers(48, 66) | st.just(0), min_size=8, max_size=8))
+def test_parallels_are_those_of_either_definition(pitches: list[int]) -> None:
+    before, after = np.array(pitches).reshape(2, 4)
+    each = [moves(before[[i, j]], after[[i, j]]) for i in range(4) for j in range(i + 1, 4)]
+    kinds = ("parallel_fifths", "parallel_octaves", "parallel_fifths_music21", "parallel_octaves_music21")
+    assert parallels(before, after) == sum(any(pair[kind] for kind in kinds) for pair in each)
 
 
 @pytest.mark.parametrize("transposed", [-5, 7])

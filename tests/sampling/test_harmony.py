@@ -1,4 +1,4 @@
-"""Harmony for a melody: the melody as it came in, the other voices from the model."""
+"""Harmony for a melody: the melody as it came in, the other voices from the model, the best of several taken."""
 
 import dataclasses
 from typing import Any
@@ -6,57 +6,83 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import VOICES, make_piece, tiny
+from conftest import SMALL, VOICES, make_piece, smoke
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from representations.bands import learned
-from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+from sampling.tunes import tune
+from symusic.core import KeySignatureTick, ScoreTick, TempoTick, TimeSignatureTick
 
-from etude.encoding.grid import HOLD
+from etude.encoding.grid import HOLD, VoicesOnGrid
 from etude.errors import EtudeError
+from etude.metrics.voice_leading import parallels, sounding
 from etude.models.deepbach import DeepBach
-from etude.representations.chorale import Chorale
-from etude.sampling import harmony
-from etude.sampling.harmony import harmonize, melody, phrase_ends, shift_into, surprise
-from etude.scores.columns import Columns, columns_of
-from etude.scores.markers import mark_fermatas
+from etude.models.lstm import LSTM
+from etude.models.transformer import Transformer
+from etude.models.voices import Voices
+from etude.sampling.constraints import keeping
+from etude.sampling.harmony import WAYS, Harmony, harmonies, on_grid, pose, written
+from etude.sampling.melody import melody
+from etude.scores.markers import fermatas, mark_fermatas
+from etude.settings import Harmonize, construct
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
-PLAN = dataclasses.replace(tiny().generate, sweeps=2)
+PLAN = dataclasses.replace(smoke().harmonize, candidates=3)
 TRAIN = [make_piece(seed, 32) for seed in range(6)]
-CHORALE: Chorale = learned("chorale", *TRAIN, voices=PROGRAMS)
+GRIDS: dict[str, Any] = {name: learned(name, *TRAIN, voices=PROGRAMS) for name in ("chorale", "voicegrid")}
 
 
-def model() -> DeepBach:
-    torch.manual_seed(0)
-    made = DeepBach(CHORALE.vocabulary, PROGRAMS, 4, 6, 1, 0.0, 16).eval()
+def heard(grid: VoicesOnGrid) -> np.ndarray:
+    found = np.zeros((4, grid.vocabulary), dtype=bool)
     for piece in TRAIN:
-        frames = torch.from_numpy(CHORALE.encode(piece).astype(np.int64))
-        for voice in range(4):
-            made.counts[voice] += torch.bincount(frames[:, voice] - HOLD, minlength=CHORALE.vocabulary - HOLD)
-    return made
+        for voice, tokens in enumerate(on_grid(grid, piece).T):
+            found[voice, tokens] = True
+    return found
 
 
-MODEL = model()
+HEARD = {name: heard(grid) for name, grid in GRIDS.items()}
 
 
-def tune(*notes: tuple[int, int, int], quarter: int = 24, before: int = 0) -> ScoreTick:
-    """Notes (onset, length, pitch) on a track after ``before`` empty ones."""
-    piece = ScoreTick(quarter)
-    for _ in range(before):
-        piece.tracks.append(TrackTick("empty", 3))
-    track = TrackTick("tune", 40)
-    columns = np.array(notes).reshape(-1, 3).T
-    velocity = np.full(len(notes), 70, np.int8)
-    track.notes = Columns(
-        columns[0].astype(np.int32), columns[1].astype(np.int32), columns[2].astype(np.int8), velocity
-    ).notes()
-    piece.tracks.append(track)
-    return piece
+def deepbach() -> tuple[Any, str]:
+    torch.manual_seed(0)
+    made = DeepBach(GRIDS["chorale"].vocabulary, PROGRAMS, 4, 6, 1, 0.0, 16).eval()
+    for piece in TRAIN:
+        for voice, tokens in enumerate(on_grid(GRIDS["chorale"], piece).T):
+            made.counts[voice] += torch.bincount(torch.from_numpy(tokens) - HOLD, minlength=made.counts.shape[1])
+    return made, "chorale"
 
 
-def heard(track: Any) -> list[tuple[int, int, int]]:
+def forward(kind: Any, name: str, **given: Any) -> tuple[Any, str]:
+    torch.manual_seed(0)
+    values = {**smoke().models[name], **SMALL[name]}
+    values = {key: value for key, value in values.items() if key not in ("representation", "learner", "lr_scale")}
+    return construct(kind, values, f"models.{name}", alphabet=GRIDS["voicegrid"].alphabet, **given).eval(), "voicegrid"
+
+
+MODELS = {
+    "deepbach": deepbach(),
+    "voices": forward(Voices, "voices", frame=4, steps=4),
+    "transformer": forward(Transformer, "transformer"),
+    "lstm": forward(LSTM, "lstm"),
+}
+EACH = pytest.mark.parametrize("name", MODELS)
+
+
+def drawn(name: str, source: ScoreTick, plan: Harmonize = PLAN, seed: int = 0) -> tuple[list[Harmony], ScoreTick, Any]:
+    """The harmonies of a melody, the best as a piece, and the melody as it is posed."""
+    model, grid = MODELS[name]
+    track = melody(source)
+    posed = pose(GRIDS[grid], HEARD[grid], source, track)
+    known = np.zeros(posed.grid.shape, dtype=bool)
+    known[:, 0] = True
+    allowed = keeping(posed.grid, known, HEARD[grid])
+    luck = [np.random.default_rng((seed, place)) for place in range(plan.candidates)]
+    found = harmonies(model, GRIDS[grid], posed.piece, allowed, plan, luck)
+    return found, written(found[0], GRIDS[grid], posed, source, track), posed
+
+
+def heard_in(track: Any) -> list[tuple[int, int, int]]:
     return sorted((note.time, note.duration, note.pitch) for note in track.notes)
 
 
@@ -83,15 +109,16 @@ def melodies(draw: st.DrawFn) -> ScoreTick:
     return piece
 
 
-@hypothesis(deadline=None, max_examples=40)
-@given(melodies(), st.integers(0, 5))
-def test_the_melody_comes_out_note_for_note_in_its_own_ticks(source: ScoreTick, seed: int) -> None:
+@EACH
+@hypothesis(deadline=None, max_examples=25)
+@given(source=melodies(), seed=st.integers(0, 5))
+def test_the_melody_comes_out_note_for_note_in_its_own_ticks(name: str, source: ScoreTick, seed: int) -> None:
     before = source.copy()
-    made = harmonize(MODEL, CHORALE, source, dataclasses.replace(PLAN, seed=seed))
+    _, made, _ = drawn(name, source, seed=seed)
     assert source == before
     given = next(track for track in source.tracks if len(track.notes))
     back = ScoreTick.from_midi(made.dumps_midi())
-    assert heard(back.tracks[0]) == heard(given) == heard(made.tracks[0])
+    assert heard_in(back.tracks[0]) == heard_in(given) == heard_in(made.tracks[0])
     assert {note.velocity for note in back.tracks[0].notes} == {70}
     assert back.ticks_per_quarter == source.ticks_per_quarter
     assert [(tempo.time, tempo.mspq) for tempo in back.tempos] == [(t.time, t.mspq) for t in source.tempos]
@@ -102,18 +129,66 @@ def test_the_melody_comes_out_note_for_note_in_its_own_ticks(source: ScoreTick, 
         assert all(end <= note.time for end, note in zip(ends, track.notes[1:], strict=False)), "one note at a time"
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
+@EACH
+def test_drawn_voices_stay_in_the_range_that_they_have_in_train(name: str) -> None:
     source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(16)])
-    first, again, other = (
-        harmonize(MODEL, CHORALE, source, dataclasses.replace(PLAN, seed=seed)).dumps_midi() for seed in (1, 1, 2)
-    )
+    found, _, posed = drawn(name, source)
+    grid = MODELS[name][1]
+    for harmony in found:
+        assert harmony.grid.shape == posed.grid.shape and (harmony.grid[:, 0] == posed.grid[:, 0]).all()
+        assert (harmony.grid[0, 1:] != HOLD).all()
+        for voice in (1, 2, 3):
+            assert HEARD[grid][voice, harmony.grid[:, voice]].all()
+
+
+@EACH
+def test_the_same_seed_gives_the_same_and_another_seed_others(name: str) -> None:
+    source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(16)])
+    first, again, other = (drawn(name, source, seed=seed)[1].dumps_midi() for seed in (1, 1, 2))
     assert first == again != other
+
+
+@EACH
+def test_each_harmony_is_the_same_alone_and_among_others(name: str) -> None:
+    source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(8)])
+    many, _, _ = drawn(name, source)
+    (alone,), _, _ = drawn(name, source, dataclasses.replace(PLAN, candidates=1))
+    assert any(np.array_equal(alone.grid, harmony.grid) for harmony in many)
+
+
+@EACH
+def test_the_best_by_cost_and_rules_comes_first(name: str) -> None:
+    source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(12)])
+    found, _, posed = drawn(name, source, dataclasses.replace(PLAN, candidates=6, parallel_cost=5.0))
+    costs = [harmony.nats + 5 * harmony.parallels for harmony in found]
+    assert costs == sorted(costs) and len(set(costs)) > 1
+    model, grid = MODELS[name]
+    known = np.zeros(posed.grid.shape, dtype=bool)
+    known[:, 0] = True
+    allowed = keeping(posed.grid, known, HEARD[grid])
+    for harmony in found:
+        pitches = sounding(harmony.grid, GRIDS[grid].low)
+        assert harmony.parallels == parallels(pitches[:-1], pitches[1:]).sum()
+        again = WAYS[model.sampler].cost(model, GRIDS[grid], posed.piece, allowed, harmony.grid)
+        assert harmony.nats == pytest.approx(again, rel=1e-4)
+
+
+@EACH
+def test_a_cost_of_parallels_leaves_few(name: str) -> None:
+    """Of models that know nothing; a scale invites parallels."""
+    source = tune(*[(12 * place, 12, 65 + place % 9) for place in range(64)])
+    plan = dataclasses.replace(PLAN, sweeps=12, particles=12, candidates=4)
+    many, few = (
+        np.mean([h.parallels for h in drawn(name, source, dataclasses.replace(plan, parallel_cost=cost))[0]])
+        for cost in (0.0, 12.0)
+    )
+    assert few < many / 2
 
 
 def test_what_stands_on_the_grid_is_what_was_drawn_to() -> None:
     """The harmony lies under the melody: it begins and ends within its frames, on sixteenths of the input's ticks."""
     source = tune(*[(480 + 480 * place, 480, 66 + place % 5) for place in range(7)], quarter=480)
-    made = harmonize(MODEL, CHORALE, source, PLAN)
+    _, made, _ = drawn("deepbach", source)
     for track in made.tracks[1:]:
         assert len(track.notes) and track.start() >= 480 and track.end() <= made.tracks[0].end()
         assert all(note.time % 120 == 0 and note.duration % 120 == 0 for note in track.notes)
@@ -122,64 +197,45 @@ def test_what_stands_on_the_grid_is_what_was_drawn_to() -> None:
 @pytest.mark.parametrize("octaves", [-3, -1, 0, 2])
 def test_a_melody_beyond_the_range_has_the_harmony_of_the_one_that_it_is_transposed_from(octaves: int) -> None:
     pitches = [65, 75, 67, 70, 75, 65]  # the whole range of the first voice: one transposition fits
-    assert {p for p in np.flatnonzero(MODEL.counts[0].numpy()[2:]) + CHORALE.low} >= {65, 75}
     at, moved = (
-        harmonize(MODEL, CHORALE, tune(*[(24 * n, 24, p + shift) for n, p in enumerate(pitches)]), PLAN)
+        drawn("deepbach", tune(*[(24 * n, 24, p + shift) for n, p in enumerate(pitches)]))[1]
         for shift in (0, 12 * octaves)
     )
     for track, other in zip(at.tracks, moved.tracks, strict=True):
-        assert heard(other) == [(time, length, pitch + 12 * octaves) for time, length, pitch in heard(track)]
+        assert heard_in(other) == [(time, length, pitch + 12 * octaves) for time, length, pitch in heard_in(track)]
+    wide = tune((0, 24, 40), (24, 24, 90))
+    with pytest.raises(EtudeError, match="span 50 semitones"):
+        drawn("deepbach", wide)
 
 
-def test_the_harmony_that_surprises_least_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(8)])
-    found = []
-    for chains in (1, 6):
-        monkeypatch.setattr(harmony, "CHAINS", chains)
-        frames = CHORALE.encode(harmonize(MODEL, CHORALE, source, PLAN))
-        found.append(surprise(MODEL, [frames], [1, 2, 3])[0])
-    assert found[1] < found[0]
+def test_keys_and_fermatas_of_the_source_are_taken_or_else_found() -> None:
+    chorale = GRIDS["chorale"]
 
+    def posed(source: ScoreTick) -> ScoreTick:
+        return pose(chorale, HEARD["chorale"], source, melody(source)).piece
 
-def test_fermatas_of_the_file_are_taken_or_else_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-
-    def spy(*arguments: Any) -> Any:
-        seen.append(arguments[1][0][:, -1].copy())
-        return [row.astype(np.int64) for row in arguments[1]]
-
-    monkeypatch.setattr(harmony, "gibbs", spy)
-    source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(4)])
-    harmonize(MODEL, CHORALE, source, PLAN)
+    source = tune(*[(24 * place, 24, pitch) for place, pitch in enumerate((67, 69, 71, 72, 74, 71, 67, 67))])
+    found = posed(source)
+    assert [(key.key, key.tonality) for key in found.key_signatures] == [(1, 0)]
+    assert fermatas(found) == [24 * 7], "the last note"
+    source.key_signatures.append(KeySignatureTick(0, 0, 0))
+    assert [key.key for key in posed(source).key_signatures] == [1], "many a file says C major of any music"
+    source.key_signatures[0].key, source.key_signatures[0].tonality = -2, 1
     mark_fermatas(source, [24])
-    harmonize(MODEL, CHORALE, source, PLAN)
-    assert np.flatnonzero(seen[0]).tolist() == [12, 13, 14, 15]
-    assert np.flatnonzero(seen[1]).tolist() == [4, 5, 6, 7]
+    found = posed(source)
+    assert [(key.key, key.tonality) for key in found.key_signatures] == [(-2, 1)] and fermatas(found) == [24]
+    source.tracks[0].shift_pitch(-24, inplace=True)
+    model = pose(chorale, HEARD["chorale"], source, melody(source))
+    assert [(key.key, key.tonality) for key in model.piece.key_signatures] == [((-2 + 7 * model.shift + 5) % 12 - 5, 1)]
 
 
-def test_phrases_end_on_long_notes_before_rests_and_at_the_end() -> None:
-    notes = [(0, 24, 60), (24, 24, 62), (48, 48, 64), (96, 24, 65), (144, 24, 64), (168, 24, 62), (192, 24, 60)]
-    assert phrase_ends(columns_of(tune(*notes).tracks[0]), 24) == [48, 96, 192]
-    slow = [(96 * place, 96, 60) for place in range(3)]
-    assert phrase_ends(columns_of(tune(*slow).tracks[0]), 24) == [192], "long notes among others as long end nothing"
+def test_a_long_melody_is_written_with_part_of_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    from etude.sampling import particles
 
-
-def test_the_smallest_transposition_into_a_range() -> None:
-    pitches = np.array([62, 70])
-    assert [shift_into(low, low + 12, pitches) for low in (60, 58, 66, 40, 62)] == [0, 0, 4, -18, 0]
-    with pytest.raises(EtudeError, match=r"span 14 semitones, more than the 12 of the first voice"):
-        shift_into(60, 72, np.array([60, 74]))
-
-
-def test_no_melody_is_said() -> None:
-    with pytest.raises(EtudeError, match="no track with notes but percussion"):
-        melody(ScoreTick(24))
-    drums = tune((0, 24, 40))
-    drums.tracks[0].is_drum = True
-    with pytest.raises(EtudeError, match="percussion"):
-        melody(drums)
-    with pytest.raises(EtudeError, match=r"\(tune\) has more than one note at a time, first 1\.5 quarters from"):
-        melody(tune((0, 24, 60), (36, 24, 60), (36, 24, 64)))
-    with pytest.raises(EtudeError, match=r"more than one note at a time, first 1 quarters"):
-        melody(tune((0, 48, 60), (24, 24, 64)))
-    assert len(melody(tune((0, 30, 60), (24, 24, 64))).notes) == 2, "legato is one voice"
+    source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(80)])
+    whole, _, _ = drawn("voices", source)
+    monkeypatch.setattr(particles, "BEATS", 30)
+    short, _, posed = drawn("voices", source)
+    for harmony in short:
+        assert harmony.grid.shape == posed.grid.shape and (harmony.grid[:, 0] == posed.grid[:, 0]).all()
+    assert not all(np.array_equal(a.grid, b.grid) for a, b in zip(whole, short, strict=True))

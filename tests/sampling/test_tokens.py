@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_piece
-from hypothesis import given
-from hypothesis import settings as hypothesis
-from hypothesis import strategies as st
 from representations.bands import SETTINGS, learned, make_band
 
 from etude import models, sampling
@@ -17,7 +14,7 @@ from etude.encoding.store import Store
 from etude.models.lstm import LSTM
 from etude.models.ngram import NGram
 from etude.representations import load
-from etude.sampling.tokens import nucleus, sample_tokens
+from etude.sampling.tokens import sample_tokens
 from etude.session import Session
 from etude.settings import Settings
 
@@ -81,19 +78,6 @@ def test_the_grammar_allows_what_train_holds(floor: tuple) -> None:
     for token, after in pairwise(tokens):
         state = rules.move(np.array([token]), state)
         assert rules.allowed(np.array([token]), state)[0, after]
-
-
-@hypothesis(deadline=None, max_examples=50)
-@given(st.lists(st.floats(0.001, 1), min_size=2, max_size=12), st.floats(0.05, 1))
-def test_the_nucleus_keeps_the_likeliest_up_to_top_p(weights: list[float], top_p: float) -> None:
-    shares = np.array([weights]) / np.sum(weights)
-    kept = nucleus(shares, top_p)
-    assert kept.sum() == pytest.approx(1)
-    inside = kept[0] > 0
-    assert shares[0][inside].sum() >= top_p - 1e-9
-    if inside.sum() > 1:
-        assert shares[0][inside].sum() - shares[0][inside].min() < top_p + 1e-9
-    assert not (~inside).any() or shares[0][inside].min() >= shares[0][~inside].max() - 1e-12
 
 
 def test_windows_of_a_gan_fill_the_bars(encoded: Session, settings: Settings) -> None:

@@ -1,129 +1,109 @@
-"""Stage harmonize: a file in, a file out, or a sentence."""
+"""Stage harmonize: the test melodies harmonised and measured beside their own voices."""
 
-import shutil
-import subprocess
-import sys
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import ROOT, VOICES, make_piece, tiny
-from symusic.core import ScoreTick, TempoTick
+from conftest import VOICES, make_piece, tiny
+from symusic.core import ScoreTick
 
-from etude import cli
 from etude.errors import EtudeError
+from etude.harmonizer import load, variants
+from etude.metrics.voice_leading import KINDS, count, pitches_of, rates
 from etude.session import Session
 from etude.settings import Settings
-from etude.stages.harmonize import run
+from etude.stages.harmonize import measured, run, summary
 
-
-def plan(**changes: object) -> Settings:
-    return tiny(generate={"sweeps": 1, **changes})
+PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 
 
 @pytest.fixture
-def tune(tmp_path: Path) -> Path:
-    """A soprano at an odd resolution and tempo."""
-    piece = make_piece(1).resample(100)
-    while len(piece.tracks) > 1:
-        del piece.tracks[-1]
-    piece.tempos.clear()
-    piece.tempos.append(TempoTick(0, qpm=63))
-    piece.dump_midi(tmp_path / "melody.mid")
-    return tmp_path / "melody.mid"
+def inside(trained: Session, tmp_path: Path) -> Session:
+    return replace(trained, out=tmp_path)
 
 
-def test_a_melody_gets_its_other_voices(trained: Session, tune: Path, tmp_path: Path) -> None:
-    made = run(plan(), trained, str(tune), str(tmp_path / "chorale.mid"))
-    assert made == tmp_path / "chorale.mid"
-    source, score = ScoreTick(tune), ScoreTick(made)
-    assert (score.tracks[0].name, score.tracks[0].program) == ("Soprano", 68)
-    assert {track.name for track in score.tracks} <= set(VOICES) and len(score.tracks) > 1
-    assert score.tracks[0].notes == source.tracks[0].notes
-    assert score.ticks_per_quarter == 100 and score.tempos == source.tempos
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["chorale.mid", "melody.mid"]
+def test_the_melodies_of_the_test_pieces_are_harmonised(inside: Session) -> None:
+    report = json.loads(run(tiny(), inside, "deepbach").read_text())
+    names = [piece["id"] for piece in report["pieces"]]
+    assert names == ["p08", "p09"] and report["left_out"] == [] and report["harmonizes"]
+    for name in names:
+        made = ScoreTick(inside.write(f"data/harmonize/deepbach/{name}.mid"))
+        source = make_piece(int(name[1:]))
+        assert [(n.time, n.duration, n.pitch) for n in made.tracks[0].notes] == [
+            (n.time, n.duration, n.pitch) for n in source.tracks[0].notes
+        ]
+    metrics = report["metrics"]
+    assert metrics["harmony/pieces"] == 2 and metrics["harmony/bars"] == 8
+    assert metrics["harmony/agreement"] == pytest.approx(
+        np.mean([metrics[f"harmony/agreement_{voice}"] for voice in ("Alto", "Tenor", "Bass")]), abs=1e-5
+    )
+    assert set(report["rates"]) == set(KINDS)
+    real = [count(pitches_of(make_piece(number), PROGRAMS, 4), 4) for number in range(10)]
+    for kind, row in report["rates"].items():
+        assert row["all_real"] == pytest.approx(rates(real)[kind], abs=1e-5)
+        assert row["real"] == pytest.approx(rates(real[8:])[kind], abs=1e-5)
+    nats = sum(piece["harmony"]["nats"] for piece in report["pieces"])
+    notes = sum(piece["notes"] for piece in report["pieces"])
+    assert metrics["harmony/nats_per_note"] == pytest.approx(nats / notes, abs=1e-5)
 
 
-def test_the_same_seed_gives_the_same_bytes_another_others(trained: Session, tune: Path, tmp_path: Path) -> None:
-    made = [
-        run(plan(seed=seed), trained, str(tune), str(tmp_path / f"{place}.mid")).read_bytes()
-        for place, seed in enumerate((1, 1, 2))
-    ]
-    assert made[0] == made[1] != made[2]
+def test_the_same_settings_give_the_same_bytes(inside: Session) -> None:
+    first, again = (run(tiny(), inside, "deepbach").read_bytes() for _ in range(2))
+    assert first == again
 
 
-def test_what_is_there_is_replaced_only_when_asked(trained: Session, tune: Path, tmp_path: Path) -> None:
-    place = tmp_path / "chorale.mid"
-    place.write_bytes(b"mine")
-    with pytest.raises(EtudeError, match=r"chorale\.mid exists\. .* overwrite=true"):
-        run(plan(), trained, str(tune), str(place))
-    assert place.read_bytes() == b"mine"
-    run(plan(), trained, str(tune), str(place), overwrite=True)
-    assert place.read_bytes()[:4] == b"MThd"
-    with pytest.raises(EtudeError, match="is the input itself"):
-        run(plan(), trained, str(tune), str(tune), overwrite=True)
+def test_a_piece_that_is_its_own_harmony_agrees_with_itself(trained: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    from etude.sampling.harmony import Harmony, on_grid
+    from etude.stages import harmonize
+
+    harmonizer = load(tiny(), trained, "deepbach")
+    piece = make_piece(3)  # of train, so that the grid holds all its notes
+    own = Harmony(on_grid(harmonizer.representation, piece), 12.0, 0)
+    monkeypatch.setattr(harmonize, "harmonies", lambda *_, **__: [own])
+    facts, made = measured(harmonizer, piece, tiny().harmonize, 0)
+    assert facts["harmony"]["agreement"] == {"Alto": 1.0, "Tenor": 1.0, "Bass": 1.0}
+    assert facts["harmony"]["counts"] == facts["real"]["counts"] and made.note_num() == piece.note_num()
+    report = summary(harmonizer, [{"id": "p", **facts}], rates([facts["real"]["counts"]]))
+    assert report["metrics"]["harmony/loss"] == 0
+    beside = report["metrics"]["harmony/parallels_beside_all_real"]
+    assert beside == (1 if any(facts["real"]["counts"][f"parallel_{kind}"] for kind in ("fifths", "octaves")) else None)
 
 
-def test_files_that_will_not_do_are_said(trained: Session, tune: Path, tmp_path: Path) -> None:
-    out = str(tmp_path / "out.mid")
-
-    def said(source: str | None, output: str | None, sentence: str) -> None:
-        with pytest.raises(EtudeError, match=sentence):
-            run(plan(), trained, source, output)
-        assert not (tmp_path / "out.mid").exists() and not list(tmp_path.glob(".*part"))
-
-    said(None, out, r"input names no file\. Say it as in: etude harmonize input=melody\.mid output=chorale\.mid")
-    said(str(tune), None, "output names no file")
-    said(str(tmp_path / "none.mid"), out, r"none\.mid is no file")
-    said(str(tmp_path), out, "is no file")
-    said(str(tune), str(tmp_path / "no/out.mid"), r"the folder .*no does not exist")
-    said(str(tune), str(tmp_path), "is a folder")
-    (tmp_path / "empty.mid").touch()
-    said(str(tmp_path / "empty.mid"), out, r"empty\.mid is empty")
-    for number, data in enumerate((b"MThd", b"nonsense" * 9, tune.read_bytes()[:9])):
-        (tmp_path / f"{number}.mid").write_bytes(data)
-        said(str(tmp_path / f"{number}.mid"), out, rf"{number}\.mid cannot be read as MIDI")
-    ScoreTick(24).dump_midi(tmp_path / "silent.mid")
-    said(str(tmp_path / "silent.mid"), out, r"silent\.mid: it has no track with notes")
-    piece = make_piece(1)
-    piece.tracks[0].notes.extend(piece.tracks[1].notes)
-    piece.dump_midi(tmp_path / "two.mid")
-    said(str(tmp_path / "two.mid"), out, r"two\.mid: its first track .* more than one note at a time")
-    long = make_piece(1)
-    long.tracks[0].notes[-1].time += 24 * 4 * 2000
-    long.dump_midi(tmp_path / "long.mid")
-    said(str(tmp_path / "long.mid"), out, r"longer than ingest\.max_bars = 1000")
+def test_no_more_than_the_wanted_bars_and_pieces(inside: Session) -> None:
+    settings = tiny(harmonize={"pieces": 1, "bars": 2})
+    report = json.loads(run(settings, inside, "deepbach").read_text())
+    assert [(piece["id"], piece["bars"]) for piece in report["pieces"]] == [("p08", 2)]
 
 
-def test_no_model_and_a_model_that_cannot_are_said(encoded: Session, trained: Session, tune: Path) -> None:
-    out = str(tune.with_name("out.mid"))
-    with pytest.raises(EtudeError, match=r"models/deepbach does not exist\. Make it with: etude train model=deepbach"):
-        run(plan(), encoded, str(tune), out)
-    other = replace(plan(), models={"lstm": tiny().models["lstm"]})
-    with pytest.raises(EtudeError, match=r"model=lstm: .* Use model=deepbach"):
-        run(other, trained, str(tune), out)
-    assert not Path(out).exists()
+def test_a_melody_that_cannot_be_harmonised_is_left_out(inside: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    from etude.stages import harmonize
+
+    whole = harmonize.measured
+
+    def breaks(harmonizer: object, score: ScoreTick, plan: object, place: int) -> object:
+        if place == 0:
+            raise EtudeError("it has no melody")
+        return whole(harmonizer, score, plan, place)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(harmonize, "measured", breaks)
+    report = json.loads(run(tiny(), inside, "deepbach").read_text())
+    assert report["left_out"] == [{"id": "p08", "reason": "it has no melody"}]
+    assert [piece["id"] for piece in report["pieces"]] == ["p09"]
+    monkeypatch.setattr(harmonize, "measured", lambda *_: breaks(None, make_piece(0), None, 0))
+    report = json.loads(run(tiny(), inside, "deepbach").read_text())
+    assert report["pieces"] == [] and report["metrics"]["harmony/nats_per_note"] is None
 
 
-def test_by_the_command(
-    trained: Session, tune: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tmp_path / "project"
-    shutil.copytree(trained.root, root)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "project_root", lambda: root)
-    own = ["experiment=smoke", "session.progress=false", "trainer.threads=1", "generate.sweeps=1", "model=deepbach"]
-    monkeypatch.setattr("sys.argv", ["etude"])
-    assert cli._main(["harmonize", "input=melody.mid", "output=my chorale é.mid", "seed=3", *own]) == 0
-    assert "etude: harmonize wrote my chorale é.mid" in capsys.readouterr().out
-    assert (tmp_path / "my chorale é.mid").read_bytes()[:4] == b"MThd"
-    with pytest.raises(EtudeError, match="input, output, overwrite are of etude harmonize alone, not of etude train"):
-        cli._main(["train", "input=melody.mid", *own])
+def test_a_variant_that_cannot_says_so(inside: Session) -> None:
+    report = json.loads(run(tiny(), inside, "lstm").read_text())
+    assert report["harmonizes"] is False and "voices on a grid" in report["reason"]
+    assert list(inside.write("data/harmonize/lstm").iterdir()) == []
 
 
-def test_the_command_s_help_names_its_keys() -> None:
-    said = subprocess.run(
-        [sys.executable, "-m", "etude", "harmonize", "--help"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
-    ).stdout  # fmt: skip
-    assert "input: null" in said and "output: null" in said and "overwrite: false" in said
+def test_those_can_that_read_voices_on_a_grid(settings: Settings) -> None:
+    assert variants(settings) == ["voices", "deepbach"], "first those with a likelihood"
+    other = {**settings.models, "lstm": {**settings.models["lstm"], "representation": "voicegrid"}}
+    other["ngram"] = {**other["ngram"], "representation": "voicegrid"}
+    assert variants(replace(settings, models=other)) == ["lstm", "voices", "deepbach"]

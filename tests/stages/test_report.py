@@ -12,6 +12,7 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from etude.audio.mp3 import write_mp3
 from etude.errors import EtudeError
+from etude.metrics.voice_leading import KINDS
 from etude.outputs import write_json, write_text
 from etude.pages.results import BEGIN, END
 from etude.pages.sample import sound_of
@@ -58,6 +59,20 @@ def descriptors(shift: float, seed: int, count: int) -> dict[str, Any]:
     return {**found, "drum_in_pattern_rate": nothing}
 
 
+def harmonies(variant: str, able: bool) -> dict[str, Any]:
+    """What harmonize leaves: three pieces, of which p2 is in the middle."""
+    if not able:
+        return {"variant": variant, "harmonizes": False, "reason": "It cannot."}
+    names = ("nats_per_note", "nats_per_note_by_likelihood_alone", "nats_per_note_of_the_real_voices")
+    metrics: dict[str, float | None] = {f"harmony/{name}": 1.5 + place for place, name in enumerate(names)}
+    metrics |= {"harmony/pieces": 3, "harmony/agreement": 0.321, "harmony/loss": 0.0712}
+    rates = {kind: {"all_real": 0.01, "real": 0.02, "harmony": 0.03, "alone": 0.5} for kind in KINDS}
+    shares = {"p1": 0.1, "p2": 0.3, "p3": 0.8}
+    pieces = [{"id": name, "harmony": {"agreement": {"Bass": share}}} for name, share in shares.items()]
+    metrics["harmony/parallels_beside_all_real"] = None
+    return {"variant": variant, "harmonizes": True, "metrics": metrics, "rates": rates, "pieces": pieces}
+
+
 @pytest.fixture
 def made() -> Settings:
     """Settings of three variants, one without likelihood."""
@@ -91,6 +106,7 @@ def session(tmp_path: Path, made: Settings) -> Session:
         known = {"kind": "tokens", "vocabulary": 123, "items": items, "round_trip": trip}
         write_json(data / f"tokenize/{name}/manifest.json", known)
     sound(data / "reference", "real", 72, made)
+    sound(data / "harmonize/lstm", "p2", 67, made)
     real = {"pieces": 32, "distance": 0.11, "low": 0.05, "high": 0.2, "descriptors": {}}
     files = {"midi": "data/reference/real.mid", "mp3": "data/reference/real.mp3"}
     example = {"id": "p3", "title": "Tune 3 <real>", **files}
@@ -126,12 +142,30 @@ def session(tmp_path: Path, made: Settings) -> Session:
         write_json(data / f"generate/{variant}/manifest.json", {"settings": {}, "pieces": sampled})
         found = {"variant": variant, "metrics": {**likely, **metrics}, "descriptors": descriptors(place, place + 1, 4)}
         write_json(reports / f"evaluate/{variant}.json", {**found, "pieces": sampled})
+        write_json(reports / f"harmonize/{variant}.json", harmonies(variant, variant == "lstm"))
         arranged = [{"file": f"{n:02d}.mp3"} for n in range(2)]
         write_json(reports / f"arrange/{variant}.json", {"variant": variant, "pieces": arranged})
         for n in range(2):
             sound(data / f"arrange/{variant}", f"{n:02d}", 70 + place + n, made)
     (tmp_path / "README.md").write_text(README, encoding="utf-8")
     return Session(root=tmp_path, progress=False)
+
+
+def test_harmonies_stand_beside_real_music_with_a_score(session: Session, made: Settings) -> None:
+    run(made, session)
+    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+    table = (session.root / "reports/results.md").read_text(encoding="utf-8")
+    numbers = json.loads((session.root / "reports/results.json").read_text())
+    assert "| lstm | 32.1% | 1.500 | 2.500 | 3.500 | 7.1% | 0.0300 | 0.0300 | – |" in table
+    assert "| real music | 100.0% | – | – | – | – | 0.0100 | 0.0100 | 1.00 |" in table
+    assert "| parallel fifths by music21 | 0.0100 | 0.0200 | 0.0300 | 0.5000 |" in table
+    assert numbers["lstm"]["harmony/agreement"] == 0.321 and "harmony/agreement" not in numbers["gan"]
+    assert html.count('<div class="score"><img src="data:image/svg+xml;base64,') == 1 and "lstm, p2" in html
+    assert "do not read voices on a grid: ngram, gan." in html
+    none = settings("ngram", "gan")
+    run(none, session)
+    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+    assert '<div class="score">' not in html and "voices on a grid: ngram, gan." in html
 
 
 def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
@@ -141,7 +175,7 @@ def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
     readme = (session.root / "README.md").read_text(encoding="utf-8")
     assert "leftover" not in html + table + readme
     tables = [part for part in table.split("\n\n") if part.startswith("| ")]
-    rows, near = ({line.split(" | ")[0].strip("| "): line for line in part.splitlines()} for part in tables)
+    rows, near, *_ = ({line.split(" | ")[0].strip("| "): line for line in part.splitlines()} for part in tables)
     assert rows["lstm"] == (
         "| lstm | **0.800** | **0.850** | **1,233.6** | 0.400 [0.20, 0.70] | 1,234,567 | 200 / 300 |"
     )
@@ -155,10 +189,10 @@ def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
     assert "58 / 64" in html and html.count("<strong>") == 6
     assert readme.startswith(f"# etude\n\n{BEGIN}\n\n| variant") and readme.endswith(f"{END}\n\nMore.\n")
     assert "before" not in readme and rows["lstm"] in readme
-    # real music and two samples a variant, each with a player and a roll
-    assert html.count("<canvas") == html.count("<audio") == 7 == html.count("data:audio/mpeg;base64,")
+    # real music, two samples a variant and a harmony, each with a player and a roll
+    assert html.count("<canvas") == html.count("<audio") == 8 == html.count("data:audio/mpeg;base64,")
     rolls = [json.loads(found) for found in re.findall(r'<script type="application/json">(.*?)</script>', html, re.S)]
-    assert [len(roll["tracks"]) for roll in rolls] == [2] * 7 and rolls[0]["tracks"][0]["notes"][0][2] == 72
+    assert [len(roll["tracks"]) for roll in rolls] == [2] * 8 and rolls[0]["tracks"][0]["notes"][0][2] == 72
     # loss, nats per note, generator loss; the distance of rolls has no value. Two descriptors; drums have no value.
     assert html.count("<picture>") == 5 and html.count("data:image/png;base64,") == 10
     assert "drum in pattern rate" in html and "roll_distance" not in html

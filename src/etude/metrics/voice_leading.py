@@ -95,6 +95,19 @@ def moves(before: NDArray[Any], after: NDArray[Any]) -> dict[str, NDArray[np.int
     return {kind: where.sum(axis=-1) for kind, where in found.items()}
 
 
+def parallels(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.int64]:
+    """The parallel fifths and octaves of ``moves``, by one definition or the other: (...)."""
+    before, after = np.asarray(before, dtype=np.int64), np.asarray(after, dtype=np.int64)
+    upper, lower = np.triu_indices(before.shape[-1], 1)
+    step = np.where((before != SILENCE) & (after != SILENCE), after - before, 0)
+    ours, theirs = step[..., upper], step[..., lower]
+    by, into = (abs(frame[..., upper] - frame[..., lower]) for frame in (before, after))
+    perfect = (by % 12 == into % 12) & ((by % 12 == 7) | (by % 12 == 0))
+    # in one direction between an octave and a unison is neither
+    like = ((by == 0) == (into == 0)) | (ours * theirs < 0)
+    return np.asarray(((ours != 0) & (theirs != 0) & perfect & like).sum(axis=-1))
+
+
 def states(pitches: NDArray[Any], leading: int | None) -> dict[str, NDArray[np.int64]]:
     """What is wrong with a frame by itself.
 
@@ -171,3 +184,13 @@ def sounding(grid: NDArray[Any], low: int) -> NDArray[np.int64]:
 def pitches_of(score: ScoreTick, voices: Mapping[str, int], steps: int) -> NDArray[np.int64]:
     """What sounds in a piece, (frames, voices), of the voices ``name -> program``, with ``steps`` frames a quarter."""
     return sounding(to_grid(score, voices, steps, 0, 127), 0)
+
+
+def agreement(pitches: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
+    """The share of frames in which each voice sounds the same as in another setting: (frames, voices) twice, (voices,).
+
+    Of two lengths the shorter one counts; nan where there is no frame.
+    """
+    frames = min(len(pitches), len(others))
+    same = np.asarray(pitches)[:frames] == np.asarray(others)[:frames]
+    return same.mean(axis=0) if frames else np.full(same.shape[1], np.nan)

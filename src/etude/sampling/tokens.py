@@ -11,18 +11,8 @@ from etude.encoding.grammar import BEGIN, END, Rules
 from etude.encoding.store import Store
 from etude.models.sequence import SequenceModel
 from etude.progress import bar
+from etude.sampling.shares import draw, nucleus, softmax
 from etude.settings import Generate
-
-
-def nucleus(shares: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
-    """Keep the likeliest tokens that reach ``top_p`` (Holtzman et al., 2020): (B, V) -> (B, V), rows sum to 1."""
-    order = np.argsort(-shares, axis=1, kind="stable")
-    ranked = np.take_along_axis(shares, order, axis=1)
-    before = np.cumsum(ranked, axis=1) - ranked
-    ranked = np.where(before < top_p, ranked, 0.0)
-    kept = np.zeros_like(shares)
-    np.put_along_axis(kept, order, ranked, axis=1)
-    return kept / kept.sum(axis=1, keepdims=True)
 
 
 def sample_tokens(
@@ -49,10 +39,7 @@ def _batch(
         logits, state = model.step(torch.from_numpy(last), state)
         scores = logits.double().numpy() / plan.temperature
         scores = np.where(rules.allowed(last, known), scores, -np.inf)
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares = nucleus(shares / shares.sum(axis=1, keepdims=True), plan.top_p)
-        total = np.cumsum(shares, axis=1)
-        last = (total < luck[:, step, None] * total[:, -1:]).sum(axis=1)
+        last = draw(nucleus(softmax(scores), plan.top_p), luck[:, step])
         known = rules.move(last, known)
         written.append(last)
         tell(step + 1)

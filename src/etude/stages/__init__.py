@@ -9,8 +9,7 @@ from etude.errors import EtudeError
 from etude.session import Session
 from etude.settings import Settings
 
-# those of dvc.yaml, and harmonize, which is for melodies of your own
-# stage -> (what it does, the section of params.yaml whose names it runs once for each of, or None)
+# those of dvc.yaml: stage -> (what it does, the section of params.yaml whose names it runs once for each of, or None)
 STAGES: dict[str, tuple[str, str | None]] = {
     "download": ("bring the untouched source files of a dataset, verified by digest", None),
     "ingest": ("turn source files into clean MIDI with a manifest; list what was refused", None),
@@ -21,10 +20,10 @@ STAGES: dict[str, tuple[str, str | None]] = {
     "generate": ("sample pieces from trained variants as MIDI", "models"),
     "reference": ("measure the real test pieces, and real against real", None),
     "evaluate": ("nats per note and muspy descriptors of each variant against the real pieces", "models"),
+    "harmonize": ("write the other voices to the test melodies, or to one of yours: input=... output=...", "models"),
     "arrange": ("render each variant's best pieces: stems, mix, mp3", "models"),
     "report": ("write reports/index.html and the README's results table", None),
     "track": ("bring MLflow level with what is on disk", None),
-    "harmonize": ("write the other voices to a melody: input=melody.mid output=chorale.mid seed=1", None),
 }
 
 

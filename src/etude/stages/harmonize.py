@@ -1,93 +1,194 @@
-"""Stage harmonize: a melody as MIDI in, the same melody with the voices of a chorale below it out."""
+"""Stage harmonize: the other voices of a chorale to a melody; to those of the test pieces, or to one that you bring."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude import models, representations
-from etude.encoding.store import Store
+from etude.encoding.grid import REST
+from etude.encoding.survey import DRUMS, program_of
 from etude.errors import EtudeError
-from etude.outputs import read_json, whole
-from etude.sampling.harmony import harmonize, melody
-from etude.scores.midi import parse
+from etude.harmonizer import Harmonizer, load, variants
+from etude.metrics.distance import rounded
+from etude.metrics.voice_leading import (
+    KINDS,
+    PARALLELS,
+    QUARTERS,
+    SILENCE,
+    agreement,
+    count,
+    pitches_of,
+    rates,
+    sounding,
+)
+from etude.outputs import whole, write_json
+from etude.progress import bar
+from etude.provenance import dealt, ingested
+from etude.sampling.constraints import keeping
+from etude.sampling.harmony import WAYS, harmonies, on_grid, pose, written
 from etude.session import Session
-from etude.settings import Settings, target
+from etude.settings import Harmonize, Settings
+from etude.stages import main
 
-USAGE = "etude harmonize input=melody.mid output=chorale.mid"
+CANNOT = "It does not read voices on a grid, so that it cannot draw some of them to others."
+WAYS_IN_WORDS = {"gibbs": "pseudo-Gibbs sampling", "tokens": "a particle filter"}
 
 
-def run(settings: Settings, session: Session, input: str | None, output: str | None, overwrite: bool = False) -> Path:
-    """Read the melody in the file ``input`` and models/V; write the chorale to ``output``, whole or not at all.
+def run(settings: Settings, session: Session, variant: str) -> Path:
+    """Harmonise the melodies of the test pieces by one variant; write data/harmonize/V and reports/harmonize/V.json.
 
-    Returns ``output``.
+    A variant that cannot draw voices to given ones says so in its report, and makes no piece. Each melody is harmonised
+    twice, with the rules and by likelihood alone, so that the report can say what the rules cost. A melody that cannot
+    be harmonised is left out, with the reason.
 
-    Raises:
-        EtudeError: a file is missing, in the way or no melody, or there is no trained model.
+    Returns the report.
     """
-    source, place = _files(input, output, overwrite)
-    variant = _variant(settings)
-    score = _read(source, settings.ingest.max_bars)
-    trained_by = f"etude train model={variant}"
-    folder = session.read(f"models/{variant}", trained_by)
-    name = read_json(folder / "settings.json", trained_by)["tokens"]["representation"]
-    store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
-    models.set_threads(settings.trainer.threads)
-    representation = representations.load(store)
-    model = models.load(settings, variant, folder, store, representation)
-    try:
-        made = harmonize(model, representation, score, settings.generate, session.progress)
-    except EtudeError as error:
-        raise EtudeError(f"{source}: {error}") from None
-    with whole(place) as part:
-        made.dump_midi(part)
-        if _notes(parse(part).tracks[0]) != _notes(melody(score)):
-            raise EtudeError(
-                f"{source}: its melody cannot be written note for note as it is, as notes of one pitch overlap in it. "
-                "End each before the next begins."
-            )
-    return place
+    folder, report = session.write(f"data/harmonize/{variant}"), session.write(f"reports/harmonize/{variant}.json")
+    if variant not in variants(settings):
+        with whole(folder) as part:
+            part.mkdir()
+        write_json(report, {"variant": variant, "harmonizes": False, "reason": CANNOT})
+        return report
+    source, _ = ingested(settings, session)
+    sides = dealt(settings, session, source)
+    harmonizer = load(settings, session, variant)
+    voices, steps = harmonizer.representation.voices, harmonizer.representation.steps
+    every = [name for names in sides.values() for name in names]
+    real = rates(count(pitches_of(score, voices, steps), steps) for _, score in source.scores(sorted(every)))
+    pieces, left_out = [], []
+    names = sides["test"][: settings.harmonize.pieces]
+    with whole(folder) as part:
+        part.mkdir()
+        with bar(f"harmonize by {variant}", len(names), session.progress) as tell:
+            for place, (name, score) in enumerate(source.scores(names)):
+                try:
+                    facts, made = measured(harmonizer, score, settings.harmonize, place)
+                except EtudeError as error:
+                    left_out.append({"id": name, "reason": str(error)})
+                else:
+                    pieces.append({"id": name, **facts})
+                    made.dump_midi(part / f"{name}.mid")
+                tell(place + 1)
+    write_json(report, {**summary(harmonizer, pieces, real), "left_out": left_out})
+    return report
 
 
-def _files(input: str | None, output: str | None, overwrite: bool) -> tuple[Path, Path]:
-    """The files that are named, checked as far as can be before any work."""
-    for key, value in (("input", input), ("output", output)):
-        if not value:
-            raise EtudeError(f"{key} names no file. Say it as in: {USAGE}")
-    source, place = Path(str(input)).expanduser(), Path(str(output)).expanduser()
-    if not source.is_file():
-        raise EtudeError(f"input = {source} is no file. Give a MIDI file, as in: {USAGE}")
-    if not place.parent.is_dir():
-        raise EtudeError(f"output = {place}: the folder {place.parent} does not exist. Make it, or name another.")
-    if place.is_dir():
-        raise EtudeError(f"output = {place} is a folder. Name a file in it.")
-    if place.exists() and source.samefile(place):
-        raise EtudeError(f"output = {place} is the input itself. Name another file.")
-    if place.exists() and not overwrite:
-        raise EtudeError(f"output = {place} exists. Name another file, or replace it with overwrite=true.")
-    return source, place
+def measured(harmonizer: Harmonizer, score: ScoreTick, plan: Harmonize, place: int) -> tuple[dict[str, Any], ScoreTick]:
+    """The melody of a real piece harmonised and measured, and the piece that comes of it.
+
+    Returns:
+        ``bars`` of four quarters, ``notes`` of the real piece, and of ``real`` (its own voices), ``harmony`` and
+        ``alone`` (by likelihood alone) each ``nats`` and ``counts``; of the last two also ``agreement`` with the real
+        voices, by voice. And the piece.
+    """
+    model, representation = harmonizer.model, harmonizer.representation
+    low, steps = representation.low, representation.steps
+    first = next(iter(representation.voices.values()))
+    score = score.clip(0, plan.bars * QUARTERS * score.ticks_per_quarter, clip_end=True)
+    track = next((track for track in score.tracks if program_of(track) == first and len(track.notes)), None)
+    if track is None or len(representation.voices) < 2:
+        raise EtudeError("it has no melody, or the model no other voice")
+    posed = pose(representation, harmonizer.heard, score, track)
+    frames = len(posed.grid)
+    own, real = on_grid(representation, moved(score, posed.shift)), pitches_of(score, representation.voices, steps)
+    own, real = (fitted(rows, frames, fill) for rows, fill in ((own, REST), (real, SILENCE)))
+    given = np.zeros(own.shape, dtype=bool)
+    given[:, 0] = True
+    allowed = keeping(posed.grid, given, harmonizer.heard)
+    drawn = {}
+    for way, cost in (("harmony", plan.parallel_cost), ("alone", 0.0)):
+        luck = harmonizer.luck(plan, place)
+        asked = replace(plan, parallel_cost=cost)
+        drawn[way] = harmonies(model, representation, posed.piece, allowed, asked, luck)[0]
+    notes = sum(len(track.notes) for track in score.tracks)
+    pitches = {"real": real}
+    for way, found in drawn.items():
+        heard = sounding(found.grid, low)
+        pitches[way] = np.where(heard == SILENCE, SILENCE, heard - posed.shift)
+    nats = {"real": WAYS[model.sampler].cost(model, representation, posed.piece, allowed, own)}
+    nats |= {way: found.nats for way, found in drawn.items()}
+    facts: dict[str, Any] = {"bars": frames / (QUARTERS * steps), "notes": notes}
+    for way in ("real", "harmony", "alone"):
+        facts[way] = {"nats": nats[way], "counts": count(pitches[way], steps)}
+        if way != "real":
+            shares = agreement(pitches[way], pitches["real"])[1:]
+            facts[way]["agreement"] = dict(zip(list(representation.voices)[1:], shares.tolist(), strict=True))
+    return facts, written(drawn["harmony"], representation, posed, score, track)
 
 
-def _variant(settings: Settings) -> str:
-    """The first of the variants that can draw some voices given others."""
-    for variant, section in settings.models.items():
-        if target(section, f"models.{variant}").sampler == "gibbs":
-            return variant
-    raise EtudeError(
-        f"model={','.join(settings.models)}: no voices can be drawn to a given one with that. Use model=deepbach."
+def fitted(rows: NDArray[np.int64], length: int, fill: int) -> NDArray[np.int64]:
+    """The first rows, with rows of ``fill`` after them where there are fewer than ``length``."""
+    rest = np.full((max(0, length - len(rows)), rows.shape[1]), fill)
+    return np.concatenate([rows[:length], rest])
+
+
+def moved(score: ScoreTick, semitones: int) -> ScoreTick:
+    """The piece transposed, its drums as they are."""
+    copy = score.copy()
+    for track in copy.tracks:
+        if program_of(track) != DRUMS:
+            track.shift_pitch(semitones, inplace=True)
+    return copy
+
+
+def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: Mapping[str, float]) -> dict[str, Any]:
+    """What reports/harmonize/V.json says: figures over all test pieces, and of each.
+
+    Args:
+        harmonizer: which model.
+        pieces: what ``measured`` found, with the pieces' ids.
+        every: rates of all real pieces of the dataset.
+    """
+    notes, bars = sum(piece["notes"] for piece in pieces), sum(piece["bars"] for piece in pieces)
+    total = {way: sum(piece[way]["nats"] for piece in pieces) for way in ("real", "harmony", "alone")}
+    found = {way: rates(piece[way]["counts"] for piece in pieces) for way in total}
+    metrics: dict[str, float] = {
+        "harmony/pieces": len(pieces),
+        "harmony/bars": bars,
+        "harmony/nats_per_note": ratio(total["harmony"], notes),
+        "harmony/nats_per_note_by_likelihood_alone": ratio(total["alone"], notes),
+        "harmony/nats_per_note_of_the_real_voices": ratio(total["real"], notes),
+        "harmony/loss": ratio(total["harmony"], total["alone"]) - 1,
+    }
+    for name, kinds in {**{kind: (kind,) for kind in PARALLELS}, "parallels": PARALLELS}.items():
+        ours, theirs = (sum(rate[kind] for kind in kinds) for rate in (found["harmony"], every))
+        metrics[f"harmony/{name}_beside_all_real"] = ratio(ours, theirs)
+    voices = list(harmonizer.representation.voices)[1:]
+    for way in ("harmony", "alone"):
+        shares = {name: [piece[way]["agreement"][name] * piece["bars"] for piece in pieces] for name in voices}
+        of = {name: ratio(sum(found), bars) for name, found in shares.items()}
+        end = "" if way == "harmony" else "_by_likelihood_alone"
+        metrics |= {f"harmony/agreement_{voice}{end}": share for voice, share in of.items()}
+        metrics[f"harmony/agreement{end}"] = ratio(sum(of.values()), len(of))
+    table = {kind: {way: rate[kind] for way, rate in {**found, "all_real": every}.items()} for kind in KINDS}
+    report: dict[str, Any] = rounded(
+        {
+            "variant": harmonizer.variant,
+            "harmonizes": True,
+            "by": WAYS_IN_WORDS[harmonizer.model.sampler],
+            "metrics": metrics,
+            "rates": table,
+            "pieces": [
+                {**piece, **{way: {**piece[way], "counts": _some(piece[way]["counts"])} for way in total}}
+                for piece in pieces
+            ],
+        }
     )
+    return report
 
 
-def _read(source: Path, max_bars: int) -> ScoreTick:
-    if not source.stat().st_size:
-        raise EtudeError(f"{source} is empty. Give a MIDI file with a melody.")
-    try:
-        score = parse(source)
-    except (EtudeError, OSError, RuntimeError, ValueError) as error:
-        raise EtudeError(f"{source} cannot be read as MIDI: {' '.join(str(error).split())}") from None
-    if score.end() > 4 * max_bars * score.ticks_per_quarter:
-        raise EtudeError(f"{source} is longer than ingest.max_bars = {max_bars} bars of 4/4. Give a shorter melody.")
-    return score
+def ratio(part: float, whole: float) -> float:
+    """``part`` over ``whole``; nan over nothing."""
+    return part / whole if whole else float("nan")
 
 
-def _notes(track: object) -> list[tuple[int, int, int]]:
-    return sorted((note.time, note.duration, note.pitch) for note in track.notes)  # type: ignore[attr-defined]
+def _some(counts: Mapping[str, float]) -> dict[str, float]:
+    return {kind: number for kind, number in counts.items() if number and kind != "bars"}
+
+
+if __name__ == "__main__":
+    main(run)

@@ -16,6 +16,7 @@ from etude.audio.mp3 import read_mp3
 from etude.errors import EtudeError
 from etude.metrics.descriptors import UNITS
 from etude.outputs import read_json, write_json, write_text
+from etude.pages import harmonies
 from etude.pages.charts import GROUNDS, curves, strips
 from etude.pages.pianoroll import roll
 from etude.pages.results import (
@@ -34,8 +35,9 @@ from etude.pages.results import (
     results,
     whole_number,
 )
-from etude.pages.sample import Sound, excerpt, look, mp3_bytes
+from etude.pages.sample import Sound, excerpt, look, mp3_bytes, sound_of
 from etude.pages.templates import inline, render
+from etude.scores.engraving import musicxml, picture
 from etude.session import Session
 from etude.settings import Settings
 from etude.stages import main
@@ -256,14 +258,20 @@ def sounds(pieces: Sequence[Piece]) -> tuple[list[Sound], float]:
 
 
 def report(
-    settings: Settings, evidence: Evidence, real: Piece, samples: Mapping[str, Sequence[Piece]]
+    settings: Settings,
+    evidence: Evidence,
+    real: Piece,
+    samples: Mapping[str, Sequence[Piece]],
+    chorales: Mapping[str, Piece],
 ) -> tuple[str, str]:
     """The page, and the results table in Markdown; the same evidence gives the same bytes."""
     rows = results(evidence)
     notes, near = notes_on(rows, evidence), beside(evidence)
     charts, silent = measures(evidence)
-    (original, *played), seconds = sounds([real, *(piece for pieces in samples.values() for piece in pieces)])
+    every = [real, *(piece for pieces in samples.values() for piece in pieces), *chorales.values()]
+    (original, *played), seconds = sounds(every)
     left = iter(played)
+    drawn = harmonies.rows(evidence.harmonize)
     values = settings.as_dict()
     page = render(
         "report.html.j2",
@@ -287,11 +295,18 @@ def report(
             (variant, len(evidence.generate[variant]["pieces"]), [next(left) for _ in pieces])
             for variant, pieces in samples.items()
         ],
+        harmonies=[(harmonies.COLUMNS, drawn, harmonies.notes(evidence.harmonize))] if drawn else [],
+        rules=harmonies.rules(evidence.harmonize),
+        chorales=[(engraved(piece), next(left)) for piece in chorales.values()],
+        silent_on_harmony=[name for name, found in evidence.harmonize.items() if not found["harmonizes"]],
         seconds=seconds,
         settings=[(name, flat(values[name], name)) for name in values],
         **look(),
     )
-    return page, f"{markdown(rows, notes)}\n{markdown(near, notes_beside(evidence), BESIDE)}"
+    table = f"{markdown(rows, notes)}\n{markdown(near, notes_beside(evidence), BESIDE)}"
+    if drawn:
+        table += f"\n{markdown(drawn, harmonies.notes(evidence.harmonize), harmonies.COLUMNS)}"
+    return page, table
 
 
 def run(settings: Settings, session: Session) -> Path:
@@ -320,6 +335,7 @@ def run(settings: Settings, session: Session) -> Path:
         train={variant: _training(settings, session, variant) for variant in settings.models},
         generate=of_each("data/generate/{}/manifest.json", "generate"),
         evaluate=of_each("reports/evaluate/{}.json", "evaluate"),
+        harmonize=of_each("reports/harmonize/{}.json", "harmonize"),
     )
     arranged = of_each("reports/arrange/{}.json", "arrange")
     example = evidence.reference["example"]
@@ -348,9 +364,15 @@ def run(settings: Settings, session: Session) -> Path:
                 )
             )
         samples[variant] = pieces
-    page, table = report(settings, evidence, real, samples)
+    chorales = {
+        variant: _harmony(settings, session, variant, harmonies.typical(found))
+        for variant, found in harmonies.able(evidence.harmonize).items()
+    }
+    page, table = report(settings, evidence, real, samples, chorales)
     write_text(session.write("reports/index.html"), page)
-    write_text(session.write("reports/results.md"), f"# Results\n\n{table}")
+    columns, broken = harmonies.rules(evidence.harmonize)
+    rules = f"\n{harmonies.markdown_rules(columns, broken)}" if broken else ""
+    write_text(session.write("reports/results.md"), f"# Results\n\n{table}{rules}")
     write_json(session.write("reports/results.json"), flat_results(evidence))
     readme = session.root / "README.md"
     # an experiment is not the result
@@ -375,6 +397,23 @@ def _training(settings: Settings, session: Session, variant: str) -> dict[str, A
         raise EtudeError(f"{folder / 'history.csv'} cannot be read ({error}). Make it again with: {made_by}") from None
     in_steps = settings.model(variant)["learner"] != "counting"
     return {"result": read_json(folder / "result.json", made_by), "history": rows, "in_steps": in_steps}
+
+
+def engraved(piece: Piece) -> str:
+    """The score of a piece, as an address within the page."""
+    return inline(picture(musicxml(piece.score, piece.title)).encode(), "image/svg+xml")
+
+
+def _harmony(settings: Settings, session: Session, variant: str, name: str) -> Piece:
+    """A harmonised melody to look at and to listen to."""
+    made_by = f"etude harmonize model={variant}"
+    midi = session.read(f"data/harmonize/{variant}/{name}.mid", made_by)
+    try:
+        score = ScoreTick.from_file(midi)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
+    caption = f"The melody of {name}, harmonised by {variant}: of all test melodies the one in the middle by agreement."
+    return Piece(f"{variant}, {name}", caption, score, sound_of(score, settings.arrange), settings.arrange.sample_rate)
 
 
 def _piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) -> Piece:

@@ -1,0 +1,180 @@
+"""What drawn voices must keep to, as the tokens that each cell of the grid may have."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from etude.encoding.grid import FIRST, HOLD, VoicesOnGrid
+from etude.encoding.store import Store
+from etude.errors import EtudeError
+from etude.metrics.key import Mode
+
+DEGREE = "[b#]?(vii|VII|vi|VI|iv|IV|v|V|iii|III|ii|II|i|I)"
+ROMAN = re.compile(rf"({DEGREE}|N|Ger|Fr|It)(o|ø|\+)?[0-9b#]*(/{DEGREE})?")
+STAYS, NONE = ".", "-"  # in place of a chord: the last one stays; nothing is given
+
+
+def heard(store: Store, representation: VoicesOnGrid) -> NDArray[np.bool_]:
+    """Which tokens each voice has in train, its transposed copies among them: (voices, V)."""
+    voices = len(representation.voices)
+    found = np.zeros((voices, representation.vocabulary), dtype=bool)
+    for items in store.pieces("train"):
+        grid = np.asarray(items[:, :voices] if items.ndim == 2 else items[1:-1].reshape(-1, voices))
+        for voice in range(voices):
+            found[voice, grid[:, voice]] = True
+    return found
+
+
+def keeping(grid: NDArray[Any], given: NDArray[np.bool_], heard: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The tokens that each cell may have where some cells are given: (frames, voices, V).
+
+    Others may have whatever their voice has in train, but hold no given note beyond its end.
+
+    Args:
+        grid: tokens (frames, voices).
+        given: which of them are given (frames, voices).
+        heard: what each voice has in train (voices, V).
+    """
+    allowed = np.tile(heard, (len(grid), 1, 1))
+    allowed[given] = False
+    frame, voice = np.nonzero(given)
+    allowed[frame, voice, grid[frame, voice]] = True
+    ended = np.zeros_like(given)
+    ended[:1] = ~given[:1]  # nothing is held before the begin
+    ended[1:] = given[:-1] & ~given[1:]
+    allowed[ended, HOLD] = False
+    return allowed
+
+
+@dataclass(frozen=True)
+class Chord:
+    """A chord that is given: its symbol, from which frame to which, its pitch classes, and that of its lowest note."""
+
+    symbol: str
+    begin: int
+    end: int
+    classes: frozenset[int]
+    bass: int
+
+    def moved(self, semitones: int) -> "Chord":
+        """The chord transposed; its symbol stays as it was given."""
+        classes = frozenset((pitch + semitones) % 12 for pitch in self.classes)
+        return replace(self, classes=classes, bass=(self.bass + semitones) % 12)
+
+
+def keep_to_chords(
+    allowed: NDArray[np.bool_], given: NDArray[np.bool_], chords: Sequence[Chord], low: int
+) -> NDArray[np.bool_]:
+    """``allowed``, with the voices below the first on notes of the chords alone.
+
+    Where a chord begins all of them begin a note, the lowest voice the chord's lowest. Cells that are given stay as
+    they are.
+
+    Args:
+        allowed: (frames, voices, V).
+        given: cells that are given (frames, voices).
+        chords: in any order, of which no two hold at a time.
+        low: pitch of the token FIRST.
+    """
+    allowed = allowed.copy()
+    classes = (np.arange(allowed.shape[2]) - FIRST + low) % 12
+    pitches = np.arange(allowed.shape[2]) >= FIRST
+    lowest = allowed.shape[1] - 1
+    for chord in chords:
+        fits = pitches & np.isin(classes, list(chord.classes))
+        for frame in range(chord.begin, min(chord.end, len(allowed))):
+            for voice in range(1, allowed.shape[1]):
+                if given[frame, voice]:
+                    continue
+                fine = allowed[frame, voice] & (fits | ~pitches)
+                if frame == chord.begin:
+                    fine &= pitches & ((classes == chord.bass) if voice == lowest else fits)
+                if not fine.any():
+                    raise EtudeError(f"chords: no note of {chord.symbol} is in the range of the voice {voice + 1}.")
+                allowed[frame, voice] = fine
+    return allowed
+
+
+def read_chords(text: str, source: ScoreTick, key: tuple[int, Mode], steps: int) -> list[Chord]:
+    """Chords by their symbols, a bar after the other: ``"C | Am F | V7 I"``.
+
+    What stands between two ``|`` shares the bar evenly. ``.`` lets the last chord go on, ``-`` gives none. A Roman
+    numeral is read in the key, anything else as a chord symbol (``F#m7``, ``Bb/D``).
+
+    Args:
+        text: the chords.
+        source: the piece whose bars count, from its begin on; 4/4 where it states no meter.
+        key: the tonic's pitch class and the mode.
+        steps: frames a quarter.
+
+    Raises:
+        EtudeError: something is no chord, or the chords go on after the piece.
+    """
+    bars = text.strip().removeprefix("|").removesuffix("|").split("|")
+    begins = bar_lines(source, len(bars), steps)
+    if begins[-2] >= source.end() * steps / source.ticks_per_quarter:
+        raise EtudeError(
+            f"chords has {len(bars)} bars, but the melody ends before bar {len(bars)} begins. Leave out bars."
+        )
+    found: list[Chord] = []
+    for bar, begin, end in zip(bars, begins, begins[1:], strict=False):
+        symbols = bar.split()
+        for place, symbol in enumerate(symbols):
+            since, until = (round(begin + (end - begin) * part / len(symbols)) for part in (place, place + 1))
+            if symbol == NONE:
+                continue
+            if symbol == STAYS:
+                if found and found[-1].end == since:
+                    found[-1] = replace(found[-1], end=until)
+                continue
+            classes, bass = _classes(symbol, key)
+            found.append(Chord(symbol, since, until, classes, bass))
+    return found
+
+
+def bar_lines(source: ScoreTick, bars: int, steps: int) -> list[int]:
+    """The frames at which the first bars of a piece begin, and the end of the last of them: (bars + 1)."""
+    signs = sorted((sign.time, sign.numerator * 4 / sign.denominator) for sign in source.time_signatures)
+    quarter = source.ticks_per_quarter
+    lines, at = [0.0], 0.0
+    while len(lines) <= bars:
+        length = next((length for time, length in reversed(signs) if time <= at * quarter), 4.0)
+        until = next(
+            (time / quarter for time, _ in signs if at * quarter < time < (at + length) * quarter), at + length
+        )
+        lines.append(until)
+        at = until
+    return [round(line * steps) for line in lines]
+
+
+def _classes(symbol: str, key: tuple[int, Mode]) -> tuple[frozenset[int], int]:
+    """Pitch classes of a chord, and that of its lowest note."""
+    from music21 import harmony, roman  # a second
+    from music21.key import Key
+
+    chord: Any
+    try:
+        if ROMAN.fullmatch(symbol):
+            tonic = ("C", "D-", "D", "E-", "E", "F", "F#", "G", "A-", "A", "B-", "B")[key[0]]
+            chord = roman.RomanNumeral(symbol.replace("b", "-") if symbol[0] == "b" else symbol, Key(tonic, key[1]))
+        else:
+            plain = symbol.replace("(", "").replace(")", "")  # C(add9)
+            root = re.fullmatch(r"([A-G])(b*|#*)(.*?)(/([A-G])(b*|#*))?", plain)
+            if root is None:
+                raise ValueError
+            figure = root[1] + root[2].replace("b", "-") + root[3]
+            chord = harmony.ChordSymbol(figure + (f"/{root[5]}{root[6].replace('b', '-')}" if root[4] else ""))
+        classes, bass = frozenset(pitch.pitchClass for pitch in chord.pitches), chord.bass().pitchClass
+    except Exception:  # music21 raises many kinds for what it cannot read
+        raise EtudeError(
+            f'chords: "{symbol}" is no chord. Give symbols such as C, F#m7 or Bb/D, or Roman numerals such as ii6 or '
+            "V7, with | between bars."
+        ) from None
+    if not classes:
+        raise EtudeError(f'chords: "{symbol}" has no notes.')
+    return classes, bass

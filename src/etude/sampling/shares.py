@@ -1,0 +1,44 @@
+"""What a model gives to each token, and what of it may be drawn."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def nucleus(shares: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
+    """Keep the likeliest tokens that reach ``top_p`` (Holtzman et al., 2020): (B, V) -> (B, V), rows sum to 1."""
+    order = np.argsort(-shares, axis=1, kind="stable")
+    ranked = np.take_along_axis(shares, order, axis=1)
+    before = np.cumsum(ranked, axis=1) - ranked
+    ranked = np.where(before < top_p, ranked, 0.0)
+    kept = np.zeros_like(shares)
+    np.put_along_axis(kept, order, ranked, axis=1)
+    return kept / kept.sum(axis=1, keepdims=True)
+
+
+def likeliest(shares: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Keep the ``count`` likeliest tokens, the first of equals (Fan et al., 2018): (B, V) -> (B, V), rows sum to 1."""
+    order = np.argsort(-shares, axis=1, kind="stable")[:, :count]
+    kept = np.zeros_like(shares)
+    np.put_along_axis(kept, order, np.take_along_axis(shares, order, axis=1), axis=1)
+    return kept / kept.sum(axis=1, keepdims=True)
+
+
+def likely(shares: NDArray[np.float64], min_p: float) -> NDArray[np.float64]:
+    """Keep the tokens at least ``min_p`` times as likely as the likeliest: (B, V) -> (B, V), rows sum to 1.
+
+    Source: Nguyen et al., Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs, 2024.
+    """
+    kept = np.where(shares >= min_p * shares.max(axis=1, keepdims=True), shares, 0.0)
+    return kept / kept.sum(axis=1, keepdims=True)
+
+
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shares of scores (B, V), of which each row has one above -inf: (B, V), rows sum to 1."""
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def draw(shares: NDArray[np.float64], luck: NDArray[np.float64]) -> NDArray[np.int64]:
+    """A token of each row: shares (B, V), and numbers (B,) in [0, 1) that decide: (B,)."""
+    total = np.cumsum(shares, axis=1)
+    return (total <= luck[:, None] * total[:, -1:]).sum(axis=1)

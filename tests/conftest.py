@@ -83,7 +83,7 @@ def tiny(**sections: object) -> Settings:
         "wgan": {**models["wgan"], "hidden": 8, "latent": 4},
         "deepbach": {**models["deepbach"], "hidden": 8, "embedding": 4, "window": 32},
     }
-    shrunk: dict[str, Any] = {"models": small, "generate": {"bars": 4, "max_tokens": 60}}
+    shrunk: dict[str, Any] = {"models": small, "generate": {"open_bars": 4, "max_tokens": 60}}
     updated = {
         name: {**shrunk.get(name, {}), **section} if isinstance(section, dict) else section
         for name, section in sections.items()

@@ -135,3 +135,16 @@ def test_a_slip_in_a_protocol_is_one_sentence(tmp_path: Path) -> None:
     file.write_text("a: [")
     with pytest.raises(EtudeError, match=r"conf/protocols\.yaml is no YAML"):
         protocol(tmp_path, "a")
+
+
+def test_an_experiment_may_be_of_harmonies_beside_the_real_voices(measured: Session) -> None:
+    rates = {kind: {"harmony": 0.1, "alone": 0.5, "real": 0.3, "all_real": 0.2} for kind in ("leaps", "overlaps")}
+    report = {"metrics": {"harmony/agreement": 0.4, "harmony/loss": 0.05}, "rates": rates}
+    write_json(measured.root / "reports/harmonize/lstm.json", report)
+    plan = dataclasses.replace(PLAN, metric="agreement", stage="harmonize", more=["loss", "leaps"], published=[])
+    made = result(some("lstm"), measured, "trial", plan)
+    real, row = made["rows"]
+    assert (real["test"], real["test/leaps"], real["floor"]) == (1.0, 0.2, "Bach's own voices, of all pieces")
+    assert (row["test"], row["test/leaps"], row["test/loss"]) == (0.4, 0.1, 0.05) and "valid" not in row
+    text = table([made])
+    assert "| `lstm` | – | 0.400 |" in text and "| leaps | 0.200 | 0.100 |" in text

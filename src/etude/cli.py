@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import sys
 import typing
 from dataclasses import fields, replace
@@ -11,6 +12,7 @@ from typing import Any
 
 from etude.errors import EtudeError, closest
 from etude.own_melody import Files
+from etude.own_piece import Given
 from etude.session import Session, project_root
 from etude.settings import Count, Settings, check, construct
 from etude.stages import STAGES
@@ -18,7 +20,11 @@ from etude.stages import STAGES
 # by hand, these write under runs/, not over the pipeline's results
 HAND_RUN = ("train", "generate", "reference", "evaluate", "harmonize", "arrange", "report")
 FILES = tuple(field.name for field in fields(Files))  # keys of etude harmonize for a melody of your own
-TEXTS = ("dataset.path", *(key for key in FILES if key not in ("overwrite", "top_line")))  # values that are any text
+TEXTS = (
+    "dataset.path",
+    "prime",
+    *(key for key in FILES if key not in ("overwrite", "top_line")),
+)  # values that are any text
 USAGE = """\
 etude: a reproducible laboratory for symbolic music generation
 
@@ -150,6 +156,10 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     files = Files(**{key: check(values.pop(key), kinds[key], key) for key in FILES})
     if stage != "harmonize" and files != Files():
         raise EtudeError(f"{', '.join(FILES)} are of etude harmonize alone, not of etude {stage}.")
+    kinds = typing.get_type_hints(Given)
+    given = Given(**{key: check(values.pop(key), kinds[key], key) for key in kinds})
+    if stage != "generate" and given != Given():
+        raise EtudeError(f"{', '.join(kinds)} are of etude generate alone, not of etude {stage}.")
     settings = Settings.of(values)
     by_hand = stage in HAND_RUN and files == Files()
     out = Path(HydraConfig.get().runtime.output_dir) if by_hand else None
@@ -187,7 +197,7 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     module = importlib.import_module(f"etude.stages.{stage}")
     section = STAGES[stage][1]
     for name in values[section] if section else [None]:
-        made = module.run(settings, session, *([name] if name else []))
+        made = module.run(settings, session, *([name] if name else []), *([given] if stage == "generate" else []))
         if made is not None:
             written = Path(made).relative_to(root) if Path(made).is_relative_to(root) else Path(made)
             print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
@@ -198,7 +208,9 @@ def run_job(stage: str, root: Path, config: Any) -> None:
 def placed(override: str, stage: str) -> str:
     """An override whose key is one of the stage's own section and names no section, with the section before it."""
     kinds = typing.get_type_hints(Settings)
-    key, given, _ = override.partition("=")
+    key, given, value = override.partition("=")
+    if stage == "generate" and key == "bars" and re.fullmatch(r"\d+-\d+", value):  # of a piece that is brought
+        return f"fill={value}"
     own = [field.name for field in fields(kinds[stage])] if hasattr(kinds.get(stage), "__dataclass_fields__") else []
     return f"{stage}.{override}" if given and key in own and key not in kinds else override
 

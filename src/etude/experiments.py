@@ -44,6 +44,7 @@ class Protocol:
     metric: str
     unit: str
     protocol: str
+    stage: Annotated[str, OneOf(("evaluate", "harmonize"))] = "evaluate"  # whose reports hold the metrics
     floors: str | None = None
     more: list[str] = field(default_factory=list)  # other metrics of reports/evaluate/V.json, as in test/accuracy
     published: list[dict[str, Any]] = field(default_factory=list)
@@ -89,14 +90,17 @@ def result(settings: Settings, session: Session, name: str, plan: Protocol) -> d
             told = floor if len(stores) == 1 else f"{floor} ({representation})"
             rows.append({"floor": told, **_figures(metrics, plan, f"the floor {floor}")})
     for variant in settings.models:
-        report = read_json(
-            session.read(f"reports/evaluate/{variant}.json", f"etude evaluate model={variant}"),
-            f"etude evaluate model={variant}",
-        )
-        own = {key: report["training"].get(key) for key in ("parameters", "best_step", "steps")}
+        made_by = f"etude {plan.stage} model={variant}"
+        report = read_json(session.read(f"reports/{plan.stage}/{variant}.json", made_by), made_by)
+        metrics = report["metrics"] if plan.stage == "evaluate" else _of_harmonies(report, "harmony")
+        if plan.stage == "harmonize" and not any("floor" in row for row in rows):
+            real = _of_harmonies(report, "all_real") | {f"test/{plan.metric}": 1.0}
+            rows.append({"floor": "Bach's own voices, of all pieces", **_figures(real, plan, "real music")})
         trained = session.read(f"models/{variant}", f"etude train model={variant}")
+        result = read_json(trained / "result.json", f"etude train model={variant}")
+        own = {key: result.get(key) for key in ("parameters", "best_step", "steps")}
         own["made_on"] = read_json(trained / "settings.json", f"etude train model={variant}")["made_on"]
-        rows.append({"variant": variant, **_figures(report["metrics"], plan, variant), **own})
+        rows.append({"variant": variant, **_figures(metrics, plan, variant), **own})
     values = settings.as_dict()
     first = next(iter(stores.values()))
     made: dict[str, Any] = rounded(
@@ -114,6 +118,14 @@ def result(settings: Settings, session: Session, name: str, plan: Protocol) -> d
     return made
 
 
+def _of_harmonies(report: Mapping[str, Any], way: str) -> dict[str, float]:
+    """What reports/harmonize/V.json says, as metrics of test: ``test/agreement``, and ``test/leaps`` a bar."""
+    found = {f"test/{kind}": rate[way] for kind, rate in report["rates"].items()}
+    if way == "harmony":
+        found |= {f"test/{name.removeprefix('harmony/')}": value for name, value in report["metrics"].items()}
+    return found
+
+
 def _floors(plan: Protocol, store: Store) -> Iterable[tuple[str, Mapping[str, Any]]]:
     """The counting floors: name, and by side the cost of each piece in nats, or metrics as evaluate has them."""
     if plan.floors is None:
@@ -126,7 +138,8 @@ def _floors(plan: Protocol, store: Store) -> Iterable[tuple[str, Mapping[str, An
 def _figures(metrics: Mapping[str, float], plan: Protocol, where: str) -> dict[str, float]:
     if f"test/{plan.metric}" not in metrics:
         raise EtudeError(f"{where} has no test/{plan.metric}, which conf/protocols.yaml asks for.")
-    figures = {side: metrics[f"{side}/{plan.metric}"] for side in SIDES}
+    sides = [side for side in SIDES if f"{side}/{plan.metric}" in metrics]
+    figures = {side: metrics[f"{side}/{plan.metric}"] for side in sides}
     figures |= {
         f"{side}_by_piece": metrics[f"{side}/{plan.metric}_by_piece"]
         for side in SIDES
@@ -165,9 +178,10 @@ def _more(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = sorted({key.partition("/")[2] for row in rows for key in row if "/" in key})
     if not names:
         return []
-    lines = ["", *_heads(["", *(f"{_label(row)}, {side}" for row in rows for side in SIDES)])]
+    columns = [(row, side) for row in rows for side in SIDES if any(key.startswith(f"{side}/") for key in row)]
+    lines = ["", *_heads(["", *(f"{_label(row)}, {side}" for row, side in columns)])]
     for name in names:
-        cells = [_figure(row.get(f"{side}/{name}")) for row in rows for side in SIDES]
+        cells = [_figure(row.get(f"{side}/{name}")) for row, side in columns]
         lines.append(f"| {' | '.join([name.replace('_', ' '), *cells])} |")
     return lines
 

@@ -28,14 +28,18 @@ class Harmonizer:
 
     def luck(self, plan: Harmonize, *numbers: int) -> list[np.random.Generator]:
         """Where the random numbers of each candidate come from."""
-        seed = seed_of("harmony", plan.seed, *numbers)
-        return [np.random.default_rng((seed, place)) for place in range(plan.candidates)]
+        return self.luck_of(plan.seed, plan.candidates, *numbers)
+
+    def luck_of(self, seed: int, count: int, *numbers: int) -> list[np.random.Generator]:
+        """The same for ``count`` harmonies."""
+        seed = seed_of("harmony", seed, *numbers)
+        return [np.random.default_rng((seed, place)) for place in range(count)]
 
 
 def variants(settings: Settings) -> list[str]:
     """The variants of the settings that can draw voices to given ones: neural ones that read voices on a grid.
 
-    Those with a likelihood come first: what they draw agrees more with the real voices.
+    Those with a likelihood come first: the rules cost them the least of it.
     """
     able = []
     for variant, section in settings.models.items():

@@ -54,7 +54,7 @@ def harmonize_file(settings: Settings, session: Session, files: Files) -> list[P
         EtudeError: a file is missing, in the way or no melody, what is wanted cannot be, or there is no trained model.
     """
     source, places = _places(files)
-    score = _read(source, settings)
+    score = read_score(source, settings)
     variant = _variant(settings)
     harmonizer = load(settings, session, variant)
     representation, plan = harmonizer.representation, settings.harmonize
@@ -109,7 +109,7 @@ def wanted(
     grid, given = posed.grid.copy(), np.zeros(posed.grid.shape, dtype=bool)
     given[:, 0] = True
     if files.bass:
-        line = _read(_file("bass", files.bass), settings)
+        line = read_score(_file("bass", files.bass), settings)
         try:
             track = melody(line)
         except EtudeError as error:
@@ -117,7 +117,7 @@ def wanted(
         cells = _cells(harmonizer, {names[-1]: track}, posed, f"bass = {files.bass}", line.ticks_per_quarter)
         grid[:, -1], given[:, -1] = cells[:, -1], True
     if files.fixed:
-        parts = _read(_file("fixed", files.fixed), settings)
+        parts = read_score(_file("fixed", files.fixed), settings)
         tracks = {part.name.strip(): part for part in parts.tracks if len(part.notes)}
         unknown = [name for name in tracks if name not in names[1:]]
         if unknown or not tracks:
@@ -211,7 +211,7 @@ def _file(key: str, name: str) -> Path:
     return path
 
 
-def _read(path: Path, settings: Settings) -> ScoreTick:
+def read_score(path: Path, settings: Settings) -> ScoreTick:
     """A score file: of MIDI as it is, of other kinds at TICKS a quarter."""
     if not path.stat().st_size:
         raise EtudeError(f"{path} is empty. Give a file with a melody.")

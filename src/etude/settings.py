@@ -259,12 +259,39 @@ class Generate:
 
     seed: Seed
     pieces: Count
-    bars: Count  # of a piece from a model that does not end it by itself
+    bars: Count | None  # of a piece; None: as the model ends it
+    seconds: Positive | None  # that a piece lasts, to the nearest bar, in place of bars
+    open_bars: Count  # of a piece from a model that does not end it by itself, where nothing else is wanted
     batch_size: Count
-    temperature: Annotated[float, Range(0.01, 10)]
+    temperature: Annotated[float, Range(0.01, 10)] | None  # None: the variant's own
+    temperatures: dict[str, Annotated[float, Range(0.01, 10)]]  # variant -> its own; 1 where there is none
+    top_k: Count | None
     top_p: Annotated[float, Range(0.01, 1)]
-    max_tokens: Annotated[int, Range(16, 65536)]
+    min_p: Share
+    repetition: Annotated[float, Range(1, 10)]  # by which the log shares of recent tokens are multiplied
+    repetition_span: Count  # tokens that are recent
+    max_tokens: Annotated[int, Range(32, 65536)]
     sweeps: Count  # over all voices, of pseudo-Gibbs sampling
+
+    def __post_init__(self) -> None:
+        if self.bars is not None and self.seconds is not None:
+            raise EtudeError(
+                f"generate.bars = {self.bars} and generate.seconds = {self.seconds:g} are both wanted. Set one to null."
+            )
+
+    def of(self, variant: str) -> "Generate":
+        """The same with the temperature that a variant is sampled at."""
+        return replace(self, temperature=self.heat(variant))
+
+    def heat(self, variant: str = "") -> float:
+        """The temperature, of a variant where it is left to the variants."""
+        return self.temperatures.get(variant, 1.0) if self.temperature is None else self.temperature
+
+    def length(self, tempo: float) -> int:
+        """The bars of four quarters that are wanted of a model that does not end its pieces, at ``tempo`` a minute."""
+        if self.seconds is not None:
+            return max(1, round(self.seconds * tempo / 60 / 4))
+        return self.open_bars if self.bars is None else self.bars
 
 
 @dataclass(frozen=True)

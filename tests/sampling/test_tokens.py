@@ -9,12 +9,12 @@ from conftest import make_piece
 from representations.bands import SETTINGS, learned, make_band
 
 from etude import models, sampling
-from etude.encoding.grammar import Rules
 from etude.encoding.store import Store
 from etude.models.lstm import LSTM
 from etude.models.ngram import NGram
 from etude.representations import load
-from etude.sampling.tokens import sample_tokens
+from etude.sampling.timing import Timing, timing
+from etude.sampling.tokens import LEAST, repeated, sample_tokens
 from etude.session import Session
 from etude.settings import Settings
 
@@ -28,9 +28,8 @@ def floor(encoded: Session, settings: Settings) -> tuple[NGram, object, Store]:
     return model, remi, store
 
 
-def grammar(remi: Any, store: Store) -> Rules:
-    rules: Rules = remi.rules(store.parts("train"))
-    return rules
+def grammar(remi: Any, store: Store, bars: int | None = None) -> Timing:
+    return timing(remi, remi.rules(store.parts("train")), bars, None)
 
 
 def test_the_same_seed_gives_the_same_pieces_another_seed_others(floor: tuple, settings: Settings) -> None:
@@ -48,7 +47,7 @@ def test_a_piece_does_not_depend_on_its_batch(floor: tuple, settings: Settings) 
     plan = dataclasses.replace(settings.generate, batch_size=3)
     together = sample_tokens(model, grammar(remi, store), plan, 3)
     alone = sample_tokens(model, grammar(remi, store), dataclasses.replace(plan, batch_size=1), 3)
-    assert [piece.tolist() for piece in together] == [piece.tolist() for piece in alone]
+    assert [piece.tokens.tolist() for piece in together] == [piece.tokens.tolist() for piece in alone]
 
 
 def test_every_pair_of_types_is_one_of_train_and_positions_go_on(floor: tuple, settings: Settings) -> None:
@@ -58,7 +57,7 @@ def test_every_pair_of_types_is_one_of_train_and_positions_go_on(floor: tuple, s
     for piece in store.pieces("train"):
         names = [remi.types[token] for token in piece]
         seen |= set(pairwise(names))
-    for piece in sample_tokens(model, grammar(remi, store), hot, 4):
+    for piece in (written.tokens for written in sample_tokens(model, grammar(remi, store), hot, 4)):
         names = [remi.types[token] for token in piece]
         assert set(pairwise(names)) <= seen
         place = -1
@@ -87,7 +86,10 @@ def test_windows_of_a_gan_fill_the_bars(encoded: Session, settings: Settings) ->
     gan = models.build(settings, "gan", roll)
     first, same = (sampling.sample(gan, roll, store, settings.generate, 2) for _ in range(2))
     assert [p.dumps_midi() for p in first] == [p.dumps_midi() for p in same]
-    assert all(96 * (settings.generate.bars - 4) < piece.end() <= 96 * settings.generate.bars for piece in first)
+    bars = settings.generate.open_bars
+    assert all(96 * (bars - 4) < piece.end() <= 96 * bars for piece in first)
+    wanted = dataclasses.replace(settings.generate, bars=3)
+    assert all(0 < piece.end() <= 96 * 3 for piece in sampling.sample(gan, roll, store, wanted, 4))
     assert [track.name for track in first[0].tracks] == ["Soprano", "Alto", "Tenor", "Bass"]
 
 
@@ -100,7 +102,9 @@ def test_a_model_that_has_learned_nothing_writes_pieces_that_decode(
     torch.manual_seed(0)
     model = LSTM(representation.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     plan = dataclasses.replace(settings.generate, max_tokens=200, batch_size=8, temperature=1.0, top_p=1.0)
-    pieces = sample_tokens(model, representation.rules([train]), plan, 8)
+    rules = timing(representation, representation.rules([train]), None, None)
+    written = sample_tokens(model, rules, plan, 8)
+    pieces = [piece.tokens for piece in written]
     assert all(piece[0] == 1 and (piece[1:-1] > 2).all() for piece in pieces)
     decoded = [representation.decode(piece) for piece in pieces]
     assert sum(piece.note_num() > 0 for piece in decoded) > 4
@@ -114,7 +118,7 @@ def test_bars_of_octuple_do_not_go_back(settings: Settings) -> None:
     train = np.concatenate([octuple.encode(make_band(seed)) for seed in range(4)])
     model = LSTM(octuple.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     hot = dataclasses.replace(settings.generate, max_tokens=300, temperature=5.0, top_p=1.0)
-    for piece in sample_tokens(model, octuple.rules([train]), hot, 4):
+    for piece in (p.tokens for p in sample_tokens(model, timing(octuple, octuple.rules([train]), None, None), hot, 4)):
         told = [(octuple.types[token], octuple.values[token]) for token in piece]
         bars = [int(value) for kind, value in told if kind == "Bar"]
         places = [int(value) for kind, value in told if kind == "Position"]
@@ -124,10 +128,10 @@ def test_bars_of_octuple_do_not_go_back(settings: Settings) -> None:
 
 def test_rules_do_not_depend_on_how_train_is_cut(monkeypatch: pytest.MonkeyPatch, floor: tuple) -> None:
     _, remi, store = floor
-    whole = grammar(remi, store)
+    whole = remi.rules(store.parts("train"))
     monkeypatch.setattr("etude.encoding.store.PART", 7)
-    cut = grammar(remi, store)
-    assert np.array_equal(whole.follows, cut.follows)  # type: ignore[attr-defined]
+    cut = remi.rules(store.parts("train"))
+    assert np.array_equal(whole.follows, cut.follows)
 
 
 def test_voices_write_whole_frames_of_what_may_sound(encoded: Session, settings: Settings) -> None:
@@ -136,10 +140,54 @@ def test_voices_write_whole_frames_of_what_may_sound(encoded: Session, settings:
     torch.manual_seed(0)
     model = models.build(settings, "voices", grid).eval()
     plan = dataclasses.replace(settings.generate, max_tokens=120, batch_size=4, top_p=1.0)
-    pieces = sample_tokens(model, grid.rules([]), plan, 4)
-    alone = sample_tokens(model, grid.rules([]), dataclasses.replace(plan, batch_size=1), 4)
-    assert [piece.tolist() for piece in pieces] == [piece.tolist() for piece in alone]
-    for piece in pieces:
+    rules = timing(grid, grid.rules([]), None, None)
+    pieces = sample_tokens(model, rules, plan, 4)
+    alone = sample_tokens(model, rules, dataclasses.replace(plan, batch_size=1), 4)
+    assert [piece.tokens.tolist() for piece in pieces] == [piece.tokens.tolist() for piece in alone]
+    for piece in (written.tokens for written in pieces):
         cells = piece[1:-1] if piece[-1] == 2 else piece[1:]
         assert (cells > 2).all() and len(cells) % 4 == 0
         assert np.array_equal(grid.encode(grid.decode(piece))[1:-1], cells[: len(grid.encode(grid.decode(piece))) - 2])
+
+
+@pytest.mark.parametrize("variant", ["lstm", "gru", "lstm_attention", "transformer", "voices"])
+def test_a_piece_is_the_same_alone_and_in_any_batch(variant: str, settings: Settings, floor: tuple) -> None:
+    """To the last digit: of a network's sums too."""
+    from conftest import SMALL, VOICES
+
+    programs = {name: program for name, (program, _) in VOICES.items()}
+    train = [make_piece(seed) for seed in range(4)]
+    name = settings.models[variant]["representation"]
+    representation = learned(name, *train, voices=programs)
+    torch.manual_seed(0)
+    changed = {**settings.models, variant: {**settings.models[variant], **SMALL[variant]}}
+    model = models.build(dataclasses.replace(settings, models=changed), variant, representation).eval()
+    rules = timing(
+        representation, representation.rules([np.concatenate([representation.encode(p) for p in train])]), 2, None
+    )
+    found = []
+    for size in (1, 3, LEAST, 40):
+        plan = dataclasses.replace(settings.generate, batch_size=size, max_tokens=150)
+        found.append([piece.tokens.tolist() for piece in sample_tokens(model, rules, plan, 3)])
+    assert found[0] == found[1] == found[2] == found[3]
+
+
+def test_recent_tokens_are_rarer_the_higher_the_penalty(floor: tuple, settings: Settings) -> None:
+    scores = np.log(np.array([[0.5, 0.3, 0.2]]))
+    assert np.exp(repeated(scores, np.array([[0, 0]]), 2.0))[0] == pytest.approx([0.25, 0.3, 0.2])
+    _, remi, store = floor
+    model = LSTM(remi.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    plan = dataclasses.replace(settings.generate, max_tokens=150)
+    distinct = []
+    for penalty in (1.0, 4.0):
+        pieces = sample_tokens(model, grammar(remi, store), dataclasses.replace(plan, repetition=penalty), 4)
+        distinct.append(sum(len(set(piece.tokens.tolist())) / len(piece.tokens) for piece in pieces))
+    assert distinct[1] > distinct[0]
+
+
+def test_what_may_be_drawn_is_narrowed(floor: tuple, settings: Settings) -> None:
+    model, remi, store = floor
+    one = dataclasses.replace(settings.generate, top_k=1, max_tokens=150)
+    sure = dataclasses.replace(settings.generate, min_p=1.0, max_tokens=150)
+    pieces = [[p.tokens.tolist() for p in sample_tokens(model, grammar(remi, store), plan, 3)] for plan in (one, sure)]
+    assert pieces[0] == pieces[1] and pieces[0][0] == pieces[0][1], "the likeliest alone: no luck left"

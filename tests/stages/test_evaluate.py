@@ -65,7 +65,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     samples.mkdir(parents=True)
     for place in range(4):
         piece(55 + place, 1 + place).dump_midi(samples / f"{place:02}.mid")
-    listed = [{"file": f"{place:02}.mid"} for place in range(4)]
+    listed = [{"file": f"{place:02}.mid", "repaired": place == 1} for place in range(4)]
     (samples / "manifest.json").write_text(
         json.dumps({"settings": {"generate": {"seed": 1}, "key": "abc"}, "pieces": listed})
     )
@@ -112,7 +112,7 @@ def test_run_leaves_report_and_figure_publishes_and_is_the_same_again(project: P
     result = result_of(session)
     assert (result["variant"], result["key"], result["unreadable"]) == ("lstm", "abc", [])
     assert result["metrics"]["valid/nats_per_note"] == 0.751235
-    assert result["metrics"]["samples/pieces"] == 4
+    assert result["metrics"]["samples/pieces"] == 4 and result["metrics"]["samples/repaired"] == 1
     assert result["metrics"]["samples/overlap_duration"] == 1, "all notes are quarters, there and here"
     assert result["metrics"]["samples/overlap_polyphony"] == 1
     assert 0 < result["metrics"]["samples/overlap_pitch_class"] < 1

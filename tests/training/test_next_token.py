@@ -203,7 +203,7 @@ def test_samples_of_frames_are_pieces(variant: str, frames: Session) -> None:
     for entry in listed:
         score = ScoreTick(frames.root / f"data/generate/{variant}" / entry["file"])
         assert representation.encode(score)[0].tobytes() in firsts
-        assert score.end() <= settings.generate.bars * 4 * score.ticks_per_quarter
+        assert score.end() <= settings.generate.open_bars * 4 * score.ticks_per_quarter
 
 
 def test_an_ngram_reads_no_frames(frames: Session) -> None:

@@ -160,6 +160,9 @@ def notes_on(rows: Sequence[Row], evidence: Evidence) -> list[str]:
             notes.append(
                 f"{variant}: {round(empty)} samples have no note and do not count in the distance, which flatters it."
             )
+    repaired = {v: evidence.evaluate[v]["metrics"].get("samples/repaired", 0) for v in evidence.train}
+    told = ", ".join(f"{variant} {count}" for variant, count in repaired.items() if count)
+    notes.append(f"Samples that had to be repaired, as they were cut where they could not end: {told or 'none'}.")
     if any(row.note == 1 for row in rows):
         notes.append("¹ Draws music without giving it a probability, so has no likelihood: judge it by its samples.")
     for row in rows:

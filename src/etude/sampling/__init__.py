@@ -1,6 +1,7 @@
 """How a trained model is turned into notes: one way a file, which the model's class names as its ``sampler``."""
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
 from symusic.core import ScoreTick
@@ -9,19 +10,34 @@ from etude.encoding.store import Store
 from etude.settings import Generate
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """A piece that was drawn."""
+
+    score: ScoreTick
+    whole: bool = True  # needed no repair: it was not cut where it could not end
+
+
 def sample(
     model: Any, representation: Any, store: Store, plan: Generate, count: int, show: bool = False
 ) -> list[ScoreTick]:
+    """The pieces of ``drawn``, which takes the same."""
+    return [piece.score for piece in drawn(model, representation, store, plan, count, show)]
+
+
+def drawn(
+    model: Any, representation: Any, store: Store, plan: Generate, count: int, show: bool = False
+) -> list[Sampled]:
     """Draw ``count`` pieces; the same seed gives the same pieces.
 
     Args:
         model: a trained model.
         representation: the learned representation that the model reads.
         store: its data; what follows what in train gives the rules.
-        plan: temperature, top_p, seed and limits.
+        plan: seed, length, and what may be drawn.
         count: number of pieces.
         show: with a progress bar.
     """
     way = importlib.import_module(f"etude.sampling.{model.sampler}")
-    pieces: list[ScoreTick] = way.sample(model.eval(), representation, store, plan, count, show)
+    pieces: list[Sampled] = way.sample(model.eval(), representation, store, plan, count, show)
     return pieces

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
 
 from etude.encoding.store import Store
 from etude.models.sequence import SequenceModel
 from etude.progress import bar
+from etude.sampling import Sampled
 from etude.settings import Generate
 
 
@@ -38,7 +38,7 @@ def sample_frames(
             pieces[begin : places.stop, 0] = last
             for step in range(1, length):
                 logits, state = model.step(torch.from_numpy(last), state)
-                shares = (logits.double() / plan.temperature).sigmoid().numpy()
+                shares = (logits.double() / plan.heat()).sigmoid().numpy()
                 sounding = (luck[:, step] < shares) & (shares > 1 - plan.top_p)
                 last = sounding.astype(np.float32)
                 pieces[begin : places.stop, step] = last
@@ -48,10 +48,10 @@ def sample_frames(
 
 def sample(
     model: SequenceModel, representation: Any, store: Store, plan: Generate, count: int, show: bool
-) -> list[ScoreTick]:
-    """See etude.sampling.sample. A piece begins as a train piece does, one drawn for each, and has plan.bars of 4/4."""
+) -> list[Sampled]:
+    """See etude.sampling.drawn. A piece begins as a train piece does, one drawn for each, and has bars of 4/4."""
     pieces = len(store.offsets("train")) - 1
     begins = [int(np.random.default_rng((plan.seed, place, 0)).integers(pieces)) for place in range(count)]
     firsts = np.stack([model.alphabet.items(store.piece("train", place)[:1])[0] for place in begins])
-    drawn = sample_frames(model, firsts, plan.bars * 4 * representation.steps, plan, show)
-    return [representation.decode(frames) for frames in drawn]
+    drawn = sample_frames(model, firsts, plan.length(representation.tempo) * 4 * representation.steps, plan, show)
+    return [Sampled(representation.decode(frames)) for frames in drawn]

@@ -18,6 +18,7 @@ from etude.metrics.voice_leading import SILENCE, parallels
 from etude.models.deepbach import DeepBach, bounded, framed
 from etude.progress import bar
 from etude.representations.chorale import BEAT, FERMATA, STEP, Chorale
+from etude.sampling import Sampled
 from etude.sampling.shares import draw, nucleus
 from etude.settings import Generate, Harmonize
 
@@ -60,6 +61,7 @@ def gibbs(
         the pieces with their voices drawn, in the shape of ``rows``.
     """
     voices = len(model.names)
+    temperature = plan.heat() if isinstance(plan, Generate) else plan.temperature
     device = next(model.parameters()).device
     cells, known, lengths = framed([bounded(torch.from_numpy(row.astype(np.int64)), voices) for row in rows], voices)
     counts = model.counts.cpu().numpy()
@@ -82,7 +84,7 @@ def gibbs(
     with bar(what, plan.sweeps, show) as tell:
         for sweep in range(plan.sweeps):
             done = sweep / max(1, plan.sweeps - 1)
-            heat = plan.temperature * (1 + (HEAT - 1) * max(0.0, 1 - done / HEATED))
+            heat = temperature * (1 + (HEAT - 1) * max(0.0, 1 - done / HEATED))
             for voice in free:
                 chance = np.ones((2, *cells.shape[:2]))
                 for row, generator in enumerate(luck):
@@ -237,20 +239,21 @@ def cut(frames: NDArray[Any], bars: int) -> NDArray[Any]:
 
 def sample(
     model: DeepBach, representation: Chorale, store: Store, plan: Generate, count: int, show: bool
-) -> list[ScoreTick]:
-    """See etude.sampling.sample.
+) -> list[Sampled]:
+    """See etude.sampling.drawn.
 
-    Each piece takes beats, keys and fermatas of a train copy drawn at random, at most plan.bars bars of them.
+    Each piece takes beats, keys and fermatas of a train copy drawn at random, at most the wanted bars of them.
     """
     voices, copies = len(model.names), len(store.offsets("train")) - 1
+    bars = plan.length(representation.tempo)
     pieces = []
     for begin in range(0, count, plan.batch_size):
         places = range(begin, min(begin + plan.batch_size, count))
         luck = [np.random.default_rng((plan.seed, place)) for place in places]
         rows = []
         for generator in luck:
-            frames = cut(store.piece("train", int(generator.integers(copies)))[:, voices:], plan.bars)
+            frames = cut(store.piece("train", int(generator.integers(copies)))[:, voices:], bars)
             rows.append(np.concatenate([np.full((len(frames), voices), HOLD), frames.astype(np.int64)], axis=1))
         drawn = gibbs(model, rows, range(voices), luck, plan, show)
-        pieces += [representation.decode(row) for row in drawn]
+        pieces += [Sampled(representation.decode(row)) for row in drawn]
     return pieces

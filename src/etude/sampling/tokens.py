@@ -1,57 +1,153 @@
 """Sampling from models of token sequences: batched, with the state kept, under the rules of the tokens."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
 
-from etude.encoding.grammar import BEGIN, END, Rules
+from etude.encoding.grammar import BEGIN, END
 from etude.encoding.store import Store
 from etude.models.sequence import SequenceModel
-from etude.progress import bar
-from etude.sampling.shares import draw, nucleus, softmax
+from etude.progress import Bar, bar
+from etude.sampling import Sampled
+from etude.sampling.shares import draw, likeliest, likely, nucleus, softmax
+from etude.sampling.timing import Timing, timing
 from etude.settings import Generate
+
+LEAST = 16  # rows of a network's batch: the sums of smaller ones differ in their last digits
+CLOSING = 16  # tokens before max_tokens, from which on a piece ends as soon as it can be decoded
+
+
+@dataclass(frozen=True)
+class Written:
+    """A piece in tokens, begin and end included."""
+
+    tokens: NDArray[np.int64]
+    whole: bool  # ended where it could end, in place of being cut at max_tokens
 
 
 def sample_tokens(
-    model: SequenceModel, rules: Rules, plan: Generate, count: int, show: bool = False
-) -> list[NDArray[np.int64]]:
-    """Draw ``count`` sequences, each with its own random numbers; with begin and end, at most max_tokens + 1 long."""
-    pieces = []
+    model: SequenceModel,
+    rules: Timing,
+    plan: Generate,
+    count: int,
+    show: bool = False,
+    prime: NDArray[np.int64] | None = None,
+) -> list[Written]:
+    """Draw ``count`` sequences, each with its own random numbers, at most max_tokens + 1 long, the prime included.
+
+    A piece is the same in every batch, and alone.
+
+    Args:
+        model: of tokens.
+        rules: what may follow what, and where a piece ends.
+        plan: temperature, top_k, top_p, min_p, repetition, max_tokens, batch_size, seed.
+        count: number of pieces.
+        show: with a progress bar.
+        prime: tokens that all pieces begin with, without begin and end.
+    """
+    pieces: list[Written] = []
+    least = LEAST if any(True for _ in model.parameters()) else 1
     with bar("generate", -(-count // plan.batch_size) * plan.max_tokens, show) as tell:
         for begin in range(0, count, plan.batch_size):
             places = range(begin, min(begin + plan.batch_size, count))
             done = begin // plan.batch_size * plan.max_tokens
             luck = np.stack([np.random.default_rng((plan.seed, place)).random(plan.max_tokens) for place in places])
-            pieces += _batch(model, rules, plan, luck, lambda step, done=done: tell(done + step))
+            luck = np.concatenate([luck, np.full((max(0, least - len(luck)), plan.max_tokens), 0.5)])
+            given = np.array([], dtype=np.int64) if prime is None else prime
+            found = _batch(model, rules, plan, luck, given, partial(_further, tell, done))
+            pieces += found[: len(places)]
     return pieces
 
 
+def _further(tell: Bar, done: int, step: int) -> None:
+    tell(done + step)
+
+
+@torch.no_grad()
 def _batch(
-    model: SequenceModel, rules: Rules, plan: Generate, luck: NDArray[np.float64], tell: Any
-) -> list[NDArray[np.int64]]:
-    rows = len(luck)
+    model: SequenceModel,
+    rules: Timing,
+    plan: Generate,
+    luck: NDArray[np.float64],
+    prime: NDArray[np.int64],
+    tell: Callable[[int], None],
+) -> list[Written]:
+    rows, heat = len(luck), plan.heat()
+    device = next(model.parameters(), torch.empty(0)).device
     last, known = np.full(rows, BEGIN, dtype=np.int64), rules.begin(rows)
     written, state = [last], None
-    for step in range(plan.max_tokens):
-        logits, state = model.step(torch.from_numpy(last), state)
-        scores = logits.double().numpy() / plan.temperature
-        scores = np.where(rules.allowed(last, known), scores, -np.inf)
-        last = draw(nucleus(softmax(scores), plan.top_p), luck[:, step])
+    for token in prime.tolist():
+        _, state = model.step(torch.from_numpy(last).to(device), state)
+        last = np.full(rows, token, dtype=np.int64)
         known = rules.move(last, known)
         written.append(last)
+    ended, torn = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
+    close = plan.max_tokens * 3 // 4
+    for step in range(len(prime), plan.max_tokens):
+        if step == close:  # in time, so that the bar can be written to its end
+            rules.close(known)
+        logits, state = model.step(torch.from_numpy(last).to(device), state)
+        scores = logits.double().log_softmax(-1).cpu().numpy()
+        if plan.repetition != 1:
+            scores = repeated(scores, np.stack(written[-plan.repetition_span :], axis=1), plan.repetition)
+        scores = scores / heat
+        allowed = rules.allowed(last, known)
+        passed = rules.beyond(known)
+        if passed.any():  # what would go on after the end means the end
+            ends = allowed[:, END]
+            beyond = np.where(passed, scores, -np.inf)
+            beyond[:, END] = scores[:, END]
+            most = beyond.max(axis=1)
+            scores[ends, END] = (most + np.log(np.exp(beyond - most[:, None]).sum(axis=1)))[ends]
+        if step >= plan.max_tokens - CLOSING:
+            closing = rules.may_end(last, known)
+            allowed[closing] = False
+            allowed[closing, END] = True
+        drawn = draw(kept(softmax(np.where(allowed, scores, -np.inf)), plan), luck[:, step])
+        if (drawn == END).any():
+            torn |= (drawn == END) & ~ended & ~rules.may_end(last, known)
+        last = drawn
+        known = rules.move(last, known)
+        written.append(last)
+        ended |= last == END
         tell(step + 1)
-        if (last == END).all():
+        if ended.all():
             break
     tokens = np.stack(written, axis=1)
-    return [row[: int(np.argmax(row == END)) + 1] if (row == END).any() else row for row in tokens]
+    found = []
+    for row, whole in zip(tokens, (ended & ~torn).tolist(), strict=True):
+        length = int(np.argmax(row == END)) + 1 if (row == END).any() else len(row)
+        found.append(Written(row[:length], whole and length <= plan.max_tokens - CLOSING + 1))
+    return found
+
+
+def kept(shares: NDArray[np.float64], plan: Generate) -> NDArray[np.float64]:
+    """What may be drawn of shares (B, V), by top_k, then top_p, then min_p."""
+    if plan.top_k is not None:
+        shares = likeliest(shares, plan.top_k)
+    shares = nucleus(shares, plan.top_p)
+    return likely(shares, plan.min_p) if plan.min_p else shares
+
+
+def repeated(scores: NDArray[np.float64], recent: NDArray[np.int64], penalty: float) -> NDArray[np.float64]:
+    """Log shares (B, V) of which those of recent tokens (B, N) are multiplied by ``penalty``, so that they are rarer.
+
+    Source: the penalised sampling of Keskar et al., CTRL, 2019.
+    """
+    there = np.zeros(scores.shape, dtype=bool)
+    np.put_along_axis(there, recent, True, axis=1)
+    return np.where(there, scores * penalty, scores)
 
 
 def sample(
     model: SequenceModel, representation: Any, store: Store, plan: Generate, count: int, show: bool
-) -> list[ScoreTick]:
-    """See etude.sampling.sample."""
-    rules = representation.rules(store.parts("train"))
-    return [representation.decode(tokens) for tokens in sample_tokens(model, rules, plan, count, show)]
+) -> list[Sampled]:
+    """See etude.sampling.drawn."""
+    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds)
+    pieces = sample_tokens(model, rules, plan, count, show)
+    return [Sampled(representation.decode(piece.tokens), piece.whole) for piece in pieces]

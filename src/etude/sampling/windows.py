@@ -5,26 +5,32 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
 
 from etude.encoding.store import Store
 from etude.representations.pianoroll import PianoRoll
+from etude.sampling import Sampled
 from etude.seeds import seed_of
 from etude.settings import Generate
 
 
 def sample_windows(model: Any, representation: PianoRoll, plan: Generate, count: int) -> list[NDArray[np.uint8]]:
-    """``count`` pieces of at least plan.bars bars of 4/4, each (windows, voices, steps, pitches) of 0 and 1."""
-    windows = max(1, -(-plan.bars * 4 // representation.beats))
+    """``count`` pieces of windows that hold the wanted bars, each (windows, voices, steps, pitches) of 0 and 1.
+
+    What is in the last window after these bars is left out.
+    """
+    steps = plan.length(representation.tempo) * 4 * representation.steps
+    windows = -(-steps // (representation.beats * representation.steps))
     pieces = []
     for piece in range(count):
         generator = torch.Generator().manual_seed(seed_of("sample", plan.seed, piece))
-        pieces.append(model.draw(windows, generator).numpy())
+        rolls = model.draw(windows, generator).numpy()
+        rolls[-1][:, steps - (windows - 1) * rolls.shape[2] :] = 0
+        pieces.append(rolls)
     return pieces
 
 
 def sample(
     model: Any, representation: PianoRoll, store: Store, plan: Generate, count: int, show: bool
-) -> list[ScoreTick]:
-    """See etude.sampling.sample."""
-    return [representation.decode(rolls) for rolls in sample_windows(model, representation, plan, count)]
+) -> list[Sampled]:
+    """See etude.sampling.drawn."""
+    return [Sampled(representation.decode(rolls)) for rolls in sample_windows(model, representation, plan, count)]

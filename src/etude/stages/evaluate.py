@@ -129,7 +129,8 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
     made_by = f"etude generate model={variant}"
     folder = session.read(f"data/generate/{variant}", made_by=made_by)
     samples, unreadable = read_samples(folder, variant)
-    drawn = read_json(folder / "manifest.json", made_by=made_by)["settings"]
+    manifest = read_json(folder / "manifest.json", made_by=made_by)
+    drawn = manifest["settings"]
     if drawn["key"] != key:
         raise EtudeError(
             f"{folder} was sampled from another training than {model} holds. Sample from it with: "
@@ -149,6 +150,7 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
 
     found = evaluate(samples, real, likelihood(settings, session, variant), settings.evaluate, session.progress)
     found["metrics"] |= rounded(note_by_note(list(samples.values()), report["distributions"], settings.evaluate))
+    found["metrics"]["samples/repaired"] = sum(piece["repaired"] for piece in manifest["pieces"])
     training = rounded(read_json(model / "result.json", made_by=trained))
     result = {"variant": variant, "key": key, "training": training, "unreadable": unreadable, **found}
     result["settings"] = {"generate": drawn["generate"], "evaluate": vars(settings.evaluate)}

@@ -1,0 +1,194 @@
+"""Sampling speed of the pipeline's models: beside a loop without a cache, beside GPT-2, and beside real time.
+
+Needs data/tokenize and models/ as `dvc repro` leaves them. GPT-2 of the transformer's size is that of transformers of
+Hugging Face, with random weights, where it is installed (`pip install -e '.[benchmark]'`). The sides take turns, round
+by round; the best round of each counts.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from etude import models, representations, sampling
+from etude.encoding.grammar import BEGIN, END
+from etude.encoding.store import Store
+from etude.harmonizer import load
+from etude.metrics.voice_leading import QUARTERS
+from etude.outputs import read_json
+from etude.sampling.constraints import keeping
+from etude.sampling.harmony import harmonies, pose
+from etude.sampling.melody import melody
+from etude.sampling.timing import Timing, timing
+from etude.sampling.tokens import sample_tokens
+from etude.session import Session
+from etude.settings import Generate, Settings
+
+BARS = 16  # of the melody that is harmonised
+
+
+class Endless:
+    """Rules under which no piece ends, so that all have the same number of tokens."""
+
+    def __init__(self, rules: Timing) -> None:
+        """Args: the rules that hold otherwise."""
+        self.rules, self.begin, self.move, self.beyond = rules, rules.begin, rules.move, rules.beyond
+
+    def close(self, state: NDArray[np.int64]) -> None:
+        """See Timing."""
+
+    def allowed(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Rules."""
+        found = self.rules.allowed(last, state)
+        found[:, END] = False
+        return found
+
+    def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Timing."""
+        return np.zeros(len(last), dtype=bool)
+
+
+def trained(settings: Settings, session: Session, variant: str) -> tuple[Any, Any, Store]:
+    """The pipeline's model of a variant, its representation and data."""
+    folder = session.read(f"models/{variant}", f"etude train model={variant}")
+    name = read_json(folder / "settings.json", "")["tokens"]["representation"]
+    store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
+    representation = representations.load(store)
+    return models.load(settings, variant, folder, store, representation), representation, store
+
+
+def seconds(work: Callable[..., Any], *arguments: Any) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - began
+
+
+def without_cache(model: Any, count: int, tokens: int, seed: int) -> None:
+    """The loop that reads all tokens anew for each that it draws, no rules, no filters."""
+    generator = torch.Generator().manual_seed(seed)
+    written = torch.full((count, 1), BEGIN)
+    with torch.no_grad():
+        for _ in range(tokens):
+            shares = model(written)[0][:, -1].softmax(-1)
+            written = torch.cat([written, torch.multinomial(shares, 1, generator=generator)], dim=1)
+
+
+def gpt2(settings: Settings, vocabulary: int, tokens: int) -> Any:
+    """GPT-2 of the transformer's size."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    section = settings.models["transformer"]
+    torch.manual_seed(0)
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=vocabulary,
+            n_positions=tokens + 1,
+            n_embd=section["hidden"],
+            n_layer=section["layers"],
+            n_head=section["heads"],
+            bos_token_id=BEGIN,
+            eos_token_id=None,
+            pad_token_id=0,
+            attn_implementation="sdpa",
+        )
+    ).eval()
+
+
+def beside_gpt2(settings: Settings, session: Session, tokens: int, rounds: int, slow: bool) -> None:
+    """Print tokens a second of the transformer, a loop without a cache and GPT-2, one piece and 16 at a time."""
+    model, representation, store = trained(settings, session, "transformer")
+    rules = Endless(timing(representation, representation.rules(store.parts("train")), None, None))
+    sides: dict[str, Callable[[int], Any]] = {"etude": lambda count: sample_tokens(model, rules, plan, count)}
+    if slow:
+        sides["no cache"] = lambda count: without_cache(model, count, tokens, 1)
+    try:
+        other = gpt2(settings, representation.vocabulary, tokens)
+    except ImportError:
+        print("transformers is not installed: no GPT-2")
+    else:
+
+        def generate(count: int) -> None:
+            prompt = torch.full((count, 1), BEGIN)
+            with torch.no_grad():
+                other.generate(
+                    prompt,
+                    attention_mask=torch.ones_like(prompt),
+                    do_sample=True,
+                    top_p=plan.top_p,
+                    top_k=0,
+                    min_new_tokens=tokens,
+                    max_new_tokens=tokens,
+                    use_cache=True,
+                )
+
+        sides["GPT-2"] = generate
+    print(f"| pieces at a time | {' | '.join(f'{name}, tokens a second' for name in sides)} | etude / each |")
+    print("| ---: |" + " ---: |" * (len(sides) + 1))
+    for count in (1, 16):
+        plan = replace(settings.generate.of("transformer"), max_tokens=tokens, batch_size=count)
+        best = dict.fromkeys(sides, float("inf"))
+        for _ in range(rounds):
+            for name, work in sides.items():
+                best[name] = min(best[name], seconds(work, count))
+        speeds = [count * tokens / best[name] for name in sides]
+        ratios = " and ".join(f"{speeds[0] / speed:.1f}" for speed in speeds[1:])
+        print(f"| {count} | {' | '.join(f'{speed:,.0f}' for speed in speeds)} | {ratios} |", flush=True)
+
+
+def harmonise(settings: Settings, session: Session, rounds: int) -> None:
+    """Print the seconds that a melody of 16 bars takes with the pipeline's settings, the model loaded."""
+    store = Store(session.root / "data/tokenize/voicegrid")
+    representation = representations.load(store)
+    pieces = (representation.decode(tokens) for tokens in store.pieces("test"))
+    score = next(piece for piece in pieces if piece.end() >= BARS * QUARTERS * piece.ticks_per_quarter)
+    score = score.clip(0, BARS * QUARTERS * score.ticks_per_quarter, clip_end=True)
+    print("\n| variant | seconds for 16 bars |\n| --- | ---: |")
+    for variant in ("voices", "deepbach"):
+        harmonizer = load(settings, session, variant)
+        posed = pose(harmonizer.representation, harmonizer.heard, score, melody(score))
+        given = np.zeros(posed.grid.shape, dtype=bool)
+        given[:, 0] = True
+        allowed = keeping(posed.grid, given, harmonizer.heard)
+        plan, known = settings.harmonize, (harmonizer.model, harmonizer.representation, posed.piece, allowed)
+        best = min(seconds(harmonies, *known, plan, harmonizer.luck(plan)) for _ in range(rounds))
+        print(f"| `{variant}` | {best:.1f} |", flush=True)
+
+
+def beside_real_time(settings: Settings, session: Session) -> None:
+    """Print how many times faster than it sounds one piece is drawn, alone and on one core, by each variant."""
+    torch.set_num_threads(1)
+    print("\n| variant | seconds of music | seconds to draw | times real time, one core |")
+    print("| --- | ---: | ---: | ---: |")
+    for variant in settings.models:
+        model, representation, store = trained(settings, session, variant)
+        plan: Generate = replace(settings.generate.of(variant), pieces=1)
+        began = time.perf_counter()
+        (score,) = sampling.sample(model, representation, store, plan, 1)
+        took = time.perf_counter() - began
+        lasts = score.end() / score.ticks_per_quarter * 60 / (score.tempos[0].qpm if len(score.tempos) else 120)
+        print(f"| `{variant}` | {lasts:.1f} | {took:.2f} | {lasts / took:.0f} |", flush=True)
+
+
+def main() -> None:
+    """Measure and print tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tokens", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--without", choices=["no-cache", "none"], default="none", help="leave out what takes minutes")
+    given = parser.parse_args()
+    session = Session(progress=False)
+    settings = Settings.from_params(session.root / "params.yaml")
+    models.set_threads(settings.trainer.threads)
+    beside_gpt2(settings, session, given.tokens, given.rounds, given.without != "no-cache")
+    harmonise(settings, session, given.rounds)
+    beside_real_time(settings, session)
+
+
+if __name__ == "__main__":
+    main()

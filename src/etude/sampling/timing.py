@@ -1,0 +1,286 @@
+"""Where a piece ends: on a bar line, and after as many bars or seconds as are wanted, as rules for its tokens."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etude.encoding.grammar import END, Rules
+from etude.encoding.grid import HOLD
+from etude.encoding.midi_tokens import MidiTokens
+from etude.errors import EtudeError
+from etude.representations.midilike import MidiLike
+from etude.representations.mmm import Mmm
+from etude.representations.octuple import Octuple
+from etude.representations.pertok import PerTok
+from etude.representations.voicegrid import VoiceGrid
+
+BEATS = 4  # of a bar where no meter is coded
+STARTS = ("Program", "Pitch", "PitchDrum", "FamilyNote")  # types that a note begins with
+TEMPO = 120.0  # quarters a minute, where no tempo is coded
+NEVER = np.iinfo(np.int64).max // 4
+
+
+class Timing(Rules, Protocol):
+    """Rules that know when a piece ends."""
+
+    def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which tokens would go on after the wanted end, so that they mean the end: (B, S) -> (B, V) or (B, 1)."""
+
+    def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether what is written can be decoded as it is, wherever its end lies: (B,)."""
+
+    def close(self, state: NDArray[np.int64]) -> None:
+        """From now on the pieces end with the bar that they are in, until ``begin`` is called again."""
+
+
+def tells_time(kind: type, settings: Mapping[str, Any]) -> bool:
+    """Whether tokens of a representation tell where in time they are: ``kind`` is its class, with these settings."""
+    if issubclass(kind, VoiceGrid):
+        return True
+    known = issubclass(kind, MidiTokens) and not issubclass(kind, Mmm | Octuple | PerTok | MidiLike)
+    return known and not settings.get("merges")
+
+
+def timing(representation: Any, rules: Rules, bars: int | None, seconds: float | None) -> Timing:
+    """The rules of a representation, so that its pieces end on a bar line.
+
+    Args:
+        representation: of tokens.
+        rules: its grammar.
+        bars: that a piece has; None: as the model ends it.
+        seconds: that it lasts, to the nearest bar; None: as the model ends it.
+
+    Raises:
+        EtudeError: bars or seconds are wanted of tokens that do not tell where in time they are.
+    """
+    if isinstance(representation, VoiceGrid):
+        quarters = BEATS if seconds is None else seconds * representation.tempo / 60
+        wanted = bars if seconds is None else max(1, round(quarters / BEATS))
+        return Frames(rules, representation.frame, representation.steps, wanted)
+    if tells_time(type(representation), vars(representation)):
+        return Stream(rules, representation.types, representation.values, bars, seconds)
+    if bars is not None or seconds is not None:
+        raise EtudeError(
+            f"generate.{'bars' if bars is not None else 'seconds'}: pieces in {representation.name} tokens"
+            f"{' that are merged' if getattr(representation, 'merges', None) else ''} end where the model ends them. "
+            "Leave it out, or take a model that reads another representation, as remi or voicegrid."
+        )
+    return Open(rules)
+
+
+class Open:
+    """The rules as they are."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Args: the grammar."""
+        self.rules, self.begin, self.allowed, self.move = rules, rules.begin, rules.allowed, rules.move
+
+    def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Timing."""
+        return np.zeros((len(state), 1), dtype=bool)
+
+    def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Timing."""
+        return self.allowed(last, state)[:, END]
+
+    def close(self, state: NDArray[np.int64]) -> None:
+        """See Timing; where bars are not known, nothing changes."""
+
+
+class Frames:
+    """Frames of one token a voice, in 4/4: a piece ends with the wanted bars; else with a beat, and rests after it."""
+
+    def __init__(self, rules: Rules, voices: int, beat: int, bars: int | None) -> None:
+        """Args: the grammar, voices, frames of a beat, wanted bars."""
+        self.rules, self.voices, self.beat, self.bar, self.bars = rules, voices, beat, BEATS * beat, bars
+        self.since = 0  # the frame over whose begin no note is held
+        self.limit: NDArray[np.int64] | None = None  # bars with which each piece ends at the latest
+
+    def begin(self, rows: int) -> NDArray[np.int64]:
+        """See Rules; the number of tokens so far comes before the state of the grammar."""
+        self.limit = None
+        return np.concatenate([np.zeros((rows, 1), dtype=np.int64), self.rules.begin(rows)], axis=1)
+
+    def allowed(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Rules."""
+        found = self.rules.allowed(last, state[:, 1:])
+        frames, within = np.divmod(state[:, 0], self.voices)
+        if self.since:
+            found[frames == self.since, HOLD] = False
+        ends = (within == 0) & (frames > self.since) & (frames % self.beat == 0)
+        if self.bars is not None or self.limit is not None:
+            bars = np.full(len(state), NEVER // self.bar if self.bars is None else self.bars)
+            full = ends & (frames >= (bars if self.limit is None else np.minimum(bars, self.limit)) * self.bar)
+            found[full] = False
+            ends = full if self.bars is not None else ends | full
+        found[:, END] = ends | (last == END)
+        return found
+
+    def move(self, tokens: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.int64]:
+        """See Rules."""
+        return np.concatenate([state[:, :1] + 1, self.rules.move(tokens, state[:, 1:])], axis=1)
+
+    def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Timing; the rules themselves end the piece."""
+        return np.zeros((len(state), 1), dtype=bool)
+
+    def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Timing."""
+        return self.rules.allowed(last, state[:, 1:])[:, END]
+
+    def close(self, state: NDArray[np.int64]) -> None:
+        """See Timing."""
+        self.limit = -(-state[:, 0] // (self.voices * self.bar))
+
+
+class Stream:
+    """MidiTok's streams of notes: bars with positions, or shifts of time.
+
+    What rings on after the bar in which a piece ends is not written: with wanted bars no note is longer than these,
+    without a piece goes on until nothing rings over the bar line.
+    """
+
+    BAR, START, LENGTH, BEATS, CURSOR, RINGS, TEMPO = range(7)  # columns before the state of the grammar
+    COLUMNS = 7
+
+    def __init__(
+        self,
+        rules: Rules,
+        types: Sequence[str],
+        values: Sequence[str],
+        bars: int | None,
+        seconds: float | None,
+    ) -> None:
+        """Read what each token does to the time.
+
+        Args:
+            rules: the grammar.
+            types: of each token.
+            values: of each token, as text.
+            bars: wanted; None: as the model ends it.
+            seconds: wanted; None: as the model ends it.
+        """
+        self.rules, self.bars, self.seconds = rules, bars, seconds
+        self.since = 0  # time from which on notes may begin, in units
+        self.limit: NDArray[np.int64] | None = None  # bars with which each piece ends at the latest
+        times = [kind in ("Duration", "TimeShift", "Rest") for kind in types]
+        lengths = [value.split(".") if time else [] for value, time in zip(values, times, strict=True)]
+        self.unit = math.lcm(1, *(int(length[2]) for length in lengths if length))  # of a beat
+        positions = [int(value) for kind, value in zip(types, values, strict=True) if kind == "Position"]
+        if positions and self.unit == 1:
+            self.unit = 4
+        spans = np.array(
+            [(int(n[0]) * int(n[2]) + int(n[1])) * self.unit // int(n[2]) if n else 0 for n in lengths], dtype=np.int64
+        )
+        kinds = np.array(types)
+        self.shift = np.where(kinds == "Duration", 0, spans)
+        self.span = np.where(kinds == "Duration", spans, 0)
+        self.shifts = np.isin(kinds, ("TimeShift", "Rest"))
+        self.position = np.array(
+            [int(value) if kind == "Position" else -1 for kind, value in zip(types, values, strict=True)]
+        )
+        self.line = kinds == "Bar"
+        self.lines = bool(self.line.any())
+        signs = [
+            [int(part) for part in value.split("/")] if kind == "TimeSig" else [0, 4]
+            for kind, value in zip(types, values, strict=True)
+        ]
+        self.meter = np.array([above for above, _ in signs]) * self.unit
+        self.quarters = np.array([round(above * 4 / below * self.unit) for above, below in signs])
+        tempos = [float(value) if kind == "Tempo" else 0.0 for kind, value in zip(types, values, strict=True)]
+        self.tempo = np.round(np.array(tempos) * 1000).astype(np.int64)
+        self.starts = np.isin(kinds, STARTS)
+
+    def begin(self, rows: int) -> NDArray[np.int64]:
+        """See Rules: bar, where it begins, its length, the same in quarters, the time now, until when notes ring,
+        in units, and the tempo in thousandths. Then the state of the grammar.
+        """
+        self.limit = None
+        bar = -1 if self.lines else 0
+        first = [bar, 0, BEATS * self.unit, BEATS * self.unit, 0, 0, round(TEMPO * 1000)]
+        return np.concatenate([np.tile(first, (rows, 1)), self.rules.begin(rows)], axis=1)
+
+    def move(self, tokens: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.int64]:
+        """See Rules."""
+        bar, start, length, quarters, cursor, rings, tempo = state[:, : self.COLUMNS].T.copy()
+        line = self.line[tokens]
+        start = np.where(line & (bar >= 0), start + length, start)
+        bar = bar + line
+        cursor = np.where(line, start, cursor)
+        signed = self.meter[tokens] > 0
+        if not self.lines:  # a new meter begins a bar
+            start = np.where(signed, cursor, start)
+        length = np.where(signed, self.meter[tokens], length)
+        quarters = np.where(signed, self.quarters[tokens], quarters)
+        position = self.position[tokens]
+        cursor = np.where(position >= 0, start + position, cursor + self.shift[tokens])
+        if not self.lines:
+            passed = np.maximum(0, (cursor - start) // length)
+            bar, start = bar + passed, start + passed * length
+        rings = np.where(self.span[tokens] > 0, np.maximum(rings, cursor + self.span[tokens]), rings)
+        tempo = np.where(self.tempo[tokens] > 0, self.tempo[tokens], tempo)
+        own = np.stack([bar, start, length, quarters, cursor, rings, tempo], axis=1)
+        return np.concatenate([own, self.rules.move(tokens, state[:, self.COLUMNS :])], axis=1)
+
+    def wanted(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The bars that each piece shall have; NEVER where the model ends it: (B,)."""
+        wanted = np.full(len(state), NEVER if self.bars is None else self.bars)
+        if self.seconds is not None:
+            lasts = state[:, self.BEATS] / self.unit * 60e3 / state[:, self.TEMPO]  # seconds of a bar
+            wanted = np.maximum(1, np.round(self.seconds / lasts)).astype(np.int64)
+        return wanted if self.limit is None else np.minimum(wanted, self.limit)
+
+    def finish(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
+        """When the wanted bars are over if no other meter comes; NEVER where the model ends the piece: (B,)."""
+        bars = self.wanted(state)
+        finite = bars < NEVER
+        left = np.where(finite, bars, 0) - state[:, self.BAR]
+        return np.where(finite, state[:, self.START] + left * state[:, self.LENGTH], NEVER)
+
+    def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Timing."""
+        bars, bar = self.wanted(state), state[:, self.BAR]
+        end = state[:, self.START] + state[:, self.LENGTH]
+        last = bar >= bars - 1
+        late = (state[:, self.CURSOR, None] + self.shift >= end[:, None]) & (self.shift > 0)
+        found: NDArray[np.bool_] = last[:, None] & (self.line | late)
+        return found
+
+    def allowed(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Rules."""
+        found = self.rules.allowed(last, state[:, self.COLUMNS :])
+        may = found[:, END].copy()
+        bars, bar = self.wanted(state), state[:, self.BAR]
+        finite = bars < NEVER
+        start, length, cursor = state[:, self.START], state[:, self.LENGTH], state[:, self.CURSOR]
+        end = self.finish(state)
+        found &= ~self.beyond(state)
+        found &= ~((cursor[:, None] + self.span > end[:, None]) & (self.span > 0))
+        found &= ~(self.position >= length[:, None])
+        if self.lines:  # first of all a bar begins
+            found &= ~((bar < 0)[:, None] & ((self.position >= 0) | (self.span > 0)))
+        shorter = start[:, None] + (np.where(finite, bars, 0) - bar)[:, None] * self.meter  # the end in each meter
+        found &= ~(finite[:, None] & (self.meter > 0) & (shorter < state[:, self.RINGS, None]))
+        if self.since:
+            early = (cursor < self.since)[:, None]
+            found &= ~(early & (self.starts | ((self.position >= 0) & (start[:, None] + self.position < self.since))))
+            found &= ~(early & self.shifts & (cursor[:, None] + self.shift < self.since))
+        rings = state[:, self.RINGS] > start + length
+        found[:, END] = may & ~rings & (~finite | (bar >= bars - 1))
+        stuck = ~found.any(axis=1)
+        found[stuck, END] = True  # nothing else can be written
+        found[last == END] = False
+        found[last == END, END] = True
+        return found
+
+    def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Timing."""
+        return self.rules.allowed(last, state[:, self.COLUMNS :])[:, END]
+
+    def close(self, state: NDArray[np.int64]) -> None:
+        """See Timing. A note that rings longer than its bar has until then."""
+        over = np.maximum(0, state[:, self.RINGS] - state[:, self.START])
+        self.limit = state[:, self.BAR] + np.maximum(1, -(-over // state[:, self.LENGTH]))

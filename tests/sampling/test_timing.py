@@ -1,0 +1,134 @@
+"""Where a piece ends: on a bar line, after the wanted bars or seconds, whatever the model knows."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import VOICES, make_piece
+from representations.bands import learned, make_band
+from symusic.core import ScoreTick
+
+from etude.errors import EtudeError
+from etude.models.lstm import LSTM
+from etude.sampling.timing import Stream, timing
+from etude.sampling.tokens import sample_tokens
+from etude.settings import Settings
+
+PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
+TOLD = ("remi", "tsd", "structured", "cpword", "voicegrid")  # representations that tell where in time they are
+
+
+def in_three(seed: int) -> ScoreTick:
+    piece = make_piece(seed, 12)
+    piece.time_signatures[0].numerator = 3
+    return piece
+
+
+def written(name: str, settings: Settings, count: int = 12, **wishes: Any) -> tuple[Any, list[Any]]:
+    """Pieces of a model that knows nothing."""
+    train = [make_piece(seed) for seed in range(4)] + [in_three(seed) for seed in range(4)]
+    representation = learned(name, *train, voices=PROGRAMS)
+    torch.manual_seed(0)
+    model = LSTM(representation.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    parts = [representation.encode(piece) for piece in train]
+    rules = timing(
+        representation, representation.rules([np.concatenate(parts)]), *(wishes.get(k) for k in ("bars", "seconds"))
+    )
+    longest = wishes.get("max_tokens", 1500)
+    plan = dataclasses.replace(settings.generate, max_tokens=longest, top_p=1.0, temperature=1.0)
+    return representation, sample_tokens(model, rules, plan, count)
+
+
+def bar_lines(piece: ScoreTick, bars: int) -> list[float]:
+    """In quarters: where the first bars begin, and the last of them ends."""
+    signs = [
+        (sign.time / piece.ticks_per_quarter, sign.numerator * 4 / sign.denominator) for sign in piece.time_signatures
+    ]
+    lines = [0.0]
+    while len(lines) <= bars:
+        length = [length for time, length in signs if time <= lines[-1]][-1] if signs else 4
+        lines.append(lines[-1] + length)
+    return lines
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_pieces_have_the_wanted_bars_and_nothing_rings_after_them(name: str, settings: Settings) -> None:
+    representation, pieces = written(name, settings, bars=3)
+    ends = []
+    for piece in pieces:
+        assert piece.whole
+        score = representation.decode(piece.tokens)
+        end = bar_lines(score, 3)[-1]
+        ends.append(score.end() / score.ticks_per_quarter / end)
+        assert ends[-1] <= 1, "nothing after the last bar line"
+    assert np.mean([end > 2 / 3 for end in ends]) > 0.7, "the last bar is used"
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_piece_that_the_model_ends_rings_over_no_bar_line(name: str, settings: Settings) -> None:
+    representation, pieces = written(name, settings)
+    whole = [representation.decode(piece.tokens) for piece in pieces if piece.whole]
+    assert len(whole) > len(pieces) / (10 if name == "voicegrid" else 2)
+    for score in whole:
+        begins = [note.time for track in score.tracks for note in track.notes]
+        if begins and name != "voicegrid":
+            last = max(begins) / score.ticks_per_quarter
+            bar = next(line for line in bar_lines(score, 400) if line > last)
+            assert score.end() / score.ticks_per_quarter <= bar
+    if name == "voicegrid":
+        assert all((len(piece.tokens) - 2) % 16 == 0 for piece in pieces if piece.whole)
+
+
+def test_a_piece_lasts_as_many_seconds_as_are_wanted(settings: Settings) -> None:
+    representation, pieces = written("remi", settings, seconds=9.0)
+    for piece in pieces:
+        score = representation.decode(piece.tokens)
+        quarter = 60 / score.tempos[0].qpm
+        meter = score.time_signatures[0]
+        bar = meter.numerator * 4 / meter.denominator * quarter
+        assert abs(score.end() / score.ticks_per_quarter * quarter - 9) <= bar or len(score.time_signatures) > 1
+
+
+def test_time_goes_as_the_tokens_say() -> None:
+    piece = make_band(1)  # 3/4, then 4/4
+    for name in ("remi", "tsd", "cpword"):
+        representation = learned(name)
+        rules = timing(representation, representation.rules([representation.encode(piece)]), None, None)
+        assert isinstance(rules, Stream)
+        state = rules.begin(1)
+        onsets = set()
+        for token in representation.encode(piece)[1:-1].tolist():
+            state = rules.move(np.array([token]), state)
+            if representation.types[token] in ("Duration",):
+                onsets.add(int(state[0, rules.CURSOR]) / rules.unit)
+        played = {
+            note.time / 24
+            for track in representation.decode(representation.encode(piece)).tracks
+            for note in track.notes
+        }
+        assert onsets == played, name
+
+
+def test_tokens_that_do_not_tell_the_time_end_as_the_model_ends_them(settings: Settings) -> None:
+    merged: dict[str, Any] = {"merges": "bpe", "vocabulary": 400}
+    plain: dict[str, Any] = {}
+    for name, changes in (("octuple", plain), ("mmm", plain), ("midilike", plain), ("remi", merged)):
+        representation = learned(name, **changes)
+        rules = representation.rules([representation.encode(make_band(0))])
+        timing(representation, rules, None, None)
+        with pytest.raises(EtudeError, match=r"generate\.bars: pieces in .* tokens.* end where the model ends them"):
+            timing(representation, rules, 4, None)
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_pieces_that_go_on_too_long_end_with_a_bar_and_need_no_repair(name: str, settings: Settings) -> None:
+    representation, pieces = written(name, settings, max_tokens=700)
+    assert all(piece.whole and len(piece.tokens) <= 700 for piece in pieces)
+    if name != "voicegrid":
+        for piece in pieces:
+            score = representation.decode(piece.tokens)
+            begins = [note.time for track in score.tracks for note in track.notes]
+            last = max(begins, default=0) / score.ticks_per_quarter
+            assert score.end() / score.ticks_per_quarter <= next(line for line in bar_lines(score, 400) if line > last)

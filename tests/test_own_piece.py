@@ -55,6 +55,9 @@ def test_variants_that_cannot_say_so_and_who_can(trained: Session, theme: str, t
 
     said("gan", r"model=gan cannot go on from a piece\. Those can: model=lstm or", prime=theme)
     said("ngram", r"model=ngram cannot go on", prime=theme)
+    with pytest.raises(EtudeError, match=r"cannot go on from a piece\. Those can: model=transformer or model=voices"):
+        alone = replace(plan(), models={"gan": plan().models["gan"]})
+        run(alone, replace(trained, out=tmp_path), "gan", Given(prime=theme))
     said(
         "lstm",
         r"model=lstm cannot fill in bars.*Those can: model=voices or model=deepbach",

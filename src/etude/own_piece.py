@@ -56,9 +56,11 @@ def of_given(
     if given.prime is None:
         raise EtudeError("fill and tracks are of a piece that you bring. Name it, as in prime=theme.mid.")
     if given.fill is None and variant not in able(settings):
-        raise EtudeError(f"model={variant} cannot go on from a piece. {_who(able(settings))}")
+        raise EtudeError(f"model={variant} cannot go on from a piece. {_who(able(settings), 'transformer', 'voices')}")
     if given.fill is not None and variant not in variants(settings):
-        raise EtudeError(f"model={variant} cannot fill in bars of a piece. {_who(variants(settings))}")
+        raise EtudeError(
+            f"model={variant} cannot fill in bars of a piece. {_who(variants(settings), 'voices', 'deepbach')}"
+        )
     path = Path(given.prime).expanduser()
     if not path.is_file():
         raise EtudeError(f"prime = {path} is no file. Give a MIDI, MusicXML or ABC file.")
@@ -127,5 +129,6 @@ def on_voices(source: ScoreTick, voices: Mapping[str, int]) -> ScoreTick:
     return made
 
 
-def _who(names: list[str]) -> str:
-    return f"Those can: model={' or model='.join(names)}." if names else "None of the chosen variants can."
+def _who(names: list[str], *known: str) -> str:
+    """Which of the chosen variants can, or else which of those that there are."""
+    return f"Those can: model={' or model='.join(names or known)}."

@@ -175,7 +175,7 @@ def test_wishes_that_cannot_be_are_said(trained: Session, tune: Path, tmp_path: 
 
 def test_no_model_and_a_model_that_cannot_are_said(encoded: Session, trained: Session, tune: Path) -> None:
     out = tune.with_name("out.mid")
-    with pytest.raises(EtudeError, match=r"models/deepbach does not exist\. Make it with: etude train model=deepbach"):
+    with pytest.raises(EtudeError, match=r"models/voices does not exist\. Make it with: etude train model=voices"):
         made(encoded, tune, out)
     other = replace(plan(), models={"lstm": tiny().models["lstm"]})
     with pytest.raises(EtudeError, match=r"model=lstm: .* Use model=deepbach, model=voices"):

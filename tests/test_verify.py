@@ -134,3 +134,21 @@ def test_a_report_that_differs_though_nothing_above_does_is_different(
     (project / "dvc.lock").write_text(lock({"split": ("data/split", "c"), "report": ("reports/index.html", "c")}))
     verify(project)
     assert "different: 1 of 2 (split)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("cost", "verdict"), [(1.02, "within tolerance: 1 of 1"), (1.2, "different: 1 of 1")])
+def test_harmonies_may_differ_as_far_as_is_stated(
+    cost: float, verdict: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", str(project)]
+    for place in ("data/harmonize/voices", "reports/harmonize"):
+        (project / place).mkdir(parents=True)
+    for value, digest in ((1.0, "a"), (cost, "b")):
+        metrics = {"harmony/nats_per_note": value, "harmony/parallels_beside_all_real": 0.0}
+        (project / "reports/harmonize/voices.json").write_text(json.dumps({"metrics": metrics}))
+        (project / "dvc.lock").write_text(lock({"harmonize@voices": ("data/harmonize/voices", digest)}))
+        if value == 1.0:
+            subprocess.run([*git, "add", "-A"], check=True)
+            subprocess.run([*git, "commit", "-qm", "y"], check=True)
+    verify(project)
+    assert verdict in capsys.readouterr().out

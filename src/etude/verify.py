@@ -46,6 +46,11 @@ TOLERANCES: dict[str, dict[str, Tolerance]] = {
         "metrics.test/": Tolerance(0.03),
         "metrics.samples/distance": Tolerance(0.35, 0.15),
     },
+    "harmonize": {
+        "metrics.harmony/nats_per_note": Tolerance(0.05),
+        "metrics.harmony/agreement": Tolerance(0.15),
+        "metrics.harmony/parallels_beside_all_real": Tolerance(0.0, 1.0),
+    },
     "arrange": {"pieces.": Tolerance(0.02, 0.5), "sample_rate": Tolerance(0)},
 }
 FOLLOWS = {"train": "evaluate", "generate": "evaluate"}  # judged by the numbers of another stage

@@ -11,7 +11,7 @@ from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import Dropout, SequenceModel, rotary, rotated
-from etude.models.transformer import Transformer
+from etude.models.transformer import ROWS, Transformer
 from etude.models.voices import Voices
 
 VOCABULARY = 17
@@ -106,6 +106,39 @@ def test_a_block_sees_its_span_and_no_further() -> None:
     with torch.no_grad():
         changed = (model(tokens)[0] - model(other)[0]).abs().sum(-1)[0] > 0
     assert changed.nonzero()[:, 0].tolist() == [9, 10, 11, 12, 13]
+
+
+@torch.no_grad()
+def test_steps_of_a_transformer_are_the_same_in_every_batch_however_long_the_piece() -> None:
+    torch.manual_seed(0)
+    model = Transformer(Alphabet(VOCABULARY), 96, 2, 3, 16, 0.0).eval()
+    tokens = torch.randint(1, VOCABULARY, (40, 80), generator=torch.Generator().manual_seed(6))
+    whole, _ = model(tokens[:2])
+    found = []
+    for rows in (ROWS, 3, 16, 40):
+        state, logits = None, []
+        for place in range(80):
+            one, state = model.step(tokens[:rows, place], state)
+            logits.append(one[:2])
+        found.append(torch.stack(logits, 1))
+        assert state is not None and state.room.blocks[0].shape[3] == 32, "keys and values of two spans, and no more"
+    assert all(torch.equal(one, found[0]) for one in found)
+    assert torch.allclose(found[0], whole, atol=1e-5)
+
+
+def test_two_pieces_go_on_from_one_state_of_a_transformer() -> None:
+    model = made("transformer")
+    tokens = torch.randint(1, VOCABULARY, (2, 4), generator=torch.Generator().manual_seed(7))
+    state = None
+    for place in range(3):
+        _, state = model.step(tokens[:, place], state)
+
+    def on(token: int) -> torch.Tensor:
+        _, after = model.step(torch.tensor([token, token]), state)
+        return model.step(tokens[:, 3], after)[0]
+
+    first, other, again = on(4), on(9), on(4)
+    assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def test_rotated_products_depend_on_the_distance_alone() -> None:

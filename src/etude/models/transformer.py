@@ -3,6 +3,8 @@
 Layers normalise before they act (Xiong et al., 2020); the read-out is the embedding itself (Press and Wolf, 2017).
 """
 
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Annotated, ClassVar
 
 import torch
@@ -17,6 +19,8 @@ from etude.settings import Count, Range
 Cache = tuple[Tensor, Tensor]
 State = tuple[int, list[Cache]]
 BASE = 10000.0  # of the wavelengths of the positions, in items
+ROWS = 2  # that sampling fills a batch up to: the product with one row is another routine, which sums in another order
+TURNS = 256  # positions whose rotations are kept together
 
 
 class Block(nn.Module):
@@ -56,11 +60,67 @@ class Block(nn.Module):
         return x, (key[:, :, S - keep :], value[:, :, S - keep :])
 
 
+class Stepper:
+    """A block, called for one position at a time, without gradients.
+
+    Weights are transposed: products with them sum alike for any number of rows from ROWS on. Features of queries and
+    keys that are turned together stand side by side, as complex numbers.
+    """
+
+    def __init__(self, block: Block) -> None:
+        """Copy what is needed of ``block``."""
+        self.heads, self.hidden = block.heads, block.mix.weight.shape[0]
+        projected = block.query_key_value.weight.detach()
+        pairs = projected[: 2 * self.hidden].view(2 * self.heads, 2, -1, self.hidden).transpose(1, 2)
+        joined = torch.cat([pairs.reshape(2 * self.hidden, self.hidden), projected[2 * self.hidden :]])
+        self.query_key_value, self.mix = _transposed(joined), _transposed(block.mix.weight)
+        self.widen, self.narrow = _transposed(block.widen.weight), _transposed(block.narrow.weight)
+        self.widen_bias, self.narrow_bias = block.widen.bias, block.narrow.bias
+        self.attention_norm = ((self.hidden,), block.attention_norm.weight, block.attention_norm.bias)
+        self.forward_norm = ((self.hidden,), block.forward_norm.weight, block.forward_norm.bias)
+
+    def __call__(self, x: Tensor, turn: Tensor, past: Tensor, begin: int, end: int) -> None:
+        """Add to (B, hidden), in its place, what ``Block.forward`` adds.
+
+        Keys and values of the position are written to the place ``end - 1`` of ``past``, and those of the places from
+        ``begin`` on are seen: (B, 2, heads, places, hidden / heads).
+        """
+        pairs = (torch.layer_norm(x, *self.attention_norm) @ self.query_key_value).view(len(past), 3, self.heads, -1, 2)
+        split = torch.view_as_real(torch.view_as_complex(pairs) * turn).flatten(3)  # (B, 3, heads, hidden / heads)
+        past[:, :, :, end - 1] = split[:, 1:]
+        key, value = past[:, :, :, begin:end].unbind(1)
+        found = F.scaled_dot_product_attention(split[:, 0, :, None], key, value)
+        x.addmm_(found.view(-1, self.hidden), self.mix)
+        wide = F.gelu(torch.addmm(self.widen_bias, torch.layer_norm(x, *self.forward_norm), self.widen))
+        x.add_(self.narrow_bias).addmm_(wide, self.narrow)
+
+
+@dataclass
+class Room:
+    """Keys and values of what was written, a tensor a block, which are filled place by place."""
+
+    blocks: list[Tensor]  # (B, 2, heads, places, width) each
+    filled: int  # places
+
+
+@dataclass(frozen=True)
+class Written:
+    """The state of pieces that are written item by item."""
+
+    count: int  # of items
+    room: Room
+    end: int  # of the places that hold items of these pieces
+    blocks: list[Stepper]
+    read_in: tuple[Tensor, Tensor] | None  # bias and transposed weight of the embedding, of frames
+    read_out: Tensor  # transposed weight
+
+
 class Transformer(SequenceModel):
     """Embedding, blocks of attention and feed-forward networks, and the embedding again as read-out."""
 
     reads: ClassVar[tuple[str, ...]] = ("tokens", "frames")
     gains_by_bf16: ClassVar[bool] = True
+    rows: ClassVar[int] = ROWS
 
     def __init__(
         self,
@@ -77,7 +137,7 @@ class Transformer(SequenceModel):
             raise EtudeError(
                 f"models.transformer.hidden = {hidden} must be a multiple of twice models.transformer.heads = {heads}."
             )
-        self.width = hidden // heads
+        self.width, self.span = hidden // heads, span
         self.embed = embedding(alphabet, hidden)
         self.blocks = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(hidden)
@@ -110,3 +170,56 @@ class Transformer(SequenceModel):
             return self.read_out(x), (begin + T, kept)
         (weight,) = self.embed.parameters()
         return F.linear(x, weight), (begin + T, kept)  # (B, T, V)
+
+    @torch.inference_mode()
+    def step(self, items: Tensor, state: Written | None = None) -> tuple[Tensor, Written]:
+        """See SequenceModel; logits of a piece are the same to the bit in every batch of ROWS or more.
+
+        The state is none of ``forward``. Its keys and values stay where they are: an item costs a look at ``span`` of
+        them, however many were written.
+        """
+        state = state or self._nothing(len(items))
+        room, end = state.room, state.end
+        if end == room.blocks[0].shape[3] or room.filled != end:  # full, or another piece goes on from here
+            room, end = self._moved(room, end)
+        begin, end = max(0, end + 1 - self.span), end + 1
+        turn = _turns(state.count // TURNS, self.width, items.device)[state.count % TURNS]
+        x = self.embed(items) if state.read_in is None else torch.addmm(state.read_in[0], items, state.read_in[1])
+        for block, past in zip(state.blocks, room.blocks, strict=True):
+            block(x, turn, past, begin, end)
+        room.filled = end
+        x = F.layer_norm(x, x.shape[1:], self.norm.weight, self.norm.bias)
+        logits = x @ state.read_out
+        if self.read_out is not None:
+            logits = logits + self.read_out.bias
+        return logits, replace(state, count=state.count + 1, room=room, end=end)
+
+    def _nothing(self, rows: int) -> Written:
+        """The state of ``rows`` pieces of which nothing is written."""
+        steppers = [Stepper(block) for block in self.blocks if isinstance(block, Block)]
+        like = self.norm.weight
+        past = [like.new_zeros(rows, 2, block.heads, 2 * self.span, self.width) for block in steppers]
+        embed = self.embed
+        read_in = (embed.bias, _transposed(embed.weight)) if isinstance(embed, nn.Linear) else None
+        (weight, *_) = (self.read_out or embed).parameters()
+        return Written(0, Room(past, 0), 0, steppers, read_in, _transposed(weight))
+
+    def _moved(self, room: Room, end: int) -> tuple[Room, int]:
+        """A room with what can still be seen at its begin, and how many places that are."""
+        kept = min(end, self.span - 1)
+        blocks = [torch.zeros_like(past) for past in room.blocks]
+        for new, past in zip(blocks, room.blocks, strict=True):
+            new[:, :, :, :kept] = past[:, :, :, end - kept : end]
+        return Room(blocks, kept), kept
+
+
+def _transposed(weight: Tensor) -> Tensor:
+    return weight.detach().t().contiguous()
+
+
+@lru_cache(maxsize=4)
+def _turns(part: int, width: int, device: torch.device) -> Tensor:
+    """TURNS rotations, of queries, keys, and values, which are not turned: (TURNS, 3, 1, width / 2), complex."""
+    cosines, sines = rotary(part * TURNS, TURNS, width, BASE, device)
+    turn = torch.complex(cosines, sines)[:, None, width // 2 :]  # the second half has the sines without a minus
+    return torch.stack([turn, turn, torch.ones_like(turn)], dim=1)

@@ -5,13 +5,16 @@ from numpy.typing import NDArray
 
 
 def nucleus(shares: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
-    """Keep the likeliest tokens that reach ``top_p`` (Holtzman et al., 2020): (B, V) -> (B, V), rows sum to 1."""
-    order = np.argsort(-shares, axis=1, kind="stable")
-    ranked = np.take_along_axis(shares, order, axis=1)
-    before = np.cumsum(ranked, axis=1) - ranked
-    ranked = np.where(before < top_p, ranked, 0.0)
-    kept = np.zeros_like(shares)
-    np.put_along_axis(kept, order, ranked, axis=1)
+    """Keep the likeliest tokens that reach ``top_p``, the first of equals: (B, V) -> (B, V), rows sum to 1.
+
+    Source: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020.
+    """
+    ranked = -np.sort(-shares, axis=1)
+    count = (np.cumsum(ranked, axis=1) - ranked < top_p).sum(axis=1)
+    inside = shares >= ranked[np.arange(len(shares)), count - 1, None]
+    if (inside.sum(axis=1) > count).any():
+        inside = np.argsort(np.argsort(-shares, axis=1, kind="stable"), axis=1) < count[:, None]
+    kept = np.where(inside, shares, 0.0)
     return kept / kept.sum(axis=1, keepdims=True)
 
 

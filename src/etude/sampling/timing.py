@@ -193,6 +193,12 @@ class Stream:
         tempos = [float(value) if kind == "Tempo" else 0.0 for kind, value in zip(types, values, strict=True)]
         self.tempo = np.round(np.array(tempos) * 1000).astype(np.int64)
         self.starts = np.isin(kinds, STARTS)
+        self.placed = (self.position >= 0) | (self.span > 0)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it is known where a piece ends."""
+        return self.bars is not None or self.seconds is not None or self.limit is not None
 
     def begin(self, rows: int) -> NDArray[np.int64]:
         """See Rules: bar, where it begins, its length, the same in quarters, the time now, until when notes ring,
@@ -205,25 +211,28 @@ class Stream:
 
     def move(self, tokens: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.int64]:
         """See Rules."""
-        bar, start, length, quarters, cursor, rings, tempo = state[:, : self.COLUMNS].T.copy()
-        line = self.line[tokens]
-        start = np.where(line & (bar >= 0), start + length, start)
-        bar = bar + line
-        cursor = np.where(line, start, cursor)
-        signed = self.meter[tokens] > 0
-        if not self.lines:  # a new meter begins a bar
-            start = np.where(signed, cursor, start)
-        length = np.where(signed, self.meter[tokens], length)
-        quarters = np.where(signed, self.quarters[tokens], quarters)
-        position = self.position[tokens]
-        cursor = np.where(position >= 0, start + position, cursor + self.shift[tokens])
+        after = state.copy()
+        bar, start, length, quarters, cursor, rings, tempo = after.T[: self.COLUMNS]
+        line, signed, position = self.line[tokens], self.meter[tokens] > 0, self.position[tokens]
+        if line.any():
+            start += np.where(line & (bar >= 0), length, 0)
+            bar += line
+            cursor[line] = start[line]
+        if signed.any():
+            if not self.lines:  # a new meter begins a bar
+                start[signed] = cursor[signed]
+            length[signed] = self.meter[tokens[signed]]
+            quarters[signed] = self.quarters[tokens[signed]]
+        cursor[:] = np.where(position >= 0, start + position, cursor + self.shift[tokens])
         if not self.lines:
             passed = np.maximum(0, (cursor - start) // length)
-            bar, start = bar + passed, start + passed * length
-        rings = np.where(self.span[tokens] > 0, np.maximum(rings, cursor + self.span[tokens]), rings)
-        tempo = np.where(self.tempo[tokens] > 0, self.tempo[tokens], tempo)
-        own = np.stack([bar, start, length, quarters, cursor, rings, tempo], axis=1)
-        return np.concatenate([own, self.rules.move(tokens, state[:, self.COLUMNS :])], axis=1)
+            bar += passed
+            start += passed * length
+        span, beat = self.span[tokens], self.tempo[tokens]
+        rings[:] = np.where(span > 0, np.maximum(rings, cursor + span), rings)
+        tempo[:] = np.where(beat > 0, beat, tempo)
+        after[:, self.COLUMNS :] = self.rules.move(tokens, state[:, self.COLUMNS :])
+        return after
 
     def wanted(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
         """The bars that each piece shall have; NEVER where the model ends it: (B,)."""
@@ -242,6 +251,8 @@ class Stream:
 
     def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Timing."""
+        if not self.bounded:
+            return np.zeros((len(state), 1), dtype=bool)
         bars, bar = self.wanted(state), state[:, self.BAR]
         end = state[:, self.START] + state[:, self.LENGTH]
         last = bar >= bars - 1
@@ -252,24 +263,24 @@ class Stream:
     def allowed(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Rules."""
         found = self.rules.allowed(last, state[:, self.COLUMNS :])
-        may = found[:, END].copy()
-        bars, bar = self.wanted(state), state[:, self.BAR]
-        finite = bars < NEVER
-        start, length, cursor = state[:, self.START], state[:, self.LENGTH], state[:, self.CURSOR]
-        end = self.finish(state)
-        found &= ~self.beyond(state)
-        found &= ~((cursor[:, None] + self.span > end[:, None]) & (self.span > 0))
-        found &= ~(self.position >= length[:, None])
-        if self.lines:  # first of all a bar begins
-            found &= ~((bar < 0)[:, None] & ((self.position >= 0) | (self.span > 0)))
-        shorter = start[:, None] + (np.where(finite, bars, 0) - bar)[:, None] * self.meter  # the end in each meter
-        found &= ~(finite[:, None] & (self.meter > 0) & (shorter < state[:, self.RINGS, None]))
+        bar, start, length, cursor = (state[:, part] for part in (self.BAR, self.START, self.LENGTH, self.CURSOR))
+        may = found[:, END] & (state[:, self.RINGS] <= start + length)
+        if self.bounded:
+            bars, end = self.wanted(state), self.finish(state)
+            finite = bars < NEVER
+            found &= ~self.beyond(state)
+            found &= ~((cursor[:, None] + self.span > end[:, None]) & (self.span > 0))
+            shorter = start[:, None] + (np.where(finite, bars, 0) - bar)[:, None] * self.meter  # the end in each meter
+            found &= ~(finite[:, None] & (self.meter > 0) & (shorter < state[:, self.RINGS, None]))
+            may &= ~finite | (bar >= bars - 1)
+        found &= self.position < length[:, None]
+        if self.lines and (bar < 0).any():  # first of all a bar begins
+            found[bar < 0] &= ~self.placed
         if self.since:
             early = (cursor < self.since)[:, None]
             found &= ~(early & (self.starts | ((self.position >= 0) & (start[:, None] + self.position < self.since))))
             found &= ~(early & self.shifts & (cursor[:, None] + self.shift < self.since))
-        rings = state[:, self.RINGS] > start + length
-        found[:, END] = may & ~rings & (~finite | (bar >= bars - 1))
+        found[:, END] = may
         stuck = ~found.any(axis=1)
         found[stuck, END] = True  # nothing else can be written
         found[last == END] = False

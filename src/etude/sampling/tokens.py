@@ -18,7 +18,7 @@ from etude.sampling.shares import draw, likeliest, likely, nucleus, softmax
 from etude.sampling.timing import Timing, timing
 from etude.settings import Generate
 
-LEAST = 16  # rows of a network's batch: the sums of smaller ones differ in their last digits
+LEAST = 16  # rows of a network's batch: the sums of smaller ones differ in their last digits; or as its class says
 CLOSING = 16  # tokens before max_tokens, from which on a piece ends as soon as it can be decoded
 
 
@@ -51,7 +51,7 @@ def sample_tokens(
         prime: tokens that all pieces begin with, without begin and end.
     """
     pieces: list[Written] = []
-    least = LEAST if any(True for _ in model.parameters()) else 1
+    least = getattr(model, "rows", LEAST) if any(True for _ in model.parameters()) else 1
     with bar("generate", -(-count // plan.batch_size) * plan.max_tokens, show) as tell:
         for begin in range(0, count, plan.batch_size):
             places = range(begin, min(begin + plan.batch_size, count))

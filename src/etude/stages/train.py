@@ -14,7 +14,7 @@ from etude.outputs import whole, write_json, write_text
 from etude.provenance import key_of
 from etude.seeds import seed_of
 from etude.session import Session
-from etude.settings import Settings
+from etude.settings import Settings, target
 from etude.stages import main
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
 from etude.training import Learned, Task, learn
@@ -45,7 +45,10 @@ def training_key(settings: Settings, variant: str, tokens: str) -> str:
     Checkpoints are kept under this key, so that no training resumes from weights of other settings, data or code.
     """
     model = settings.model(variant)
-    own = (f"models/{variant}.py", f"training/{model['learner']}.py", f"representations/{model['representation']}.py")
+    parts = [part.__module__ for part in target(model, f"models.{variant}").__mro__]  # what the class is built on
+    built = dict.fromkeys(f"models/{name.rpartition('.')[2]}.py" for name in parts if name.startswith("etude.models."))
+    own = [file for file in built if file not in CODE]
+    own += [f"training/{model['learner']}.py", f"representations/{model['representation']}.py"]
     sections = {
         "model": model,
         "optim": vars(settings.optim),

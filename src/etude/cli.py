@@ -23,6 +23,7 @@ FILES = tuple(field.name for field in fields(Files))  # keys of etude harmonize 
 TEXTS = (
     "dataset.path",
     "prime",
+    "generate.wish.key",
     *(key for key in FILES if key not in ("overwrite", "top_line")),
 )  # values that are any text
 USAGE = """\
@@ -211,6 +212,8 @@ def placed(override: str, stage: str) -> str:
     key, given, value = override.partition("=")
     if stage == "generate" and key == "bars" and re.fullmatch(r"\d+-\d+", value):  # of a piece that is brought
         return f"fill={value}"
+    if stage == "generate" and key.startswith("wish."):
+        return f"generate.{override}"
     own = [field.name for field in fields(kinds[stage])] if hasattr(kinds.get(stage), "__dataclass_fields__") else []
     return f"{stage}.{override}" if given and key in own and key not in kinds else override
 

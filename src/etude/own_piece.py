@@ -56,10 +56,12 @@ def of_given(
     if given.prime is None:
         raise EtudeError("fill and tracks are of a piece that you bring. Name it, as in prime=theme.mid.")
     if given.fill is None and variant not in able(settings):
-        raise EtudeError(f"model={variant} cannot go on from a piece. {_who(able(settings), 'transformer', 'voices')}")
+        raise EtudeError(
+            f"model={variant} cannot go on from a piece. {who_can(able(settings), 'transformer', 'voices')}"
+        )
     if given.fill is not None and variant not in variants(settings):
         raise EtudeError(
-            f"model={variant} cannot fill in bars of a piece. {_who(variants(settings), 'voices', 'deepbach')}"
+            f"model={variant} cannot fill in bars of a piece. {who_can(variants(settings), 'voices', 'deepbach')}"
         )
     path = Path(given.prime).expanduser()
     if not path.is_file():
@@ -129,6 +131,6 @@ def on_voices(source: ScoreTick, voices: Mapping[str, int]) -> ScoreTick:
     return made
 
 
-def _who(names: list[str], *known: str) -> str:
+def who_can(names: list[str], *known: str) -> str:
     """Which of the chosen variants can, or else which of those that there are."""
     return f"Those can: model={' or model='.join(names or known)}."

@@ -272,6 +272,7 @@ class Generate:
     repetition_span: Count  # tokens that are recent
     max_tokens: Annotated[int, Range(32, 65536)]
     sweeps: Count  # over all voices, of pseudo-Gibbs sampling
+    wish: dict[str, str | float | None]  # of what a piece is to be like; None: as the model likes
 
     def __post_init__(self) -> None:
         if self.bars is not None and self.seconds is not None:
@@ -287,11 +288,25 @@ class Generate:
         """The temperature, of a variant where it is left to the variants."""
         return self.temperatures.get(variant, 1.0) if self.temperature is None else self.temperature
 
+    @property
+    def wished(self) -> dict[str, Any]:
+        """What is wished for."""
+        return {name: value for name, value in self.wish.items() if value is not None}
+
     def length(self, tempo: float) -> int:
         """The bars of four quarters that are wanted of a model that does not end its pieces, at ``tempo`` a minute."""
         if self.seconds is not None:
             return max(1, round(self.seconds * tempo / 60 / 4))
         return self.open_bars if self.bars is None else self.bars
+
+
+@dataclass(frozen=True)
+class Control:
+    """Measuring how well wishes are met."""
+
+    seed: Seed
+    pieces: Count  # of each wish
+    keys: list[str]  # that are wished for, beside both modes and the ends of all that is measured
 
 
 @dataclass(frozen=True)
@@ -346,6 +361,7 @@ class Settings:
     train: Train
     trainer: Trainer
     generate: Generate
+    control: Control
     harmonize: Harmonize
     evaluate: Evaluate
     arrange: Arrange

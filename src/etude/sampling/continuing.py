@@ -39,13 +39,15 @@ def continued(
     Raises:
         EtudeError: the prime is too long for what is wanted.
     """
-    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds)
+    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, plan.wished)
     tokens = np.asarray(representation.encode(prime)[1:-1], dtype=np.int64)
     if len(tokens) > plan.max_tokens // 2:
         raise EtudeError(
             f"it has {len(tokens)} tokens, more than half of generate.max_tokens = {plan.max_tokens}. Raise that, or "
             "give a shorter one."
         )
+    if isinstance(rules, Stream):
+        tokens = rules.obeying(tokens)
     _begin_after(rules, tokens)
     pieces = sample_tokens(model, rules, plan, count, show, tokens)
     return [

@@ -11,6 +11,7 @@ from etude.encoding.grammar import END, Rules
 from etude.encoding.grid import HOLD
 from etude.encoding.midi_tokens import MidiTokens
 from etude.errors import EtudeError
+from etude.representations.attributes import Attributes
 from etude.representations.midilike import MidiLike
 from etude.representations.mmm import Mmm
 from etude.representations.octuple import Octuple
@@ -44,7 +45,13 @@ def tells_time(kind: type, settings: Mapping[str, Any]) -> bool:
     return known and not settings.get("merges")
 
 
-def timing(representation: Any, rules: Rules, bars: int | None, seconds: float | None) -> Timing:
+def timing(
+    representation: Any,
+    rules: Rules,
+    bars: int | None,
+    seconds: float | None,
+    wish: Mapping[str, Any] | None = None,
+) -> Timing:
     """The rules of a representation, so that its pieces end on a bar line.
 
     Args:
@@ -52,6 +59,7 @@ def timing(representation: Any, rules: Rules, bars: int | None, seconds: float |
         rules: its grammar.
         bars: that a piece has; None: as the model ends it.
         seconds: that it lasts, to the nearest bar; None: as the model ends it.
+        wish: what it is to be like, of a representation with control tokens; those of what is not wished for say so.
 
     Raises:
         EtudeError: bars or seconds are wanted of tokens that do not tell where in time they are.
@@ -61,7 +69,8 @@ def timing(representation: Any, rules: Rules, bars: int | None, seconds: float |
         wanted = bars if seconds is None else max(1, round(quarters / BEATS))
         return Frames(rules, representation.frame, representation.steps, wanted)
     if tells_time(type(representation), vars(representation)):
-        return Stream(rules, representation.types, representation.values, bars, seconds)
+        forced = representation.forced(wish or {}) if isinstance(representation, Attributes) else None
+        return Stream(rules, representation.types, representation.values, bars, seconds, forced)
     if bars is not None or seconds is not None:
         raise EtudeError(
             f"generate.{'bars' if bars is not None else 'seconds'}: pieces in {representation.name} tokens"
@@ -153,6 +162,7 @@ class Stream:
         values: Sequence[str],
         bars: int | None,
         seconds: float | None,
+        forced: NDArray[np.int64] | None = None,
     ) -> None:
         """Read what each token does to the time.
 
@@ -162,7 +172,9 @@ class Stream:
             values: of each token, as text.
             bars: wanted; None: as the model ends it.
             seconds: wanted; None: as the model ends it.
+            forced: the token that has to follow each token, -1 where any may (V,); None: there is none.
         """
+        self.forced = forced
         self.rules, self.bars, self.seconds = rules, bars, seconds
         self.since = 0  # time from which on notes may begin, in units
         self.limit: NDArray[np.int64] | None = None  # bars with which each piece ends at the latest
@@ -234,6 +246,16 @@ class Stream:
         after[:, self.COLUMNS :] = self.rules.move(tokens, state[:, self.COLUMNS :])
         return after
 
+    def obeying(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The tokens (T,) of a piece with those in the place of others that have to be there."""
+        if self.forced is None:
+            return tokens
+        found = tokens.copy()
+        for place in range(1, len(found)):
+            wanted = self.forced[found[place - 1]]
+            found[place] = wanted if wanted >= 0 else found[place]
+        return found
+
     def wanted(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
         """The bars that each piece shall have; NEVER where the model ends it: (B,)."""
         wanted = np.full(len(state), NEVER if self.bars is None else self.bars)
@@ -281,6 +303,10 @@ class Stream:
             found &= ~(early & (self.starts | ((self.position >= 0) & (start[:, None] + self.position < self.since))))
             found &= ~(early & self.shifts & (cursor[:, None] + self.shift < self.since))
         found[:, END] = may
+        if self.forced is not None:
+            has = np.flatnonzero(self.forced[last] >= 0)
+            found[has] = False
+            found[has, self.forced[last[has]]] = True
         stuck = ~found.any(axis=1)
         found[stuck, END] = True  # nothing else can be written
         found[last == END] = False

@@ -148,6 +148,6 @@ def sample(
     model: SequenceModel, representation: Any, store: Store, plan: Generate, count: int, show: bool
 ) -> list[Sampled]:
     """See etude.sampling.drawn."""
-    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds)
+    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, plan.wished)
     pieces = sample_tokens(model, rules, plan, count, show)
     return [Sampled(representation.decode(piece.tokens), piece.whole) for piece in pieces]

@@ -1,0 +1,72 @@
+"""Conditional transformer: it learns what follows from the control tokens of a piece, and does without any of them.
+
+Source: Keskar et al., CTRL, 2019; that conditions are left out at random, Ho and Salimans, Classifier-Free Diffusion
+Guidance, 2022.
+"""
+
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from etude.encoding.alphabet import Alphabet
+from etude.models.transformer import Transformer
+from etude.settings import Count, Range
+
+
+class Conditional(Transformer):
+    """A transformer over tokens some of which are given, not foretold: these cost nothing.
+
+    In training each piece of a batch shows a share of them that is drawn evenly from 0 to 1, so that every choice of
+    wishes has been seen. ``nats`` shows none, so that they compare with those of other models.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ("tokens",)
+    takes: ClassVar[tuple[str, ...]] = ("alphabet", "controls")
+    owner: Tensor  # of each token the attribute that it tells; or -1
+    silent: Tensor  # of each token the one in its stead that says nothing
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        controls: list[list[int]],
+        hidden: Count,
+        layers: Annotated[int, Range(1, 64)],
+        heads: Annotated[int, Range(1, 64)],
+        span: Annotated[int, Range(2)],
+        dropout: Annotated[float, Range(0, 0.95)],
+    ) -> None:
+        """Args: see Transformer; ``controls`` are the tokens of each attribute, first the one that says nothing."""
+        super().__init__(alphabet, hidden, layers, heads, span, dropout)
+        owner, silent = torch.full((alphabet.size,), -1), torch.arange(alphabet.size)
+        for place, tokens in enumerate(controls):
+            owner[tokens], silent[tokens] = place, tokens[0]
+        self.count = len(controls)
+        self.register_buffer("owner", owner, persistent=False)
+        self.register_buffer("silent", silent, persistent=False)
+
+    def real(self, items: Tensor) -> Tensor:
+        """See SequenceModel; control tokens are none that are foretold."""
+        return super().real(items) & (self.owner[items] < 0)
+
+    def shown(self, items: Tensor, shown: Tensor) -> Tensor:
+        """Tokens (B, T) that say nothing of the attributes that are not to be shown (B, attributes)."""
+        owner = self.owner[items]  # (B, T)
+        tells = (owner < 0) | shown.gather(1, owner.clamp(min=0))
+        return torch.where(tells, items, self.silent[items])
+
+    def loss(self, items: Tensor, smoothing: float) -> Tensor:
+        """See SequenceModel; in training without some of the attributes, drawn for each row."""
+        if self.training:
+            share, luck = torch.rand(len(items), 1), torch.rand(len(items), self.count)
+            items = self.shown(items, (luck < share).to(items.device))
+        return super().loss(items, smoothing)
+
+    def nats(self, items: Tensor) -> Tensor:
+        """See SequenceModel; nothing is known of the attributes."""
+        nothing = torch.zeros(len(items), self.count, dtype=torch.bool, device=items.device)
+        return super().loss(self.shown(items, nothing), 0.0)
+
+    def nats_given(self, items: Tensor) -> Tensor:
+        """``nats`` where all attributes are known."""
+        return super().loss(items, 0.0)

@@ -49,6 +49,7 @@ SMALL = {
     "gru": {"hidden": 8},
     "lstm_attention": {"hidden": 8},
     "transformer": {"hidden": 8, "heads": 2, "layers": 2},
+    "conditional": {"hidden": 8, "heads": 2, "layers": 2},
     "voices": {"hidden": 8, "layers": 1, "cell_layers": 1, "heads": 1, "members": 2},
     "gan": {"hidden": 8, "latent": 4},
     "wgan": {"hidden": 8, "latent": 4},
@@ -79,6 +80,7 @@ def tiny(**sections: object) -> Settings:
     small = {
         "ngram": {**models["ngram"], "order": 3},
         "lstm": {**models["lstm"], "hidden": 8, "layers": 1},
+        "conditional": {**models["conditional"], **SMALL["conditional"]},
         "gan": {**models["gan"], "hidden": 8, "latent": 4},
         "wgan": {**models["wgan"], "hidden": 8, "latent": 4},
         "deepbach": {**models["deepbach"], "hidden": 8, "embedding": 4, "window": 32},

@@ -104,3 +104,9 @@ def test_a_path_needs_no_quotes(path: str) -> None:
     assert parsed.value() == (None if path == "null" else path)
     assert cli.quoted("dataset.path='quoted'") == "dataset.path='quoted'"
     assert cli.quoted("optim.lr=1") == "optim.lr=1"
+
+
+def test_wishes_are_of_the_stage_that_samples() -> None:
+    assert cli.quoted(cli.placed("wish.key=F# minor", "generate")) == "generate.wish.key='F# minor'"
+    assert cli.placed("wish.density=high", "generate") == "generate.wish.density=high"
+    assert cli.placed("wish.key=C", "train") == "wish.key=C"

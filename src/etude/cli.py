@@ -18,7 +18,7 @@ from etude.settings import Count, Settings, check, construct
 from etude.stages import STAGES
 
 # by hand, these write under runs/, not over the pipeline's results
-HAND_RUN = ("train", "generate", "reference", "evaluate", "harmonize", "arrange", "report")
+HAND_RUN = ("train", "generate", "reference", "evaluate", "control", "harmonize", "arrange", "report")
 FILES = tuple(field.name for field in fields(Files))  # keys of etude harmonize for a melody of your own
 TEXTS = (
     "dataset.path",

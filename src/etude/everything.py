@@ -26,6 +26,7 @@ OUTPUTS = {
     "generate": "data/generate/{}",
     "reference": "reports/reference.json",
     "evaluate": "reports/evaluate/{}.json",
+    "control": "reports/control/{}.json",
     "harmonize": "reports/harmonize/{}.json",
     "arrange": "reports/arrange/{}.json",
     "report": "reports/index.html",

@@ -46,6 +46,10 @@ TOLERANCES: dict[str, dict[str, Tolerance]] = {
         "metrics.test/": Tolerance(0.03),
         "metrics.samples/distance": Tolerance(0.35, 0.15),
     },
+    "control": {
+        "metrics.control/met": Tolerance(0.15, 0.15),
+        "metrics.control/test_": Tolerance(0.05),
+    },
     "harmonize": {
         "metrics.harmony/nats_per_note": Tolerance(0.05),
         "metrics.harmony/agreement": Tolerance(0.15),

@@ -20,6 +20,7 @@ MIDI: list[tuple[str, dict[str, Any]]] = [
     ("tsd", {}),
     ("midilike", {}),
     ("structured", {}),
+    ("attributes", {}),
     ("octuple", {}),
     ("cpword", {}),
     ("pertok", {"microtiming": 4}),

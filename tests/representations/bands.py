@@ -16,6 +16,7 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("tsd", {}),
     ("midilike", {}),
     ("structured", {}),
+    ("attributes", {}),
     ("octuple", {}),
     ("cpword", {}),
     ("pertok", {"microtiming": 4}),

@@ -17,7 +17,14 @@ from etude.sampling.tokens import sample_tokens
 from etude.settings import Settings
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
-TOLD = ("remi", "tsd", "structured", "cpword", "voicegrid")  # representations that tell where in time they are
+TOLD = (
+    "remi",
+    "tsd",
+    "structured",
+    "attributes",
+    "cpword",
+    "voicegrid",
+)  # representations that tell where in time they are
 
 
 def in_three(seed: int) -> ScoreTick:
@@ -132,3 +139,40 @@ def test_pieces_that_go_on_too_long_end_with_a_bar_and_need_no_repair(name: str,
             begins = [note.time for track in score.tracks for note in track.notes]
             last = max(begins, default=0) / score.ticks_per_quarter
             assert score.end() / score.ticks_per_quarter <= next(line for line in bar_lines(score, 400) if line > last)
+
+
+@pytest.mark.parametrize("bars", [None, 3])
+def test_after_each_bar_stands_what_was_wished_for(bars: int | None, settings: Settings) -> None:
+    train = [make_piece(seed) for seed in range(4)]
+    representation = learned("attributes", *train, voices=PROGRAMS)
+    torch.manual_seed(0)
+    model = LSTM(representation.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    parts = np.concatenate([representation.encode(piece) for piece in train])
+    plan = dataclasses.replace(settings.generate, max_tokens=400, top_p=1.0, temperature=1.0)
+    controls = {token for of in representation.controls for token in of}
+    for wish in ({}, {"key": "D minor", "density": "highest"}):
+        rules = timing(representation, representation.rules([parts]), bars, None, wish)
+        wished = representation.wished(wish)
+        for piece in sample_tokens(model, rules, plan, 6):
+            tokens = piece.tokens.tolist()
+            lines = [place for place, token in enumerate(tokens) if representation.types[token] == "Bar"]
+            assert lines and (bars is None or len(lines) == bars)
+            said = [tokens[place + 1 : place + 1 + len(wished)] for place in lines]
+            assert all(found == wished[: len(found)] for found in said) and said[0] == wished
+            assert sum(token in controls for token in tokens) == sum(map(len, said))
+
+
+def test_what_was_brought_says_what_was_wished_for() -> None:
+    train = [make_piece(seed) for seed in range(4)]
+    representation = learned("attributes", *train, voices=PROGRAMS)
+    tokens = representation.encode(train[0]).astype(np.int64)
+    rules = timing(representation, representation.rules([tokens]), None, None, {"mode": "minor"})
+    assert isinstance(rules, Stream)
+    found = rules.obeying(tokens)
+    own = [tokens.tolist(), found.tolist()]
+    plain = [[token for token in one if token < representation.base] for one in own]
+    assert plain[0] == plain[1] and found[2 : 2 + 9].tolist() == representation.wished({"mode": "minor"})
+    remi = learned("remi", *train, voices=PROGRAMS)
+    tokens = remi.encode(train[0]).astype(np.int64)
+    plain_rules = timing(remi, remi.rules([tokens]), None, None)
+    assert isinstance(plain_rules, Stream) and np.array_equal(plain_rules.obeying(tokens), tokens)

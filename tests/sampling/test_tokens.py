@@ -150,7 +150,7 @@ def test_voices_write_whole_frames_of_what_may_sound(encoded: Session, settings:
         assert np.array_equal(grid.encode(grid.decode(piece))[1:-1], cells[: len(grid.encode(grid.decode(piece))) - 2])
 
 
-@pytest.mark.parametrize("variant", ["lstm", "gru", "lstm_attention", "transformer", "voices"])
+@pytest.mark.parametrize("variant", ["lstm", "gru", "lstm_attention", "transformer", "conditional", "voices"])
 def test_a_piece_is_the_same_alone_and_in_any_batch(variant: str, settings: Settings, floor: tuple) -> None:
     """To the last digit: of a network's sums too."""
     from conftest import SMALL, VOICES

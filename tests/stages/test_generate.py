@@ -15,7 +15,7 @@ from etude.settings import Settings
 from etude.stages import tokenize
 from etude.stages.generate import run
 
-VARIANTS = pytest.mark.parametrize("variant", ["ngram", "lstm", "gan", "deepbach"])
+VARIANTS = pytest.mark.parametrize("variant", ["ngram", "lstm", "conditional", "gan", "deepbach"])
 
 
 def plan(**changes: object) -> Settings:
@@ -96,3 +96,15 @@ def test_the_model_of_a_run_by_hand_comes_before_that_of_the_pipeline(trained: S
     session = dataclasses.replace(to(trained, tmp_path / "hand"), run=tmp_path / "hand")
     folder = run(plan(), session, "ngram")
     assert read_json(folder / "manifest.json", "")["settings"]["key"] == "by hand"
+
+
+def test_a_wish_is_kept_in_the_manifest(trained: Session, tmp_path: Path) -> None:
+    wish = {**tiny().generate.wish, "mode": "minor"}
+    folder = run(plan(wish=wish), to(trained, tmp_path), "conditional")
+    assert read_json(folder / "manifest.json", "")["settings"]["generate"]["wish"] == wish
+
+
+def test_a_variant_that_takes_no_wishes_names_those_that_do(trained: Session, tmp_path: Path) -> None:
+    wish = {**tiny().generate.wish, "mode": "minor"}
+    with pytest.raises(EtudeError, match=r"model=lstm takes no wishes\. Those can: model=conditional\."):
+        run(plan(wish=wish), to(trained, tmp_path), "lstm")

@@ -73,6 +73,32 @@ def harmonies(variant: str, able: bool) -> dict[str, Any]:
     return {"variant": variant, "harmonizes": True, "metrics": metrics, "rates": rates, "pieces": pieces}
 
 
+def control(variant: str, able: bool) -> dict[str, Any]:
+    """What control leaves: a key, and the two ends of energy."""
+    if not able:
+        return {"variant": variant, "takes_wishes": False, "reason": "It cannot."}
+    shares = {"met_key": 0.5, "met_energy": 0.75, "met": 0.625}
+    metrics = {f"control/{name}": share for name, share in shares.items()}
+    metrics |= {f"control/{name}_without": share / 10 for name, share in shares.items()}
+    metrics |= {"control/pieces": 64, "control/repaired": 0, "control/test_nats_per_note": 1.75}
+    metrics["control/test_nats_per_note_given"] = 1.5
+    key = {"wish": "key", "value": "D major", "met": 0.5, "met_without": 0.05, "example": "key_D_major/00.mid"}
+    ends: list[dict[str, Any]] = [
+        {"value": "lowest", "begins": None, "ends": 0.25, "example": "energy_lowest/00.mid"},
+        {"value": "highest", "begins": 0.75, "ends": None, "example": "energy_highest/00.mid"},
+    ]
+    common: dict[str, Any] = {
+        "wish": "energy",
+        "met": 0.75,
+        "met_without": 0.075,
+        "unit": "0 to 1",
+        "mean": 0.1,
+        "mean_without": 0.5,
+    }
+    wishes = [key, *(common | end for end in ends)]
+    return {"variant": variant, "takes_wishes": True, "metrics": metrics, "wishes": wishes}
+
+
 @pytest.fixture
 def made() -> Settings:
     """Settings of three variants, one without likelihood."""
@@ -107,6 +133,8 @@ def session(tmp_path: Path, made: Settings) -> Session:
         write_json(data / f"tokenize/{name}/manifest.json", known)
     sound(data / "reference", "real", 72, made)
     sound(data / "harmonize/lstm", "p2", 67, made)
+    for end in ("lowest", "highest"):
+        sound(data / f"control/lstm/energy_{end}", "00", 66, made)
     real = {"pieces": 32, "distance": 0.11, "low": 0.05, "high": 0.2, "descriptors": {}}
     files = {"midi": "data/reference/real.mid", "mp3": "data/reference/real.mp3"}
     example = {"id": "p3", "title": "Tune 3 <real>", **files}
@@ -143,6 +171,7 @@ def session(tmp_path: Path, made: Settings) -> Session:
         found = {"variant": variant, "metrics": {**likely, **metrics}, "descriptors": descriptors(place, place + 1, 4)}
         write_json(reports / f"evaluate/{variant}.json", {**found, "pieces": sampled})
         write_json(reports / f"harmonize/{variant}.json", harmonies(variant, variant == "lstm"))
+        write_json(reports / f"control/{variant}.json", control(variant, variant == "lstm"))
         arranged = [{"file": f"{n:02d}.mp3"} for n in range(2)]
         write_json(reports / f"arrange/{variant}.json", {"variant": variant, "pieces": arranged})
         for n in range(2):
@@ -168,6 +197,21 @@ def test_harmonies_stand_beside_real_music_with_a_score(session: Session, made: 
     assert '<div class="score">' not in html and "voices on a grid: ngram, gan." in html
 
 
+def test_wishes_are_told_by_attribute_and_one_by_one_and_can_be_heard(session: Session, made: Settings) -> None:
+    run(made, session)
+    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+    table = (session.root / "reports/results.md").read_text(encoding="utf-8")
+    readme = (session.root / "README.md").read_text(encoding="utf-8")
+    assert "| lstm, energy | 75.0% | 7.5% |" in table and "| lstm, energy | 75.0% | 7.5% |" in readme
+    assert "| lstm, all wishes | 62.5% | 6.2% |" in table
+    assert "| lstm, key D major | D major | 50.0% | 5.0% | – | – |" in table
+    assert "| lstm, energy lowest | below 0.25 | 75.0% | 7.5% | 0.10 | 0.50 |" in table
+    assert "gives the test pieces 1.500 nats per note where it knows all attributes of each, and 1.750" in table
+    assert "Made to order by lstm, energy highest" in html and 'id="wishes"' in html
+    run(settings("ngram", "gan"), session)
+    assert 'id="wishes"' not in (session.root / "reports/index.html").read_text(encoding="utf-8")
+
+
 def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
     run(made, session)
     html = (session.root / "reports/index.html").read_text(encoding="utf-8")
@@ -189,10 +233,10 @@ def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
     assert "58 / 64" in html and html.count("<strong>") == 6
     assert readme.startswith(f"# etude\n\n{BEGIN}\n\n| variant") and readme.endswith(f"{END}\n\nMore.\n")
     assert "before" not in readme and rows["lstm"] in readme
-    # real music, two samples a variant and a harmony, each with a player and a roll
-    assert html.count("<canvas") == html.count("<audio") == 8 == html.count("data:audio/mpeg;base64,")
+    # real music, two samples a variant, two pieces to order and a harmony, each with a player and a roll
+    assert html.count("<canvas") == html.count("<audio") == 10 == html.count("data:audio/mpeg;base64,")
     rolls = [json.loads(found) for found in re.findall(r'<script type="application/json">(.*?)</script>', html, re.S)]
-    assert [len(roll["tracks"]) for roll in rolls] == [2] * 8 and rolls[0]["tracks"][0]["notes"][0][2] == 72
+    assert [len(roll["tracks"]) for roll in rolls] == [2] * 10 and rolls[0]["tracks"][0]["notes"][0][2] == 72
     # loss, nats per note, generator loss; the distance of rolls has no value. Two descriptors; drums have no value.
     assert html.count("<picture>") == 5 and html.count("data:image/png;base64,") == 10
     assert "drum in pattern rate" in html and "roll_distance" not in html

@@ -40,6 +40,7 @@ class Evidence:
     generate: Mapping[str, Mapping[str, Any]]
     evaluate: Mapping[str, Mapping[str, Any]]
     harmonize: Mapping[str, Mapping[str, Any]]
+    control: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def flat_results(evidence: Evidence) -> dict[str, dict[str, float]]:
     found = {}
     for variant, trained in evidence.train.items():
         numbers = {**trained["result"], **evidence.evaluate[variant]["metrics"]}
-        numbers |= evidence.harmonize[variant].get("metrics", {})
+        numbers |= evidence.harmonize[variant].get("metrics", {}) | evidence.control[variant].get("metrics", {})
         kept = [name for name in sorted(numbers) if not name.endswith("_mean") and numbers[name] is not None]
         found[variant] = {name: round(float(numbers[name]), 6) for name in kept}
     return found

@@ -319,10 +319,15 @@ class Attributes(MidiTokens):
             places["tonic"], places["mode"] = tonic, MODES.index(mode)
         for name in UNITS:
             if name in given:
-                places[name] = self._level(name, given[name])
+                places[name] = self.level(name, given[name])
         return self._tokens([places[name] for name in NAMES])
 
-    def _level(self, name: str, value: Any) -> int:
+    def level(self, name: str, value: Any) -> int:
+        """The level that is meant by a number in UNITS or one of WORDS.
+
+        Raises:
+            EtudeError: it is neither.
+        """
         assert self.scale is not None
         if value in WORDS:
             return round(WORDS.index(value) / (len(WORDS) - 1) * (self.scale.levels(name) - 1))

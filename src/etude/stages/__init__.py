@@ -20,6 +20,7 @@ STAGES: dict[str, tuple[str, str | None]] = {
     "generate": ("sample pieces from trained variants as MIDI", "models"),
     "reference": ("measure the real test pieces, and real against real", None),
     "evaluate": ("nats per note and muspy descriptors of each variant against the real pieces", "models"),
+    "control": ("sample pieces to order, wish after wish, and measure whether they are what was wished for", "models"),
     "harmonize": ("write the other voices to the test melodies, or to one of yours: input=... output=...", "models"),
     "arrange": ("render each variant's best pieces: stems, mix, mp3", "models"),
     "report": ("write reports/index.html and the README's results table", None),

@@ -3,35 +3,24 @@
 from pathlib import Path
 from typing import Any
 
-from etude import models, representations, sampling
+from etude import models, representations, sampling, wishes
 from etude.encoding.store import Store
 from etude.errors import EtudeError
 from etude.outputs import read_json, whole, write_json
 from etude.own_piece import Given, of_given, who_can
-from etude.representations.attributes import Attributes
 from etude.sampling import Sampled
 from etude.session import Session
-from etude.settings import Settings, target
+from etude.settings import Settings
 from etude.stages import main
-
-
-def wishing(settings: Settings) -> list[str]:
-    """The variants that take wishes: those whose tokens tell what a piece is like."""
-    found = []
-    for variant, section in settings.models.items():
-        read = settings.tokenize.get(section["representation"])
-        if read is not None and issubclass(target(read, f"tokenize.{section['representation']}"), Attributes):
-            found.append(variant)
-    return found
 
 
 def generate(
     settings: Settings, session: Session, variant: str, folder: Path, store: Store, given: Given
 ) -> list[Sampled]:
     """Draw ``generate.pieces`` pieces from the trained model in ``folder``, from nothing or from what is given."""
-    if settings.generate.wished and variant not in wishing(settings):
-        who = who_can(wishing(settings), "conditional")
-        raise EtudeError(f"model={variant} takes no wishes (generate.wish). {who}")
+    if settings.generate.wished and variant not in wishes.variants(settings):
+        who = who_can(wishes.variants(settings), "conditional")
+        raise EtudeError(f"model={variant} takes no wishes. {who}")
     models.set_threads(settings.trainer.threads)
     representation: Any = representations.load(store)
     model = models.load(settings, variant, folder, store, representation)

@@ -16,7 +16,7 @@ from etude.audio.mp3 import read_mp3
 from etude.errors import EtudeError
 from etude.metrics.descriptors import UNITS
 from etude.outputs import read_json, write_json, write_text
-from etude.pages import harmonies
+from etude.pages import control, harmonies
 from etude.pages.charts import GROUNDS, curves, strips
 from etude.pages.pianoroll import roll
 from etude.pages.results import (
@@ -43,6 +43,7 @@ from etude.settings import Settings
 from etude.stages import main
 
 TWIN = re.compile(r"(the same notes as|the same bytes as|% like) (.+?), which is ")  # the duplicate that a reason names
+HEARD = "energy"  # the attribute whose wishes are heard on the page
 SECONDS = 30.0  # of each player on the page
 QUALITY = 0.1  # of their mp3: the page must stay small, data/arrange has the better sound
 NAMES, REASONS = 12, 40  # sources that are named for one reason, and reasons, on the page
@@ -263,12 +264,13 @@ def report(
     real: Piece,
     samples: Mapping[str, Sequence[Piece]],
     chorales: Mapping[str, Piece],
+    ordered: Sequence[Piece],
 ) -> tuple[str, str]:
     """The page, and the results table in Markdown; the same evidence gives the same bytes."""
     rows = results(evidence)
     notes, near = notes_on(rows, evidence), beside(evidence)
     charts, silent = measures(evidence)
-    every = [real, *(piece for pieces in samples.values() for piece in pieces), *chorales.values()]
+    every = [real, *(piece for pieces in samples.values() for piece in pieces), *ordered, *chorales.values()]
     (original, *played), seconds = sounds(every)
     left = iter(played)
     drawn = harmonies.rows(evidence.harmonize)
@@ -297,6 +299,13 @@ def report(
         ],
         harmonies=[(harmonies.COLUMNS, drawn, harmonies.notes(evidence.harmonize))] if drawn else [],
         rules=harmonies.rules(evidence.harmonize),
+        orders=[
+            (control.COLUMNS, control.rows(evidence.control), control.notes(evidence.control)),
+            (control.EACH, control.each(evidence.control), []),
+        ]
+        if control.able(evidence.control)
+        else [],
+        ordered=[next(left) for _ in ordered],
         chorales=[(engraved(piece), next(left)) for piece in chorales.values()],
         silent_on_harmony=[name for name, found in evidence.harmonize.items() if not found["harmonizes"]],
         seconds=seconds,
@@ -306,6 +315,8 @@ def report(
     table = f"{markdown(rows, notes)}\n{markdown(near, notes_beside(evidence), BESIDE)}"
     if drawn:
         table += f"\n{markdown(drawn, harmonies.notes(evidence.harmonize), harmonies.COLUMNS)}"
+    if orders := control.rows(evidence.control):
+        table += f"\n{markdown(orders, control.notes(evidence.control), control.COLUMNS)}"
     return page, table
 
 
@@ -336,6 +347,7 @@ def run(settings: Settings, session: Session) -> Path:
         generate=of_each("data/generate/{}/manifest.json", "generate"),
         evaluate=of_each("reports/evaluate/{}.json", "evaluate"),
         harmonize=of_each("reports/harmonize/{}.json", "harmonize"),
+        control=of_each("reports/control/{}.json", "control"),
     )
     arranged = of_each("reports/arrange/{}.json", "arrange")
     example = evidence.reference["example"]
@@ -368,11 +380,19 @@ def run(settings: Settings, session: Session) -> Path:
         variant: _harmony(settings, session, variant, harmonies.typical(found))
         for variant, found in harmonies.able(evidence.harmonize).items()
     }
-    page, table = report(settings, evidence, real, samples, chorales)
+    ordered = [
+        _made_to_order(settings, session, variant, wish)
+        for variant, found in control.able(evidence.control).items()
+        for wish in found["wishes"]
+        if wish["wish"] == HEARD
+    ]
+    page, table = report(settings, evidence, real, samples, chorales, ordered)
     write_text(session.write("reports/index.html"), page)
     columns, broken = harmonies.rules(evidence.harmonize)
     rules = f"\n{harmonies.markdown_rules(columns, broken)}" if broken else ""
-    write_text(session.write("reports/results.md"), f"# Results\n\n{table}{rules}")
+    orders = control.each(evidence.control)
+    wishes = f"\n{markdown(orders, [], control.EACH)}" if orders else ""
+    write_text(session.write("reports/results.md"), f"# Results\n\n{table}{wishes}{rules}")
     write_json(session.write("reports/results.json"), flat_results(evidence))
     readme = session.root / "README.md"
     # an experiment is not the result
@@ -414,6 +434,19 @@ def _harmony(settings: Settings, session: Session, variant: str, name: str) -> P
         raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
     caption = f"The melody of {name}, harmonised by {variant}: of all test melodies the one in the middle by agreement."
     return Piece(f"{variant}, {name}", caption, score, sound_of(score, settings.arrange), settings.arrange.sample_rate)
+
+
+def _made_to_order(settings: Settings, session: Session, variant: str, wish: Mapping[str, Any]) -> Piece:
+    """A piece that is what was wished for, or the first where none is."""
+    made_by = f"etude control model={variant}"
+    midi = session.read(f"data/control/{variant}/{wish['example']}", made_by)
+    try:
+        score = ScoreTick.from_file(midi)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
+    title = f"{variant}, {wish['wish']} {wish['value']}"
+    caption = f"Made to order by {variant}, {wish['wish']} {wish['value']}: the first that is what was wished for."
+    return Piece(title, caption, score, sound_of(score, settings.arrange), settings.arrange.sample_rate)
 
 
 def _piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) -> Piece:

@@ -1,0 +1,84 @@
+"""A transformer that is told what a piece is like, or not."""
+
+import pytest
+import torch
+
+from etude.encoding.alphabet import Alphabet
+from etude.models.conditional import Conditional
+
+CONTROLS = [[10, 11, 12], [13, 14]]  # of two attributes, the first of each says nothing
+
+
+def made() -> Conditional:
+    torch.manual_seed(0)
+    return Conditional(Alphabet(15), CONTROLS, 16, 2, 2, 8, 0.0).eval()
+
+
+def rows(first: int, second: int) -> torch.Tensor:
+    return torch.tensor([[1, 3, first, second, 5, 6, 3, first, second, 7, 2, 0]])
+
+
+@torch.no_grad()
+def test_control_tokens_cost_nothing() -> None:
+    model = made()
+    costs = model.loss(rows(11, 14), 0.0)[0]
+    assert (costs == 0).nonzero()[:, 0].tolist() == [1, 2, 6, 7, 10]  # controls and padding as targets
+    assert (costs[[0, 3, 4, 5, 8, 9]] > 0).all()
+    assert model.real(rows(11, 14))[0].tolist() == [True, True, False, False, True] + [True, True] + [False] * 2 + [
+        True, True, False,
+    ]  # fmt: skip
+
+
+@torch.no_grad()
+def test_nats_know_nothing_of_the_attributes_and_nats_given_do() -> None:
+    model = made()
+    assert torch.equal(model.nats(rows(11, 14)), model.nats(rows(12, 13)))
+    assert torch.equal(model.nats(rows(12, 14)), model.nats_given(rows(10, 13)))
+    assert not torch.allclose(model.nats_given(rows(11, 14)), model.nats_given(rows(12, 14)))
+
+
+def test_what_is_not_shown_says_nothing_in_all_places() -> None:
+    model, items = made(), torch.cat([rows(11, 14), rows(12, 14)])
+    shown = model.shown(items, torch.tensor([[True, False], [False, True]]))
+    assert torch.equal(shown, torch.cat([rows(11, 13), rows(10, 14)]))
+
+
+def test_training_shows_every_choice_of_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, seen = made().train(), []
+
+    def kept(self: Conditional, items: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
+        seen.append(shown)
+        return items
+
+    monkeypatch.setattr(Conditional, "shown", kept)
+    torch.manual_seed(1)
+    model.loss(rows(11, 14).repeat(4000, 1), 0.0)
+    (shown,) = seen
+    count = shown.sum(1).bincount(minlength=3) / len(shown)
+    assert count.tolist() == pytest.approx([1 / 3] * 3, abs=0.03), "each number of attributes is as frequent"
+    assert shown.float().mean(0).tolist() == pytest.approx([0.5, 0.5], abs=0.03)
+
+
+def test_training_is_drawn_from_the_seed() -> None:
+    model, items = made().train(), rows(11, 14).repeat(8, 1)
+    torch.manual_seed(3)
+    first, second = model.loss(items, 0.0), model.loss(items, 0.0)
+    torch.manual_seed(3)
+    assert torch.equal(model.loss(items, 0.0), first) and not torch.equal(first, second)
+
+
+def test_it_learns_to_do_what_it_is_told() -> None:
+    """After attribute 11 comes 5, after 12 comes 6; where nothing is said, either."""
+    model = made().train()
+    items = torch.cat([rows(11, 14)[:, :5], rows(12, 14)[:, :5]])
+    items[1, 4] = 6
+    torch.manual_seed(2)
+    learner = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(200):
+        learner.zero_grad()
+        model.loss(items.repeat(64, 1), 0.0).mean().backward()
+        learner.step()
+    model.eval()
+    with torch.no_grad():
+        given, none = model.nats_given(items)[:, 3], model.nats(items)[:, 3]
+    assert (given < 0.1).all() and torch.allclose(none, torch.full((2,), 0.693), atol=0.2)

@@ -1,0 +1,83 @@
+"""Stage control: pieces made to order and measured, beside pieces without a wish."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import tiny
+from symusic.core import ScoreTick
+
+from etude import representations, wishes
+from etude.encoding.store import Store
+from etude.metrics.likelihood import likelihood
+from etude.outputs import digest
+from etude.representations.attributes import UNITS, Attributes, measured
+from etude.session import Session
+from etude.stages.control import judged, named, run, summary
+
+
+@pytest.fixture
+def inside(trained: Session, tmp_path: Path) -> Session:
+    return replace(trained, out=tmp_path)
+
+
+def representation(trained: Session) -> Attributes:
+    made: Attributes = representations.load(Store(trained.root / "data/tokenize/attributes"))
+    return made
+
+
+def test_each_wish_has_its_pieces_and_its_row(inside: Session) -> None:
+    report = json.loads(run(tiny(), inside, "conditional").read_text())
+    told = [(one["wish"], one["value"]) for one in report["wishes"]]
+    assert told[:3] == [("key", "C major"), ("mode", "major"), ("mode", "minor")]
+    assert told[3:] == [(name, word) for name in UNITS for word in ("lowest", "highest")]
+    folder = inside.write("data/control/conditional")
+    names = {named({name: value}, 0).split("/")[0] for name, value in told} | {"none"}
+    assert {place.name for place in folder.iterdir()} == names
+    assert all(len(list((folder / name).glob("*.mid"))) == 2 for name in names)
+    assert report["takes_wishes"] and report["metrics"]["control/pieces"] == 2
+    of = representation(inside)
+    for one in report["wishes"]:
+        scores = [ScoreTick(file) for file in sorted((folder / one["example"]).parent.glob("*.mid"))]
+        wish = {one["wish"]: one["value"]}
+        right = [wishes.met(of, score, wish) for score in scores]
+        assert one["met"] == sum(right) / 2 and one["example"].endswith(f"0{right.index(max(right))}.mid")
+
+
+def test_nats_without_attributes_are_those_of_the_stage_evaluate(inside: Session) -> None:
+    metrics = json.loads(run(tiny(), inside, "conditional").read_text())["metrics"]
+    nats = likelihood(tiny(), inside, "conditional")["test/nats_per_note"]
+    assert metrics["control/test_nats_per_note"] == pytest.approx(nats, abs=1e-5)
+    assert metrics["control/test_nats_per_note_given"] != metrics["control/test_nats_per_note"]
+
+
+def test_the_same_settings_give_the_same_bytes(inside: Session) -> None:
+    first = run(tiny(), inside, "conditional").read_bytes(), digest(inside.write("data/control/conditional"))
+    assert first == (run(tiny(), inside, "conditional").read_bytes(), digest(inside.write("data/control/conditional")))
+
+
+def test_a_variant_that_takes_no_wishes_says_so(inside: Session) -> None:
+    report = json.loads(run(tiny(), inside, "lstm").read_text())
+    assert not report["takes_wishes"] and "takes no wishes" in report["reason"]
+    assert list(inside.write("data/control/lstm").iterdir()) == []
+
+
+def test_a_wish_is_judged_by_the_pieces_themselves(encoded: Session) -> None:
+    of = representation(encoded)
+    assert of.scale is not None
+    train = [ScoreTick(file) for file in sorted((encoded.root / "data/ingest").rglob("*.mid"))]
+    train = train or [of.decode(piece) for piece in Store(encoded.root / "data/tokenize/attributes").pieces("train")]
+    by_top = sorted(train, key=lambda score: measured(score).top)
+    told = judged(of, {"top": "highest"}, by_top[-1:], by_top[:1])
+    assert (told["met"], told["met_without"]) == (1.0, 0.0)
+    assert told["begins"] <= told["mean"] == measured(by_top[-1]).top and told["ends"] is None
+    assert told["mean_without"] == measured(by_top[0]).top < told["begins"]
+
+
+def test_a_summary_weighs_attributes_by_their_wishes() -> None:
+    rows = [("mode", 1.0, 0.5), ("mode", 0.5, 0.5), ("top", 0.0, 0.25)]
+    told = [{"wish": name, "met": met, "met_without": without} for name, met, without in rows]
+    found = summary(told)
+    assert found["control/met_mode"] == 0.75 and found["control/met"] == 0.5
+    assert found["control/met_without"] == pytest.approx(1.25 / 3) and found["control/met_top_without"] == 0.25

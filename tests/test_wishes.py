@@ -1,0 +1,28 @@
+"""Which variants take wishes, and whether a piece is what was wished for."""
+
+from conftest import VOICES, make_piece, smoke
+
+from etude import wishes
+from etude.representations.attributes import NAMES, Attributes, measured
+
+PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
+
+
+def test_variants_whose_tokens_tell_what_a_piece_is_like_take_wishes() -> None:
+    assert wishes.variants(smoke()) == ["conditional"]
+
+
+def test_a_wish_is_met_where_all_that_it_names_is_so() -> None:
+    train = [make_piece(seed, 8 + seed) for seed in range(8)]
+    made = Attributes(4, 16, 5)
+    made.learn([made.survey(train)], PROGRAMS)
+    piece = train[2]
+    density = measured(piece).density
+    assert wishes.met(made, piece, {}) and wishes.met(made, piece, {"density": density})
+    others = [score for score in train if not wishes.met(made, score, {"density": density})]
+    assert others, "it can fail"
+    wish = {"density": measured(others[0]).density}
+    assert wishes.met(made, others[0], wish) and not wishes.met(made, piece, wish)
+    assert not wishes.met(made, piece, {"density": density, **{"top": -1.0 if made.level("top", -1) else 999.0}}) or (
+        made.said(piece)[NAMES.index("top")] == made.wished({"top": 999.0})[NAMES.index("top")]
+    )

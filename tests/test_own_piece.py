@@ -72,7 +72,7 @@ def test_variants_that_cannot_say_so_and_who_can(trained: Session, theme: str, t
 
 
 def test_those_can_go_on_whose_tokens_tell_the_time(settings: Settings) -> None:
-    assert able(settings) == ["lstm", "gru", "lstm_attention", "transformer", "voices"]
+    assert able(settings) == ["lstm", "gru", "lstm_attention", "transformer", "conditional", "voices"]
     other = {**settings.models, "lstm": {**settings.models["lstm"], "representation": "pianoroll"}}
     assert "lstm" not in able(replace(settings, models=other))
 

@@ -272,6 +272,7 @@ class Generate:
     repetition_span: Count  # tokens that are recent
     max_tokens: Annotated[int, Range(32, 65536)]
     sweeps: Count  # over all voices, of pseudo-Gibbs sampling
+    guidance: Annotated[float, Range(1, 20)]  # how far a wish leads the shares, 1: as the model learned
     wish: dict[str, str | float | None]  # of what a piece is to be like; None: as the model likes
 
     def __post_init__(self) -> None:

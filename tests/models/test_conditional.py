@@ -43,6 +43,18 @@ def test_what_is_not_shown_says_nothing_in_all_places() -> None:
     assert torch.equal(shown, torch.cat([rows(11, 13), rows(10, 14)]))
 
 
+def test_a_window_within_a_piece_begins_with_its_attributes() -> None:
+    model = made()
+    whole = rows(11, 14)
+    within = torch.tensor([[4, 5, 6, 7, 3, 12, 14, 5, 6]])
+    early = torch.tensor([[4, 12, 14, 5, 6, 3, 12, 14, 5]])
+    without = torch.tensor([[4, 5, 6, 7, 8, 9, 5, 6, 7]])
+    torn = torch.tensor([[4, 5, 6, 7, 8, 9, 5, 3, 12]])
+    assert model.begun(within).tolist() == [[12, 14, 6, 7, 3, 12, 14, 5, 6]]
+    for items in (whole, early, without, torn):
+        assert torch.equal(model.begun(items), items)
+
+
 def test_training_shows_every_choice_of_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
     model, seen = made().train(), []
 

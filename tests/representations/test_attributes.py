@@ -128,7 +128,7 @@ def test_a_wish_is_told_by_the_tokens_of_what_it_names() -> None:
     made = learned()
     silent = dict.fromkeys(NAMES, NONE)
     assert told(made, made.wished({})) == silent == told(made, made.wished({"tempo": None}))
-    assert told(made, made.wished({"key": "F#m"})) == silent | {"tonic": "F#", "mode": "minor"}
+    assert told(made, made.wished({"key": "F#m"})) == silent | {"key": "F# minor", "mode": "minor"}
     assert told(made, made.wished({"mode": "major", "top": "highest"})) == silent | {
         "mode": "major",
         "top": str(len(made.scale.edges["top"]) if made.scale else 0),

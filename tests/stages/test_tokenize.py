@@ -158,7 +158,13 @@ def test_data_of_the_right_settings_passes_the_check_of_the_trainings(encoded: S
         store = Store(encoded.root / "data/tokenize" / name)
         store.verify()
         store.require(settings, name)
-        kinds = {"remi": "tokens", "voicegrid": "tokens", "chorale": "chorale", "pianoroll": "rolls"}
+        kinds = {
+            "remi": "tokens",
+            "attributes": "tokens",
+            "voicegrid": "tokens",
+            "chorale": "chorale",
+            "pianoroll": "rolls",
+        }
         assert store.manifest["kind"] == kinds[name]
 
 

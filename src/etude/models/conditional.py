@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from etude.encoding.alphabet import Alphabet
+from etude.encoding.grammar import BEGIN
 from etude.models.transformer import Transformer
 from etude.settings import Count, Range
 
@@ -18,7 +19,8 @@ class Conditional(Transformer):
     """A transformer over tokens some of which are given, not foretold: these cost nothing.
 
     In training each piece of a batch shows a share of them that is drawn evenly from 0 to 1, so that every choice of
-    wishes has been seen. ``nats`` shows none, so that they compare with those of other models.
+    wishes has been seen; and a window that begins within a piece has them at its begin too, where nothing else tells
+    what the piece is like. ``nats`` shows none, so that they compare with those of other models.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("tokens",)
@@ -55,9 +57,22 @@ class Conditional(Transformer):
         tells = (owner < 0) | shown.gather(1, owner.clamp(min=0))
         return torch.where(tells, items, self.silent[items])
 
+    def begun(self, items: Tensor) -> Tensor:
+        """Tokens (B, T) of which the first are those of the attributes, as the first bar line within names them.
+
+        Rows that begin with a piece, that name them early on, or nowhere, stay as they are.
+        """
+        first = (self.owner[items] == 0).int().argmax(dim=1)  # 0 where there is none
+        late = (first >= self.count) & (items[:, 0] != BEGIN) & (first + self.count <= items.shape[1])
+        places = first[:, None] + torch.arange(self.count, device=items.device)
+        named = items.gather(1, places.clamp(max=items.shape[1] - 1))
+        head = torch.where(late[:, None], named, items[:, : self.count])
+        return torch.cat([head, items[:, self.count :]], dim=1)
+
     def loss(self, items: Tensor, smoothing: float) -> Tensor:
         """See SequenceModel; in training without some of the attributes, drawn for each row."""
         if self.training:
+            items = self.begun(items)
             share, luck = torch.rand(len(items), 1), torch.rand(len(items), self.count)
             items = self.shown(items, (luck < share).to(items.device))
         return super().loss(items, smoothing)

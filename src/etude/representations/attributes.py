@@ -29,6 +29,7 @@ from etude.settings import Range
 
 TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MODES = ("major", "minor")
+KEYS = tuple(f"{tonic} {mode}" for mode in MODES for tonic in TONICS)
 UNITS = {  # of what is measured in levels
     "tempo": "quarters a minute",
     "density": "notes a quarter",
@@ -38,8 +39,7 @@ UNITS = {  # of what is measured in levels
     "energy": "0 to 1",
     "brightness": "0 to 1",
 }
-NAMES = ("tonic", "mode", *UNITS)  # in the order of the tokens
-WISHES = ("key", "mode", *UNITS)  # what can be asked for; a key is a tonic and a mode
+NAMES = ("key", "mode", *UNITS)  # in the order of the tokens
 WORDS = ("lowest", "low", "middle", "high", "highest")  # levels, whatever their number
 RANKED = ("tempo", "rate", "middle")  # what mood is made from, beside the mode
 NONE = "none"
@@ -142,7 +142,7 @@ class Scale:
         made = cls({}, percentiles)
         for name in UNITS:
             values = _known(made.value(piece, name) for piece in pieces)
-            inner = np.quantile(values, np.arange(1, levels) / levels, method="lower") if len(values) else values
+            inner = np.quantile(values, np.arange(1, levels) / levels, method="higher") if len(values) else values
             below = [values[values < edge].max() for edge in np.unique(inner) if edge > values.min()]
             made.edges[name] = [(low + values[values > low].min()).item() / 2 for low in below]
         return made
@@ -184,7 +184,7 @@ def _known(values: Iterable[float]) -> NDArray[np.float64]:
 
 
 class Attributes(MidiTokens):
-    """REMI tokens; after each bar token come those of the piece's tonic, mode, and levels of all that is measured.
+    """REMI tokens; after each bar token come those of the piece's key, mode, and levels of all that is measured.
 
     Each of them may be ``none``, which says nothing: that is how a model is asked for what was not wished for.
     """
@@ -246,7 +246,7 @@ class Attributes(MidiTokens):
         """See MidiTokens."""
         if self.scale is None:
             return self.names_of(self.made)
-        texts: dict[str, Sequence[str]] = {"tonic": TONICS, "mode": MODES}
+        texts: dict[str, Sequence[str]] = {"key": KEYS, "mode": MODES}
         texts |= {name: [str(level) for level in range(self.scale.levels(name))] for name in UNITS}
         own = [f"Attribute.{name}_{text}" for name in NAMES for text in (NONE, *texts[name])]
         return [*self.names_of(self.made), *own]
@@ -281,7 +281,9 @@ class Attributes(MidiTokens):
         """The control tokens of a piece, in the order of NAMES."""
         assert self.scale is not None
         piece = measured(score)
-        places = [piece.tonic, None if piece.mode is None else MODES.index(piece.mode)]
+        places: list[int | None] = [None, None]
+        if piece.tonic is not None and piece.mode is not None:
+            places = [KEYS.index(f"{TONICS[piece.tonic]} {piece.mode}"), MODES.index(piece.mode)]
         places += [self.scale.level(name, self.scale.value(piece, name)) for name in UNITS]
         return self._tokens(places)
 
@@ -294,7 +296,7 @@ class Attributes(MidiTokens):
         """The control tokens of a wish, in the order of NAMES.
 
         Args:
-            wish: of WISHES what is wanted: a key as ``D minor``, a mode, and of the others a number in UNITS or one of
+            wish: of NAMES what is wanted: a key as ``D minor``, a mode, and of the others a number in UNITS or one of
                 WORDS; None, or left out, where nothing is.
 
         Raises:
@@ -302,8 +304,8 @@ class Attributes(MidiTokens):
         """
         assert self.scale is not None
         for name in wish:
-            if name not in WISHES:
-                raise EtudeError(f"wish.{name} is not measured. {closest(name, WISHES)}")
+            if name not in NAMES:
+                raise EtudeError(f"wish.{name} is not measured. {closest(name, NAMES)}")
         places: dict[str, int | None] = dict.fromkeys(NAMES)
         given = {name: value for name, value in wish.items() if value is not None}
         if "mode" in given:
@@ -316,7 +318,7 @@ class Attributes(MidiTokens):
                 raise EtudeError(
                     f"wish.key = {given['key']} and wish.mode = {given['mode']} do not fit. Leave one out."
                 )
-            places["tonic"], places["mode"] = tonic, MODES.index(mode)
+            places["key"], places["mode"] = KEYS.index(f"{TONICS[tonic]} {mode}"), MODES.index(mode)
         for name in UNITS:
             if name in given:
                 places[name] = self.level(name, given[name])

@@ -81,8 +81,9 @@ def _batch(
     device = next(model.parameters(), torch.empty(0)).device
     last, known = np.full(rows, BEGIN, dtype=np.int64), rules.begin(rows)
     written, state = [last], None
+    guidance = plan.guidance if plan.wished else 1.0
     for token in prime.tolist():
-        _, state = model.step(torch.from_numpy(last).to(device), state)
+        _, state = foretold(model, torch.from_numpy(last).to(device), state, guidance)
         last = np.full(rows, token, dtype=np.int64)
         known = rules.move(last, known)
         written.append(last)
@@ -91,8 +92,8 @@ def _batch(
     for step in range(len(prime), plan.max_tokens):
         if step == close:  # in time, so that the bar can be written to its end
             rules.close(known)
-        logits, state = model.step(torch.from_numpy(last).to(device), state)
-        scores = logits.double().log_softmax(-1).cpu().numpy()
+        log_shares, state = foretold(model, torch.from_numpy(last).to(device), state, guidance)
+        scores = log_shares.cpu().numpy()
         if plan.repetition != 1:
             scores = repeated(scores, np.stack(written[-plan.repetition_span :], axis=1), plan.repetition)
         scores = scores / heat
@@ -124,6 +125,20 @@ def _batch(
         length = int(np.argmax(row == END)) + 1 if (row == END).any() else len(row)
         found.append(Written(row[:length], whole and length <= plan.max_tokens - CLOSING + 1))
     return found
+
+
+def foretold(model: Any, last: torch.Tensor, state: Any, guidance: float) -> tuple[torch.Tensor, Any]:
+    """Log shares (B, V) of what comes after the last tokens (B,), and the new state.
+
+    With a guidance above 1 they are led away from what the same model writes where nothing is wished for, as many times
+    as far as the wish itself leads them (Sanchez et al., Stay on Topic with Classifier-Free Guidance, 2023).
+    """
+    if guidance == 1:
+        logits, state = model.step(last, state)
+        return logits.double().log_softmax(-1), state
+    logits, state = model.step(torch.cat([last, model.silent[last]]), state)
+    told, untold = logits.double().log_softmax(-1).chunk(2)
+    return (untold + guidance * (told - untold)).log_softmax(-1), state
 
 
 def kept(shares: NDArray[np.float64], plan: Generate) -> NDArray[np.float64]:

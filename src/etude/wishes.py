@@ -5,17 +5,19 @@ from typing import Any
 
 from symusic.core import ScoreTick
 
+from etude.models.conditional import Conditional
 from etude.representations.attributes import MODES, UNITS, WORDS, Attributes
 from etude.settings import Settings, target
 
 
 def variants(settings: Settings) -> list[str]:
-    """The variants of the settings that take wishes: those whose tokens tell what a piece is like."""
+    """The variants of the settings that take wishes: conditional ones, whose tokens tell what a piece is like."""
     found = []
     for variant, section in settings.models.items():
         name = section["representation"]
         read = settings.tokenize.get(name)
-        if read is not None and issubclass(target(read, f"tokenize.{name}"), Attributes):
+        conditional = issubclass(target(section, f"models.{variant}"), Conditional)
+        if conditional and read is not None and issubclass(target(read, f"tokenize.{name}"), Attributes):
             found.append(variant)
     return found
 

@@ -12,7 +12,7 @@ from etude.errors import EtudeError
 from etude.models.sequence import SequenceModel
 from etude.sampling import Sampled
 from etude.sampling.timing import Frames, Open, Stream, Timing, timing
-from etude.sampling.tokens import sample_tokens
+from etude.sampling.tokens import sample_tokens, wish_of
 from etude.settings import Generate
 
 
@@ -39,7 +39,9 @@ def continued(
     Raises:
         EtudeError: the prime is too long for what is wanted.
     """
-    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, plan.wished)
+    rules = timing(
+        representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, wish_of(model, plan)
+    )
     tokens = np.asarray(representation.encode(prime)[1:-1], dtype=np.int64)
     if len(tokens) > plan.max_tokens // 2:
         raise EtudeError(

@@ -59,7 +59,8 @@ def timing(
         rules: its grammar.
         bars: that a piece has; None: as the model ends it.
         seconds: that it lasts, to the nearest bar; None: as the model ends it.
-        wish: what it is to be like, of a representation with control tokens; those of what is not wished for say so.
+        wish: what it is to be like, of a representation with control tokens: these have to follow each bar, those of
+            what is not wished for too; None: as the model writes them.
 
     Raises:
         EtudeError: bars or seconds are wanted of tokens that do not tell where in time they are.
@@ -69,7 +70,8 @@ def timing(
         wanted = bars if seconds is None else max(1, round(quarters / BEATS))
         return Frames(rules, representation.frame, representation.steps, wanted)
     if tells_time(type(representation), vars(representation)):
-        forced = representation.forced(wish or {}) if isinstance(representation, Attributes) else None
+        told = wish is not None and isinstance(representation, Attributes)
+        forced = representation.forced(wish) if told else None
         return Stream(rules, representation.types, representation.values, bars, seconds, forced)
     if bars is not None or seconds is not None:
         raise EtudeError(

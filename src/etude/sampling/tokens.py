@@ -159,10 +159,17 @@ def repeated(scores: NDArray[np.float64], recent: NDArray[np.int64], penalty: fl
     return np.where(there, scores * penalty, scores)
 
 
+def wish_of(model: Any, plan: Generate) -> dict[str, Any] | None:
+    """What is wished for of a model that takes wishes; None of another one."""
+    return plan.wished if hasattr(model, "silent") else None
+
+
 def sample(
     model: SequenceModel, representation: Any, store: Store, plan: Generate, count: int, show: bool
 ) -> list[Sampled]:
     """See etude.sampling.drawn."""
-    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, plan.wished)
+    rules = timing(
+        representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, wish_of(model, plan)
+    )
     pieces = sample_tokens(model, rules, plan, count, show)
     return [Sampled(representation.decode(piece.tokens), piece.whole) for piece in pieces]

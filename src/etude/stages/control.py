@@ -20,7 +20,7 @@ from etude.session import Session
 from etude.settings import Settings
 from etude.stages import main
 
-CANNOT = "Its tokens do not tell what a piece is like, so that it takes no wishes."
+CANNOT = "It is not told by control tokens what a piece is like, so that it takes no wishes."
 NOTHING = "none"  # the folder of the pieces without a wish
 
 

@@ -11,7 +11,7 @@ from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import Dropout, SequenceModel, rotary, rotated
-from etude.models.transformer import ROWS, Transformer
+from etude.models.transformer import Transformer
 from etude.models.voices import Voices
 
 VOCABULARY = 17
@@ -115,7 +115,7 @@ def test_steps_of_a_transformer_are_the_same_in_every_batch_however_long_the_pie
     tokens = torch.randint(1, VOCABULARY, (40, 80), generator=torch.Generator().manual_seed(6))
     whole, _ = model(tokens[:2])
     found = []
-    for rows in (ROWS, 3, 16, 40):
+    for rows in (model.rows, 3, 16, 40):
         state, logits = None, []
         for place in range(80):
             one, state = model.step(tokens[:rows, place], state)

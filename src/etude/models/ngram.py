@@ -49,6 +49,7 @@ class NGram(SequenceModel):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("vocabulary",)
+    rows: ClassVar[int] = 1
 
     def __init__(self, vocabulary: int, order: Annotated[int, Range(1, 32)], max_tokens: Count) -> None:
         """Args: vocabulary size, longest context plus one, train tokens that are counted at most."""

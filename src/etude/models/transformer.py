@@ -19,7 +19,6 @@ from etude.settings import Count, Range
 Cache = tuple[Tensor, Tensor]
 State = tuple[int, list[Cache]]
 BASE = 10000.0  # of the wavelengths of the positions, in items
-ROWS = 2  # that sampling fills a batch up to: the product with one row is another routine, which sums in another order
 TURNS = 256  # positions whose rotations are kept together
 
 
@@ -63,7 +62,7 @@ class Block(nn.Module):
 class Stepper:
     """A block, called for one position at a time, without gradients.
 
-    Weights are transposed: products with them sum alike for any number of rows from ROWS on. Features of queries and
+    Weights are transposed: products with them sum alike for any number of rows from two on. Features of queries and
     keys that are turned together stand side by side, as complex numbers.
     """
 
@@ -120,7 +119,7 @@ class Transformer(SequenceModel):
 
     reads: ClassVar[tuple[str, ...]] = ("tokens", "frames")
     gains_by_bf16: ClassVar[bool] = True
-    rows: ClassVar[int] = ROWS
+    rows: ClassVar[int] = 2  # in ``step``: the product with one row is another routine, which sums in another order
 
     def __init__(
         self,
@@ -173,7 +172,7 @@ class Transformer(SequenceModel):
 
     @torch.inference_mode()
     def step(self, items: Tensor, state: Written | None = None) -> tuple[Tensor, Written]:
-        """See SequenceModel; logits of a piece are the same to the bit in every batch of ROWS or more.
+        """See SequenceModel; logits of a piece are the same to the bit in every batch of ``rows`` or more.
 
         The state is none of ``forward``. Its keys and values stay where they are: an item costs a look at ``span`` of
         them, however many were written.

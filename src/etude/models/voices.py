@@ -26,6 +26,7 @@ SPAN = 48  # semitones of an interval that are told apart, up and down
 INTERVALS = 2 * SPAN + 2  # from 1 on; 0 where there is none
 KINDS = 1024  # more than any vocabulary has tokens
 LONGEST = 32  # frames alike that are counted
+FEW = 4  # frames that are looked up one by one
 ALIKE = (1, 2, 4, 8, 16, 32)  # frames alike, from which on they make a difference
 BARS = (4, 3)  # beats of the bars in which a step has a place
 Cache = tuple[Tensor, Tensor]
@@ -91,8 +92,13 @@ def echoes(known: Heard, beat: int, begin: int) -> list[Echo]:
     before = place - lags[:, None]  # (L, W)
     same = (code[:, since:J, None].transpose(1, 2) == code[:, before.clamp(min=0)]) & (before > 0)[..., None]
     same = torch.cat([same.all(-1, keepdim=True), same], dim=-1)  # (B, L, W, 1 + U)
-    broken = torch.where(same, since - 1, place[:, None]).cummax(dim=2).values
-    alike = (place[:, None] - broken)[:, :, begin - since :].clamp(max=LONGEST)  # (B, L, N, 1 + U)
+    other = torch.where(same, since - 1, place[:, None].int())  # the frame, where it is another
+    new = range(begin - since, J - since)
+    if 0 < len(new) <= FEW:  # as in sampling: far cheaper than all
+        broken = torch.stack([other[:, :, : last + 1].amax(dim=2) for last in new], dim=2)
+    else:
+        broken = other.cummax(dim=2).values[:, :, begin - since :]
+    alike = (place[begin - since :, None] - broken).clamp(max=LONGEST)  # (B, L, N, 1 + U)
     rank = alike * len(lags) + torch.arange(len(lags) - 1, -1, -1, device=device)[:, None, None]
     best = rank.argmax(dim=1, keepdim=True)  # (B, 1, N, 1 + U)
     frames = alike.gather(1, best)[:, 0]

@@ -18,7 +18,6 @@ from etude.sampling.shares import draw, likeliest, likely, nucleus, softmax
 from etude.sampling.timing import Timing, timing
 from etude.settings import Generate
 
-LEAST = 16  # rows of a network's batch: the sums of smaller ones differ in their last digits; or as its class says
 CLOSING = 16  # tokens before max_tokens, from which on a piece ends as soon as it can be decoded
 
 
@@ -51,13 +50,12 @@ def sample_tokens(
         prime: tokens that all pieces begin with, without begin and end.
     """
     pieces: list[Written] = []
-    least = getattr(model, "rows", LEAST) if any(True for _ in model.parameters()) else 1
     with bar("generate", -(-count // plan.batch_size) * plan.max_tokens, show) as tell:
         for begin in range(0, count, plan.batch_size):
             places = range(begin, min(begin + plan.batch_size, count))
             done = begin // plan.batch_size * plan.max_tokens
             luck = np.stack([np.random.default_rng((plan.seed, place)).random(plan.max_tokens) for place in places])
-            luck = np.concatenate([luck, np.full((max(0, least - len(luck)), plan.max_tokens), 0.5)])
+            luck = np.concatenate([luck, np.full((max(0, model.rows - len(luck)), plan.max_tokens), 0.5)])
             given = np.array([], dtype=np.int64) if prime is None else prime
             found = _batch(model, rules, plan, luck, given, partial(_further, tell, done))
             pieces += found[: len(places)]

@@ -21,6 +21,7 @@ from etude.settings import Settings
 from etude.stages import main
 
 CANNOT = "It is not told by control tokens what a piece is like, so that it takes no wishes."
+BATCH = 64  # pieces at a time, which are the same in any batch
 NOTHING = "none"  # the folder of the pieces without a wish
 
 
@@ -44,14 +45,15 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
     models.set_threads(settings.trainer.threads)
     representation: Attributes = representations.load(store)
     model = models.load(settings, variant, weights, store, representation)
-    plan = replace(settings.generate.of(variant), seed=settings.control.seed)
+    count = settings.control.pieces
+    plan = replace(settings.generate.of(variant), seed=settings.control.seed, batch_size=min(count, BATCH))
     orders: list[dict[str, Any]] = [{}, *wishes.asked(settings.control.keys)]
     pieces, torn = [], 0
     with whole(folder) as part, bar(f"wishes of {variant}", len(orders), session.progress) as tell:
         part.mkdir()
         for place, wish in enumerate(orders):
             asked = replace(plan, wish=wish)
-            found = sampling.drawn(model, representation, store, asked, settings.control.pieces)
+            found = sampling.drawn(model, representation, store, asked, count)
             torn += sum(not piece.whole for piece in found)
             pieces.append([piece.score for piece in found])
             (part / named(wish, 0)).parent.mkdir()
@@ -60,7 +62,7 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
             tell(place + 1)
     without, *made = pieces
     told = [judged(representation, wish, found, without) for wish, found in zip(orders[1:], made, strict=True)]
-    metrics = summary(told) | {"control/pieces": settings.control.pieces, "control/repaired": torn}
+    metrics = summary(told) | {"control/pieces": count, "control/repaired": torn}
     metrics |= {f"control/test_{name}": value for name, value in worth(model, store).items()}
     write_json(report, rounded({"variant": variant, "takes_wishes": True, "metrics": metrics, "wishes": told}))
     return report

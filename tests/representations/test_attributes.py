@@ -179,11 +179,12 @@ def test_keys_are_read(text: str, key: tuple[int, str]) -> None:
 
 def test_what_has_to_follow_is_known_of_bars_and_control_tokens_alone() -> None:
     made = learned()
-    forced = made.forced({"key": "D minor", "density": "highest"})
+    wished = made.wished({"key": "D minor", "density": "highest"})
+    forced = made.forced(wished)
     bar = made.types.index("Bar")
     written, token = [], bar
     while forced[token] >= 0:
         token = int(forced[token])
         written.append(token)
-    assert written == made.wished({"key": "D minor", "density": "highest"})
+    assert written == wished
     assert all(forced[token] < 0 for token in range(made.base) if token != bar)

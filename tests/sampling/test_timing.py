@@ -151,8 +151,8 @@ def test_after_each_bar_stands_what_was_wished_for(bars: int | None, settings: S
     plan = dataclasses.replace(settings.generate, max_tokens=400, top_p=1.0, temperature=1.0)
     controls = {token for of in representation.controls for token in of}
     for wish in ({}, {"key": "D minor", "density": "highest"}):
-        rules = timing(representation, representation.rules([parts]), bars, None, wish)
         wished = representation.wished(wish)
+        rules = timing(representation, representation.rules([parts]), bars, None, representation.forced(wished)[None])
         for piece in sample_tokens(model, rules, plan, 6):
             tokens = piece.tokens.tolist()
             lines = [place for place, token in enumerate(tokens) if representation.types[token] == "Bar"]
@@ -166,13 +166,17 @@ def test_what_was_brought_says_what_was_wished_for() -> None:
     train = [make_piece(seed) for seed in range(4)]
     representation = learned("attributes", *train, voices=PROGRAMS)
     tokens = representation.encode(train[0]).astype(np.int64)
-    rules = timing(representation, representation.rules([tokens]), None, None, {"mode": "minor"})
+    wished = representation.wished({"mode": "minor"})
+    other = representation.wished({"mode": "major"})
+    forced = np.stack([representation.forced(wished), representation.forced(other)])
+    rules = timing(representation, representation.rules([tokens]), None, None, forced)
     assert isinstance(rules, Stream)
-    found = rules.obeying(tokens)
+    found, second = rules.obeying(tokens)
+    assert second[2 : 2 + 9].tolist() == other
     own = [tokens.tolist(), found.tolist()]
     plain = [[token for token in one if token < representation.base] for one in own]
-    assert plain[0] == plain[1] and found[2 : 2 + 9].tolist() == representation.wished({"mode": "minor"})
+    assert plain[0] == plain[1] and found[2 : 2 + 9].tolist() == wished
     remi = learned("remi", *train, voices=PROGRAMS)
     tokens = remi.encode(train[0]).astype(np.int64)
     plain_rules = timing(remi, remi.rules([tokens]), None, None)
-    assert isinstance(plain_rules, Stream) and np.array_equal(plain_rules.obeying(tokens), tokens)
+    assert isinstance(plain_rules, Stream) and np.array_equal(plain_rules.obeying(tokens), tokens[None])

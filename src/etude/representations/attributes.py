@@ -344,11 +344,11 @@ class Attributes(MidiTokens):
             raise EtudeError(f"wish.{name} = {value} must be a number.")
         return level
 
-    def forced(self, wish: Mapping[str, Any]) -> NDArray[np.int64]:
-        """The token that has to follow each token, -1 where any may: (V,)."""
+    def forced(self, wished: Sequence[int]) -> NDArray[np.int64]:
+        """The token that has to follow each token, -1 where any may: (V,); ``wished`` as the method of that name."""
         follows = np.full(self.vocabulary, -1)
         before = [token for token, kind in enumerate(self.types) if kind == "Bar"]
-        for tokens, wanted in zip(self.controls, self.wished(wish), strict=True):
+        for tokens, wanted in zip(self.controls, wished, strict=True):
             follows[before] = wanted
             before = tokens
         return follows

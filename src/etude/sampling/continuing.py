@@ -12,7 +12,7 @@ from etude.errors import EtudeError
 from etude.models.sequence import SequenceModel
 from etude.sampling import Sampled
 from etude.sampling.timing import Frames, Open, Stream, Timing, timing
-from etude.sampling.tokens import sample_tokens, wish_of
+from etude.sampling.tokens import forced_in, sample_tokens
 from etude.settings import Generate
 
 
@@ -39,19 +39,17 @@ def continued(
     Raises:
         EtudeError: the prime is too long for what is wanted.
     """
-    rules = timing(
-        representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, wish_of(model, plan)
-    )
+    forced = forced_in(model, representation, store, plan, count)
+    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, forced)
     tokens = np.asarray(representation.encode(prime)[1:-1], dtype=np.int64)
     if len(tokens) > plan.max_tokens // 2:
         raise EtudeError(
             f"it has {len(tokens)} tokens, more than half of generate.max_tokens = {plan.max_tokens}. Raise that, or "
             "give a shorter one."
         )
-    if isinstance(rules, Stream):
-        tokens = rules.obeying(tokens)
     _begin_after(rules, tokens)
-    pieces = sample_tokens(model, rules, plan, count, show, tokens)
+    primes = rules.obeying(tokens) if isinstance(rules, Stream) else tokens[None]
+    pieces = sample_tokens(model, rules, plan, count, show, primes)
     return [
         Sampled(_joined(prime, representation.decode(piece.tokens), representation), piece.whole) for piece in pieces
     ]

@@ -11,7 +11,6 @@ from etude.encoding.grammar import END, Rules
 from etude.encoding.grid import HOLD
 from etude.encoding.midi_tokens import MidiTokens
 from etude.errors import EtudeError
-from etude.representations.attributes import Attributes
 from etude.representations.midilike import MidiLike
 from etude.representations.mmm import Mmm
 from etude.representations.octuple import Octuple
@@ -26,6 +25,9 @@ NEVER = np.iinfo(np.int64).max // 4
 
 class Timing(Rules, Protocol):
     """Rules that know when a piece ends."""
+
+    def begin(self, rows: int, first: int = 0) -> NDArray[np.int64]:
+        """See Rules; ``first`` is the number of the first of the pieces."""
 
     def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which tokens would go on after the wanted end, so that they mean the end: (B, S) -> (B, V) or (B, 1)."""
@@ -50,7 +52,7 @@ def timing(
     rules: Rules,
     bars: int | None,
     seconds: float | None,
-    wish: Mapping[str, Any] | None = None,
+    forced: NDArray[np.int64] | None = None,
 ) -> Timing:
     """The rules of a representation, so that its pieces end on a bar line.
 
@@ -59,8 +61,7 @@ def timing(
         rules: its grammar.
         bars: that a piece has; None: as the model ends it.
         seconds: that it lasts, to the nearest bar; None: as the model ends it.
-        wish: what it is to be like, of a representation with control tokens: these have to follow each bar, those of
-            what is not wished for too; None: as the model writes them.
+        forced: the token that has to follow each token, -1 where any may, in each piece, or (1, V) in all: (pieces, V).
 
     Raises:
         EtudeError: bars or seconds are wanted of tokens that do not tell where in time they are.
@@ -70,8 +71,6 @@ def timing(
         wanted = bars if seconds is None else max(1, round(quarters / BEATS))
         return Frames(rules, representation.frame, representation.steps, wanted)
     if tells_time(type(representation), vars(representation)):
-        told = wish is not None and isinstance(representation, Attributes)
-        forced = representation.forced(wish) if told else None
         return Stream(rules, representation.types, representation.values, bars, seconds, forced)
     if bars is not None or seconds is not None:
         raise EtudeError(
@@ -87,7 +86,11 @@ class Open:
 
     def __init__(self, rules: Rules) -> None:
         """Args: the grammar."""
-        self.rules, self.begin, self.allowed, self.move = rules, rules.begin, rules.allowed, rules.move
+        self.rules, self.allowed, self.move = rules, rules.allowed, rules.move
+
+    def begin(self, rows: int, first: int = 0) -> NDArray[np.int64]:
+        """See Timing."""
+        return self.rules.begin(rows)
 
     def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Timing."""
@@ -110,8 +113,8 @@ class Frames:
         self.since = 0  # the frame over whose begin no note is held
         self.limit: NDArray[np.int64] | None = None  # bars with which each piece ends at the latest
 
-    def begin(self, rows: int) -> NDArray[np.int64]:
-        """See Rules; the number of tokens so far comes before the state of the grammar."""
+    def begin(self, rows: int, first: int = 0) -> NDArray[np.int64]:
+        """See Timing; the number of tokens so far comes before the state of the grammar."""
         self.limit = None
         return np.concatenate([np.zeros((rows, 1), dtype=np.int64), self.rules.begin(rows)], axis=1)
 
@@ -154,8 +157,8 @@ class Stream:
     without a piece goes on until nothing rings over the bar line.
     """
 
-    BAR, START, LENGTH, BEATS, CURSOR, RINGS, TEMPO = range(7)  # columns before the state of the grammar
-    COLUMNS = 7
+    BAR, START, LENGTH, BEATS, CURSOR, RINGS, TEMPO, ORDER = range(8)  # columns before the state of the grammar
+    COLUMNS = 8
 
     def __init__(
         self,
@@ -174,7 +177,7 @@ class Stream:
             values: of each token, as text.
             bars: wanted; None: as the model ends it.
             seconds: wanted; None: as the model ends it.
-            forced: the token that has to follow each token, -1 where any may (V,); None: there is none.
+            forced: the token that has to follow each token, -1 where any may, in each piece, or (1, V) in all.
         """
         self.forced = forced
         self.rules, self.bars, self.seconds = rules, bars, seconds
@@ -214,19 +217,21 @@ class Stream:
         """Whether it is known where a piece ends."""
         return self.bars is not None or self.seconds is not None or self.limit is not None
 
-    def begin(self, rows: int) -> NDArray[np.int64]:
-        """See Rules: bar, where it begins, its length, the same in quarters, the time now, until when notes ring,
-        in units, and the tempo in thousandths. Then the state of the grammar.
+    def begin(self, rows: int, first: int = 0) -> NDArray[np.int64]:
+        """See Timing: bar, where it begins, its length, the same in quarters, the time now, until when notes ring,
+        in units, the tempo in thousandths, and which row of ``forced`` holds. Then the state of the grammar.
         """
         self.limit = None
         bar = -1 if self.lines else 0
-        first = [bar, 0, BEATS * self.unit, BEATS * self.unit, 0, 0, round(TEMPO * 1000)]
-        return np.concatenate([np.tile(first, (rows, 1)), self.rules.begin(rows)], axis=1)
+        own = np.tile([bar, 0, BEATS * self.unit, BEATS * self.unit, 0, 0, round(TEMPO * 1000), 0], (rows, 1))
+        if self.forced is not None:
+            own[:, self.ORDER] = (first + np.arange(rows)) % len(self.forced)
+        return np.concatenate([own, self.rules.begin(rows)], axis=1)
 
     def move(self, tokens: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.int64]:
         """See Rules."""
         after = state.copy()
-        bar, start, length, quarters, cursor, rings, tempo = after.T[: self.COLUMNS]
+        bar, start, length, quarters, cursor, rings, tempo = after.T[: self.ORDER]
         line, signed, position = self.line[tokens], self.meter[tokens] > 0, self.position[tokens]
         if line.any():
             start += np.where(line & (bar >= 0), length, 0)
@@ -249,13 +254,17 @@ class Stream:
         return after
 
     def obeying(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The tokens (T,) of a piece with those in the place of others that have to be there."""
+        """The tokens (T,) of a piece with those in the place of others that have to be there in each: (pieces, T).
+
+        One row where the same have to be there in all.
+        """
         if self.forced is None:
-            return tokens
-        found = tokens.copy()
-        for place in range(1, len(found)):
-            wanted = self.forced[found[place - 1]]
-            found[place] = wanted if wanted >= 0 else found[place]
+            return tokens[None]
+        found = np.tile(tokens, (len(self.forced), 1))
+        rows = np.arange(len(found))
+        for place in range(1, len(tokens)):
+            wanted = self.forced[rows, found[:, place - 1]]
+            found[:, place] = np.where(wanted >= 0, wanted, found[:, place])
         return found
 
     def wanted(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -306,9 +315,10 @@ class Stream:
             found &= ~(early & self.shifts & (cursor[:, None] + self.shift < self.since))
         found[:, END] = may
         if self.forced is not None:
-            has = np.flatnonzero(self.forced[last] >= 0)
+            wanted = self.forced[state[:, self.ORDER], last]
+            has = np.flatnonzero(wanted >= 0)
             found[has] = False
-            found[has, self.forced[last[has]]] = True
+            found[has, wanted[has]] = True
         stuck = ~found.any(axis=1)
         found[stuck, END] = True  # nothing else can be written
         found[last == END] = False

@@ -13,9 +13,11 @@ from etude.encoding.grammar import BEGIN, END
 from etude.encoding.store import Store
 from etude.models.sequence import SequenceModel
 from etude.progress import Bar, bar
+from etude.representations.attributes import Attributes
 from etude.sampling import Sampled
 from etude.sampling.shares import draw, likeliest, likely, nucleus, softmax
 from etude.sampling.timing import Timing, timing
+from etude.sampling.wishes import orders
 from etude.settings import Generate
 
 CLOSING = 16  # tokens before max_tokens, from which on a piece ends as soon as it can be decoded
@@ -47,7 +49,7 @@ def sample_tokens(
         plan: temperature, top_k, top_p, min_p, repetition, max_tokens, batch_size, seed.
         count: number of pieces.
         show: with a progress bar.
-        prime: tokens that all pieces begin with, without begin and end.
+        prime: tokens that each piece begins with, or (1, T) all of them, without begin and end: (pieces, T).
     """
     pieces: list[Written] = []
     with bar("generate", -(-count // plan.batch_size) * plan.max_tokens, show) as tell:
@@ -56,8 +58,11 @@ def sample_tokens(
             done = begin // plan.batch_size * plan.max_tokens
             luck = np.stack([np.random.default_rng((plan.seed, place)).random(plan.max_tokens) for place in places])
             luck = np.concatenate([luck, np.full((max(0, model.rows - len(luck)), plan.max_tokens), 0.5)])
-            given = np.array([], dtype=np.int64) if prime is None else prime
-            found = _batch(model, rules, plan, luck, given, partial(_further, tell, done))
+            given = np.zeros((1, 0), dtype=np.int64) if prime is None else prime
+            given = given[(begin + np.arange(len(luck))) % len(given)]
+            found = _batch(
+                model, rules, plan, luck, rules.begin(len(luck), begin), given, partial(_further, tell, done)
+            )
             pieces += found[: len(places)]
     return pieces
 
@@ -72,22 +77,23 @@ def _batch(
     rules: Timing,
     plan: Generate,
     luck: NDArray[np.float64],
+    known: NDArray[np.int64],
     prime: NDArray[np.int64],
     tell: Callable[[int], None],
 ) -> list[Written]:
     rows, heat = len(luck), plan.heat()
     device = next(model.parameters(), torch.empty(0)).device
-    last, known = np.full(rows, BEGIN, dtype=np.int64), rules.begin(rows)
+    last = np.full(rows, BEGIN, dtype=np.int64)
     written, state = [last], None
     guidance = plan.guidance if plan.wished else 1.0
-    for token in prime.tolist():
+    for given in prime.T:
         _, state = foretold(model, torch.from_numpy(last).to(device), state, guidance)
-        last = np.full(rows, token, dtype=np.int64)
+        last = given
         known = rules.move(last, known)
         written.append(last)
     ended, torn = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
     close = plan.max_tokens * 3 // 4
-    for step in range(len(prime), plan.max_tokens):
+    for step in range(prime.shape[1], plan.max_tokens):
         if step == close:  # in time, so that the bar can be written to its end
             rules.close(known)
         log_shares, state = foretold(model, torch.from_numpy(last).to(device), state, guidance)
@@ -157,17 +163,17 @@ def repeated(scores: NDArray[np.float64], recent: NDArray[np.int64], penalty: fl
     return np.where(there, scores * penalty, scores)
 
 
-def wish_of(model: Any, plan: Generate) -> dict[str, Any] | None:
-    """What is wished for of a model that takes wishes; None of another one."""
-    return plan.wished if hasattr(model, "silent") else None
+def forced_in(model: Any, representation: Any, store: Store, plan: Generate, count: int) -> NDArray[np.int64] | None:
+    """``orders`` of a model that takes wishes; None of another one."""
+    takes = hasattr(model, "silent") and isinstance(representation, Attributes)
+    return orders(representation, store, plan.wished, plan.seed, count) if takes else None
 
 
 def sample(
     model: SequenceModel, representation: Any, store: Store, plan: Generate, count: int, show: bool
 ) -> list[Sampled]:
     """See etude.sampling.drawn."""
-    rules = timing(
-        representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, wish_of(model, plan)
-    )
+    forced = forced_in(model, representation, store, plan, count)
+    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, forced)
     pieces = sample_tokens(model, rules, plan, count, show)
     return [Sampled(representation.decode(piece.tokens), piece.whole) for piece in pieces]

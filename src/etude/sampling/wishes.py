@@ -1,0 +1,48 @@
+"""What each piece is asked to be like: the wish, and where it names no key, one that goes with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etude.encoding.store import Store
+from etude.representations.attributes import NAMES, Attributes
+
+PIECES = 20_000  # of train that are looked at, spread evenly, at most
+
+
+def orders(
+    representation: Attributes, store: Store, wish: Mapping[str, Any], seed: int, count: int
+) -> NDArray[np.int64]:
+    """The token that has to follow each token in each piece, -1 where any may: (count, V); without a wish (1, V).
+
+    A wish that names no key leaves it to chance: it is that of a train piece that is what was wished for, drawn for
+    each piece. What a mode or a mood sounds like is heard in a key, and a model has learned little of it without one.
+
+    Args:
+        representation: with control tokens.
+        store: its data.
+        wish: as ``Attributes.wished`` reads it.
+        seed: of the draws.
+        count: number of pieces.
+    """
+    wished = representation.wished(wish)
+    key, mode = NAMES.index("key"), NAMES.index("mode")
+    silent = [tokens[0] for tokens in representation.controls]
+    told = [place for place, token in enumerate(wished) if token != silent[place]]
+    if not told or wished[key] != silent[key]:
+        return representation.forced(wished)[None]
+    pieces = len(store.offsets("train")) - 1
+    looked = range(0, pieces, -(-pieces // PIECES))
+    said = np.stack([store.piece("train", place)[2 : 2 + len(NAMES)] for place in looked]).astype(np.int64)
+    known = (said[:, key] != silent[key]) & (said[:, mode] != silent[mode])
+    fit = np.flatnonzero(known & (said[:, told] == np.array(wished)[told]).all(axis=1))
+    made = []
+    for place in range(count):
+        own = list(wished)
+        if len(fit):
+            drawn = said[fit[np.random.default_rng((seed, place, 2)).integers(len(fit))]]
+            own[key], own[mode] = int(drawn[key]), int(drawn[mode])
+        made.append(representation.forced(own))
+    return np.stack(made)

@@ -88,6 +88,17 @@ def test_a_wish_that_no_train_piece_is_like_is_asked_as_it_is(representation: At
     assert list(asked) == representation.wished({"mode": other})
 
 
+def test_a_prime_keeps_its_key_where_no_mode_is_wished_for(representation: Attributes) -> None:
+    store: Any = Arrays(representation, TRAIN)
+    prime = TRAIN[4]
+    wished, own = representation.wished({"density": "lowest"}), representation.said(prime)
+    forced = orders(representation, store, {"density": "lowest"}, 1, 5, prime)
+    assert told(representation, forced) == [[*own[:2], *wished[2:]]] and own[0] != representation.controls[0][0]
+    minor = orders(representation, store, {"mode": "minor"}, 1, 5, prime)
+    assert told(representation, minor) == [representation.wished({"mode": "minor"})]
+    assert told(representation, orders(representation, store, {}, 1, 5, prime)) == [representation.wished({})]
+
+
 @torch.no_grad()
 def test_guidance_leads_away_from_what_is_written_without_a_wish(representation: Attributes) -> None:
     torch.manual_seed(0)

@@ -39,7 +39,7 @@ def continued(
     Raises:
         EtudeError: the prime is too long for what is wanted.
     """
-    forced = forced_in(model, representation, store, plan, count)
+    forced = forced_in(model, representation, store, plan, count, prime)
     rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, forced)
     tokens = np.asarray(representation.encode(prime)[1:-1], dtype=np.int64)
     if len(tokens) > plan.max_tokens // 2:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from symusic.core import ScoreTick
 
 from etude.encoding.grammar import BEGIN, END
 from etude.encoding.store import Store
@@ -163,10 +164,12 @@ def repeated(scores: NDArray[np.float64], recent: NDArray[np.int64], penalty: fl
     return np.where(there, scores * penalty, scores)
 
 
-def forced_in(model: Any, representation: Any, store: Store, plan: Generate, count: int) -> NDArray[np.int64] | None:
+def forced_in(
+    model: Any, representation: Any, store: Store, plan: Generate, count: int, prime: ScoreTick | None = None
+) -> NDArray[np.int64] | None:
     """``orders`` of a model that takes wishes; None of another one."""
     takes = hasattr(model, "silent") and isinstance(representation, Attributes)
-    return orders(representation, store, plan.wished, plan.seed, count) if takes else None
+    return orders(representation, store, plan.wished, plan.seed, count, prime) if takes else None
 
 
 def sample(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from symusic.core import ScoreTick
 
 from etude.encoding.store import Store
 from etude.representations.attributes import NAMES, Attributes
@@ -13,12 +14,18 @@ PIECES = 20_000  # of train that are looked at, spread evenly, at most
 
 
 def orders(
-    representation: Attributes, store: Store, wish: Mapping[str, Any], seed: int, count: int
+    representation: Attributes,
+    store: Store,
+    wish: Mapping[str, Any],
+    seed: int,
+    count: int,
+    prime: ScoreTick | None = None,
 ) -> NDArray[np.int64]:
     """The token that has to follow each token in each piece, -1 where any may: (count, V); without a wish (1, V).
 
     A wish that names no key leaves it to chance: it is that of a train piece that is what was wished for, drawn for
     each piece. What a mode or a mood sounds like is heard in a key, and a model has learned little of it without one.
+    A prime keeps its own key, where no mode is wished for.
 
     Args:
         representation: with control tokens.
@@ -26,12 +33,18 @@ def orders(
         wish: as ``Attributes.wished`` reads it.
         seed: of the draws.
         count: number of pieces.
+        prime: what they begin with, where anything is given.
     """
     wished = representation.wished(wish)
     key, mode = NAMES.index("key"), NAMES.index("mode")
     silent = [tokens[0] for tokens in representation.controls]
     told = [place for place, token in enumerate(wished) if token != silent[place]]
     if not told or wished[key] != silent[key]:
+        return representation.forced(wished)[None]
+    if prime is not None:
+        own = representation.said(prime)
+        if wished[mode] == silent[mode]:
+            wished[key], wished[mode] = own[key], own[mode]
         return representation.forced(wished)[None]
     pieces = len(store.offsets("train")) - 1
     looked = range(0, pieces, -(-pieces // PIECES))

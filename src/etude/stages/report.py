@@ -428,10 +428,7 @@ def _harmony(settings: Settings, session: Session, variant: str, name: str) -> P
     """A harmonised melody to look at and to listen to."""
     made_by = f"etude harmonize model={variant}"
     midi = session.read(f"data/harmonize/{variant}/{name}.mid", made_by)
-    try:
-        score = ScoreTick.from_file(midi)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
+    score = _read(midi, made_by)
     caption = f"The melody of {name}, harmonised by {variant}: of all test melodies the one in the middle by agreement."
     return Piece(f"{variant}, {name}", caption, score, sound_of(score, settings.arrange), settings.arrange.sample_rate)
 
@@ -440,23 +437,24 @@ def _made_to_order(settings: Settings, session: Session, variant: str, wish: Map
     """A piece that is what was wished for, or the first where none is."""
     made_by = f"etude control model={variant}"
     midi = session.read(f"data/control/{variant}/{wish['example']}", made_by)
-    try:
-        score = ScoreTick.from_file(midi)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
+    score = _read(midi, made_by)
     title = f"{variant}, {wish['wish']} {wish['value']}"
     caption = f"Made to order by {variant}, {wish['wish']} {wish['value']}: the first that is what was wished for."
     return Piece(title, caption, score, sound_of(score, settings.arrange), settings.arrange.sample_rate)
+
+
+def _read(midi: Path, made_by: str) -> ScoreTick:
+    try:
+        return ScoreTick.from_file(midi)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
 
 
 def _piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) -> Piece:
     for path in (midi, mp3):
         if not path.is_file():
             raise EtudeError(f"{path} does not exist. Make it with: {made_by}")
-    try:
-        score = ScoreTick.from_file(midi)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
+    score = _read(midi, made_by)
     audio, sample_rate = read_mp3(mp3)
     return Piece(title, caption, score, audio, sample_rate)
 

@@ -86,9 +86,9 @@ class Stepper:
         """
         pairs = (torch.layer_norm(x, *self.attention_norm) @ self.query_key_value).view(len(past), 3, self.heads, -1, 2)
         split = torch.view_as_real(torch.view_as_complex(pairs) * turn).flatten(3)  # (B, 3, heads, hidden / heads)
-        past[:, :, :, end - 1] = split[:, 1:]
-        key, value = past[:, :, :, begin:end].unbind(1)
-        found = F.scaled_dot_product_attention(split[:, 0, :, None], key, value)
+        past.select(3, end - 1).copy_(split.narrow(1, 1, 2))
+        key, value = past.narrow(3, begin, end - begin).unbind(1)
+        found = F.scaled_dot_product_attention(split.select(1, 0).unsqueeze(2), key, value)
         x.addmm_(found.view(-1, self.hidden), self.mix)
         wide = F.gelu(torch.addmm(self.widen_bias, torch.layer_norm(x, *self.forward_norm), self.widen))
         x.add_(self.narrow_bias).addmm_(wide, self.narrow)

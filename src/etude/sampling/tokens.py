@@ -101,7 +101,8 @@ def _batch(
         scores = log_shares.cpu().numpy()
         if plan.repetition != 1:
             scores = repeated(scores, np.stack(written[-plan.repetition_span :], axis=1), plan.repetition)
-        scores = scores / heat
+        if heat != 1:
+            scores = scores / heat
         allowed = rules.allowed(last, known)
         passed = rules.beyond(known)
         if passed.any():  # what would go on after the end means the end

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.grammar import BEGIN, END
 from etude.encoding.midi_tokens import Beats, Grid, MidiTokens
 from etude.errors import EtudeError, closest
 from etude.metrics.key import best_key
@@ -193,7 +192,7 @@ class Attributes(MidiTokens):
 
     def __init__(self, positions_per_beat: Grid, max_beats: Beats, levels: Annotated[int, Range(2, 64)]) -> None:
         """Settings alone; see MidiTokens. ``levels`` is how many each quantity is cut into, where train has as many."""
-        super().__init__(positions_per_beat, max_beats, None, BEGIN + END + 5)
+        super().__init__(positions_per_beat, max_beats, merges=None, vocabulary=0)
         self.most = levels
         self.scale: Scale | None = None
 

@@ -16,16 +16,16 @@ from etude.models.sequence import SequenceModel
 from etude.progress import Bar, bar
 from etude.representations.attributes import Attributes
 from etude.sampling import Sampled
+from etude.sampling.orders import orders
 from etude.sampling.shares import draw, likeliest, likely, nucleus, softmax
 from etude.sampling.timing import Timing, timing
-from etude.sampling.wishes import orders
 from etude.settings import Generate
 
 CLOSING = 16  # tokens before max_tokens, from which on a piece ends as soon as it can be decoded
 
 
 @dataclass(frozen=True)
-class Written:
+class Drawn:
     """A piece in tokens, begin and end included."""
 
     tokens: NDArray[np.int64]
@@ -39,7 +39,7 @@ def sample_tokens(
     count: int,
     show: bool = False,
     prime: NDArray[np.int64] | None = None,
-) -> list[Written]:
+) -> list[Drawn]:
     """Draw ``count`` sequences, each with its own random numbers, at most max_tokens + 1 long, the prime included.
 
     A piece is the same in every batch, and alone.
@@ -52,7 +52,7 @@ def sample_tokens(
         show: with a progress bar.
         prime: tokens that each piece begins with, or (1, T) all of them, without begin and end: (pieces, T).
     """
-    pieces: list[Written] = []
+    pieces: list[Drawn] = []
     with bar("generate", -(-count // plan.batch_size) * plan.max_tokens, show) as tell:
         for begin in range(0, count, plan.batch_size):
             places = range(begin, min(begin + plan.batch_size, count))
@@ -81,7 +81,7 @@ def _batch(
     known: NDArray[np.int64],
     prime: NDArray[np.int64],
     tell: Callable[[int], None],
-) -> list[Written]:
+) -> list[Drawn]:
     rows, heat = len(luck), plan.heat()
     device = next(model.parameters(), torch.empty(0)).device
     last = np.full(rows, BEGIN, dtype=np.int64)
@@ -129,7 +129,7 @@ def _batch(
     found = []
     for row, whole in zip(tokens, (ended & ~torn).tolist(), strict=True):
         length = int(np.argmax(row == END)) + 1 if (row == END).any() else len(row)
-        found.append(Written(row[:length], whole and length <= plan.max_tokens - CLOSING + 1))
+        found.append(Drawn(row[:length], whole and length <= plan.max_tokens - CLOSING + 1))
     return found
 
 

@@ -439,7 +439,8 @@ def _made_to_order(settings: Settings, session: Session, variant: str, wish: Map
     midi = session.read(f"data/control/{variant}/{wish['example']}", made_by)
     score = _read(midi, made_by)
     title = f"{variant}, {wish['wish']} {wish['value']}"
-    caption = f"Made to order by {variant}, {wish['wish']} {wish['value']}: the first that is what was wished for."
+    which = "the first that is what was wished for" if wish["met"] else "the first of those made, none of which is that"
+    caption = f"Made to order by {variant}, {wish['wish']} {wish['value']}: {which}."
     return Piece(title, caption, score, sound_of(score, settings.arrange), settings.arrange.sample_rate)
 
 

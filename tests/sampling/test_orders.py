@@ -11,8 +11,8 @@ from symusic.core import ScoreTick
 
 from etude.models.conditional import Conditional
 from etude.representations.attributes import NAMES, Attributes, measured
+from etude.sampling.orders import orders
 from etude.sampling.tokens import foretold
-from etude.sampling.wishes import orders
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 TRAIN = [make_piece(seed, 8 + seed) for seed in range(12)]

@@ -169,6 +169,9 @@ def beside_real_time(settings: Settings, session: Session) -> None:
     print("\n| variant | seconds of music | seconds to draw | times real time, one core |")
     print("| --- | ---: | ---: | ---: |")
     for variant in settings.models:
+        if not (session.root / "models" / variant).is_dir():
+            print(f"| `{variant}` | not trained | | |")
+            continue
         model, representation, store = trained(settings, session, variant)
         plan: Generate = replace(settings.generate.of(variant), pieces=1)
         began = time.perf_counter()

@@ -6,3 +6,7 @@ import os
 # Tokens a second in training an LSTM with two threads on two cores, idle | with one other busy process:
 # default 16,300 | 600, this 15,500 | 7,300, no spinning 7,600 | 7,700 (one thread: 10,300 | 9,900).
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+# With it, MKL sums a row of a product in the same order whichever thread does it and however many rows there are, from
+# a few on (Transformer.rows): a piece is the same alone and in any batch. AMD's processors need it; it costs no speed.
+os.environ.setdefault("MKL_CBWR", "AUTO")

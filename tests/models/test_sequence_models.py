@@ -11,7 +11,7 @@ from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import Dropout, SequenceModel, rotary, rotated
-from etude.models.transformer import Transformer
+from etude.models.transformer import Transformer, fewest_rows
 from etude.models.voices import Voices
 
 VOCABULARY = 17
@@ -111,11 +111,12 @@ def test_a_block_sees_its_span_and_no_further() -> None:
 @torch.no_grad()
 def test_steps_of_a_transformer_are_the_same_in_every_batch_however_long_the_piece() -> None:
     torch.manual_seed(0)
-    model = Transformer(Alphabet(VOCABULARY), 96, 2, 3, 16, 0.0).eval()
-    tokens = torch.randint(1, VOCABULARY, (40, 80), generator=torch.Generator().manual_seed(6))
+    vocabulary = 60  # of real music; products with fewer than 24 columns sum otherwise in two threads
+    model = Transformer(Alphabet(vocabulary), 96, 2, 3, 16, 0.0).eval()
+    tokens = torch.randint(1, vocabulary, (40, 80), generator=torch.Generator().manual_seed(6))
     whole, _ = model(tokens[:2])
     found = []
-    for rows in (model.rows, 3, 16, 40):
+    for rows in (max(2, model.rows), max(2, model.rows) + 1, 16, 40):
         state, logits = None, []
         for place in range(80):
             one, state = model.step(tokens[:rows, place], state)
@@ -124,6 +125,20 @@ def test_steps_of_a_transformer_are_the_same_in_every_batch_however_long_the_pie
         assert state is not None and state.room.blocks[0].shape[3] == 32, "keys and values of two spans, and no more"
     assert all(torch.equal(one, found[0]) for one in found)
     assert torch.allclose(found[0], whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_products_sum_alike_from_the_fewest_rows_on(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        fewest = fewest_rows(((192, 192), (192, 768), (768, 192), (192, 300)), threads)
+        left, right = torch.randn(40, 192), torch.randn(192, 768)
+        whole = left @ right
+        assert fewest <= 4, "one, two or three rows are another routine, more are none, on any processor that we know"
+        assert all(torch.equal(left[:rows] @ right, whole[:rows]) for rows in range(fewest, 40))
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_two_pieces_go_on_from_one_state_of_a_transformer() -> None:

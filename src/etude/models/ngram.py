@@ -49,7 +49,6 @@ class NGram(SequenceModel):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("vocabulary",)
-    rows: ClassVar[int] = 1
 
     def __init__(self, vocabulary: int, order: Annotated[int, Range(1, 32)], max_tokens: Count) -> None:
         """Args: vocabulary size, longest context plus one, train tokens that are counted at most."""
@@ -57,6 +56,11 @@ class NGram(SequenceModel):
         self.vocabulary, self.order, self.max_tokens = vocabulary, order, max_tokens
         self.use = order  # contexts longer than this are passed over; chosen on valid
         self.tables: list[tuple[NDArray[Any], ...]] = []  # by context length: contexts, starts, tokens, counts
+
+    @property
+    def rows(self) -> int:
+        """See SequenceModel; nothing is summed over what a row holds."""
+        return 1
 
     def count(self, pieces: Iterable[NDArray[Any]]) -> None:
         """Count the tokens of ``pieces``, each (tokens,)."""

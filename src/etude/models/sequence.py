@@ -25,13 +25,17 @@ class SequenceModel(nn.Module):
 
     reads: ClassVar[tuple[str, ...]] = ("tokens",)
     takes: ClassVar[tuple[str, ...]] = ("alphabet",)
-    rows: ClassVar[int] = 16  # that sampling fills a batch up to: the sums of smaller ones differ in their last digits
     stride: int = 1  # items; windows of training begin so many, or a multiple of it, after the begin of the piece
 
     def __init__(self, alphabet: Alphabet) -> None:
         """Args: what the items are."""
         super().__init__()
         self.alphabet = alphabet
+
+    @property
+    def rows(self) -> int:
+        """To how many rows sampling fills a batch up: ``step`` sums those of smaller ones in another order."""
+        return 16
 
     @property
     def sampler(self) -> str:

@@ -20,6 +20,8 @@ Cache = tuple[Tensor, Tensor]
 State = tuple[int, list[Cache]]
 BASE = 10000.0  # of the wavelengths of the positions, in items
 TURNS = 256  # positions whose rotations are kept together
+MANY = 64  # rows of a product, to which those of fewer are compared
+ENOUGH = 16  # rows, at most, from which on sums are alike
 
 
 class Block(nn.Module):
@@ -62,8 +64,8 @@ class Block(nn.Module):
 class Stepper:
     """A block, called for one position at a time, without gradients.
 
-    Weights are transposed: products with them sum alike for any number of rows from two on. Features of queries and
-    keys that are turned together stand side by side, as complex numbers.
+    Weights are transposed: products with them sum alike from fewer rows on. Features of queries and keys that are
+    turned together stand side by side, as complex numbers.
     """
 
     def __init__(self, block: Block) -> None:
@@ -119,7 +121,6 @@ class Transformer(SequenceModel):
 
     reads: ClassVar[tuple[str, ...]] = ("tokens", "frames")
     gains_by_bf16: ClassVar[bool] = True
-    rows: ClassVar[int] = 2  # in ``step``: the product with one row is another routine, which sums in another order
 
     def __init__(
         self,
@@ -170,6 +171,13 @@ class Transformer(SequenceModel):
         (weight,) = self.embed.parameters()
         return F.linear(x, weight), (begin + T, kept)  # (B, T, V)
 
+    @property
+    def rows(self) -> int:
+        """See SequenceModel."""
+        hidden = self.norm.weight.shape[0]
+        shapes = ((hidden, hidden), (hidden, 3 * hidden), (hidden, 4 * hidden), (4 * hidden, hidden))
+        return fewest_rows((*shapes, (hidden, self.alphabet.size)), torch.get_num_threads())
+
     @torch.inference_mode()
     def step(self, items: Tensor, state: Written | None = None) -> tuple[Tensor, Written]:
         """See SequenceModel; logits of a piece are the same to the bit in every batch of ``rows`` or more.
@@ -210,6 +218,21 @@ class Transformer(SequenceModel):
         for new, past in zip(blocks, room.blocks, strict=True):
             new[:, :, :, :kept] = past[:, :, :, end - kept : end]
         return Room(blocks, kept), kept
+
+
+@lru_cache(maxsize=64)
+def fewest_rows(shapes: tuple[tuple[int, int], ...], threads: int) -> int:
+    """The number of rows from which on products with matrices of ``shapes`` sum as those of MANY do, to the bit.
+
+    A product with few rows is another routine, on one processor with one row, on another with three. It is found by
+    trying, on this processor and with so many ``threads``.
+    """
+    random = torch.Generator().manual_seed(threads)
+    tried = [(torch.randn(MANY, shape[0], generator=random), torch.randn(shape, generator=random)) for shape in shapes]
+    for rows in range(ENOUGH - 1, 0, -1):
+        if not all(torch.equal(left[:rows] @ right, (left @ right)[:rows]) for left, right in tried):
+            return rows + 1
+    return 1
 
 
 def _transposed(weight: Tensor) -> Tensor:

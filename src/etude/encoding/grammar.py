@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAD, BEGIN, END = 0, 1, 2  # of every representation of kind "tokens"
+ANYWHERE = np.iinfo(np.int64).max  # in place of the position of a token that has none
+STAYS = -2  # in place of the position after a token that changes none
 
 
 class Rules(Protocol):
@@ -69,6 +71,8 @@ class Types:
         self.numbered = any(t == "Bar" and v.isdigit() for t, v in zip(types, values, strict=True))
         marks = [_marks([(types[token], values[token]) for token in part], self.numbered) for part in parts]
         self.bar, self.enter, self.leave = np.array(marks, dtype=np.int64).T
+        self.from_place = np.where(self.enter >= 0, self.enter, ANYWHERE)
+        self.to_place = np.where(self.leave >= 0, self.leave, np.where(self.bar >= 0, -1, STAYS))
 
     def begin(self, rows: int) -> NDArray[np.int64]:
         """See Rules; the state is the number of the bar and the position in it, -1 at a bar line."""
@@ -77,20 +81,26 @@ class Types:
     def allowed(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Rules."""
         bar, place = state[:, :1], state[:, 1:]
+        found: NDArray[np.bool_] = self.follows[last]
         if self.numbered:
-            passed = ((self.bar[None] >= 0) & (self.bar[None] < bar)) | ((self.enter >= 0)[None] & (self.enter < place))
+            found &= (self.bar < 0) | (self.bar >= bar)
+            found &= self.from_place >= place
         else:
-            passed = (self.enter[None] >= 0) & (self.enter[None] <= place)
-        found: NDArray[np.bool_] = self.follows[last] & ~passed
+            found &= self.from_place > place
         return found
 
     def move(self, tokens: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.int64]:
         """See Rules."""
-        bar, place = state.T
-        new = self.bar[tokens] > bar if self.numbered else self.bar[tokens] >= 0
-        place = np.where(new, -1, place)
-        place = np.where(self.leave[tokens] >= 0, self.leave[tokens], place)
-        return np.stack([np.where(new & self.numbered, self.bar[tokens], bar), place], axis=1)
+        after = state.copy()
+        bar, place = after.T
+        to = self.to_place.take(tokens)
+        if self.numbered:
+            names, leave = self.bar.take(tokens), self.leave.take(tokens)
+            new = names > bar
+            bar[new] = names[new]
+            to = np.where(leave >= 0, leave, np.where(new, -1, STAYS))
+        np.copyto(place, to, where=to != STAYS)
+        return after
 
 
 def _marks(part: Sequence[tuple[str, str]], numbered: bool) -> tuple[int, int, int]:

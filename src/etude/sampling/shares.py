@@ -9,13 +9,17 @@ def nucleus(shares: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
 
     Source: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020.
     """
-    ranked = -np.sort(-shares, axis=1)
-    count = (np.cumsum(ranked, axis=1) - ranked < top_p).sum(axis=1)
-    inside = shares >= ranked[np.arange(len(shares)), count - 1, None]
-    if (inside.sum(axis=1) > count).any():
+    ranked = np.sort(shares, axis=1)[:, ::-1]
+    count = np.add.reduce(np.add.accumulate(ranked, axis=1) - ranked < top_p, axis=1)
+    rows = np.arange(len(shares))
+    least = ranked[rows, count - 1]
+    inside = shares >= least[:, None]
+    if (
+        ranked[rows, np.minimum(count, shares.shape[1] - 1)] == least
+    ).any():
         inside = np.argsort(np.argsort(-shares, axis=1, kind="stable"), axis=1) < count[:, None]
     kept = np.where(inside, shares, 0.0)
-    return kept / kept.sum(axis=1, keepdims=True)
+    return kept / np.add.reduce(kept, axis=1, keepdims=True)
 
 
 def likeliest(shares: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -37,11 +41,12 @@ def likely(shares: NDArray[np.float64], min_p: float) -> NDArray[np.float64]:
 
 def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shares of scores (B, V), of which each row has one above -inf: (B, V), rows sum to 1."""
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
+    shares = np.exp(scores - np.maximum.reduce(scores, axis=1, keepdims=True))
+    return shares / np.add.reduce(shares, axis=1, keepdims=True)
 
 
 def draw(shares: NDArray[np.float64], luck: NDArray[np.float64]) -> NDArray[np.int64]:
     """A token of each row: shares (B, V), and numbers (B,) in [0, 1) that decide: (B,)."""
-    total = np.cumsum(shares, axis=1)
-    return (total <= luck[:, None] * total[:, -1:]).sum(axis=1)
+    total = np.add.accumulate(shares, axis=1)
+    found: NDArray[np.int64] = np.add.reduce(total <= luck[:, None] * total[:, -1:], axis=1)
+    return found

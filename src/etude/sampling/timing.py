@@ -211,6 +211,8 @@ class Stream:
         self.tempo = np.round(np.array(tempos) * 1000).astype(np.int64)
         self.starts = np.isin(kinds, STARTS)
         self.placed = (self.position >= 0) | (self.span > 0)
+        told = (self.line, self.meter, self.quarters, self.position, self.shift, self.span, self.tempo)
+        self.effects = np.stack([part.astype(np.int64) for part in told], axis=1)  # (V, 7)
 
     @property
     def bounded(self) -> bool:
@@ -232,24 +234,25 @@ class Stream:
         """See Rules."""
         after = state.copy()
         bar, start, length, quarters, cursor, rings, tempo = after.T[: self.ORDER]
-        line, signed, position = self.line[tokens], self.meter[tokens] > 0, self.position[tokens]
+        line, meter, lasts, position, shift, span, beat = self.effects.take(tokens, axis=0).T
         if line.any():
-            start += np.where(line & (bar >= 0), length, 0)
+            start += np.where((line > 0) & (bar >= 0), length, 0)
             bar += line
-            cursor[line] = start[line]
-        if signed.any():
+            np.copyto(cursor, start, where=line > 0)
+        if meter.any():
+            signed = meter > 0
             if not self.lines:  # a new meter begins a bar
-                start[signed] = cursor[signed]
-            length[signed] = self.meter[tokens[signed]]
-            quarters[signed] = self.quarters[tokens[signed]]
-        cursor[:] = np.where(position >= 0, start + position, cursor + self.shift[tokens])
+                np.copyto(start, cursor, where=signed)
+            np.copyto(length, meter, where=signed)
+            np.copyto(quarters, lasts, where=signed)
+        cursor += shift
+        np.copyto(cursor, start + position, where=position >= 0)
         if not self.lines:
             passed = np.maximum(0, (cursor - start) // length)
             bar += passed
             start += passed * length
-        span, beat = self.span[tokens], self.tempo[tokens]
-        rings[:] = np.where(span > 0, np.maximum(rings, cursor + span), rings)
-        tempo[:] = np.where(beat > 0, beat, tempo)
+        np.maximum(rings, cursor + span, out=rings, where=span > 0)
+        np.copyto(tempo, beat, where=beat > 0)
         after[:, self.COLUMNS :] = self.rules.move(tokens, state[:, self.COLUMNS :])
         return after
 
@@ -319,10 +322,10 @@ class Stream:
             has = np.flatnonzero(wanted >= 0)
             found[has] = False
             found[has, wanted[has]] = True
-        stuck = ~found.any(axis=1)
-        found[stuck, END] = True  # nothing else can be written
-        found[last == END] = False
-        found[last == END, END] = True
+        ended = last == END
+        if ended.any():
+            found[ended] = False
+        found[~np.logical_or.reduce(found, axis=1), END] = True  # nothing else can be written
         return found
 
     def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:

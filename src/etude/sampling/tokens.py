@@ -61,10 +61,8 @@ def sample_tokens(
             luck = np.concatenate([luck, np.full((max(0, model.rows - len(luck)), plan.max_tokens), 0.5)])
             given = np.zeros((1, 0), dtype=np.int64) if prime is None else prime
             given = given[(begin + np.arange(len(luck))) % len(given)]
-            found = _batch(
-                model, rules, plan, luck, rules.begin(len(luck), begin), given, partial(_further, tell, done)
-            )
-            pieces += found[: len(places)]
+            known = rules.begin(len(luck), begin)
+            pieces += _batch(model, rules, plan, luck, known, given, len(places), partial(_further, tell, done))
     return pieces
 
 
@@ -80,8 +78,10 @@ def _batch(
     luck: NDArray[np.float64],
     known: NDArray[np.int64],
     prime: NDArray[np.int64],
+    pieces: int,
     tell: Callable[[int], None],
 ) -> list[Drawn]:
+    """The first ``pieces`` of the rows; the others fill the batch up, and nobody waits for their end."""
     rows, heat = len(luck), plan.heat()
     device = next(model.parameters(), torch.empty(0)).device
     last = np.full(rows, BEGIN, dtype=np.int64)
@@ -116,18 +116,19 @@ def _batch(
             allowed[closing] = False
             allowed[closing, END] = True
         drawn = draw(kept(softmax(np.where(allowed, scores, -np.inf)), plan), luck[:, step])
-        if (drawn == END).any():
-            torn |= (drawn == END) & ~ended & ~rules.may_end(last, known)
+        now = (drawn == END) & ~ended
+        if now.any():
+            torn |= now & ~rules.may_end(last, known)
+            ended |= now
         last = drawn
         known = rules.move(last, known)
         written.append(last)
-        ended |= last == END
         tell(step + 1)
-        if ended.all():
+        if ended[:pieces].all():
             break
-    tokens = np.stack(written, axis=1)
+    tokens = np.stack(written, axis=1)[:pieces]
     found = []
-    for row, whole in zip(tokens, (ended & ~torn).tolist(), strict=True):
+    for row, whole in zip(tokens, (ended & ~torn)[:pieces].tolist(), strict=True):
         length = int(np.argmax(row == END)) + 1 if (row == END).any() else len(row)
         found.append(Drawn(row[:length], whole and length <= plan.max_tokens - CLOSING + 1))
     return found

@@ -61,7 +61,7 @@ def _slow(settings: Settings, variant: str, session: Session, folder: Path) -> N
     trained(settings, variant, session, folder, report)
 
 
-@pytest.mark.parametrize("variant", sorted(SMALL))
+@pytest.mark.parametrize("variant", ["transformer", "gan", "wgan", "deepbach"])  # of each way to learn one
 def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
     variant: str, encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

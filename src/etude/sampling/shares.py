@@ -14,9 +14,7 @@ def nucleus(shares: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
     rows = np.arange(len(shares))
     least = ranked[rows, count - 1]
     inside = shares >= least[:, None]
-    if (
-        ranked[rows, np.minimum(count, shares.shape[1] - 1)] == least
-    ).any():
+    if (ranked[rows, np.minimum(count, shares.shape[1] - 1)] == least).any():
         inside = np.argsort(np.argsort(-shares, axis=1, kind="stable"), axis=1) < count[:, None]
     kept = np.where(inside, shares, 0.0)
     return kept / np.add.reduce(kept, axis=1, keepdims=True)

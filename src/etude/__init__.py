@@ -8,5 +8,5 @@ import os
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # With it, MKL sums a row of a product in the same order whichever thread does it and however many rows there are, from
-# a few on (Transformer.rows): a piece is the same alone and in any batch. AMD's processors need it; it costs no speed.
+# a few on (Transformer.rows): a piece is the same alone and in any batch. AMD's processors need it.
 os.environ.setdefault("MKL_CBWR", "AUTO")

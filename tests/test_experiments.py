@@ -144,7 +144,8 @@ def test_an_experiment_may_be_of_harmonies_beside_the_real_voices(measured: Sess
     plan = dataclasses.replace(PLAN, metric="agreement", stage="harmonize", more=["loss", "leaps"], published=[])
     made = result(some("lstm"), measured, "trial", plan)
     real, row = made["rows"]
-    assert (real["test"], real["test/leaps"], real["floor"]) == (1.0, 0.2, "Bach's own voices, of all pieces")
+    assert (real["test"], real["test/leaps"], real["real"]) == (1.0, 0.2, "Bach's own voices, of all pieces")
     assert (row["test"], row["test/leaps"], row["test/loss"]) == (0.4, 0.1, 0.05) and "valid" not in row
     text = table([made])
+    assert "| Bach's own voices, of all pieces | – | 1.000 |" in text
     assert "| `lstm` | – | 0.400 |" in text and "| leaps | 0.200 | 0.100 |" in text

@@ -69,7 +69,7 @@ def protocol(root: Path, name: str) -> Protocol | None:
 
 
 def result(settings: Settings, session: Session, name: str, plan: Protocol) -> dict[str, Any]:
-    """The result file of an experiment whose variants are trained and evaluated: figures by row, floors first.
+    """The result file of an experiment whose variants are trained and evaluated: figures by row, variants last.
 
     A row has ``valid`` and ``test``, weighted by unit, and ``valid_by_piece`` and ``test_by_piece``; of a variant also
     its parameters, its steps and what it was trained on. There is no time and no path in it.
@@ -93,9 +93,9 @@ def result(settings: Settings, session: Session, name: str, plan: Protocol) -> d
         made_by = f"etude {plan.stage} model={variant}"
         report = read_json(session.read(f"reports/{plan.stage}/{variant}.json", made_by), made_by)
         metrics = report["metrics"] if plan.stage == "evaluate" else _of_harmonies(report, "harmony")
-        if plan.stage == "harmonize" and not any("floor" in row for row in rows):
+        if plan.stage == "harmonize" and not any("real" in row for row in rows):
             real = _of_harmonies(report, "all_real") | {f"test/{plan.metric}": 1.0}
-            rows.append({"floor": "Bach's own voices, of all pieces", **_figures(real, plan, "real music")})
+            rows.append({"real": "Bach's own voices, of all pieces", **_figures(real, plan, "real music")})
         trained = session.read(f"models/{variant}", f"etude train model={variant}")
         result = read_json(trained / "result.json", f"etude train model={variant}")
         own = {key: result.get(key) for key in ("parameters", "best_step", "steps")}
@@ -151,7 +151,11 @@ def _figures(metrics: Mapping[str, float], plan: Protocol, where: str) -> dict[s
 
 def table(results: Iterable[Mapping[str, Any]]) -> str:
     """The page of all experiments in Markdown, made of their result files and nothing else."""
-    lines = ["# The literature's numbers", "", "Made of the result files in `reports/experiments/`; lower is better."]
+    lines = [
+        "# The literature's numbers",
+        "",
+        "Made of the result files in `reports/experiments/`; lower is better where nothing else is said.",
+    ]
     for found in results:
         name = found["experiment"]
         machines = sorted({_machine(row["made_on"]) for row in found["rows"] if "made_on" in row})
@@ -191,7 +195,9 @@ def _heads(heads: Sequence[str]) -> list[str]:
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return f"`{row['variant']}`" if "variant" in row else f"floor: {row['floor']}"
+    if "variant" in row:
+        return f"`{row['variant']}`"
+    return f"floor: {row['floor']}" if "floor" in row else str(row["real"])
 
 
 def _machine(made_on: Mapping[str, Any]) -> str:

@@ -172,6 +172,31 @@ def test_a_piece_is_the_same_alone_and_in_any_batch(variant: str, settings: Sett
     assert found[0] == found[1] == found[2] == found[3]
 
 
+def test_nobody_waits_for_the_rows_that_fill_a_batch_up(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, floor: tuple
+) -> None:
+    _, remi, store = floor
+    torch.manual_seed(0)
+    model = LSTM(remi.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    assert model.rows > 1
+    steps, step = 0, LSTM.step
+
+    def counted(self: LSTM, *given: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        return step(self, *given)
+
+    monkeypatch.setattr(LSTM, "step", counted)
+    lengths = []
+    for seed in range(4):
+        steps = 0
+        plan = dataclasses.replace(settings.generate, seed=seed, batch_size=1, max_tokens=300)
+        (piece,) = sample_tokens(model, grammar(remi, store, 2), plan, 1)
+        assert steps == len(piece.tokens) - 1
+        lengths.append(steps)
+    assert len(set(lengths)) > 1, "else they may all have waited for the same row"
+
+
 def test_recent_tokens_are_rarer_the_higher_the_penalty(floor: tuple, settings: Settings) -> None:
     scores = np.log(np.array([[0.5, 0.3, 0.2]]))
     assert np.exp(repeated(scores, np.array([[0, 0]]), 2.0))[0] == pytest.approx([0.25, 0.3, 0.2])

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-VARIANTS = ["lstm", "deepbach"]  # one that writes tokens, one that harmonises; tests/stages has them all
+VARIANTS = ["lstm", "deepbach"]  # one that writes tokens, one that harmonises
 GIT = ["git", "-c", "user.name=etude", "-c", "user.email=etude@localhost"]
 
 

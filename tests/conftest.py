@@ -170,7 +170,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, encoded: Session) -> Sessi
 
     root = tmp_path_factory.mktemp("trained")
     shutil.copytree(encoded.root, root, dirs_exist_ok=True)
-    session = Session(root=root, progress=False)
+    session = Session(root=root, workers=1, progress=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "start", Log().start)
         for variant in tiny().models:

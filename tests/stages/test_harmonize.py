@@ -10,10 +10,11 @@ from conftest import VOICES, make_piece, tiny
 from symusic.core import ScoreTick
 
 from etude.errors import EtudeError
-from etude.harmonizer import load, variants
+from etude.harmonizer import Harmonizer, load, variants
 from etude.metrics.voice_leading import KINDS, count, pitches_of, rates
+from etude.outputs import digest
 from etude.session import Session
-from etude.settings import Settings
+from etude.settings import Harmonize, Settings
 from etude.stages.harmonize import measured, run, summary
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
@@ -49,9 +50,42 @@ def test_the_melodies_of_the_test_pieces_are_harmonised(inside: Session) -> None
     assert metrics["harmony/nats_per_note"] == pytest.approx(nats / notes, abs=1e-5)
 
 
-def test_the_same_settings_give_the_same_bytes(inside: Session) -> None:
-    first, again = (run(tiny(), inside, "deepbach").read_bytes() for _ in range(2))
-    assert first == again
+def test_the_same_bytes_whatever_the_number_of_workers(inside: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    from etude.stages import harmonize
+
+    def made(session: Session) -> tuple[bytes, str]:
+        report = run(tiny(), session, "deepbach").read_bytes()
+        return report, digest(inside.write("data/harmonize/deepbach"))
+
+    first = made(inside)
+    monkeypatch.setattr(harmonize, "TOGETHER", 1)
+    assert first == made(inside) == made(replace(inside, workers=2))
+
+
+def test_after_a_kill_it_goes_on_where_it_stopped(inside: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    from etude.stages import harmonize
+
+    monkeypatch.setattr(harmonize, "TOGETHER", 1)
+    whole = harmonize.measured
+
+    def stopped(harmonizer: Harmonizer, score: ScoreTick, plan: Harmonize, place: int) -> object:
+        if place == 1:
+            raise KeyboardInterrupt
+        return whole(harmonizer, score, plan, place)
+
+    monkeypatch.setattr(harmonize, "measured", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny(), inside, "deepbach")
+    assert not inside.write("reports/harmonize/deepbach.json").exists()
+    again = []
+
+    def counted(harmonizer: Harmonizer, score: ScoreTick, plan: Harmonize, place: int) -> object:
+        again.append(place)
+        return whole(harmonizer, score, plan, place)
+
+    monkeypatch.setattr(harmonize, "measured", counted)
+    report = json.loads(run(tiny(), inside, "deepbach").read_text())
+    assert again == [1] and [piece["id"] for piece in report["pieces"]] == ["p08", "p09"]
 
 
 def test_a_piece_that_is_its_own_harmony_agrees_with_itself(trained: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Stage control: pieces made to order, and whether they are what was wished for."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,26 @@ from etude.encoding.store import Store
 from etude.metrics.distance import rounded
 from etude.metrics.likelihood import batches
 from etude.outputs import read_json, whole, write_json
-from etude.progress import bar
+from etude.provenance import key_of
 from etude.representations.attributes import UNITS, Attributes, measured
 from etude.session import Session
 from etude.settings import Settings
+from etude.shards import Shards
 from etude.stages import main
 
 CANNOT = "It is not told by control tokens what a piece is like, so that it takes no wishes."
 BATCH = 64  # pieces at a time, which are the same in any batch
+CODE = (
+    "stages/control.py",
+    "augmentation.py",
+    "pieces.py",
+    "seeds.py",
+    "encoding",
+    "models",
+    "representations",
+    "sampling",
+)
+TORN = "torn.json"  # beside the pieces of a shard: how many of them needed repair
 NOTHING = "none"  # the folder of the pieces without a wish
 
 
@@ -38,9 +51,10 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
             part.mkdir()
         write_json(report, {"variant": variant, "takes_wishes": False, "reason": CANNOT})
         return report
-    trained_by = f"etude train model={variant}"
+    trained_by, again = f"etude train model={variant}", f"etude control model={variant}"
     weights = session.read(f"models/{variant}", trained_by)
-    name = read_json(weights / "settings.json", trained_by)["tokens"]["representation"]
+    trained = read_json(weights / "settings.json", trained_by)
+    name = trained["tokens"]["representation"]
     store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
     models.set_threads(settings.trainer.threads)
     representation: Attributes = representations.load(store)
@@ -48,24 +62,36 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
     count = settings.control.pieces
     plan = replace(settings.generate.of(variant), seed=settings.control.seed, batch_size=min(count, BATCH))
     orders: list[dict[str, Any]] = [{}, *wishes.asked(settings.control.keys)]
-    pieces, torn = [], 0
-    with whole(folder) as part, bar(f"wishes of {variant}", len(orders), session.progress) as tell:
-        part.mkdir()
-        for place, wish in enumerate(orders):
-            asked = replace(plan, wish=wish)
-            found = sampling.drawn(model, representation, store, asked, count)
-            torn += sum(not piece.whole for piece in found)
-            pieces.append([piece.score for piece in found])
-            (part / named(wish, 0)).parent.mkdir()
-            for number, piece in enumerate(found):
-                piece.score.dump_midi(part / named(wish, number))
-            tell(place + 1)
-    without, *made = pieces
-    told = [judged(representation, wish, found, without) for wish, found in zip(orders[1:], made, strict=True)]
+    common = {"settings": settings, "variant": variant, "weights": weights, "store": store.folder, "count": count}
+    tasks = [{**common, "plan": replace(plan, wish=wish)} for wish in orders]
+    decides = {"plan": vars(plan), "count": count, "orders": orders, "model": trained}
+    shards = Shards(session, f"control-{variant}", key_of(decides, CODE), again)
+    with shards.gathered():
+        done = shards.map(control_shard, tasks, "wish")
+        shards.complete()
+        torn = sum(read_json(made / TORN, again) for made in done)
+        with whole(folder) as part:
+            part.mkdir()
+            for wish, made in zip(orders, done, strict=True):
+                shutil.copytree(made, (part / named(wish, 0)).parent, ignore=shutil.ignore_patterns(TORN))
+        without, *pieces = ([ScoreTick(folder / named(wish, number)) for number in range(count)] for wish in orders)
+    told = [judged(representation, wish, found, without) for wish, found in zip(orders[1:], pieces, strict=True)]
     metrics = summary(told) | {"control/pieces": count, "control/repaired": torn}
     metrics |= {f"control/test_{name}": value for name, value in worth(model, store).items()}
     write_json(report, rounded({"variant": variant, "takes_wishes": True, "metrics": metrics, "wishes": told}))
     return report
+
+
+def control_shard(task: Mapping[str, Any], folder: Path) -> None:
+    """Draw the pieces of one wish. One thread does it, however many workers there are, as there are many wishes."""
+    store = Store(task["store"])
+    models.set_threads(1)
+    representation = representations.load(store)
+    model = models.load(task["settings"], task["variant"], task["weights"], store, representation)
+    found = sampling.drawn(model, representation, store, task["plan"], task["count"])
+    for number, piece in enumerate(found):
+        piece.score.dump_midi(folder / f"{number:02d}.mid")
+    write_json(folder / TORN, sum(not piece.whole for piece in found))
 
 
 def named(wish: Mapping[str, Any], number: int) -> str:

@@ -1,5 +1,6 @@
 """Stage harmonize: the other voices of a chorale to a melody; to those of the test pieces, or to one that you bring."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude import models
 from etude.encoding.grid import REST
 from etude.encoding.survey import DRUMS, program_of
 from etude.errors import EtudeError
@@ -25,16 +27,31 @@ from etude.metrics.voice_leading import (
     rates,
     sounding,
 )
-from etude.outputs import whole, write_json
-from etude.progress import bar
-from etude.provenance import dealt, ingested
+from etude.outputs import read_json, whole, write_json
+from etude.provenance import dealt, ingested, key_of
 from etude.sampling.constraints import keeping
 from etude.sampling.harmony import WAYS, harmonies, on_grid, pose, written
 from etude.session import Session
 from etude.settings import Harmonize, Settings
+from etude.shards import Shards, cut
 from etude.stages import main
 
 CANNOT = "It does not read voices on a grid, so that it cannot draw some of them to others."
+CODE = (
+    "stages/harmonize.py",
+    "harmonizer.py",
+    "augmentation.py",
+    "pieces.py",
+    "seeds.py",
+    "encoding",
+    "metrics",
+    "models",
+    "representations",
+    "sampling",
+    "scores",
+)
+TOGETHER = 4  # melodies of a shard
+FOUND = "found.json"
 WAYS_IN_WORDS = {"gibbs": "pseudo-Gibbs sampling", "tokens": "a particle filter"}
 
 
@@ -53,28 +70,54 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
             part.mkdir()
         write_json(report, {"variant": variant, "harmonizes": False, "reason": CANNOT})
         return report
-    source, _ = ingested(settings, session)
+    source, ingest = ingested(settings, session)
     sides = dealt(settings, session, source)
     harmonizer = load(settings, session, variant)
     voices, steps = harmonizer.representation.voices, harmonizer.representation.steps
     every = [name for names in sides.values() for name in names]
     real = rates(count(pitches_of(score, voices, steps), steps) for _, score in source.scores(sorted(every)))
-    pieces, left_out = [], []
     names = sides["test"][: settings.harmonize.pieces]
-    with whole(folder) as part:
-        part.mkdir()
-        with bar(f"harmonize by {variant}", len(names), session.progress) as tell:
-            for place, (name, score) in enumerate(source.scores(names)):
-                try:
-                    facts, made = measured(harmonizer, score, settings.harmonize, place)
-                except EtudeError as error:
-                    left_out.append({"id": name, "reason": str(error)})
-                else:
-                    pieces.append({"id": name, **facts})
-                    made.dump_midi(part / f"{name}.mid")
-                tell(place + 1)
-    write_json(report, {**summary(harmonizer, pieces, real), "left_out": left_out})
+    common = {"settings": settings, "session": replace(session, progress=False), "variant": variant}
+    tasks = [
+        {**common, "pieces": source.only(part), "names": part, "begin": place * TOGETHER}
+        for place, part in enumerate(cut(names, TOGETHER))
+    ]
+    again = f"etude harmonize model={variant}"
+    trained = read_json(session.read(f"models/{variant}", again) / "settings.json", again)
+    decides = {"plan": vars(settings.harmonize), "model": trained, "names": names, "pieces": ingest["shards"]}
+    shards = Shards(session, f"harmonize-{variant}", key_of(decides, CODE), again)
+    with shards.gathered():
+        done = shards.map(harmonize_shard, tasks)
+        shards.complete()
+        found = [piece for made in done for piece in read_json(made / FOUND, again)]
+        with whole(folder) as part:
+            part.mkdir()
+            for made in done:
+                for file in sorted(made.glob("*.mid")):
+                    shutil.copyfile(file, part / file.name)
+        left_out = [piece for piece in found if "reason" in piece]
+        pieces = [piece for piece in found if "reason" not in piece]
+        write_json(report, {**summary(harmonizer, pieces, real), "left_out": left_out})
     return report
+
+
+def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
+    """Harmonise some melodies and measure them. One thread does it, however many workers there are.
+
+    Two threads have to wait for each other at every token, and are no faster than one.
+    """
+    harmonizer = load(task["settings"], task["session"], task["variant"])
+    models.set_threads(1)
+    found: list[dict[str, Any]] = []
+    for place, (name, score) in enumerate(task["pieces"].scores(task["names"]), task["begin"]):
+        try:
+            facts, made = measured(harmonizer, score, task["settings"].harmonize, place)
+        except EtudeError as error:
+            found.append({"id": name, "reason": str(error)})
+        else:
+            found.append({"id": name, **facts})
+            made.dump_midi(folder / f"{name}.mid")
+    write_json(folder / FOUND, found)
 
 
 def measured(harmonizer: Harmonizer, score: ScoreTick, plan: Harmonize, place: int) -> tuple[dict[str, Any], ScoreTick]:

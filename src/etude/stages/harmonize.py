@@ -82,8 +82,8 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
         {**common, "pieces": source.only(part), "names": part, "begin": place * TOGETHER}
         for place, part in enumerate(cut(names, TOGETHER))
     ]
-    again = f"etude harmonize model={variant}"
-    trained = read_json(session.read(f"models/{variant}", again) / "settings.json", again)
+    trained_by, again = f"etude train model={variant}", f"etude harmonize model={variant}"
+    trained = read_json(session.read(f"models/{variant}", trained_by) / "settings.json", trained_by)
     decides = {"plan": vars(settings.harmonize), "model": trained, "names": names, "pieces": ingest["shards"]}
     shards = Shards(session, f"harmonize-{variant}", key_of(decides, CODE), again)
     with shards.gathered():

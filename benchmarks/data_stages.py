@@ -36,9 +36,9 @@ from symusic.core import TrackTick as Track
 sys.path.insert(0, str(Path(__file__).parent))
 from pieces import write_pieces
 
-from etude.params import compile_params
-from etude.session import Session, project_root
-from etude.settings import Settings
+from etude.artifacts.context import Session, project_root
+from etude.config.compile import compile_params
+from etude.config.sections import Settings
 from etude.stages import augment, download, ingest, split, tokenize
 
 NEAR = 0.8  # as ingest.near
@@ -102,10 +102,10 @@ def plain_ingest(source: Path, out: Path, near: bool = True) -> None:
             told.append([program, len(kept), min(lines, default=127), max(lines, default=0)])
         for tempo in score.tempos:
             tempo.qpm = min(400, max(10, tempo.qpm))
-        begin = min(kept[0].time for kept in tracks if kept)
+        start = min(kept[0].time for kept in tracks if kept)
         low = next(kept[0].pitch for kept in tracks if kept)
-        unit = math.gcd(*(number for kept in tracks for note in kept for number in (note.time - begin, note.duration)))
-        same = [[((n.time - begin) // unit, n.duration // unit, n.pitch - low) for n in kept] for kept in tracks]
+        unit = math.gcd(*(number for kept in tracks for note in kept for number in (note.time - start, note.duration)))
+        same = [[((n.time - start) // unit, n.duration // unit, n.pitch - low) for n in kept] for kept in tracks]
         digest = hashlib.sha256(repr(same).encode()).hexdigest()
         if digest in seen:  # the same notes, in any key and at any speed
             facts.append({"source": path.name, "reason": "a duplicate"})
@@ -144,10 +144,10 @@ def plain_tokenize(files: list[Path], out: Path) -> None:
 
 def clock(work: Callable[..., object], *arguments: Any, **named: Any) -> float:
     """Seconds that ``work`` takes, its output unseen."""
-    begin = time.perf_counter()
+    start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         work(*arguments, **named)
-    return time.perf_counter() - begin
+    return time.perf_counter() - start
 
 
 def measure(pieces: int, notes: int, rounds: int) -> dict[str, dict[str, float]]:
@@ -196,7 +196,7 @@ def measure(pieces: int, notes: int, rounds: int) -> dict[str, dict[str, float]]
             spent = clock(tokenize.run, settings, at, "remi")
             held_out = json.loads((root / "data/tokenize/remi/manifest.json").read_text())["pieces"]
             copies = json.loads((root / "data/augment/manifest.json").read_text())["copies"]
-            return len(copies) + sum(len(side) for side in held_out.values()), spent
+            return len(copies) + sum(len(split) for split in held_out.values()), spent
 
         def tokenize_plainly() -> None:
             shutil.rmtree(top / "tokens", ignore_errors=True)

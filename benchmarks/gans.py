@@ -16,12 +16,12 @@ from typing import Any
 
 import yaml
 
-from etude.encoding.store import Store
-from etude.errors import EtudeError
-from etude.outputs import read_json, write_json, write_text
-from etude.params import compile_params
-from etude.session import Session, project_root
-from etude.settings import Settings
+from etude.artifacts.context import Session, project_root
+from etude.artifacts.token_store import Store
+from etude.config.compile import compile_params
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, write_json, write_text
 from etude.stages import evaluate, generate, train
 
 COLUMNS = {  # measure of reports/evaluate/V.json, without samples/ -> heading
@@ -42,25 +42,25 @@ of as many valid pieces, measured as if they were samples.
 """
 
 
-def measure(root: Path, name: str, variant: str, seed: int, overrides: Sequence[str]) -> dict[str, Any]:
+def measure(root: Path, name: str, model_name: str, seed: int, overrides: Sequence[str]) -> dict[str, Any]:
     """One training with its samples, measured: a row of the result."""
-    given = [f"seed={seed}", f"model=[{variant}]", *overrides]
+    given = [f"seed={seed}", f"model=[{model_name}]", *overrides]
     settings = Settings.of(yaml.safe_load(compile_params(root / "conf", given)))
     place = root / "runs" / name / str(seed)
     session = Session(root=root, out=place, run=place, overrides=f"seed={seed}")
-    store = Store(session.read(f"data/tokenize/{settings.model(variant)['representation']}", "etude tokenize"))
-    file = place / f"reports/evaluate/{variant}.json"
-    key = train.training_key(settings, variant, store.digest)
+    store = Store(session.read(f"data/tokenize/{settings.model(model_name)['representation']}", "etude tokenize"))
+    file = place / f"reports/evaluate/{model_name}.json"
+    key = train.training_key(settings, model_name, store.digest)
     wanted = {"generate": vars(settings.generate), "evaluate": vars(settings.evaluate)}
     if not file.is_file() or (found := read_json(file, ""))["key"] != key or found["settings"] != wanted:
         for stage in (train, generate, evaluate):
-            stage.run(settings, session, variant)
+            stage.run(settings, session, model_name)
         found = read_json(file, "")
     measured = {name: found["metrics"][f"samples/{name}"] for name in (*COLUMNS, *COUNTS)}
     trained = {name: found["training"][name] for name in ("parameters", "best_step", "steps")}
     values = settings.as_dict()
     return {
-        "variant": variant,
+        "model": model_name,
         "seed": seed,
         **trained,
         **measured,
@@ -71,16 +71,16 @@ def measure(root: Path, name: str, variant: str, seed: int, overrides: Sequence[
 
 def table(result: Mapping[str, Any]) -> str:
     """The result in Markdown: a row a seed, and a row a variant with mean and standard deviation over its seeds."""
-    heads = ["variant", "seed", *COLUMNS.values(), "bars", "best step / steps"]
+    heads = ["model", "seed", *COLUMNS.values(), "bars", "best step / steps"]
     lines = [f"| {' | '.join(heads)} |", "| --- | ---: |" + " ---: |" * (len(heads) - 2)]
-    for variant in dict.fromkeys(row["variant"] for row in result["rows"]):
-        rows = [row for row in result["rows"] if row["variant"] == variant]
+    for model_name in dict.fromkeys(row["model"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["model"] == model_name]
         for row in rows:
             cells = [f"{row[name]:.3f}" for name in COLUMNS]
             steps = f"{row['best_step']:,.0f} / {row['steps']:,.0f}"
-            lines.append(f"| {variant} | {row['seed']} | {' | '.join(cells)} | {row['bars']:,.0f} | {steps} |")
+            lines.append(f"| {model_name} | {row['seed']} | {' | '.join(cells)} | {row['bars']:,.0f} | {steps} |")
         cells = [_spread([row[name] for row in rows]) for name in COLUMNS]
-        lines.append(f"| **{variant}** | all | {' | '.join(f'**{cell}**' for cell in cells)} | – | – |")
+        lines.append(f"| **{model_name}** | all | {' | '.join(f'**{cell}**' for cell in cells)} | – | – |")
     cells = [f"{result['real_music'][name]:.3f}" for name in COLUMNS]
     lines.append(f"| real music | – | {' | '.join(cells)} | {result['real_music']['bars']:,.0f} | – |")
     return "\n".join(lines) + f"\n\n{NOTES}"
@@ -108,8 +108,8 @@ def main() -> None:
     real = read_json(root / "reports/reference.json", "etude reference")
     music = {**real["note_by_note"], "distance": real["real_against_real"]["distance"]}
     rows = [
-        measure(root, given.name, variant, seed, given.overrides)
-        for variant in given.variants.split(",")
+        measure(root, given.name, model_name, seed, given.overrides)
+        for model_name in given.model_names.split(",")
         for seed in given.seeds
     ]
     result = {"rows": rows, "real_music": music}

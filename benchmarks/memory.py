@@ -23,9 +23,9 @@ STAGES = ("download", "ingest", "split", "augment", "tokenize", "train")
 CODE = """
 import sys, yaml, importlib
 from pathlib import Path
-from etude.params import compile_params
-from etude.session import Session, project_root
-from etude.settings import Settings
+from etude.config.compile import compile_params
+from etude.artifacts.context import Session, project_root
+from etude.config.sections import Settings
 stage, source, root, workers = sys.argv[1:]
 given = ["dataset=folder", f"dataset.path={source}", "tokenize=[remi]", "model=[lstm]", "augment.copies=2"]
 given += ["train.max_steps=40", "train.steps_per_epoch=20", "split.valid=0.01", "split.test=0.01", "split.train=0.98"]
@@ -38,7 +38,7 @@ module.run(settings, session, *{"tokenize": ["remi"], "train": ["lstm"]}.get(sta
 
 def peak(stage: str, source: Path, root: Path, workers: int) -> tuple[float, float]:
     """Run a stage in a process of its own: peak memory in MiB, and seconds."""
-    begin = time.monotonic()
+    start = time.monotonic()
     address = f"sqlite:///{root}/mlflow.db"
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, stage, str(source), str(root), str(workers)],
@@ -61,7 +61,7 @@ def peak(stage: str, source: Path, root: Path, workers: int) -> tuple[float, flo
         time.sleep(0.1)
     if process.wait():
         raise SystemExit(f"{stage} failed.")
-    return highest / 2**20, time.monotonic() - begin
+    return highest / 2**20, time.monotonic() - start
 
 
 def main() -> None:

@@ -16,18 +16,18 @@ import torch
 from numpy.typing import NDArray
 
 from etude import models, representations, sampling
-from etude.encoding.grammar import BEGIN, END
-from etude.encoding.store import Store
-from etude.harmonizer import load
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config.sections import Generate, Settings
+from etude.core.files import read_json
 from etude.metrics.voice_leading import QUARTERS
-from etude.outputs import read_json
+from etude.representations.base.grammar import BOS, EOS
 from etude.sampling.constraints import keeping
-from etude.sampling.harmony import harmonies, pose
-from etude.sampling.melody import melody
 from etude.sampling.timing import Timing, timing
 from etude.sampling.tokens import sample_tokens
-from etude.session import Session
-from etude.settings import Generate, Settings
+from etude.tasks.harmonizer import load
+from etude.tasks.harmony import harmonies, pose
+from etude.tasks.melody import melody
 
 BARS = 16  # of the melody that is harmonised
 SLOW = "no cache"  # the side that takes minutes
@@ -39,7 +39,7 @@ class Endless:
 
     def __init__(self, rules: Timing) -> None:
         """Args: the rules that hold otherwise."""
-        self.rules, self.begin, self.move, self.beyond = rules, rules.begin, rules.move, rules.beyond
+        self.rules, self.start, self.move, self.beyond = rules, rules.start, rules.move, rules.beyond
 
     def close(self, state: NDArray[np.int64]) -> None:
         """See Timing."""
@@ -47,7 +47,7 @@ class Endless:
     def allowed(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Rules."""
         found = self.rules.allowed(last, state)
-        found[:, END] = False
+        found[:, EOS] = False
         return found
 
     def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -55,13 +55,13 @@ class Endless:
         return np.zeros(len(last), dtype=bool)
 
 
-def trained(settings: Settings, session: Session, variant: str) -> tuple[Any, Any, Store]:
+def trained(settings: Settings, session: Session, model_name: str) -> tuple[Any, Any, Store]:
     """The pipeline's model of a variant, its representation and data."""
-    folder = session.read(f"models/{variant}", f"etude train model={variant}")
+    folder = session.read(f"models/{model_name}", f"etude train model={model_name}")
     name = read_json(folder / "settings.json", "")["tokens"]["representation"]
     store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
     representation = representations.load(store)
-    return models.load(settings, variant, folder, store, representation), representation, store
+    return models.load(settings, model_name, folder, store, representation), representation, store
 
 
 def seconds(work: Callable[..., Any], *arguments: Any) -> float:
@@ -74,7 +74,7 @@ def seconds(work: Callable[..., Any], *arguments: Any) -> float:
 def without_cache(model: Any, count: int, tokens: int, seed: int) -> None:
     """The loop that reads all tokens anew for each that it draws, no rules, no filters."""
     generator = torch.Generator().manual_seed(seed)
-    written = torch.full((count, 1), BEGIN)
+    written = torch.full((count, 1), BOS)
     with torch.no_grad():
         for _ in range(tokens):
             shares = model(written)[0][:, -1].softmax(-1)
@@ -94,7 +94,7 @@ def gpt2(settings: Settings, vocabulary: int, tokens: int) -> Any:
             n_embd=section["hidden"],
             n_layer=section["layers"],
             n_head=section["heads"],
-            bos_token_id=BEGIN,
+            bos_token_id=BOS,
             eos_token_id=None,
             pad_token_id=0,
             attn_implementation="sdpa",
@@ -106,9 +106,9 @@ def beside_gpt2(settings: Settings, session: Session, tokens: int, rounds: int, 
     """Print tokens a second of the transformer, a loop without a cache and GPT-2, one piece and 16 at a time."""
     model, representation, store = trained(settings, session, "transformer")
     rules = Endless(timing(representation, representation.rules(store.parts("train")), None, None))
-    sides: dict[str, Callable[[int], Any]] = {"etude": lambda count: sample_tokens(model, rules, plan, count)}
+    splits: dict[str, Callable[[int], Any]] = {"etude": lambda count: sample_tokens(model, rules, config, count)}
     if slow:
-        sides[SLOW] = lambda count: without_cache(model, count, tokens, 1)
+        splits[SLOW] = lambda count: without_cache(model, count, tokens, 1)
     try:
         other = gpt2(settings, representation.vocabulary, tokens)
     except ImportError:
@@ -116,30 +116,30 @@ def beside_gpt2(settings: Settings, session: Session, tokens: int, rounds: int, 
     else:
 
         def generate(count: int) -> None:
-            prompt = torch.full((count, 1), BEGIN)
+            prompt = torch.full((count, 1), BOS)
             with torch.no_grad():
                 other.generate(
                     prompt,
                     attention_mask=torch.ones_like(prompt),
                     do_sample=True,
-                    top_p=plan.top_p,
+                    top_p=config.top_p,
                     top_k=0,
                     min_new_tokens=tokens,
                     max_new_tokens=tokens,
                     use_cache=True,
                 )
 
-        sides["GPT-2"] = generate
-    print(f"| pieces at a time | {' | '.join(f'{name}, tokens a second' for name in sides)} | etude / each |")
-    print("| ---: |" + " ---: |" * (len(sides) + 1))
+        splits["GPT-2"] = generate
+    print(f"| pieces at a time | {' | '.join(f'{name}, tokens a second' for name in splits)} | etude / each |")
+    print("| ---: |" + " ---: |" * (len(splits) + 1))
     for count in (1, 16):
-        plan = replace(settings.generate.of("transformer"), max_tokens=tokens, batch_size=count)
-        best = dict.fromkeys(sides, float("inf"))
+        config = replace(settings.generate.of("transformer"), max_tokens=tokens, batch_size=count)
+        best = dict.fromkeys(splits, float("inf"))
         for turn in range(rounds):
-            for name, work in sides.items():
+            for name, work in splits.items():
                 if turn == 0 or name != SLOW:
                     best[name] = min(best[name], seconds(work, count))
-        speeds = [count * tokens / best[name] for name in sides]
+        speeds = [count * tokens / best[name] for name in splits]
         ratios = " and ".join(f"{speeds[0] / speed:.1f}" for speed in speeds[1:])
         print(f"| {count} | {' | '.join(f'{speed:,.0f}' for speed in speeds)} | {ratios} |", flush=True)
 
@@ -152,15 +152,15 @@ def harmonise(settings: Settings, session: Session, rounds: int) -> None:
     score = next(piece for piece in pieces if piece.end() >= BARS * QUARTERS * piece.ticks_per_quarter)
     score = score.clip(0, BARS * QUARTERS * score.ticks_per_quarter, clip_end=True)
     print("\n| variant | seconds for 16 bars |\n| --- | ---: |")
-    for variant in ("voices", "deepbach"):
-        harmonizer = load(settings, session, variant)
-        posed = pose(harmonizer.representation, harmonizer.heard, score, melody(score))
+    for model_name in ("voices", "deepbach"):
+        harmonizer = load(settings, session, model_name)
+        posed = pose(harmonizer.representation, harmonizer.observed, score, melody(score))
         given = np.zeros(posed.grid.shape, dtype=bool)
         given[:, 0] = True
-        allowed = keeping(posed.grid, given, harmonizer.heard)
-        plan, known = settings.harmonize, (harmonizer.model, harmonizer.representation, posed.piece, allowed)
-        best = min(seconds(harmonies, *known, plan, harmonizer.luck(plan)) for _ in range(rounds))
-        print(f"| `{variant}` | {best:.1f} |", flush=True)
+        allowed = keeping(posed.grid, given, harmonizer.observed)
+        config, known = settings.harmonize, (harmonizer.model, harmonizer.representation, posed.piece, allowed)
+        best = min(seconds(harmonies, *known, config, harmonizer.rng(config)) for _ in range(rounds))
+        print(f"| `{model_name}` | {best:.1f} |", flush=True)
 
 
 def beside_real_time(settings: Settings, session: Session) -> None:
@@ -168,17 +168,17 @@ def beside_real_time(settings: Settings, session: Session) -> None:
     torch.set_num_threads(1)
     print("\n| variant | seconds of music | seconds to draw | times real time, one core |")
     print("| --- | ---: | ---: | ---: |")
-    for variant in settings.models:
-        if not (session.root / "models" / variant).is_dir():
-            print(f"| `{variant}` | not trained | | |")
+    for model_name in settings.models:
+        if not (session.root / "models" / model_name).is_dir():
+            print(f"| `{model_name}` | not trained | | |")
             continue
-        model, representation, store = trained(settings, session, variant)
-        plan: Generate = replace(settings.generate.of(variant), pieces=1)
+        model, representation, store = trained(settings, session, model_name)
+        config: Generate = replace(settings.generate.of(model_name), pieces=1)
         began = time.perf_counter()
-        (score,) = sampling.sample(model, representation, store, plan, 1)
+        (score,) = sampling.sample(model, representation, store, config, 1)
         took = time.perf_counter() - began
         lasts = score.end() / score.ticks_per_quarter * 60 / (score.tempos[0].qpm if len(score.tempos) else 120)
-        print(f"| `{variant}` | {lasts:.1f} | {took:.2f} | {lasts / took:.0f} |", flush=True)
+        print(f"| `{model_name}` | {lasts:.1f} | {took:.2f} | {lasts / took:.0f} |", flush=True)
 
 
 def main() -> None:

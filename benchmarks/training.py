@@ -20,40 +20,40 @@ import numpy as np
 import torch
 
 from etude import models, representations
-from etude.encoding.store import Store
-from etude.seeds import seed_of
-from etude.session import Session
-from etude.settings import Settings
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config.sections import Settings
+from etude.core.seeds import seed_of
 from etude.training import Task, learn
 from etude.training.trainer import Scheme, learning_rate, resolved
 
-BEGIN = 10  # steps that are not counted: memory is laid out, libraries choose their ways
+BOS = 10  # steps that are not counted: memory is laid out, libraries choose their ways
 
 
-def task_of(settings: Settings, session: Session, variant: str, folder: Path, report: Any) -> tuple[Any, Task]:
+def task_of(settings: Settings, session: Session, model_name: str, folder: Path, report: Any) -> tuple[Any, Task]:
     """A fresh model and what it learns from."""
-    store = Store(session.root / "data/tokenize" / settings.models[variant]["representation"])
+    store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
     representation = representations.load(store)
     torch.manual_seed(seed_of("weights", settings.train.seed))
-    model = models.build(settings, variant, representation)
+    model = models.build(settings, model_name, representation)
     return model, Task(settings, session, store, representation, folder, report)
 
 
-def ours(settings: Settings, session: Session, variant: str) -> float:
+def ours(settings: Settings, session: Session, model_name: str) -> float:
     """Steps a second of ``etude train``, without the validation at its end."""
     times: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         model, task = task_of(
-            settings, session, variant, Path(folder), lambda row, step: times.setdefault(step, time.perf_counter())
+            settings, session, model_name, Path(folder), lambda row, step: times.setdefault(step, time.perf_counter())
         )
-        learn(model, task, variant)
+        learn(model, task, model_name)
     last = max(times)
-    return (last - BEGIN) / (times[last] - times[BEGIN])
+    return (last - BOS) / (times[last] - times[BOS])
 
 
-def scheme_of(settings: Settings, variant: str) -> type[Scheme]:
+def scheme_of(settings: Settings, model_name: str) -> type[Scheme]:
     """The scheme by which a variant learns."""
-    module = importlib.import_module(f"etude.training.{settings.models[variant]['learner']}")
+    module = importlib.import_module(f"etude.training.{settings.models[model_name]['objective']}")
     own = [kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__]
     schemes = [kind for kind in own if issubclass(kind, Scheme)]
     (found,) = (kind for kind in schemes if not any(other in schemes for other in kind.__subclasses__()))
@@ -91,12 +91,12 @@ class Plain:
 
     def step(self, number: int) -> None:
         """One step."""
-        scheme, plan = self.scheme, self.scheme.plan
-        batch = scheme.draw(np.random.default_rng((plan.seed, number)))
-        torch.manual_seed(seed_of("step", plan.seed, number))
+        scheme, config = self.scheme, self.scheme.config
+        batch = scheme.draw(np.random.default_rng((config.seed, number)))
+        torch.manual_seed(seed_of("step", config.seed, number))
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(number, scheme.optim, plan.max_steps) * scheme.lr_scale
+                group["lr"] = learning_rate(number, scheme.optim, config.max_steps) * scheme.lr_scale
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             loss: Any = scheme.training_step(batch, number)
         if scheme.automatic_optimization:
@@ -108,38 +108,38 @@ class Plain:
 
 def timed(step: Callable[[int], None], steps: int) -> float:
     """Steps a second after the first few."""
-    for number in range(BEGIN):
+    for number in range(BOS):
         step(number)
     began = time.perf_counter()
-    for number in range(BEGIN, steps):
+    for number in range(BOS, steps):
         step(number)
-    return (steps - BEGIN) / (time.perf_counter() - began)
+    return (steps - BOS) / (time.perf_counter() - began)
 
 
-def plain(settings: Settings, session: Session, variant: str) -> float:
+def plain(settings: Settings, session: Session, model_name: str) -> float:
     """Steps a second of the plain loop."""
     with tempfile.TemporaryDirectory() as folder:
-        model, task = task_of(settings, session, variant, Path(folder), lambda row, step: None)
+        model, task = task_of(settings, session, model_name, Path(folder), lambda row, step: None)
         model.train()
         torch.set_num_threads(settings.trainer.threads)
-        return timed(Plain(scheme_of(settings, variant)(model, task)).step, settings.plan.max_steps)
+        return timed(Plain(scheme_of(settings, model_name)(model, task)).step, settings.config.max_steps)
 
 
-def gpt2(settings: Settings, session: Session, variant: str) -> float:
+def gpt2(settings: Settings, session: Session, model_name: str) -> float:
     """Steps a second of a plain loop on Hugging Face's GPT-2 of the transformer's size, on the same batches."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     from etude.training.next_token import NextToken
 
     with tempfile.TemporaryDirectory() as folder:
-        own, task = task_of(settings, session, variant, Path(folder), lambda row, step: None)
-        section, scheme = settings.models[variant], NextToken(own, task)
+        own, task = task_of(settings, session, model_name, Path(folder), lambda row, step: None)
+        section, scheme = settings.models[model_name], NextToken(own, task)
         torch.set_num_threads(settings.trainer.threads)
         torch.manual_seed(0)
         model = GPT2LMHeadModel(
             GPT2Config(
                 vocab_size=own.embed.num_embeddings,
-                n_positions=scheme.plan.window,
+                n_positions=scheme.config.window,
                 n_embd=section["hidden"],
                 n_layer=section["layers"],
                 n_head=section["heads"],
@@ -154,7 +154,7 @@ def gpt2(settings: Settings, session: Session, variant: str) -> float:
         bf16 = resolved(settings.trainer, own)[1] == "bf16"
 
         def step(number: int) -> None:
-            tokens = scheme.draw(np.random.default_rng((scheme.plan.seed, number)))
+            tokens = scheme.draw(np.random.default_rng((scheme.config.seed, number)))
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 loss = model(input_ids=tokens, labels=tokens).loss
             optimizer.zero_grad()
@@ -162,7 +162,7 @@ def gpt2(settings: Settings, session: Session, variant: str) -> float:
             torch.nn.utils.clip_grad_norm_(model.parameters(), scheme.optim.clip)
             optimizer.step()
 
-        return timed(step, settings.plan.max_steps)
+        return timed(step, settings.config.max_steps)
 
 
 @contextlib.contextmanager
@@ -188,23 +188,23 @@ def main() -> None:
         optim=replace(settings.optim, averaging=None),
         trainer=replace(settings.trainer, precision=given.precision),
     )
-    chosen = given.variants or [name for name in settings.models if settings.models[name]["learner"] != "counting"]
+    chosen = given.model_names or [name for name in settings.models if settings.models[name]["objective"] != "counting"]
     print("| variant | precision | etude, steps a second | plain loop | etude / plain | GPT-2 | etude / GPT-2 |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    for variant in chosen:
-        sides: dict[str, Callable[[Settings, Session, str], float]] = {"ours": ours, "plain": plain}
-        if variant == "transformer":
+    for model_name in chosen:
+        splits: dict[str, Callable[[Settings, Session, str], float]] = {"ours": ours, "plain": plain}
+        if model_name == "transformer":
             with contextlib.suppress(ImportError):
                 import transformers  # noqa: F401
 
-                sides["gpt2"] = gpt2
-        best = dict.fromkeys(sides, 0.0)
+                splits["gpt2"] = gpt2
+        best = dict.fromkeys(splits, 0.0)
         for _ in range(given.rounds):
-            for name, measure in sides.items():
+            for name, measure in splits.items():
                 with quiet():
-                    best[name] = max(best[name], measure(settings, session, variant))
-        model, _ = task_of(settings, session, variant, Path(), lambda row, step: None)
-        cells = [f"`{variant}`", resolved(settings.trainer, model)[1], f"{best['ours']:.2f}", f"{best['plain']:.2f}"]
+                    best[name] = max(best[name], measure(settings, session, model_name))
+        model, _ = task_of(settings, session, model_name, Path(), lambda row, step: None)
+        cells = [f"`{model_name}`", resolved(settings.trainer, model)[1], f"{best['ours']:.2f}", f"{best['plain']:.2f}"]
         cells.append(f"{best['ours'] / best['plain']:.2f}")
         other = best.get("gpt2")
         cells += [f"{other:.2f}", f"{best['ours'] / other:.2f}"] if other else ["–", "–"]

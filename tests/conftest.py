@@ -12,12 +12,12 @@ import pytest
 import yaml
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from etude.augmentation import Copy, alter
-from etude.outputs import write_json
-from etude.params import compile_params
-from etude.pieces import write_pieces
-from etude.session import Session
-from etude.settings import Settings
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import write_pieces
+from etude.config.compile import compile_params
+from etude.config.sections import Settings
+from etude.core.files import write_json
+from etude.music.augmentation import Copy, alter
 from etude.stages import tokenize
 from etude.stages.ingest import tracks
 
@@ -101,9 +101,9 @@ class Log:
         self.rows: list[tuple[int, dict[str, float]]] = []
         self.finished: list[tuple[Path | None, str]] = []
 
-    def start(self, session: Session, variant: str, key: str, settings: Any, tags: Mapping[str, str]) -> "Log":
+    def start(self, session: Session, model_name: str, key: str, settings: Any, tags: Mapping[str, str]) -> "Log":
         """In place of etude.stages.train.start."""
-        self.started.append({"variant": variant, "key": key, "settings": settings, "tags": dict(tags)})
+        self.started.append({"model": model_name, "key": key, "settings": settings, "tags": dict(tags)})
         return self
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
@@ -173,8 +173,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, encoded: Session) -> Sessi
     session = Session(root=root, workers=1, progress=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "start", Log().start)
-        for variant in tiny().models:
-            train.run(tiny(), session, variant)
+        for model_name in tiny().models:
+            train.run(tiny(), session, model_name)
     return session
 
 

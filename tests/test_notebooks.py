@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 from etude import tracking
-from etude.session import Session
+from etude.artifacts.context import Session
 from etude.tracking import compare
 
 ROOT = Path(__file__).parents[1]
@@ -20,12 +20,12 @@ NONE = "Run make repro first"
 
 
 def record(
-    session: Session, variant: str, settings: dict[str, Any], curve: dict[str, list[float]], result: dict[str, float]
+    session: Session, model_name: str, settings: dict[str, Any], curve: dict[str, list[float]], result: dict[str, float]
 ) -> None:
     """One training as it is left in MLflow: curves by step (1, 2, ...), the results, and samples."""
-    key = json.dumps([variant, settings])
-    run = tracking.start(session, variant, key, settings, {})
-    folder = (session.out or session.root) / "models" / variant
+    key = json.dumps([model_name, settings])
+    run = tracking.start(session, model_name, key, settings, {})
+    folder = (session.out or session.root) / "models" / model_name
     (folder / "samples").mkdir(parents=True)
     lines = [",".join(["step", *curve])]
     for step, values in enumerate(zip(*curve.values(), strict=True), start=1):
@@ -35,7 +35,7 @@ def record(
     (folder / "settings.json").write_text(json.dumps({"key": key, "settings": settings}))
     (folder / "result.json").write_text(json.dumps(result))
     for name in ("01.mp3", "00.mp3", "00.mid"):
-        (folder / "samples" / name).write_text(f"{variant} {name}")
+        (folder / "samples" / name).write_text(f"{model_name} {name}")
     run.finish(folder)
 
 
@@ -150,7 +150,7 @@ def test_the_notebook_is_committed_without_outputs() -> None:
 
 
 def test_a_curve_has_one_value_a_step_and_not_the_final_value(project: Session) -> None:
-    table = compare.runs(project).set_index("variant")
+    table = compare.runs(project).set_index("model")
     ngram = table.loc["ngram"]
     assert ngram["metrics.valid/nats_per_note"] == 0.8127
     curve = compare.history(project, ngram["run_id"], "valid/nats_per_note")
@@ -161,7 +161,7 @@ def test_a_curve_has_one_value_a_step_and_not_the_final_value(project: Session) 
 
 def test_a_file_of_a_run_or_none(project: Session) -> None:
     table = compare.runs(project)
-    run = table[table["variant"] == "gan"]["run_id"].iloc[0]
+    run = table[table["model"] == "gan"]["run_id"].iloc[0]
     first = compare.artifact(project, run, "samples/*.mp3")
     assert first is not None and first.read_bytes() == b"gan 00.mp3"
     assert first.is_relative_to(project.root)  # no copy

@@ -73,25 +73,25 @@ def runs(root: Path) -> list[dict[str, object]]:
 
 
 def test_every_variant_is_trained_measured_and_tracked(clone: Path) -> None:
-    variants = list(yaml.safe_load((clone / "params.yaml").read_text())["models"])
-    assert variants == VARIANTS
-    for variant in variants:
-        assert (clone / f"models/{variant}/weights.safetensors").stat().st_size
-        assert len(list((clone / f"data/generate/{variant}").glob("*.mid"))) == 4
-        metrics = json.loads((clone / f"reports/evaluate/{variant}.json").read_text())["metrics"]
-        assert ("test/nats_per_note" in metrics) == (variant != "deepbach")
-        assert ("test/pseudo_nats_per_cell" in metrics) == (variant == "deepbach")
+    model_names = list(yaml.safe_load((clone / "params.yaml").read_text())["models"])
+    assert model_names == VARIANTS
+    for model_name in model_names:
+        assert (clone / f"models/{model_name}/weights.safetensors").stat().st_size
+        assert len(list((clone / f"data/generate/{model_name}").glob("*.mid"))) == 4
+        metrics = json.loads((clone / f"reports/evaluate/{model_name}.json").read_text())["metrics"]
+        assert ("test/nats_per_note" in metrics) == (model_name != "deepbach")
+        assert ("test/pseudo_nats_per_cell" in metrics) == (model_name == "deepbach")
     page = (clone / "reports/index.html").read_text()
-    assert all(variant in page for variant in variants)
-    found = {str(run["etude.variant"]): run for run in runs(clone)}
-    assert sorted(found) == sorted(variants) and {run["status"] for run in found.values()} == {"FINISHED"}
+    assert all(model_name in page for model_name in model_names)
+    found = {str(run["etude.model"]): run for run in runs(clone)}
+    assert sorted(found) == sorted(model_names) and {run["status"] for run in found.values()} == {"FINISHED"}
     shown = yaml.safe_load((clone / "params.yaml").read_text())
     assert "test/nats_per_note" in found["lstm"] and found["lstm"]["optim.lr"] == str(shown["optim"]["lr"])
 
 
 def test_no_family_is_on_two_sides(clone: Path) -> None:
-    split = json.loads((clone / "data/split/split.json").read_text())
-    families = [{split["families"][piece] for piece in split[side]} for side in ("train", "valid", "test")]
+    split_ids = json.loads((clone / "data/split/split.json").read_text())
+    families = [{split_ids["families"][piece] for piece in split_ids[split]} for split in ("train", "valid", "test")]
     assert all(families) and not any(a & b for i, a in enumerate(families) for b in families[i + 1 :])
 
 
@@ -116,7 +116,7 @@ def test_after_dvc_restored_everything_from_its_cache_the_runs_are_there(clone: 
     shutil.rmtree(clone / "models")
     said = call(clone, "dvc", "repro")
     assert "python -m etude.stages.train" not in said, "no training ran again"
-    assert {run["etude.variant"] for run in runs(clone)} == set(VARIANTS)
+    assert {run["etude.model"] for run in runs(clone)} == set(VARIANTS)
     assert call(clone, "git", "status", "--porcelain") == ""
 
 
@@ -138,7 +138,7 @@ def test_a_multirun_makes_finished_children_under_one_parent(clone: Path) -> Non
     parents = [run for run in new if "mlflow.parentRunId" not in run]
     assert len(parents) == 1 and len(new) == 4 and {run["status"] for run in new} == {"FINISHED"}
     children = [run for run in new if run.get("mlflow.parentRunId") == parents[0]["id"]]
-    assert sorted(str(run["etude.variant"]) for run in children) == ["gan", "lstm", "ngram"]
+    assert sorted(str(run["etude.model"]) for run in children) == ["gan", "lstm", "ngram"]
     assert call(clone, "git", "status", "--porcelain") == "", "a run by hand leaves the pipeline's results alone"
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etude.audio.mixing import decibels, mix, placed
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 
 TONE = np.sin(np.arange(800) / 7).astype(np.float32)
 STEREO = np.stack([TONE, TONE])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from etude.audio.mp3 import read_mp3, write_mp3
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 
 RATE = 32000
 TIME = np.arange(2 * RATE + 123) / RATE

@@ -11,7 +11,7 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from etude.audio import synthesis
 from etude.audio.synthesis import TAIL, stems, track_names
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 
 RATE = 8000
 

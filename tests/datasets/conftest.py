@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from etude.settings import construct, target
+from etude.config.sections import construct, target
 
 ROOT = Path(__file__).parents[2]
 PLACES = [Path(place) for place in (os.environ.get("ETUDE_MIRROR"), ROOT.parent / "shared" / "mirror") if place]

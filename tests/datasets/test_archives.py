@@ -18,10 +18,10 @@ from typing import IO, Any
 
 import pytest
 
+from etude.core.errors import EtudeError
+from etude.core.files import digest
 from etude.datasets import archives
 from etude.datasets.archives import Archive, take, unpack
-from etude.errors import EtudeError
-from etude.outputs import digest
 
 FILES = re.compile(r"midi/([^/]+\.mid)")
 CONTENT = {"top-1/midi/a.mid": b"first" * 1000, "top-1/midi/b.mid": os.urandom(200_000), "top-1/README": b"read me"}

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from etude.core.errors import EtudeError
+from etude.core.files import digest
 from etude.datasets import corpus
 from etude.datasets.bach import _title
-from etude.errors import EtudeError
-from etude.outputs import digest
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_what_the_manifest_says_of_a_piece(fetched: tuple[Path, dict]) -> None:
     assert (piece["key"], piece["time_signature"], piece["tempo"]) == ("G major", "3/4", None)
     assert piece["source"] == "music21/corpus/bach/bwv269.mxl"
     assert pieces["bwv1.6"]["left_out_parts"] == ["Horn 2"] and pieces["bwv1.6"]["tempo"] > 0
-    assert all(piece[key] is None for key in ("part", "side", "origin"))
+    assert all(piece[key] is None for key in ("part", "split", "origin"))
     assert Counter(piece["key"] is None for piece in pieces.values())[True] == 0
 
 

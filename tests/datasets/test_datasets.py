@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etude.config.compile import compile_params
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.datasets import LONGEST, Names, first, key
-from etude.errors import EtudeError
-from etude.params import compile_params
-from etude.settings import Reading
 
 CONF = Path(__file__).parents[2] / "conf"
 DATASETS = sorted(file.stem for file in (CONF / "dataset").glob("*.yaml"))
@@ -61,18 +61,18 @@ def test_ids_are_unique_and_safe(texts: list[str]) -> None:
 
 
 @given(st.lists(st.sampled_from(["train", "valid", "test"]), min_size=1, max_size=60), st.integers(1, 60))
-def test_a_limit_takes_each_side_in_proportion(sides: list[str], limit: int) -> None:
-    pieces = [{"id": place, "side": side} for place, side in enumerate(sides)]
+def test_a_limit_takes_each_side_in_proportion(splits: list[str], limit: int) -> None:
+    pieces = [{"id": place, "split": split} for place, split in enumerate(splits)]
     chosen = first(pieces, limit)
     assert len(chosen) == min(limit, len(pieces))
-    for side in sorted(set(sides)):
-        of_side = [piece for piece in chosen if piece["side"] == side]
-        assert of_side == [piece for piece in pieces if piece["side"] == side][: len(of_side)]
-        if limit >= len(set(sides)):
-            assert of_side
+    for split in sorted(set(splits)):
+        of_split = [piece for piece in chosen if piece["split"] == split]
+        assert of_split == [piece for piece in pieces if piece["split"] == split][: len(of_split)]
+        if limit >= len(set(splits)):
+            assert of_split
     assert first(pieces, None) == pieces
 
 
 def test_a_limit_without_sides_takes_the_first() -> None:
-    pieces = [{"id": place, "side": None} for place in range(9)]
+    pieces = [{"id": place, "split": None} for place in range(9)]
     assert first(pieces, 4) == pieces[:4]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest
 from etude.datasets import folder as room
-from etude.errors import EtudeError
-from etude.outputs import digest
-from etude.settings import Settings
 from etude.stages.download import download
 
 TUNES = "X:1\nT:Eins\nK:C\nCDE|\n\nX:2\nT:Zwei\nK:G\nGAB|\n"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from etude.core.errors import EtudeError
+from etude.core.files import digest
 from etude.datasets import corpus
-from etude.errors import EtudeError
-from etude.outputs import digest
 
 
 def test_a_tune_is_a_piece(tmp_path: Path, made: Any) -> None:

@@ -13,14 +13,14 @@ import yaml
 from conftest import ROOT
 
 from etude import representations
-from etude.encoding.grid import FIRST, HOLD, REST
-from etude.encoding.store import Store
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.baselines.voice_counts import measure
+from etude.config.compile import compile_params
+from etude.config.sections import Settings
+from etude.core.files import read_json
 from etude.metrics.likelihood import per_unit
-from etude.metrics.voice_floors import floors
-from etude.outputs import read_json
-from etude.params import compile_params
-from etude.session import Session
-from etude.settings import Settings
+from etude.representations.base.grid import FIRST, HOLD, REST
 
 SIZES = {"train": 229, "valid": 76, "test": 77}
 
@@ -53,21 +53,21 @@ def test_all_pieces_all_cells_and_the_counting_floors(mirror: Path, tmp_path: Pa
     grid = representations.load(store)
 
     published = json.loads((tmp_path / "data/download/files/Jsb16thSeparated.json").read_text())
-    split = read_json(tmp_path / "data/split/split.json", "")
-    for side, size in SIZES.items():
-        assert split[side] == [f"{side}-{place:03d}" for place in range(size)]
-        assert len(published[side]) == len(store.offsets(side)) - 1 == size
-        for rows, tokens in zip(published[side], store.pieces(side), strict=True):
+    split_ids = read_json(tmp_path / "data/split/split.json", "")
+    for split, size in SIZES.items():
+        assert split_ids[split] == [f"{split}-{place:03d}" for place in range(size)]
+        assert len(published[split]) == len(store.offsets(split)) - 1 == size
+        for rows, tokens in zip(published[split], store.pieces(split), strict=True):
             cells = np.array(rows, dtype=np.int64)
             ours = tokens[1:-1].astype(np.int64).reshape(-1, 4)
             assert np.array_equal(ours, to_tokens(cells, grid.low))
             assert np.array_equal(to_cells(ours, grid.low), cells)
-        if side != "train":
-            counted = [fact["cells"] for fact in store.manifest["pieces"][side]]
-            assert counted == [4 * len(rows) for rows in published[side]]
+        if split != "train":
+            counted = [fact["cells"] for fact in store.manifest["pieces"][split]]
+            assert counted == [4 * len(rows) for rows in published[split]]
 
     found = [
         per_unit(costs["test"], store.manifest["pieces"]["test"], "test")["test/nats_per_cell"]
-        for _, costs in floors(store, grid)
+        for _, costs in measure(store, grid)
     ]
     assert found == pytest.approx([0.984, 0.739], abs=0.003)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from etude.errors import EtudeError
-from etude.outputs import digest
+from etude.core.errors import EtudeError
+from etude.core.files import digest
 
 
 def test_jsb(mirror: Path, tmp_path: Path, made: Any) -> None:
     manifest = made.dataset("jsb").fetch(tmp_path / "files", show=False)
     pieces = manifest["pieces"]
-    assert Counter(piece["side"] for piece in pieces) == {"train": 229, "valid": 76, "test": 77}
+    assert Counter(piece["split"] for piece in pieces) == {"train": 229, "valid": 76, "test": 77}
     assert [piece["id"] for piece in pieces] == sorted(piece["id"] for piece in pieces) and manifest["left_out"] == []
     assert [file.name for file in (tmp_path / "files").iterdir()] == ["Jsb16thSeparated.json"]
     assert (pieces[-1]["id"], pieces[-1]["part"]) == ("valid-075", "valid/75")
@@ -25,7 +25,7 @@ def test_jsb(mirror: Path, tmp_path: Path, made: Any) -> None:
 def test_jsb_on_other_grids(mirror: Path, tmp_path: Path, made: Any, grid: str, file: str) -> None:
     manifest = made.dataset("jsb", grid=grid, limit=10).fetch(tmp_path / "files", show=False)
     assert [entry.name for entry in (tmp_path / "files").iterdir()] == [file]
-    assert Counter(piece["side"] for piece in manifest["pieces"]) == {"train": 6, "valid": 2, "test": 2}
+    assert Counter(piece["split"] for piece in manifest["pieces"]) == {"train": 6, "valid": 2, "test": 2}
     with pytest.raises(EtudeError, match=r'dataset\.grid = "?\'8\'.*There are: 16th, 8th, quarter'):
         made.dataset("jsb", grid="8")
 
@@ -69,8 +69,8 @@ def test_annotations_that_only_some_archives_have(own_mirror: Path, tmp_path: Pa
 def maestro(made: Any, folder: Path) -> str:
     """Writes an archive as MAESTRO's, and returns the digest of its content."""
     rows = ["canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration"]
-    for place, side in enumerate(["train", "train", "validation", "test"]):
-        rows.append(f'A. Berg,"Sonata, Op. {place // 2}",{side},2018,2018/p {place}.midi,2018/p{place}.wav,1.5')
+    for place, split in enumerate(["train", "train", "validation", "test"]):
+        rows.append(f'A. Berg,"Sonata, Op. {place // 2}",{split},2018,2018/p {place}.midi,2018/p{place}.wav,1.5')
     files = {f"maestro-v3.0.0/2018/p {place}.midi": f"{place}".encode() for place in (0, 1, 2, 9)}
     files |= {"maestro-v3.0.0/maestro-v3.0.0.csv": "\n".join(rows).encode(), "maestro-v3.0.0/README": b""}
     made.zip(folder / "maestro-v3.0.0-midi.zip", files)
@@ -86,7 +86,7 @@ def test_maestro_is_read_by_its_table(own_mirror: Path, tmp_path: Path, made: An
     with pytest.raises(EtudeError, match=r"has the sha256 .*, but the published one is 70470ee"):
         made.dataset("maestro").fetch(tmp_path / "files", show=False)
     manifest = made.dataset("maestro", digest=content).fetch(tmp_path / "again", show=False)
-    assert [(piece["id"], piece["side"]) for piece in manifest["pieces"]] == [
+    assert [(piece["id"], piece["split"]) for piece in manifest["pieces"]] == [
         ("p_0", "train"),
         ("p_1", "train"),
         ("p_2", "valid"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from etude.metrics.descriptors import UNITS, columns, descriptors, grid, to_muspy
-from etude.metrics.key import PROFILES, Mode, best_key
+from etude.music.key import PROFILES, Mode, best_key
 
 Note3 = tuple[int, int, int]  # onset, duration, pitch
 DRUMS = ("drum_in_pattern_rate", "drum_pattern_consistency")

@@ -73,7 +73,7 @@ def test_without_values_there_is_no_distance() -> None:
         assert math.isnan(distance(ours, theirs))
     assert math.isnan(overall({"a": [NAN]}, {"a": [1.0]}))
     assert math.isnan(overall({"a": [1.0]}, {"b": [1.0]}))
-    assert all(math.isnan(side) for side in interval({"a": [NAN, NAN]}, {"a": [1.0, 2.0]}, 20, 0))
+    assert all(math.isnan(split) for split in interval({"a": [NAN, NAN]}, {"a": [1.0, 2.0]}, 20, 0))
 
 
 def test_overall_is_the_mean_over_descriptors_that_both_have() -> None:

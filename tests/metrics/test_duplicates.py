@@ -28,10 +28,10 @@ def piece(*lines: Line, drums: Line | None = None, ticks: int = 24) -> Score:
 
 
 def tune(seed: int, notes: int = 100, beat: int = 6) -> Line:
-    deal, onset, line = random.Random(seed), 0, []
+    assign, onset, line = random.Random(seed), 0, []
     for _ in range(notes):
-        length = beat * deal.choice([1, 2, 4])
-        line.append((onset, length, deal.randint(40, 90)))
+        length = beat * assign.choice([1, 2, 4])
+        line.append((onset, length, assign.randint(40, 90)))
         onset += length
     return line
 
@@ -149,21 +149,21 @@ def test_each_kind_is_found_and_what_stays_follows_the_order() -> None:
 
 def test_what_stays_is_near_to_nothing_that_stays() -> None:
     """A chain of pieces, each near to the next; and all pairs are found that a comparison of all pairs finds."""
-    deal = random.Random(0)
+    assign = random.Random(0)
     lines = [tune(seed, 60) for seed in range(20)]
     for place in range(200):
-        line = list(lines[deal.randrange(len(lines))])
-        for _ in range(deal.randint(0, 4)):
-            at = deal.randrange(len(line))
-            line[at] = (line[at][0], line[at][1], deal.randint(40, 90))
+        line = list(lines[assign.randrange(len(lines))])
+        for _ in range(assign.randint(0, 4)):
+            at = assign.randrange(len(line))
+            line[at] = (line[at][0], line[at][1], assign.randint(40, 90))
         lines.append(moved(line, place % 5))
     names = [f"{place:03}" for place in range(len(lines))]
     marks = dict(zip(names, [fingerprint(piece(line)) for line in lines], strict=True))
     found = find_duplicates(names, list(marks.values()), names, NEAR)
     stay: list[str] = []
     for name in names:
-        kin = [(likeness(marks[name].shingles, marks[other].shingles), other) for other in stay]
-        near = max(kin, key=lambda pair: pair[0], default=(0.0, ""))
+        related = [(likeness(marks[name].shingles, marks[other].shingles), other) for other in stay]
+        near = max(related, key=lambda pair: pair[0], default=(0.0, ""))
         assert (name in found) == (near[0] >= NEAR)
         if name in found:
             kept, _, alike = found[name]

@@ -12,9 +12,9 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.grammar import PAD
-from etude.encoding.store import Store
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.core.files import read_json
 from etude.metrics import likelihood as room
 from etude.metrics.likelihood import batches, likelihood, per_unit, piece_costs, piece_nats
 from etude.models.lstm import LSTM
@@ -22,8 +22,8 @@ from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
 from etude.models.sequence import SequenceModel
 from etude.models.voices import Voices
-from etude.outputs import read_json
-from etude.session import Session
+from etude.representations.base.grammar import PAD
+from etude.representations.base.vocabulary import ItemSpec
 
 VOCABULARY = 13
 KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "voices", "ngram"])
@@ -37,11 +37,11 @@ PIECES = st.lists(
 def made(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     if kind == "lstm":
-        return LSTM(Alphabet(VOCABULARY), 8, 2, 0.5, 0.0).eval()
+        return LSTM(ItemSpec(VOCABULARY), 8, 2, 0.5, 0.0).eval()
     if kind == "voices":
-        return Voices(Alphabet(VOCABULARY), 2, 2, 8, 1, 1, 2, 4, 1, 2, 0.5, 0.5, 1.2).eval()
+        return Voices(ItemSpec(VOCABULARY), 2, 2, 8, 1, 1, 2, 4, 1, 2, 0.5, 0.5, 1.2).eval()
     if kind == "lstm_attention":
-        return LSTMAttention(Alphabet(VOCABULARY), 8, 1, 0.5, 0.0, 2, 4, False, 0).eval()
+        return LSTMAttention(ItemSpec(VOCABULARY), 8, 1, 0.5, 0.0, 2, 4, False, 0).eval()
     model = NGram(VOCABULARY, 3, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 40) for seed in range(3)])
     return model
@@ -118,7 +118,7 @@ def test_the_cost_of_the_end_is_what_a_piece_costs_more_by_it(kind: str) -> None
 
 
 def test_no_pieces_give_no_costs() -> None:
-    assert piece_nats(made("ngram"), []).shape == (0,) and batches([], Alphabet(VOCABULARY)) == []
+    assert piece_nats(made("ngram"), []).shape == (0,) and batches([], ItemSpec(VOCABULARY)) == []
 
 
 @KINDS
@@ -158,7 +158,7 @@ def test_a_cost_is_what_step_after_step_gives(kind: str) -> None:
 @hypothesis(deadline=None, max_examples=25)
 @given(pieces=PIECES)
 def test_each_piece_is_in_one_batch_whole_and_padded(pieces: list[NDArray[Any]]) -> None:
-    found = batches(pieces, Alphabet(VOCABULARY))
+    found = batches(pieces, ItemSpec(VOCABULARY))
     assert sorted(place for places, _ in found for place in places) == list(range(len(pieces)))
     for places, tokens in found:
         assert 1 <= len(places) <= room.BATCH and tokens.shape == (len(places), max(len(pieces[p]) for p in places))
@@ -172,12 +172,12 @@ def test_each_piece_is_in_one_batch_whole_and_padded(pieces: list[NDArray[Any]])
 # --- of a trained variant
 
 
-@pytest.mark.parametrize("variant", ["ngram", "lstm"])
-def test_valid_comes_out_as_the_training_measured_it(variant: str, trained: Session) -> None:
-    found = likelihood(tiny(), trained, variant)
+@pytest.mark.parametrize("model_name", ["ngram", "lstm"])
+def test_valid_comes_out_as_the_training_measured_it(model_name: str, trained: Session) -> None:
+    found = likelihood(tiny(), trained, model_name)
     units = ("note", "note_by_piece", "piece", "cell", "cell_by_piece")
-    assert set(found) == {f"{side}/nats_per_{unit}" for side in ("valid", "test") for unit in units}
-    result = read_json(trained.root / f"models/{variant}/result.json", "")
+    assert set(found) == {f"{split}/nats_per_{unit}" for split in ("valid", "test") for unit in units}
+    result = read_json(trained.root / f"models/{model_name}/result.json", "")
     assert found["valid/nats_per_note"] == pytest.approx(result["valid/nats_per_note"], rel=1e-5)
     pieces = Store(trained.root / "data/tokenize/remi").manifest["pieces"]["test"]
     notes = sum(piece["notes"] for piece in pieces)

@@ -89,23 +89,23 @@ def test_few_melodies_are_all_compared_as_each_pair_is(tunes: list[list[tuple[in
 
 def random_tune(seed: int, notes: int = 50) -> tuple[list[int], list[int]]:
     """A tune that wanders in a scale as folk songs do: its runs of intervals are common."""
-    deal, place, scale = random.Random(seed), 7, [60 + 12 * octave + step for octave in (0, 1) for step in range(12)]
+    assign, place, scale = random.Random(seed), 7, [60 + 12 * octave + step for octave in (0, 1) for step in range(12)]
     scale = [pitch for pitch in scale if pitch % 12 in (0, 2, 4, 5, 7, 9, 11)]
     pitches = []
     for _ in range(notes):
-        place = min(13, max(0, place + deal.choice([-3, -2, -1, -1, 0, 1, 1, 2, 3])))
+        place = min(13, max(0, place + assign.choice([-3, -2, -1, -1, 0, 1, 1, 2, 3])))
         pitches.append(scale[place])
-    return pitches, [deal.choice([12, 24, 24]) for _ in pitches]
+    return pitches, [assign.choice([12, 24, 24]) for _ in pitches]
 
 
 def planted(count: int) -> tuple[list[Melody], set[tuple[int, int]]]:
     """Random tunes, and to each of the last fifth a variant: transposed, some notes changed, some ornamented."""
-    deal, melodies, pairs = random.Random(0), [of(*random_tune(seed)) for seed in range(count)], set()
+    assign, melodies, pairs = random.Random(0), [of(*random_tune(seed)) for seed in range(count)], set()
     for origin in range(count - count // 5, count):
         pitches: list[int] = []
         lengths: list[int] = []
         for pitch, length in zip(*random_tune(origin), strict=True):
-            chance = deal.random()
+            chance = assign.random()
             if chance < 0.1:
                 pitches, lengths = [*pitches, pitch, pitch + 2], [*lengths, length - 6, 6]
             else:
@@ -156,8 +156,8 @@ def test_variants_of_a_tune_are_alike_and_other_tunes_are_not() -> None:
     assert similarity(theme, of(TUNE + TUNE)) == 1  # a repeat written out
     changed = [*TUNE[:8], 61, *TUNE[9:]]
     assert 0.85 < similarity(theme, of(changed)) < 1
-    deal = random.Random(0)
-    others = [of([60 + deal.choice([0, 2, 4, 5, 7, 9, 11, 12]) for _ in TUNE]) for _ in range(10)]
+    assign = random.Random(0)
+    others = [of([60 + assign.choice([0, 2, 4, 5, 7, 9, 11, 12]) for _ in TUNE]) for _ in range(10)]
     assert max(similarity(theme, other) for other in others) < 0.5
 
 

@@ -22,8 +22,8 @@ def piece(*voices: list[Note], drums: list[Note] | None = None) -> ScoreTick:
     score.time_signatures.append(TimeSignatureTick(0, 4, 4))
     for notes in (*voices, *([drums] if drums else [])):
         track = TrackTick("voice", is_drum=notes is drums)
-        for begin, length, pitch in notes:
-            track.notes.append(NoteTick(24 * begin, 24 * length, pitch, 80))
+        for start, length, pitch in notes:
+            track.notes.append(NoteTick(24 * start, 24 * length, pitch, 80))
         score.tracks.append(track)
     return score
 
@@ -102,7 +102,7 @@ def test_bars_differ_in_voice_onset_length_and_pitch() -> None:
 @few
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(30, 60)), min_size=1), st.integers(-20, 20))
 def test_a_moved_bar_is_the_same_in_any_key(notes: list[Note], semitones: int) -> None:
-    moved = [(begin, length, pitch + semitones) for begin, length, pitch in notes]
+    moved = [(start, length, pitch + semitones) for start, length, pitch in notes]
     (first,), (second,) = (count(piece(line), 12, 1).bars for line in (notes, moved))
     assert in_any_key(first) == in_any_key(second)
     assert (first == second) == (semitones == 0)

@@ -9,14 +9,14 @@ from conftest import tiny
 from torch import Tensor, nn
 
 from etude import representations
-from etude.encoding.grid import FIRST, HOLD, REST
-from etude.encoding.store import Store
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.baselines.neighbours import Neighbours, measure
+from etude.core.files import read_json
 from etude.metrics.likelihood import likelihood
-from etude.metrics.neighbours import Neighbours, floors
 from etude.metrics.pseudo_likelihood import measured
 from etude.models.deepbach import batches
-from etude.outputs import read_json
-from etude.session import Session
+from etude.representations.base.grid import FIRST, HOLD, REST
 
 NAMES = ["A", "B"]
 
@@ -63,7 +63,7 @@ def test_valid_comes_out_as_the_training_measured_it_and_is_no_likelihood(traine
     voices = ["", "_Soprano", "_Alto", "_Tenor", "_Bass"]
     accuracies = [f"{name}{voice}" for name in ("accuracy", "onset_accuracy") for voice in voices]
     costs = ["pseudo_nats_per_cell", "pseudo_nats_per_cell_by_piece"]
-    assert set(found) == {f"{side}/{name}" for side in ("valid", "test") for name in [*costs, *accuracies]}
+    assert set(found) == {f"{split}/{name}" for split in ("valid", "test") for name in [*costs, *accuracies]}
     result = read_json(trained.root / "models/deepbach/result.json", "")
     assert found["valid/pseudo_nats_per_cell"] == pytest.approx(result["valid/pseudo_nats_per_cell"], rel=1e-5)
     assert not any("nats_per_note" in name for name in result)
@@ -98,7 +98,7 @@ def test_the_floor_gives_shares_and_never_looks_at_the_cell() -> None:
 
 def test_the_floor_of_a_store_is_measured_as_a_model_is(trained: Session) -> None:
     store = Store(trained.root / "data/tokenize/chorale")
-    ((name, found),) = floors(store, representations.load(store))
+    ((name, found),) = measure(store, representations.load(store))
     assert "neighbours" in name and set(found) == set(likelihood(tiny(), trained, "deepbach"))
     uniform = math.log(representations.load(store).vocabulary - HOLD)
     assert 0 < found["valid/pseudo_nats_per_cell"] < uniform

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from etude.encoding.alphabet import Alphabet
 from etude.models.conditional import Conditional
+from etude.representations.base.vocabulary import ItemSpec
 
 CONTROLS = [[10, 11, 12], [13, 14]]  # of two attributes, the first of each says nothing
 
 
 def made() -> Conditional:
     torch.manual_seed(0)
-    return Conditional(Alphabet(15), CONTROLS, 16, 2, 2, 8, 0.0).eval()
+    return Conditional(ItemSpec(15), CONTROLS, 16, 2, 2, 8, 0.0).eval()
 
 
 def rows(first: int, second: int) -> torch.Tensor:
@@ -49,10 +49,10 @@ def test_a_window_within_a_piece_begins_with_its_attributes() -> None:
     within = torch.tensor([[4, 5, 6, 7, 3, 12, 14, 5, 6]])
     early = torch.tensor([[4, 12, 14, 5, 6, 3, 12, 14, 5]])
     without = torch.tensor([[4, 5, 6, 7, 8, 9, 5, 6, 7]])
-    torn = torch.tensor([[4, 5, 6, 7, 8, 9, 5, 3, 12]])
-    assert model.begun(within).tolist() == [[12, 14, 6, 7, 3, 12, 14, 5, 6]]
-    for items in (whole, early, without, torn):
-        assert torch.equal(model.begun(items), items)
+    truncated = torch.tensor([[4, 5, 6, 7, 8, 9, 5, 3, 12]])
+    assert model.started(within).tolist() == [[12, 14, 6, 7, 3, 12, 14, 5, 6]]
+    for items in (whole, early, without, truncated):
+        assert torch.equal(model.started(items), items)
 
 
 def test_training_shows_every_choice_of_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,11 +85,11 @@ def test_it_learns_to_do_what_it_is_told() -> None:
     items = torch.cat([rows(11, 14)[:, :5], rows(12, 14)[:, :5]])
     items[1, 4] = 6
     torch.manual_seed(2)
-    learner = torch.optim.Adam(model.parameters(), 0.01)
+    objective = torch.optim.Adam(model.parameters(), 0.01)
     for _ in range(200):
-        learner.zero_grad()
+        objective.zero_grad()
         model.loss(items.repeat(64, 1), 0.0).mean().backward()
-        learner.step()
+        objective.step()
     model.eval()
     with torch.no_grad():
         given, none = model.nats_given(items)[:, 3], model.nats(items)[:, 3]

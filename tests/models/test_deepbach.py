@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from etude.encoding.grammar import BEGIN, END, PAD
-from etude.encoding.grid import FIRST, HOLD, REST
 from etude.models.deepbach import SIZES, DeepBach, batches, bounded, framed, sounding, turned
+from etude.representations.base.grammar import BOS, EOS, PAD
+from etude.representations.base.grid import FIRST, HOLD, REST
 
 VOCABULARY, VOICES = 12, {"Soprano": 68, "Alto": 69, "Bass": 70}
 
@@ -98,6 +98,6 @@ def test_pieces_have_a_begin_and_an_end_and_stand_by_length() -> None:
     pieces = [piece(seed, frames).numpy().astype(np.uint16) for seed, frames in enumerate((5, 0, 3, 9))]
     ((cells, known, lengths),) = batches(pieces, 3)
     assert lengths.tolist() == [5, 7, 11] and cells.shape == (3, 11, 3) and known.shape == (3, 11, 6)
-    assert cells[:, 0].unique().tolist() == [BEGIN] and cells[2, 10].tolist() == [END] * 3
-    assert cells[0, 4].tolist() == [END] * 3 and cells[0, 5:].unique().tolist() == [PAD]
+    assert cells[:, 0].unique().tolist() == [BOS] and cells[2, 10].tolist() == [EOS] * 3
+    assert cells[0, 4].tolist() == [EOS] * 3 and cells[0, 5:].unique().tolist() == [PAD]
     assert np.array_equal(cells[0, 1:4].numpy(), pieces[2][:, :3])

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from etude.encoding.alphabet import Alphabet
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 from etude.models.gru import GRU
 from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
@@ -13,6 +12,7 @@ from etude.models.ngram import NGram
 from etude.models.sequence import Dropout, SequenceModel, rotary, rotated
 from etude.models.transformer import Transformer, fewest_rows
 from etude.models.voices import Voices
+from etude.representations.base.vocabulary import ItemSpec
 
 VOCABULARY = 17
 
@@ -20,18 +20,18 @@ VOCABULARY = 17
 def made(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     if kind == "lstm":
-        return LSTM(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0).eval()
+        return LSTM(ItemSpec(VOCABULARY), 16, 2, 0.3, 0.0).eval()
     if kind == "lstm_widths":
-        return LSTM(Alphabet(VOCABULARY), [16, 24, 8], 3, 0.3, 0.0).eval()
+        return LSTM(ItemSpec(VOCABULARY), [16, 24, 8], 3, 0.3, 0.0).eval()
     if kind == "gru":
-        return GRU(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0).eval()
+        return GRU(ItemSpec(VOCABULARY), 16, 2, 0.3, 0.0).eval()
     if kind == "transformer":
-        return Transformer(Alphabet(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
+        return Transformer(ItemSpec(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
     if kind == "voices":
-        return Voices(Alphabet(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 2, 0.3, 0.2, 1.2).eval()
+        return Voices(ItemSpec(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 2, 0.3, 0.2, 1.2).eval()
     if kind in ("lstm_attention", "following"):
         follows = kind == "following"
-        return LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0, 2, 5, follows, 3 * follows).eval()
+        return LSTMAttention(ItemSpec(VOCABULARY), 16, 2, 0.3, 0.0, 2, 5, follows, 3 * follows).eval()
     model = NGram(VOCABULARY, 4, 10**6)
     model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
     return model
@@ -92,14 +92,14 @@ def test_attention_looks_back_over_its_span_and_no_further() -> None:
     tokens = torch.randint(1, VOCABULARY, (1, 20))
     _, (_, keys, *_) = model(tokens)
     assert keys.shape[2] == 4
-    without = LSTMAttention(Alphabet(VOCABULARY), 16, 2, 0.3, 0.0, 2, 1, False, 0).eval()
+    without = LSTMAttention(ItemSpec(VOCABULARY), 16, 2, 0.3, 0.0, 2, 1, False, 0).eval()
     without.load_state_dict(model.state_dict())
     with torch.no_grad():
         assert not torch.allclose(model.nats(tokens), without.nats(tokens))
 
 
 def test_a_block_sees_its_span_and_no_further() -> None:
-    model = Transformer(Alphabet(VOCABULARY), 16, 1, 2, 5, 0.0).eval()
+    model = Transformer(ItemSpec(VOCABULARY), 16, 1, 2, 5, 0.0).eval()
     tokens = torch.randint(1, VOCABULARY, (1, 20), generator=torch.Generator().manual_seed(4))
     other = tokens.clone()
     other[0, 9] = other[0, 9] % (VOCABULARY - 1) + 1
@@ -112,7 +112,7 @@ def test_a_block_sees_its_span_and_no_further() -> None:
 def test_steps_of_a_transformer_are_the_same_in_every_batch_however_long_the_piece() -> None:
     torch.manual_seed(0)
     vocabulary = 60  # of real music; products with fewer than 24 columns sum otherwise in two threads
-    model = Transformer(Alphabet(vocabulary), 96, 2, 3, 16, 0.0).eval()
+    model = Transformer(ItemSpec(vocabulary), 96, 2, 3, 16, 0.0).eval()
     tokens = torch.randint(1, vocabulary, (40, 80), generator=torch.Generator().manual_seed(6))
     whole, _ = model(tokens[:2])
     found = []
@@ -170,19 +170,19 @@ def test_rotated_products_depend_on_the_distance_alone() -> None:
 
 def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
     torch.manual_seed(0)
-    model = LSTMAttention(Alphabet(VOCABULARY), 16, 1, 0.0, 0.0, 1, 64, True, 0).eval()
+    model = LSTMAttention(ItemSpec(VOCABULARY), 16, 1, 0.0, 0.0, 1, 64, True, 0).eval()
     with torch.no_grad():  # keys and queries are the states as they are, values the items; nothing else is read out
         model.query_key.weight.copy_(torch.cat([torch.eye(16) * 8, torch.eye(16) * 8]))
         model.query_key.bias.zero_()
         model.value.load_state_dict(model.embed.state_dict())
         model.mix.weight.copy_(torch.eye(16))
         model.mix.bias.zero_()
-        model.read_out.weight.copy_(dict(model.named_parameters())["embed.weight"])
+        model.lm_head.weight.copy_(dict(model.named_parameters())["embed.weight"])
         phrase = torch.tensor([1, 5, 9, 3, 12, 7, 4])
         tokens = torch.cat([phrase, phrase[:-1]])[None]
         states, _ = model.lstm(model.embed(tokens))
         logits, _ = model(tokens)
-        without = model.read_out(states + model.embed(tokens))
+        without = model.lm_head(states + model.embed(tokens))
     added = (logits - without)[0, 9:]  # by attention, once the states are again what they were
     assert added.argmax(-1).tolist() == [3, 12, 7, 4]
 
@@ -196,7 +196,7 @@ FRAME_KINDS = pytest.mark.parametrize(
 
 def reading_frames(kind: str) -> SequenceModel:
     torch.manual_seed(0)
-    keys = Alphabet(9, keys=True)
+    keys = ItemSpec(9, keys=True)
     if kind == "transformer":
         return Transformer(keys, 16, 2, 2, 5, 0.3).eval()
     if kind in ("lstm_attention", "following"):
@@ -206,14 +206,14 @@ def reading_frames(kind: str) -> SequenceModel:
     return LSTM(keys, [16, 24, 8] if kind == "lstm_widths" else 16, 3, 0.3, 0.0).eval()
 
 
-def drawn(rows: int, length: int, seed: int = 1) -> torch.Tensor:
+def sample_pieces(rows: int, length: int, seed: int = 1) -> torch.Tensor:
     return (torch.rand(rows, length, 9, generator=torch.Generator().manual_seed(seed)) < 0.3).float()
 
 
 @FRAME_KINDS
 @torch.no_grad()
 def test_a_frame_costs_what_its_keys_cost_one_by_one(kind: str) -> None:
-    model, frames = reading_frames(kind), drawn(3, 12)
+    model, frames = reading_frames(kind), sample_pieces(3, 12)
     whole = model.nats(frames)
     assert whole.shape == (3, 11)
     state = None
@@ -227,7 +227,7 @@ def test_a_frame_costs_what_its_keys_cost_one_by_one(kind: str) -> None:
 @FRAME_KINDS
 @torch.no_grad()
 def test_no_key_of_a_frame_is_told_of_the_frame_itself(kind: str) -> None:
-    model, frames = reading_frames(kind), drawn(1, 12)
+    model, frames = reading_frames(kind), sample_pieces(1, 12)
     logits, _ = model(frames)
     other = frames.clone()
     other[:, 7:] = 1 - other[:, 7:]
@@ -238,44 +238,44 @@ def test_no_key_of_a_frame_is_told_of_the_frame_itself(kind: str) -> None:
 @FRAME_KINDS
 @torch.no_grad()
 def test_padding_of_frames_costs_nothing_and_silence_does(kind: str) -> None:
-    model, frames = reading_frames(kind), drawn(1, 12)
+    model, frames = reading_frames(kind), sample_pieces(1, 12)
     alone = model.nats(frames).sum().item()
-    padded = torch.cat([frames, torch.from_numpy(model.alphabet.padded(1, 4))], 1)
+    padded = torch.cat([frames, torch.from_numpy(model.item_spec.padded(1, 4))], 1)
     assert model.nats(padded).sum().item() == pytest.approx(alone, rel=1e-5)
     assert model.nats(torch.cat([frames, torch.zeros(1, 4, 9)], 1)).sum().item() > alone + 1
 
 
 def test_packed_frames_come_out_as_they_went_in() -> None:
-    frames = drawn(1, 20)[0].numpy()
-    keys = Alphabet(9, keys=True)
+    frames = sample_pieces(1, 20)[0].numpy()
+    keys = ItemSpec(9, keys=True)
     packed = np.packbits(frames.astype(np.uint8), axis=1)
     assert (keys.items(packed) == frames).all() and keys.items(packed[3:5]).dtype == np.float32
-    assert (keys.unit, Alphabet(9).unit) == ("frame", "note")
+    assert (keys.unit, ItemSpec(9).unit) == ("frame", "note")
 
 
 def test_one_width_in_a_list_is_the_same_model_and_a_list_of_another_length_is_refused() -> None:
     torch.manual_seed(3)
-    one = LSTM(Alphabet(9), 16, 2, 0.1, 0.0).state_dict()
+    one = LSTM(ItemSpec(9), 16, 2, 0.1, 0.0).state_dict()
     torch.manual_seed(3)
-    other = LSTM(Alphabet(9), [16, 16], 2, 0.1, 0.0).state_dict()
+    other = LSTM(ItemSpec(9), [16, 16], 2, 0.1, 0.0).state_dict()
     assert list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
     with pytest.raises(
         EtudeError, match=r"models\.gru\.hidden = \[16, 8\] names 2 widths, but models\.gru\.layers = 3"
     ):
-        GRU(Alphabet(9), [16, 8], 3, 0.1, 0.0)
+        GRU(ItemSpec(9), [16, 8], 3, 0.1, 0.0)
     with pytest.raises(EtudeError, match=r"heads = 3 must divide models\.lstm_attention\.hidden = \[8, 16\], the last"):
-        LSTMAttention(Alphabet(9), [8, 16], 2, 0.1, 0.0, 3, 5, False, 0)
+        LSTMAttention(ItemSpec(9), [8, 16], 2, 0.1, 0.0, 3, 5, False, 0)
 
 
 def test_forget_gates_begin_open_and_recurrent_weights_orthogonal() -> None:
     for hidden in (16, [8, 16]):
-        weights = LSTM(Alphabet(9), hidden, 2, 0.1, 0.0).state_dict()
+        weights = LSTM(ItemSpec(9), hidden, 2, 0.1, 0.0).state_dict()
         biases = [tensor for name, tensor in weights.items() if "bias_ih" in name]
         assert len(biases) == 2
         for bias in biases:
             width = len(bias) // 4
             assert bias.nonzero()[:, 0].tolist() == list(range(width, 2 * width))
-    for name, tensor in GRU(Alphabet(9), 16, 2, 0.1, 0.0).state_dict().items():
+    for name, tensor in GRU(ItemSpec(9), 16, 2, 0.1, 0.0).state_dict().items():
         if "weight_hh" in name:
             for gate in tensor.chunk(3):
                 assert torch.allclose(gate @ gate.T, torch.eye(16), atol=1e-5)
@@ -286,8 +286,8 @@ def test_forget_gates_begin_open_and_recurrent_weights_orthogonal() -> None:
 @pytest.mark.parametrize("hidden", [16, [24, 16]])
 def test_recurrent_dropout_takes_recurrent_weights_away_in_training_alone(hidden: int | list[int]) -> None:
     torch.manual_seed(0)
-    plain = GRU(Alphabet(9), hidden, 2, 0.0, 0.0)
-    dropped = GRU(Alphabet(9), hidden, 2, 0.0, 0.5)
+    plain = GRU(ItemSpec(9), hidden, 2, 0.0, 0.0)
+    dropped = GRU(ItemSpec(9), hidden, 2, 0.0, 0.5)
     dropped.load_state_dict(plain.state_dict())
     tokens = torch.randint(1, 9, (2, 8), generator=torch.Generator().manual_seed(1))
     kept = {name: weight.clone() for name, weight in dropped.state_dict().items()}

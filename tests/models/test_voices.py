@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.grid import FIRST, HOLD, REST
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 from etude.models.sequence import rotary
 from etude.models.voices import (
     AGES,
@@ -24,9 +22,11 @@ from etude.models.voices import (
     Member,
     Voices,
     echoes,
-    heard,
     interval,
+    observed,
 )
+from etude.representations.base.grid import FIRST, HOLD, REST
+from etude.representations.base.vocabulary import ItemSpec
 
 VOCABULARY, FRAME = 30, 3
 GRIDS = st.integers(1, 12).flatmap(
@@ -53,7 +53,7 @@ def made(seed: int = 0, **changes: Any) -> Voices:
         "temperature": 1.2,
         **changes,
     }
-    return Voices(Alphabet(VOCABULARY), FRAME, 2, **sizes).eval()
+    return Voices(ItemSpec(VOCABULARY), FRAME, 2, **sizes).eval()
 
 
 def piece(frames: int, seed: int, low: int = FIRST, high: int = VOCABULARY) -> torch.Tensor:
@@ -68,7 +68,7 @@ def piece(frames: int, seed: int, low: int = FIRST, high: int = VOCABULARY) -> t
 @hypothesis(deadline=None, max_examples=60)
 @given(GRIDS)
 def test_what_is_heard_is_what_a_walk_through_the_past_finds(grid: list[list[int]]) -> None:
-    known = heard(torch.tensor([grid]), 2)
+    known = observed(torch.tensor([grid]), 2)
     home, pitch = 0, [0] * FRAME
     age: list[int | None] = [None] * FRAME
     former: list[list[int]] = [[0, 0] for _ in range(FRAME)]
@@ -92,9 +92,9 @@ def test_what_is_heard_is_what_a_walk_through_the_past_finds(grid: list[list[int
     st.lists(st.lists(st.sampled_from([HOLD, FIRST, 9]), min_size=2, max_size=2), min_size=1, max_size=50), st.data()
 )
 def test_echoes_are_what_a_search_through_the_past_finds(grid: list[list[int]], data: Any) -> None:
-    known = heard(torch.tensor([grid]), 1)
-    begin = data.draw(st.integers(0, len(grid) - 1))
-    found = echoes(known, 2, begin)
+    known = observed(torch.tensor([grid]), 1)
+    start = data.draw(st.integers(0, len(grid) - 1))
+    found = echoes(known, 2, start)
     after = [
         tuple(zip(*rows, strict=True)) for rows in zip(known.token[0].tolist(), known.pitch[0].tolist(), strict=True)
     ]
@@ -112,12 +112,12 @@ def test_echoes_are_what_a_search_through_the_past_finds(grid: list[list[int]], 
             best = max(best, (length, -lag))
         return best[0], frame + 1 + best[1]
 
-    for frame in range(begin, len(grid)):
+    for frame in range(start, len(grid)):
         for voice in range(2):
             for echo, voices in zip(found, ([0, 1], [voice]), strict=True):
                 length, next_to = search(frame, voices)
-                assert echo.frames[0, frame - begin, voice] == length
-                assert echo.token[0, frame - begin, voice] == (after[next_to][voice][0] if length else 0)
+                assert echo.frames[0, frame - start, voice] == length
+                assert echo.token[0, frame - start, voice] == (after[next_to][voice][0] if length else 0)
 
 
 @torch.no_grad()
@@ -125,11 +125,11 @@ def test_a_repeat_is_told_until_a_voice_goes_astray() -> None:
     torch.manual_seed(0)
     model, first = made(), piece(24, 6)
     tokens = torch.cat([first, first[:, 1:]], dim=1)  # the same 24 frames again
-    known = heard(tokens[:, 1:].unflatten(1, (48, FRAME)), 2)
+    known = observed(tokens[:, 1:].unflatten(1, (48, FRAME)), 2)
     echo = echoes(known, 2, 0)[0]
     assert torch.equal(echo.token[:, 36:], known.token[:, 37:])
     tokens[:, -FRAME] = FIRST + (tokens[:, -FRAME] - FIRST + 1) % 7  # the first voice of the last frame
-    told = model._of_cells(heard(tokens[:, 1:].unflatten(1, (48, FRAME)), 2), 47)[0]
+    told = model._of_cells(observed(tokens[:, 1:].unflatten(1, (48, FRAME)), 2), 47)[0]
     astray = told[-4] // FRAME % 2
     assert astray.tolist() == [[[0, 1, 1]]]
 
@@ -158,10 +158,10 @@ def test_portions_of_any_size_give_the_whole(cuts: list[int], span: int) -> None
     model, tokens = made(span=span), torch.cat([piece(8, 2), piece(8, 3)])
     whole, _ = model(tokens)
     state, parts = None, []
-    for begin, end in pairwise([0, *cuts, tokens.shape[1]]):
-        logits, state = model(tokens[:, begin:end], state)
+    for start, end in pairwise([0, *cuts, tokens.shape[1]]):
+        logits, state = model(tokens[:, start:end], state)
         parts.append(logits)
-    assert [part.shape[1] for part in parts] == [end - begin for begin, end in pairwise([0, *cuts, 25])]
+    assert [part.shape[1] for part in parts] == [end - start for start, end in pairwise([0, *cuts, 25])]
     assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-5)
 
 
@@ -180,8 +180,8 @@ def test_without_absolute_pitch_a_transposed_piece_costs_the_same() -> None:
     model = made(members=1)
     [member] = model.members
     assert isinstance(member, Member)
-    for begin in [member.frames.begins[5 * voice] for voice in range(FRAME)]:
-        member.frames.table.weight[begin + FIRST : begin + VOCABULARY] = 0
+    for start in [member.frames.starts[5 * voice] for voice in range(FRAME)]:
+        member.frames.table.weight[start + FIRST : start + VOCABULARY] = 0
     member.cells.table.weight[: VOCABULARY * FRAME] = 0
     member.absolute.weight[FIRST:], member.absolute.bias[FIRST:] = 0, 0
     low = piece(10, 4, FIRST + 4, VOCABULARY - 8)
@@ -239,9 +239,9 @@ def test_training_forgets_a_share_of_the_features_and_keeps_their_mean() -> None
     whole = features.eval()(values)
     rows = features.table.weight[[1, 4 + 2, 4 + 3 + 3]]
     assert torch.allclose(whole[0], rows.sum(0), atol=1e-6)
-    drawn = features.train()(values)
-    assert torch.allclose(drawn.mean(0), whole[0], atol=0.1)
-    subsets = {tuple((row * 0.6).round(decimals=4).tolist()) for row in drawn}
+    sample_pieces = features.train()(values)
+    assert torch.allclose(sample_pieces.mean(0), whole[0], atol=0.1)
+    subsets = {tuple((row * 0.6).round(decimals=4).tolist()) for row in sample_pieces}
     sums = {
         tuple((torch.tensor(chosen, dtype=torch.float) @ rows).round(decimals=4).tolist())
         for chosen in np.ndindex(2, 2, 2)
@@ -252,7 +252,7 @@ def test_training_forgets_a_share_of_the_features_and_keeps_their_mean() -> None
 def test_the_place_in_the_bar_is_told() -> None:
     model = made()
     tokens = torch.tensor([[1, *[HOLD] * 60]])
-    told = model._of_cells(heard(tokens[:, 1:].unflatten(1, (20, FRAME)), 2), 0)[0]
+    told = model._of_cells(observed(tokens[:, 1:].unflatten(1, (20, FRAME)), 2), 0)[0]
     four, three = (values[0, :, 0] // FRAME for values in told[-2:])
     assert four.tolist() == [place % 8 for place in range(20)]
     assert three.tolist() == [place % 6 for place in range(20)]

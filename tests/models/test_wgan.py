@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 from etude.models.wgan import OCTAVE, PLACES, WGAN, Blend, Divide, Join, factors, hold, onsets, part, through
 
 SHAPE = (3, 32, 20)  # two bars of sixteenths
@@ -22,8 +22,8 @@ def one_hot(pitches: list[int], size: int = 4) -> torch.Tensor:
     return torch.nn.functional.one_hot(torch.tensor(pitches), size).float()[None, :, None]
 
 
-def gate(begins: list[int]) -> torch.Tensor:
-    return torch.tensor(begins).float()[None, :, None]
+def gate(starts: list[int]) -> torch.Tensor:
+    return torch.tensor(starts).float()[None, :, None]
 
 
 def test_rows_are_binary_with_one_pitch_a_voice_and_every_weight_gets_a_gradient() -> None:
@@ -64,8 +64,8 @@ def test_a_note_ends_a_step_before_its_pitch_begins_again() -> None:
 @hypothesis(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), min_size=2, max_size=24))
 def test_a_roll_s_onsets_are_the_begins_of_its_notes(steps: list[tuple[bool, int]]) -> None:
-    begins = gate([1, *(int(begin) for begin, _ in steps[1:])])
-    roll = part(begins, hold(begins, one_hot([pitch for _, pitch in steps]))[..., :3])  # pitch 3 is the rest
+    starts = gate([1, *(int(start) for start, _ in steps[1:])])
+    roll = part(starts, hold(starts, one_hot([pitch for _, pitch in steps]))[..., :3])  # pitch 3 is the rest
     assert set(roll.flatten().tolist()) <= {0.0, 1.0}
     sounding = roll[0, :, 0].bool()
     expected = [
@@ -73,7 +73,7 @@ def test_a_roll_s_onsets_are_the_begins_of_its_notes(steps: list[tuple[bool, int
         for row, past in zip(sounding.tolist(), [[False] * 3, *sounding.tolist()[:-1]], strict=True)
     ]
     assert onsets(roll).flatten().tolist() == expected
-    assert all(begins[0, step, 0] for step, count in enumerate(expected) if count)
+    assert all(starts[0, step, 0] for step, count in enumerate(expected) if count)
 
 
 def test_another_key_is_the_same_piece_moved() -> None:
@@ -99,7 +99,7 @@ def test_a_piece_s_windows_share_the_noise_of_the_piece_and_nothing_else() -> No
     noise = made().noise(4, 3)
     assert noise.piece.shape == (4, 4, 6) and noise.window.shape == (4, 3, 6)
     assert noise.bar.shape == (4, 3, 2, 4, 6) and noise.key.shape == (4,)
-    assert noise.pick.shape == (4, 96, 3, 21) and noise.begin.shape == (4, 96, 3)
+    assert noise.pick.shape == (4, 96, 3, 21) and noise.start.shape == (4, 96, 3)
     assert noise.pick.min() > 0 and noise.pick.max() < 1
 
 
@@ -144,14 +144,14 @@ def test_the_critic_tells_repeated_from_held_notes_and_knows_the_place() -> None
     held = torch.zeros(1, 64, 3, 20)
     held[..., 7] = 1
     places = torch.zeros(1, 2, PLACES)
-    begun = places.clone()
-    begun[0, 0, 0] = 1
+    started = places.clone()
+    started[0, 0, 0] = 1
     assert onsets(held).sum() == 3
     apart = held.clone()
     apart[:, 7] = 0
     assert onsets(apart).sum() == 6
     assert wgan.critic(held, places).shape == (1,)
-    assert wgan.critic(held, places) != wgan.critic(held, begun)
+    assert wgan.critic(held, places) != wgan.critic(held, started)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 6, 12])

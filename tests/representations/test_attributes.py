@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 from etude.representations.attributes import NAMES, NONE, UNITS, Attributes, Measured, Scale, key_of, measured
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
@@ -127,15 +127,15 @@ def test_a_saved_one_is_loaded_as_it_was(tmp_path: Path) -> None:
 def test_a_wish_is_told_by_the_tokens_of_what_it_names() -> None:
     made = learned()
     silent = dict.fromkeys(NAMES, NONE)
-    assert told(made, made.wished({})) == silent == told(made, made.wished({"tempo": None}))
-    assert told(made, made.wished({"key": "F#m"})) == silent | {"key": "F# minor", "mode": "minor"}
-    assert told(made, made.wished({"mode": "major", "top": "highest"})) == silent | {
+    assert told(made, made.requested({})) == silent == told(made, made.requested({"tempo": None}))
+    assert told(made, made.requested({"key": "F#m"})) == silent | {"key": "F# minor", "mode": "minor"}
+    assert told(made, made.requested({"mode": "major", "top": "highest"})) == silent | {
         "mode": "major",
         "top": str(len(made.scale.edges["top"]) if made.scale else 0),
     }
     density = measured(TRAIN[3]).density
-    assert told(made, made.wished({"density": density}))["density"] == told(made, made.said(TRAIN[3]))["density"]
-    assert made.wished({"density": str(density)}) == made.wished({"density": density})
+    assert told(made, made.requested({"density": density}))["density"] == told(made, made.said(TRAIN[3]))["density"]
+    assert made.requested({"density": str(density)}) == made.requested({"density": density})
 
 
 def test_words_name_levels_from_the_lowest_to_the_highest() -> None:
@@ -147,7 +147,7 @@ def test_words_name_levels_from_the_lowest_to_the_highest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "says"),
+    ("control", "says"),
     [
         ({"loudness": 3}, "wish.loudness is not measured"),
         ({"tempo": "fast"}, r"wish.tempo = fast must be a number \(quarters a minute\) or one of lowest, low"),
@@ -157,9 +157,9 @@ def test_words_name_levels_from_the_lowest_to_the_highest() -> None:
         ({"key": "D minor", "mode": "major"}, "wish.key = D minor and wish.mode = major do not fit"),
     ],
 )
-def test_a_wish_that_cannot_be_read_is_refused_in_a_sentence(wish: dict[str, object], says: str) -> None:
+def test_a_wish_that_cannot_be_read_is_refused_in_a_sentence(control: dict[str, object], says: str) -> None:
     with pytest.raises(EtudeError, match=says):
-        learned().wished(wish)
+        learned().requested(control)
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_keys_are_read(text: str, key: tuple[int, str]) -> None:
 
 def test_what_has_to_follow_is_known_of_bars_and_control_tokens_alone() -> None:
     made = learned()
-    wished = made.wished({"key": "D minor", "density": "highest"})
-    forced = made.forced(wished)
+    requested = made.requested({"key": "D minor", "density": "highest"})
+    forced = made.forced(requested)
     bar = made.types.index("Bar")
     written, token = [], bar
     while forced[token] >= 0:
         token = int(forced[token])
         written.append(token)
-    assert written == wished
+    assert written == requested
     assert all(forced[token] < 0 for token in range(made.base) if token != bar)

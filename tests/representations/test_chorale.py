@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from representations.bands import learned, notes, values_of
 from symusic.core import KeySignatureTick, ScoreTick, TimeSignatureTick
 
-from etude.augmentation import Copy, alter
-from etude.encoding.grid import FIRST, HOLD, REST
-from etude.metrics.key import best_key, sharps_of
+from etude.music.augmentation import Copy, alter
+from etude.music.key import best_key, sharps_of
+from etude.music.markers import fermatas, mark_fermatas
+from etude.representations.base.grid import FIRST, HOLD, REST
 from etude.representations.chorale import BAR, BEAT, FERMATA, MINOR, SHARPS, STEP, Chorale, key_signature
-from etude.scores.markers import fermatas, mark_fermatas
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from representations.bands import learned, made, make_band, notes
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
-from etude.encoding.round_trip import round_trip
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
+from etude.representations.base.round_trip import round_trip
 from etude.representations.frames import KEYS, LOWEST, Frames
 from etude.scores.pianorolls import read_pianoroll
-from etude.settings import Reading
 
 PLACES = [Path(place) for place in (os.environ.get("ETUDE_MIRROR"), ROOT.parent / "shared" / "mirror") if place]
 VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
@@ -80,13 +80,13 @@ def test_keys_in_frames_in_a_row_come_back_as_one_note() -> None:
 @hypothesis(deadline=None, max_examples=30)
 @given(st.integers(0, 10**6), st.sampled_from([1, 2, 4]))
 def test_what_was_decoded_encodes_to_the_same_frames(seed: int, steps: int) -> None:
-    drawn = np.random.default_rng(seed).random((17, KEYS)) < 0.1
-    drawn[-1, 3] = True  # silence at the end is no part of a piece
+    sample_pieces = np.random.default_rng(seed).random((17, KEYS)) < 0.1
+    sample_pieces[-1, 3] = True  # silence at the end is no part of a piece
     made = frames(steps)
-    packed = made.encode(made.decode(drawn.astype(np.uint8)))
-    assert (np.unpackbits(packed, axis=1, count=KEYS) == drawn).all()
-    assert notes(made.decode(packed)) == notes(made.decode(drawn.astype(np.uint8)))
-    assert made.cells(made.decode(packed)) == drawn.size
+    packed = made.encode(made.decode(sample_pieces.astype(np.uint8)))
+    assert (np.unpackbits(packed, axis=1, count=KEYS) == sample_pieces).all()
+    assert notes(made.decode(packed)) == notes(made.decode(sample_pieces.astype(np.uint8)))
+    assert made.cells(made.decode(packed)) == sample_pieces.size
 
 
 def test_a_fine_grid_keeps_every_note_that_is_not_struck_again() -> None:
@@ -121,10 +121,10 @@ def test_the_chorales_have_the_frames_of_the_published_file(tmp_path: Path) -> N
         name = next(name for name in archive.namelist() if name.endswith(file.name))
         file.write_bytes(archive.read(name))
     published: dict[str, Any] = json.loads(file.read_text())
-    assert {side: len(pieces) for side, pieces in published.items()} == {"train": 229, "valid": 76, "test": 77}
+    assert {split: len(pieces) for split, pieces in published.items()} == {"train": 229, "valid": 76, "test": 77}
     reading = Reading(VOICES, True, 80, True, 24, 80, None)
     made_ = frames(1)
-    for side, pieces in published.items():
+    for split, pieces in published.items():
         for place, piece in enumerate(pieces):
-            score, _ = read_pianoroll(file, f"{side}/{place}", reading)
+            score, _ = read_pianoroll(file, f"{split}/{place}", reading)
             assert keys(made_.encode(score)) == [sorted(int(pitch) for pitch in frame) for frame in piece]

@@ -6,8 +6,8 @@ from conftest import make_piece
 from representations.bands import learned, made, make_band, values_of
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
-from etude.encoding.round_trip import round_trip
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
+from etude.representations.base.round_trip import round_trip
 from etude.representations.notechord import FIRST, UNKNOWN, NoteChord
 
 
@@ -19,7 +19,7 @@ def piano(*played: tuple[int, int, int]) -> ScoreTick:
     return piece
 
 
-def heard(piece: ScoreTick) -> list[tuple[int, int, int]]:
+def observed(piece: ScoreTick) -> list[tuple[int, int, int]]:
     return [(note.time, note.pitch, note.duration) for note in piece.tracks[0].notes]
 
 
@@ -48,7 +48,7 @@ def test_without_durations_words_follow_at_half_a_quarter_from_octave_four_upwar
     words = learned("notechord", C_MAJOR)
     tokens = words.encode(C_MAJOR)
     assert len(tokens) == 5 and words.vocabulary == FIRST + 3
-    assert heard(words.decode(tokens)) == [
+    assert observed(words.decode(tokens)) == [
         (0, 60, 12),
         (0, 64, 12),
         (0, 67, 12),
@@ -56,13 +56,13 @@ def test_without_durations_words_follow_at_half_a_quarter_from_octave_four_upwar
         (24, 70, 12),
     ]
     inverted = learned("notechord", piano((0, 24, 55), (0, 24, 59), (0, 24, 62)))  # 7.11.2
-    assert [pitch for _, pitch, _ in heard(inverted.decode(np.array([FIRST])))] == [67, 71, 74]
+    assert [pitch for _, pitch, _ in observed(inverted.decode(np.array([FIRST])))] == [67, 71, 74]
 
 
 def test_with_durations_the_rhythm_survives() -> None:
     words = learned("notechord", C_MAJOR, durations=True)
     decoded = words.decode(words.encode(C_MAJOR))
-    assert sorted({(time, duration) for time, _, duration in heard(decoded)}) == [(0, 48), (48, 12), (60, 12)]
+    assert sorted({(time, duration) for time, _, duration in observed(decoded)}) == [(0, 48), (48, 12), (60, 12)]
 
 
 def test_a_melody_comes_back_whole_with_durations() -> None:
@@ -78,13 +78,13 @@ def test_a_word_that_train_lacks_decodes_to_nothing_and_is_counted() -> None:
         other = piano((0, 24, 60), (24, 24, 61))
         tokens = words.encode(other)
         assert words.unknown(tokens) == 1 and UNKNOWN in tokens
-        assert [pitch for _, pitch, _ in heard(words.decode(tokens))] == [61]
+        assert [pitch for _, pitch, _ in observed(words.decode(tokens))] == [61]
 
 
 def test_times_beyond_the_setting_are_shortened() -> None:
     words = learned("notechord", piano((0, 240, 60), (240, 24, 62)), durations=True, max_beats=2)
     piece = words.decode(words.encode(piano((0, 240, 60), (240, 24, 62))))
-    assert heard(piece) == [(0, 60, 48), (48, 62, 24)]
+    assert observed(piece) == [(0, 60, 48), (48, 62, 24)]
 
 
 def test_torn_sequences_decode() -> None:

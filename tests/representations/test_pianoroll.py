@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from representations.bands import make_band
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
-from etude.encoding.round_trip import round_trip
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
+from etude.representations.base.round_trip import round_trip
 from etude.representations.pianoroll import PianoRoll
 
 VALUES = {"steps_per_beat": 4, "beats": 16, "max_voices": 4}
@@ -64,11 +64,11 @@ def test_lengths_come_back_also_of_repeated_notes(notes: list[tuple[int, int | N
 @given(st.lists(st.integers(-1, 3), min_size=1, max_size=64))
 def test_any_roll_comes_back_as_it_was(pitches: list[int]) -> None:
     roll = learned()
-    drawn = np.zeros((1, *roll.shape), dtype=np.uint8)
+    sample_pieces = np.zeros((1, *roll.shape), dtype=np.uint8)
     for step, pitch in enumerate(pitches):
         if pitch >= 0:
-            drawn[0, 0, step, pitch] = 1
-    assert np.array_equal(roll.rolls(roll.decode(drawn)), drawn)
+            sample_pieces[0, 0, step, pitch] = 1
+    assert np.array_equal(roll.rolls(roll.decode(sample_pieces)), sample_pieces)
 
 
 def test_packing_loses_nothing() -> None:

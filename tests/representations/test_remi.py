@@ -8,8 +8,8 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from symusic.core import NoteTick, ScoreTick
 
-from etude.encoding.round_trip import round_trip
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
+from etude.representations.base.round_trip import round_trip
 from etude.representations.remi import Remi
 
 VALUES = {"positions_per_beat": 4, "max_beats": 16, "merges": None, "vocabulary": 1000}

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from representations.bands import learned, make_band, notes, values_of
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
-from etude.encoding.grid import FIRST, HOLD, REST
-from etude.encoding.round_trip import round_trip
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
+from etude.representations.base.grid import FIRST, HOLD, REST
+from etude.representations.base.round_trip import round_trip
 from etude.representations.voicegrid import VoiceGrid
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
@@ -117,7 +117,7 @@ def test_a_grid_that_would_change_the_speed_is_refused() -> None:
 
 def test_sampling_holds_only_what_sounds_and_ends_with_a_frame() -> None:
     rules = grid().rules(np.zeros(0))
-    state = rules.begin(1)
+    state = rules.start(1)
     last = np.array([1])
     for token, hold, end in ((REST, False, False), (FIRST, False, False), (REST, False, False), (REST, False, False)):
         allowed = rules.allowed(last, state)[0]

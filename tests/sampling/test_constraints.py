@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 from conftest import make_piece
-from sampling.test_harmony import GRIDS, HEARD, MODELS, PLAN
 from sampling.tunes import tune
 from symusic.core import TimeSignatureTick
+from tasks.test_harmony import GRIDS, HEARD, MODELS, PLAN
 
-from etude.encoding.grid import FIRST, HOLD, REST
-from etude.errors import EtudeError
-from etude.metrics.key import Mode
+from etude.core.errors import EtudeError
 from etude.metrics.voice_leading import SILENCE, sounding
+from etude.music.key import Mode
+from etude.representations.base.grid import FIRST, HOLD, REST
 from etude.sampling.constraints import Chord, bar_lines, keep_to_chords, keeping, read_chords
-from etude.sampling.harmony import harmonies, on_grid, pose
-from etude.sampling.melody import melody
+from etude.tasks.harmony import harmonies, on_grid, pose
+from etude.tasks.melody import melody
 
 C_MAJOR: tuple[int, Mode] = (0, "major")
 
 
 def classes(text: str, key: tuple[int, Mode] = C_MAJOR) -> list[tuple[int, int, list[int], int]]:
     source = tune((0, 24 * 400, 60))
-    return [(c.begin, c.end, sorted(c.classes), c.bass) for c in read_chords(text, source, key, 4)]
+    return [(c.start, c.end, sorted(c.classes), c.bass) for c in read_chords(text, source, key, 4)]
 
 
 def test_chords_are_read_by_symbol_and_by_numeral() -> None:
@@ -43,7 +43,7 @@ def test_chords_share_their_bars() -> None:
     three.time_signatures.append(TimeSignatureTick(0, 3, 4))
     three.time_signatures.append(TimeSignatureTick(24 * 8, 2, 4))
     assert bar_lines(three, 4, 4) == [0, 12, 24, 32, 40], "a new meter begins a bar"
-    assert [(c.begin, c.end) for c in read_chords("C | F | G | C", three, C_MAJOR, 4)] == [
+    assert [(c.start, c.end) for c in read_chords("C | F | G | C", three, C_MAJOR, 4)] == [
         (0, 12), (12, 24), (24, 32), (32, 40),
     ]  # fmt: skip
 
@@ -61,8 +61,8 @@ def test_given_cells_stay_and_nothing_is_held_beyond_them() -> None:
     grid[1:3, 2] = FIRST + 3, HOLD
     given = np.zeros(grid.shape, dtype=bool)
     given[1:3, 2] = True
-    heard = np.ones((4, FIRST + 8), dtype=bool)
-    allowed = keeping(grid, given, heard)
+    observed = np.ones((4, FIRST + 8), dtype=bool)
+    allowed = keeping(grid, given, observed)
     assert np.flatnonzero(allowed[1, 2]).tolist() == [FIRST + 3] and np.flatnonzero(allowed[2, 2]).tolist() == [HOLD]
     assert not allowed[3, 2, HOLD] and allowed[4, 2, HOLD] and allowed[3, 1, HOLD]
     assert not allowed[0, :, HOLD].any(), "nothing is held before the begin"
@@ -72,33 +72,33 @@ def test_given_cells_stay_and_nothing_is_held_beyond_them() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_chords_a_bass_line_and_fixed_notes_are_kept(name: str) -> None:
     model, kind = MODELS[name]
-    grid, heard = GRIDS[kind], HEARD[kind]
+    grid, observed = GRIDS[kind], HEARD[kind]
     source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(16)])
-    posed = pose(grid, heard, source, melody(source))
+    posed = pose(grid, observed, source, melody(source))
     given = np.zeros(posed.grid.shape, dtype=bool)
     given[:, 0] = True
     own = posed.grid.copy()
     bass = on_grid(grid, make_piece(3, 32))[:64, 3]
     own[:32, 3], given[:32, 3] = bass[:32], True
-    alto = heard[1, FIRST:].nonzero()[0][0] + FIRST
+    alto = observed[1, FIRST:].nonzero()[0][0] + FIRST
     own[20:24, 1], given[20:24, 1] = (alto, HOLD, HOLD, HOLD), True
     chords = [Chord("C", 32, 40, frozenset({0, 4, 7}), 0), Chord("G", 48, 64, frozenset({7, 11, 2}), 7)]
-    allowed = keep_to_chords(keeping(own, given, heard), given, chords, grid.low)
-    luck = [np.random.default_rng(place) for place in range(3)]
-    for harmony in harmonies(model, grid, posed.piece, allowed, PLAN, luck):
+    allowed = keep_to_chords(keeping(own, given, observed), given, chords, grid.low)
+    rng = [np.random.default_rng(place) for place in range(3)]
+    for harmony in harmonies(model, grid, posed.piece, allowed, PLAN, rng):
         assert (harmony.grid[given] == own[given]).all()
         assert harmony.grid[24, 1] != HOLD
         pitches = sounding(harmony.grid, grid.low)
         for chord in chords:
-            below = pitches[chord.begin : chord.end, 1:]
+            below = pitches[chord.start : chord.end, 1:]
             assert np.isin(below[below != SILENCE] % 12, list(chord.classes)).all()
             assert (below[0] != SILENCE).all() and below[0, 2] % 12 == chord.bass
-            assert (harmony.grid[chord.begin, 1:] >= FIRST).all()
+            assert (harmony.grid[chord.start, 1:] >= FIRST).all()
 
 
 def test_a_chord_beyond_a_voice_is_said() -> None:
-    heard = np.zeros((4, FIRST + 4), dtype=bool)
-    heard[:, [HOLD, REST, FIRST]] = True  # one pitch, 60
-    allowed = np.tile(heard, (4, 1, 1))
+    observed = np.zeros((4, FIRST + 4), dtype=bool)
+    observed[:, [HOLD, REST, FIRST]] = True  # one pitch, 60
+    allowed = np.tile(observed, (4, 1, 1))
     with pytest.raises(EtudeError, match="no note of D is in the range of the voice 2"):
         keep_to_chords(allowed, np.zeros((4, 4), dtype=bool), [Chord("D", 0, 4, frozenset({2, 6, 9}), 2)], 60)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from conftest import tiny
 
-from etude.encoding.grid import HOLD
+from etude.config.sections import Generate
 from etude.models.deepbach import DeepBach
+from etude.representations.base.grid import HOLD
 from etude.representations.chorale import BAR, BEAT, COLUMNS, FERMATA, STEP
 from etude.sampling.gibbs import _apart, cut, gibbs
-from etude.settings import Generate
 
 VOICES = {"A": 0, "B": 1}
 PLAN = dataclasses.replace(tiny().generate, sweeps=3, top_p=1.0)
@@ -30,16 +30,16 @@ def row(frames: int, seed: int = 0) -> np.ndarray:
     return np.concatenate([cells, np.zeros((frames, COLUMNS), dtype=int)], axis=1)
 
 
-def drawn(
-    made: DeepBach, rows: list[np.ndarray], free: list[int], seed: int, plan: Generate = PLAN
+def sample_pieces(
+    made: DeepBach, rows: list[np.ndarray], free: list[int], seed: int, config: Generate = PLAN
 ) -> list[np.ndarray]:
-    return gibbs(made, rows, free, [np.random.default_rng((seed, place)) for place in range(len(rows))], plan)
+    return gibbs(made, rows, free, [np.random.default_rng((seed, place)) for place in range(len(rows))], config)
 
 
 def test_clamped_voices_and_columns_stay_and_free_ones_are_drawn() -> None:
     made, rows = model(), [row(20), row(9, 1)]
     for free, kept in (([1], [0]), ([0], [1]), ([0, 1], [])):
-        found = drawn(made, rows, free, 3)
+        found = sample_pieces(made, rows, free, 3)
         for before, after in zip(rows, found, strict=True):
             assert after.shape == before.shape and (after[:, :2] >= HOLD).all()
             assert np.array_equal(after[:, [*kept, *range(2, 8)]], before[:, [*kept, *range(2, 8)]])
@@ -48,33 +48,33 @@ def test_clamped_voices_and_columns_stay_and_free_ones_are_drawn() -> None:
 
 def test_the_same_seed_gives_the_same_another_others_and_other_pieces_do_not_matter() -> None:
     made, rows = model(), [row(20), row(9, 1)]
-    first, again, other = (drawn(made, rows, [0, 1], seed) for seed in (1, 1, 2))
+    first, again, other = (sample_pieces(made, rows, [0, 1], seed) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
-    assert np.array_equal(drawn(made, rows[:1], [0, 1], 1)[0], first[0])
+    assert np.array_equal(sample_pieces(made, rows[:1], [0, 1], 1)[0], first[0])
 
 
 def test_what_a_voice_never_has_in_train_is_never_drawn() -> None:
     made = model()
     made.counts[1, 2:] = 0
-    (found,) = drawn(made, [row(200)], [0, 1], 1)
+    (found,) = sample_pieces(made, [row(200)], [0, 1], 1)
     assert set(found[:, 1].tolist()) <= {HOLD, HOLD + 1} and len(set(found[:, 0].tolist())) == 6
 
 
 def test_cells_are_drawn_by_their_conditionals() -> None:
     """A model that says the same of every cell: after the heat is gone, its shares come out."""
     made = model()
-    shares = torch.tensor([0.5, 0.25, 0.125, 0.125, 1e-9, 1e-9])
+    probabilities = torch.tensor([0.5, 0.25, 0.125, 0.125, 1e-9, 1e-9])
     for network in made.networks:
         last: Any = list(network.merge.children())[-1]  # type: ignore[union-attr]
         torch.nn.init.zeros_(last.weight)
-        last.bias.data = shares.log()
-    (found,) = drawn(made, [row(4000)], [0], 1, dataclasses.replace(PLAN, sweeps=80))
+        last.bias.data = probabilities.log()
+    (found,) = sample_pieces(made, [row(4000)], [0], 1, dataclasses.replace(PLAN, sweeps=80))
     seen = np.bincount(found[:, 0] - HOLD, minlength=6) / 4000
-    assert seen == pytest.approx(shares.numpy(), abs=0.03)
-    (cold,) = drawn(made, [row(400)], [0], 1, dataclasses.replace(PLAN, sweeps=80, temperature=0.05))
+    assert seen == pytest.approx(probabilities.numpy(), abs=0.03)
+    (cold,) = sample_pieces(made, [row(400)], [0], 1, dataclasses.replace(PLAN, sweeps=80, temperature=0.05))
     assert (cold[:, 0] == HOLD).mean() > 0.97
-    (sure,) = drawn(made, [row(400)], [0], 1, dataclasses.replace(PLAN, sweeps=80, top_p=0.6))
+    (sure,) = sample_pieces(made, [row(400)], [0], 1, dataclasses.replace(PLAN, sweeps=80, top_p=0.6))
     assert set(sure[:, 0].tolist()) == {HOLD, HOLD + 1}
 
 

@@ -10,11 +10,11 @@ from conftest import VOICES, make_piece
 from representations.bands import learned, make_band
 from symusic.core import ScoreTick
 
-from etude.errors import EtudeError
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
 from etude.models.lstm import LSTM
 from etude.sampling.timing import Stream, timing
 from etude.sampling.tokens import sample_tokens
-from etude.settings import Settings
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 TOLD = (
@@ -38,14 +38,14 @@ def written(name: str, settings: Settings, count: int = 12, **wishes: Any) -> tu
     train = [make_piece(seed) for seed in range(4)] + [in_three(seed) for seed in range(4)]
     representation = learned(name, *train, voices=PROGRAMS)
     torch.manual_seed(0)
-    model = LSTM(representation.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     parts = [representation.encode(piece) for piece in train]
     rules = timing(
         representation, representation.rules([np.concatenate(parts)]), *(wishes.get(k) for k in ("bars", "seconds"))
     )
     longest = wishes.get("max_tokens", 1500)
-    plan = dataclasses.replace(settings.generate, max_tokens=longest, top_p=1.0, temperature=1.0)
-    return representation, sample_tokens(model, rules, plan, count)
+    config = dataclasses.replace(settings.generate, max_tokens=longest, top_p=1.0, temperature=1.0)
+    return representation, sample_tokens(model, rules, config, count)
 
 
 def bar_lines(piece: ScoreTick, bars: int) -> list[float]:
@@ -79,9 +79,9 @@ def test_a_piece_that_the_model_ends_rings_over_no_bar_line(name: str, settings:
     whole = [representation.decode(piece.tokens) for piece in pieces if piece.whole]
     assert len(whole) > len(pieces) / (10 if name == "voicegrid" else 2)
     for score in whole:
-        begins = [note.time for track in score.tracks for note in track.notes]
-        if begins and name != "voicegrid":
-            last = max(begins) / score.ticks_per_quarter
+        starts = [note.time for track in score.tracks for note in track.notes]
+        if starts and name != "voicegrid":
+            last = max(starts) / score.ticks_per_quarter
             bar = next(line for line in bar_lines(score, 400) if line > last)
             assert score.end() / score.ticks_per_quarter <= bar
     if name == "voicegrid":
@@ -104,7 +104,7 @@ def test_time_goes_as_the_tokens_say() -> None:
         representation = learned(name)
         rules = timing(representation, representation.rules([representation.encode(piece)]), None, None)
         assert isinstance(rules, Stream)
-        state = rules.begin(1)
+        state = rules.start(1)
         onsets = set()
         for token in representation.encode(piece)[1:-1].tolist():
             state = rules.move(np.array([token]), state)
@@ -136,8 +136,8 @@ def test_pieces_that_go_on_too_long_end_with_a_bar_and_need_no_repair(name: str,
     if name != "voicegrid":
         for piece in pieces:
             score = representation.decode(piece.tokens)
-            begins = [note.time for track in score.tracks for note in track.notes]
-            last = max(begins, default=0) / score.ticks_per_quarter
+            starts = [note.time for track in score.tracks for note in track.notes]
+            last = max(starts, default=0) / score.ticks_per_quarter
             assert score.end() / score.ticks_per_quarter <= next(line for line in bar_lines(score, 400) if line > last)
 
 
@@ -146,19 +146,21 @@ def test_after_each_bar_stands_what_was_wished_for(bars: int | None, settings: S
     train = [make_piece(seed) for seed in range(4)]
     representation = learned("attributes", *train, voices=PROGRAMS)
     torch.manual_seed(0)
-    model = LSTM(representation.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     parts = np.concatenate([representation.encode(piece) for piece in train])
-    plan = dataclasses.replace(settings.generate, max_tokens=400, top_p=1.0, temperature=1.0)
+    config = dataclasses.replace(settings.generate, max_tokens=400, top_p=1.0, temperature=1.0)
     controls = {token for of in representation.controls for token in of}
-    for wish in ({}, {"key": "D minor", "density": "highest"}):
-        wished = representation.wished(wish)
-        rules = timing(representation, representation.rules([parts]), bars, None, representation.forced(wished)[None])
-        for piece in sample_tokens(model, rules, plan, 6):
+    for control in ({}, {"key": "D minor", "density": "highest"}):
+        requested = representation.requested(control)
+        rules = timing(
+            representation, representation.rules([parts]), bars, None, representation.forced(requested)[None]
+        )
+        for piece in sample_tokens(model, rules, config, 6):
             tokens = piece.tokens.tolist()
             lines = [place for place, token in enumerate(tokens) if representation.types[token] == "Bar"]
             assert lines and (bars is None or len(lines) == bars)
-            said = [tokens[place + 1 : place + 1 + len(wished)] for place in lines]
-            assert all(found == wished[: len(found)] for found in said) and said[0] == wished
+            said = [tokens[place + 1 : place + 1 + len(requested)] for place in lines]
+            assert all(found == requested[: len(found)] for found in said) and said[0] == requested
             assert sum(token in controls for token in tokens) == sum(map(len, said))
 
 
@@ -166,16 +168,16 @@ def test_what_was_brought_says_what_was_wished_for() -> None:
     train = [make_piece(seed) for seed in range(4)]
     representation = learned("attributes", *train, voices=PROGRAMS)
     tokens = representation.encode(train[0]).astype(np.int64)
-    wished = representation.wished({"mode": "minor"})
-    other = representation.wished({"mode": "major"})
-    forced = np.stack([representation.forced(wished), representation.forced(other)])
+    requested = representation.requested({"mode": "minor"})
+    other = representation.requested({"mode": "major"})
+    forced = np.stack([representation.forced(requested), representation.forced(other)])
     rules = timing(representation, representation.rules([tokens]), None, None, forced)
     assert isinstance(rules, Stream)
     found, second = rules.obeying(tokens)
     assert second[2 : 2 + 9].tolist() == other
     own = [tokens.tolist(), found.tolist()]
     plain = [[token for token in one if token < representation.base] for one in own]
-    assert plain[0] == plain[1] and found[2 : 2 + 9].tolist() == wished
+    assert plain[0] == plain[1] and found[2 : 2 + 9].tolist() == requested
     remi = learned("remi", *train, voices=PROGRAMS)
     tokens = remi.encode(train[0]).astype(np.int64)
     plain_rules = timing(remi, remi.rules([tokens]), None, None)

@@ -9,14 +9,14 @@ from conftest import make_piece
 from representations.bands import SETTINGS, learned, make_band
 
 from etude import models, sampling
-from etude.encoding.store import Store
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config.sections import Settings
 from etude.models.lstm import LSTM
 from etude.models.ngram import NGram
 from etude.representations import load
 from etude.sampling.timing import Timing, timing
 from etude.sampling.tokens import repeated, sample_tokens
-from etude.session import Session
-from etude.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def grammar(remi: Any, store: Store, bars: int | None = None) -> Timing:
 
 def test_the_same_seed_gives_the_same_pieces_another_seed_others(floor: tuple, settings: Settings) -> None:
     model, remi, store = floor
-    plan = settings.generate
-    first, same = (sampling.sample(model, remi, store, plan, 3) for _ in range(2))
-    other = sampling.sample(model, remi, store, dataclasses.replace(plan, seed=plan.seed + 1), 3)
+    config = settings.generate
+    first, same = (sampling.sample(model, remi, store, config, 3) for _ in range(2))
+    other = sampling.sample(model, remi, store, dataclasses.replace(config, seed=config.seed + 1), 3)
     assert [piece.dumps_midi() for piece in first] == [piece.dumps_midi() for piece in same]
     assert [piece.dumps_midi() for piece in first] != [piece.dumps_midi() for piece in other]
     assert len({piece.dumps_midi() for piece in first}) > 1
@@ -44,9 +44,9 @@ def test_the_same_seed_gives_the_same_pieces_another_seed_others(floor: tuple, s
 
 def test_a_piece_does_not_depend_on_its_batch(floor: tuple, settings: Settings) -> None:
     model, remi, store = floor
-    plan = dataclasses.replace(settings.generate, batch_size=3)
-    together = sample_tokens(model, grammar(remi, store), plan, 3)
-    alone = sample_tokens(model, grammar(remi, store), dataclasses.replace(plan, batch_size=1), 3)
+    config = dataclasses.replace(settings.generate, batch_size=3)
+    together = sample_tokens(model, grammar(remi, store), config, 3)
+    alone = sample_tokens(model, grammar(remi, store), dataclasses.replace(config, batch_size=1), 3)
     assert [piece.tokens.tolist() for piece in together] == [piece.tokens.tolist() for piece in alone]
 
 
@@ -73,7 +73,7 @@ def test_the_grammar_allows_what_train_holds(floor: tuple) -> None:
     _, remi, store = floor
     rules = grammar(remi, store)
     tokens = remi.encode(make_piece(0)).astype(np.int64)
-    state = rules.begin(1)
+    state = rules.start(1)
     for token, after in pairwise(tokens):
         state = rules.move(np.array([token]), state)
         assert rules.allowed(np.array([token]), state)[0, after]
@@ -100,10 +100,10 @@ def test_a_model_that_has_learned_nothing_writes_pieces_that_decode(
     representation = learned(name, **changes)
     train = np.concatenate([representation.encode(make_band(seed)) for seed in range(4)])
     torch.manual_seed(0)
-    model = LSTM(representation.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
-    plan = dataclasses.replace(settings.generate, max_tokens=200, batch_size=8, temperature=1.0, top_p=1.0)
+    model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    config = dataclasses.replace(settings.generate, max_tokens=200, batch_size=8, temperature=1.0, top_p=1.0)
     rules = timing(representation, representation.rules([train]), None, None)
-    written = sample_tokens(model, rules, plan, 8)
+    written = sample_tokens(model, rules, config, 8)
     pieces = [piece.tokens for piece in written]
     assert all(piece[0] == 1 and (piece[1:-1] > 2).all() for piece in pieces)
     decoded = [representation.decode(piece) for piece in pieces]
@@ -116,7 +116,7 @@ def test_a_model_that_has_learned_nothing_writes_pieces_that_decode(
 def test_bars_of_octuple_do_not_go_back(settings: Settings) -> None:
     octuple = learned("octuple")
     train = np.concatenate([octuple.encode(make_band(seed)) for seed in range(4)])
-    model = LSTM(octuple.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    model = LSTM(octuple.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     hot = dataclasses.replace(settings.generate, max_tokens=300, temperature=5.0, top_p=1.0)
     for piece in (p.tokens for p in sample_tokens(model, timing(octuple, octuple.rules([train]), None, None), hot, 4)):
         told = [(octuple.types[token], octuple.values[token]) for token in piece]
@@ -129,7 +129,7 @@ def test_bars_of_octuple_do_not_go_back(settings: Settings) -> None:
 def test_rules_do_not_depend_on_how_train_is_cut(monkeypatch: pytest.MonkeyPatch, floor: tuple) -> None:
     _, remi, store = floor
     whole = remi.rules(store.parts("train"))
-    monkeypatch.setattr("etude.encoding.store.PART", 7)
+    monkeypatch.setattr("etude.artifacts.token_store.PART", 7)
     cut = remi.rules(store.parts("train"))
     assert np.array_equal(whole.follows, cut.follows)
 
@@ -139,10 +139,10 @@ def test_voices_write_whole_frames_of_what_may_sound(encoded: Session, settings:
     grid = load(store)
     torch.manual_seed(0)
     model = models.build(settings, "voices", grid).eval()
-    plan = dataclasses.replace(settings.generate, max_tokens=120, batch_size=4, top_p=1.0)
+    config = dataclasses.replace(settings.generate, max_tokens=120, batch_size=4, top_p=1.0)
     rules = timing(grid, grid.rules([]), None, None)
-    pieces = sample_tokens(model, rules, plan, 4)
-    alone = sample_tokens(model, rules, dataclasses.replace(plan, batch_size=1), 4)
+    pieces = sample_tokens(model, rules, config, 4)
+    alone = sample_tokens(model, rules, dataclasses.replace(config, batch_size=1), 4)
     assert [piece.tokens.tolist() for piece in pieces] == [piece.tokens.tolist() for piece in alone]
     for piece in (written.tokens for written in pieces):
         cells = piece[1:-1] if piece[-1] == 2 else piece[1:]
@@ -150,25 +150,25 @@ def test_voices_write_whole_frames_of_what_may_sound(encoded: Session, settings:
         assert np.array_equal(grid.encode(grid.decode(piece))[1:-1], cells[: len(grid.encode(grid.decode(piece))) - 2])
 
 
-@pytest.mark.parametrize("variant", ["lstm", "gru", "lstm_attention", "transformer", "conditional", "voices"])
-def test_a_piece_is_the_same_alone_and_in_any_batch(variant: str, settings: Settings, floor: tuple) -> None:
+@pytest.mark.parametrize("model_name", ["lstm", "gru", "lstm_attention", "transformer", "conditional", "voices"])
+def test_a_piece_is_the_same_alone_and_in_any_batch(model_name: str, settings: Settings, floor: tuple) -> None:
     """To the last digit: of a network's sums too."""
     from conftest import SMALL, VOICES
 
     programs = {name: program for name, (program, _) in VOICES.items()}
     train = [make_piece(seed) for seed in range(4)]
-    name = settings.models[variant]["representation"]
+    name = settings.models[model_name]["representation"]
     representation = learned(name, *train, voices=programs)
     torch.manual_seed(0)
-    changed = {**settings.models, variant: {**settings.models[variant], **SMALL[variant]}}
-    model = models.build(dataclasses.replace(settings, models=changed), variant, representation).eval()
+    changed = {**settings.models, model_name: {**settings.models[model_name], **SMALL[model_name]}}
+    model = models.build(dataclasses.replace(settings, models=changed), model_name, representation).eval()
     rules = timing(
         representation, representation.rules([np.concatenate([representation.encode(p) for p in train])]), 2, None
     )
     found = []
     for size in (1, 3, 16, 40):
-        plan = dataclasses.replace(settings.generate, batch_size=size, max_tokens=150)
-        found.append([piece.tokens.tolist() for piece in sample_tokens(model, rules, plan, 3)])
+        config = dataclasses.replace(settings.generate, batch_size=size, max_tokens=150)
+        found.append([piece.tokens.tolist() for piece in sample_tokens(model, rules, config, 3)])
     assert found[0] == found[1] == found[2] == found[3]
 
 
@@ -177,7 +177,7 @@ def test_nobody_waits_for_the_rows_that_fill_a_batch_up(
 ) -> None:
     _, remi, store = floor
     torch.manual_seed(0)
-    model = LSTM(remi.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    model = LSTM(remi.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     assert model.rows > 1
     steps, step = 0, LSTM.step
 
@@ -190,8 +190,8 @@ def test_nobody_waits_for_the_rows_that_fill_a_batch_up(
     lengths = []
     for seed in range(4):
         steps = 0
-        plan = dataclasses.replace(settings.generate, seed=seed, batch_size=1, max_tokens=300)
-        (piece,) = sample_tokens(model, grammar(remi, store, 2), plan, 1)
+        config = dataclasses.replace(settings.generate, seed=seed, batch_size=1, max_tokens=300)
+        (piece,) = sample_tokens(model, grammar(remi, store, 2), config, 1)
         assert steps == len(piece.tokens) - 1
         lengths.append(steps)
     assert len(set(lengths)) > 1, "else they may all have waited for the same row"
@@ -201,11 +201,11 @@ def test_recent_tokens_are_rarer_the_higher_the_penalty(floor: tuple, settings: 
     scores = np.log(np.array([[0.5, 0.3, 0.2]]))
     assert np.exp(repeated(scores, np.array([[0, 0]]), 2.0))[0] == pytest.approx([0.25, 0.3, 0.2])
     _, remi, store = floor
-    model = LSTM(remi.alphabet, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
-    plan = dataclasses.replace(settings.generate, max_tokens=150)
+    model = LSTM(remi.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    config = dataclasses.replace(settings.generate, max_tokens=150)
     distinct = []
     for penalty in (1.0, 4.0):
-        pieces = sample_tokens(model, grammar(remi, store), dataclasses.replace(plan, repetition=penalty), 4)
+        pieces = sample_tokens(model, grammar(remi, store), dataclasses.replace(config, repetition=penalty), 4)
         distinct.append(sum(len(set(piece.tokens.tolist())) / len(piece.tokens) for piece in pieces))
     assert distinct[1] > distinct[0]
 
@@ -214,5 +214,7 @@ def test_what_may_be_drawn_is_narrowed(floor: tuple, settings: Settings) -> None
     model, remi, store = floor
     one = dataclasses.replace(settings.generate, top_k=1, max_tokens=150)
     sure = dataclasses.replace(settings.generate, min_p=1.0, max_tokens=150)
-    pieces = [[p.tokens.tolist() for p in sample_tokens(model, grammar(remi, store), plan, 3)] for plan in (one, sure)]
+    pieces = [
+        [p.tokens.tolist() for p in sample_tokens(model, grammar(remi, store), config, 3)] for config in (one, sure)
+    ]
     assert pieces[0] == pieces[1] and pieces[0][0] == pieces[0][1], "the likeliest alone: no luck left"

@@ -3,7 +3,7 @@
 import numpy as np
 from symusic.core import ScoreTick, TrackTick
 
-from etude.scores.columns import Columns
+from etude.music.columns import Columns
 
 
 def tune(*notes: tuple[int, int, int], quarter: int = 24, before: int = 0) -> ScoreTick:

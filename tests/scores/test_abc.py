@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from symusic.core import ScoreTick as Score
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores import abc, pieces_of, read
 from etude.scores.abc import tunes_of
-from etude.settings import Reading
 
 TUNES = """% a book
 M:3/4

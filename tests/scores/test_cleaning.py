@@ -41,7 +41,7 @@ def plain(line: Line, pedal: Pedal) -> tuple[Line, dict[str, int]]:
     count = dict.fromkeys(COUNTS[:5], 0)
     events = sorted(pedal, key=lambda event: event[0])
     last = max([onset + length for onset, length, _, _ in line] + [time for time, _ in events], default=0)
-    heard: Line = []
+    observed: Line = []
     for onset, length, pitch, velocity in line:
         end = onset + length
         before = [value for time, value in events if time < end]
@@ -50,9 +50,9 @@ def plain(line: Line, pedal: Pedal) -> tuple[Line, dict[str, int]]:
             strike = min([other for other, _, same, _ in line if same == pitch and other > onset], default=last)
             count["pedal"] += max(end, min(release, strike)) != end
             end = max(end, min(release, strike))
-        heard.append((onset, end - onset, pitch, velocity))
+        observed.append((onset, end - onset, pitch, velocity))
     result: Line = []
-    for onset, length, pitch, velocity in sorted(heard, key=lambda note: (note[2], note[0], -note[1])):
+    for onset, length, pitch, velocity in sorted(observed, key=lambda note: (note[2], note[0], -note[1])):
         if onset < 0 or pitch < 0 or velocity < 1:
             count["out_of_range"] += 1
         elif length <= 0:

@@ -12,10 +12,10 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores import read
 from etude.scores.engraving import key_of, musicxml, picture, spelled, tonic_of
-from etude.settings import Reading
 
 READING = Reading(None, True, 80, True, 24, None, None)
 
@@ -71,9 +71,9 @@ def test_the_same_piece_gives_the_same_bytes_in_another_process() -> None:
 
 
 def test_a_picture_is_one_page_of_all_bars() -> None:
-    drawn = picture(musicxml(make_piece(1, 80), "x"))
-    assert drawn.lstrip().startswith("<svg") and drawn.count('class="measure"') == 20
-    assert "Soprano" in drawn
+    sample_pieces = picture(musicxml(make_piece(1, 80), "x"))
+    assert sample_pieces.lstrip().startswith("<svg") and sample_pieces.count('class="measure"') == 20
+    assert "Soprano" in sample_pieces
     with pytest.raises(EtudeError, match="cannot be engraved"):
         picture("nonsense")
 

@@ -12,9 +12,9 @@ from miditok import REMI, TokenizerConfig
 from scores.midifiles import event, head, note, number, track
 from symusic import Score as AnyScore
 
+from etude.config.sections import Ingest, Reading
 from etude.scores import pieces_of, prepare
 from etude.scores.isolation import Lost, isolated, isolated_groups
-from etude.settings import Ingest, Reading
 from etude.stages.ingest import ingest_files
 
 SECONDS, MEMORY = 10.0, 2 << 30
@@ -73,8 +73,8 @@ def truncated(data: bytes, draw: random.Random) -> bytes:
 
 
 def spliced(data: bytes, draw: random.Random) -> bytes:
-    begin, end, place = (draw.randrange(len(data)) for _ in range(3))
-    return data[:place] + data[min(begin, end) : max(begin, end)] + data[place:]
+    start, end, place = (draw.randrange(len(data)) for _ in range(3))
+    return data[:place] + data[min(start, end) : max(start, end)] + data[place:]
 
 
 def huge_delta(data: bytes, draw: random.Random) -> bytes:
@@ -171,11 +171,11 @@ def test_a_thousand_broken_files(tmp_path: Path) -> None:
         items.append((path, READINGS[place % len(READINGS)]))
     prepare(path for path, _ in items)
     results, took = [], []
-    begin = time.perf_counter()
+    start = time.perf_counter()
     for result in isolated_groups(ingest, [[item] for item in items], SECONDS, MEMORY):
         results.append(result)
-        took.append(time.perf_counter() - begin)
-        begin = time.perf_counter()
+        took.append(time.perf_counter() - start)
+        start = time.perf_counter()
     assert len(results) == FILES and max(took) < SECONDS
 
     reasons = [result.reason for result in results if isinstance(result, Lost)]
@@ -185,7 +185,7 @@ def test_a_thousand_broken_files(tmp_path: Path) -> None:
         len(READINGS)
     ):  # backwards and in groups: none depends on those before it, or on what is in memory
         own = items[place :: len(READINGS)][::-1]
-        groups = [own[begin : begin + 16] for begin in range(0, len(own), 16)]
+        groups = [own[start : start + 16] for start in range(0, len(own), 16)]
         again = list(isolated_groups(ingest, groups, SECONDS, MEMORY))
         assert again[::-1] == results[place :: len(READINGS)]
     accepted = [result for result in results if not isinstance(result, Lost)]

@@ -15,7 +15,7 @@ from typing import Any
 import joblib
 import pytest
 
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 from etude.scores import isolation
 from etude.scores.isolation import LIFE, Lost, attempted, isolated, isolated_groups
 

@@ -12,8 +12,8 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
+from etude.config.sections import Ingest, Reading
 from etude.scores.limits import bars, longest_rest, refusal, too_large
-from etude.settings import Ingest, Reading
 
 VOICES = {"Soprano": 68, "Alto": 69}
 READING = Reading(VOICES, True, 80.0, True, 24, None, 4.0)
@@ -96,9 +96,9 @@ def test_an_absurd_length_and_absurd_metres_cost_no_time() -> None:
     endless = piece([[(0, 24, 60), (2**31 - 100, 24, 60)]] * 2, sign=(0, 0))
     for at in range(50_000):
         endless.time_signatures.append(TimeSignature(at, 1, 64))
-    begin = time.perf_counter()
+    start = time.perf_counter()
     assert "bars, more than" in str(refusal(endless, LIMITS, READING))
-    assert time.perf_counter() - begin < 1
+    assert time.perf_counter() - start < 1
 
 
 def test_size_counts_before_and_after_unpacking(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import pytest
 from scores.midifiles import event, head, note, track
 from symusic.core import ScoreTick as Score
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores import pieces_of, read
 from etude.scores.cleaning import clean
-from etude.settings import Reading
 
 TEMPO = b"\xff\x51\x03"
 SIGN = b"\xff\x58\x04"

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from symusic.core import ScoreTick as Score
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores import read
 from etude.scores.cleaning import clean
 from etude.scores.notation import VELOCITY, Bar, _time_signatures
-from etude.settings import Reading
 
 VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores.parts import assign, find_voices
-from etude.settings import Reading
 
 
 def reading(voices: list[str], complete: bool) -> Reading:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from symusic.core import ScoreTick as Score
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores import pieces_of, read
 from etude.scores.pianorolls import voices_of
-from etude.settings import Reading
 
 VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
 

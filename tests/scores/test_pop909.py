@@ -8,9 +8,9 @@ import pytest
 from scores.midifiles import event, head, note, track
 from symusic.core import ScoreTick as Score
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores import read
-from etude.settings import Reading
 
 VOICES = {"Melody": 73, "Piano": 0, "Chords": 24}
 CHORDS = "0.2\t1.1\tN\n1.1\t2.9\tB:maj\n2.9\t3.5\tB:maj\n3.5\t4.7\tC#:min7/5\n"

@@ -4,9 +4,9 @@ import pytest
 from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading, construct
+from etude.core.errors import EtudeError
 from etude.scores.reading import KEY_NAMES, opening
-from etude.settings import Reading, construct
 
 VALUES = {
     "voices": {"Soprano": 68, "Alto": 69},

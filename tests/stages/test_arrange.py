@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
+from etude.artifacts.context import Session
 from etude.audio.mp3 import read_mp3
-from etude.errors import EtudeError
-from etude.outputs import digest, read_json, write_json
-from etude.session import Session
-from etude.settings import Arrange, Settings
+from etude.config.sections import Arrange, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json, write_json
 from etude.stages.arrange import arrange, best, file_names, run
 
 ARRANGE = Arrange(best=2, sample_rate=16000, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2)
@@ -47,10 +47,10 @@ def session(tmp_path: Path) -> Session:
                 track.notes.clear()
         score.dump_midi(folder / f"{number:02d}.mid")
     ranks = [{"file": f"{number:02d}.mid", "rank": rank, "distance": 0.5} for number, rank in enumerate((2, 0, 1))]
-    drawn = {"generate": {"seed": 1}}
-    report = {"variant": "lstm", "key": "abc", "settings": drawn, "pieces": ranks}
+    sample_pieces = {"generate": {"seed": 1}}
+    report = {"model": "lstm", "key": "abc", "settings": sample_pieces, "pieces": ranks}
     write_json(tmp_path / "reports/evaluate/lstm.json", report)
-    write_json(folder / "manifest.json", {"settings": {**drawn, "key": "abc"}, "pieces": []})
+    write_json(folder / "manifest.json", {"settings": {**sample_pieces, "key": "abc"}, "pieces": []})
     return Session(root=tmp_path, progress=False)
 
 

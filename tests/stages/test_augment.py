@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from conftest import make_piece, make_project, smoke
 
-from etude.augmentation import Copy, alter
-from etude.errors import EtudeError
-from etude.outputs import digest, read_json, write_json
-from etude.pieces import Pieces
-from etude.session import Session
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import Pieces
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json, write_json
+from etude.music.augmentation import Copy, alter
 from etude.stages.augment import run
 
 

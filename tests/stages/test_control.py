@@ -8,13 +8,14 @@ import pytest
 from conftest import tiny
 from symusic.core import ScoreTick
 
-from etude import representations, wishes
-from etude.encoding.store import Store
+from etude import representations
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.core.files import digest
 from etude.metrics.likelihood import likelihood
-from etude.outputs import digest
 from etude.representations.attributes import UNITS, Attributes, measured
-from etude.session import Session
 from etude.stages.control import judged, named, run, summary
+from etude.tasks import conditioning as controls
 
 
 @pytest.fixture
@@ -29,19 +30,19 @@ def representation(trained: Session) -> Attributes:
 
 def test_each_wish_has_its_pieces_and_its_row(inside: Session) -> None:
     report = json.loads(run(tiny(), inside, "conditional").read_text())
-    told = [(one["wish"], one["value"]) for one in report["wishes"]]
+    told = [(one["control"], one["value"]) for one in report["controls"]]
     assert told[:3] == [("key", "C major"), ("mode", "major"), ("mode", "minor")]
     assert told[3:] == [(name, word) for name in UNITS for word in ("lowest", "highest")]
     folder = inside.write("data/control/conditional")
     names = {named({name: value}, 0).split("/")[0] for name, value in told} | {"none"}
     assert {place.name for place in folder.iterdir()} == names
     assert all(len(list((folder / name).glob("*.mid"))) == 2 for name in names)
-    assert report["takes_wishes"] and report["metrics"]["control/pieces"] == 2
+    assert report["conditional"] and report["metrics"]["control/pieces"] == 2
     of = representation(inside)
-    for one in report["wishes"]:
+    for one in report["controls"]:
         scores = [ScoreTick(file) for file in sorted((folder / one["example"]).parent.glob("*.mid"))]
-        wish = {one["wish"]: one["value"]}
-        right = [wishes.met(of, score, wish) for score in scores]
+        control = {one["control"]: one["value"]}
+        right = [controls.met(of, score, control) for score in scores]
         assert one["met"] == sum(right) / 2 and one["example"].endswith(f"0{right.index(max(right))}.mid")
 
 
@@ -60,7 +61,7 @@ def test_the_same_bytes_whatever_the_number_of_workers(inside: Session) -> None:
 
 def test_a_variant_that_takes_no_wishes_says_so(inside: Session) -> None:
     report = json.loads(run(tiny(), inside, "lstm").read_text())
-    assert not report["takes_wishes"] and "takes no wishes" in report["reason"]
+    assert not report["conditional"] and "takes no wishes" in report["reason"]
     assert list(inside.write("data/control/lstm").iterdir()) == []
 
 
@@ -78,7 +79,7 @@ def test_a_wish_is_judged_by_the_pieces_themselves(encoded: Session) -> None:
 
 def test_a_summary_weighs_attributes_by_their_wishes() -> None:
     rows = [("mode", 1.0, 0.5), ("mode", 0.5, 0.5), ("top", 0.0, 0.25)]
-    told = [{"wish": name, "met": met, "met_without": without} for name, met, without in rows]
+    told = [{"control": name, "met": met, "met_without": without} for name, met, without in rows]
     found = summary(told)
     assert found["control/met_mode"] == 0.75 and found["control/met"] == 0.5
     assert found["control/met_without"] == pytest.approx(1.25 / 3) and found["control/met_top_without"] == 0.25

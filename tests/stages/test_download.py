@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from etude.artifacts.context import Session
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json
 from etude.datasets import corpus
-from etude.errors import EtudeError
-from etude.outputs import digest, read_json
-from etude.session import Session
-from etude.settings import Settings
 from etude.stages.download import run
 
 ROOT = Path(__file__).parents[2]

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
-from etude.errors import EtudeError
+from etude.artifacts.context import Session, project_root
+from etude.config.sections import Evaluate, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest
 from etude.metrics.descriptors import UNITS, columns, descriptors
-from etude.outputs import digest
-from etude.pages.figures import distributions
-from etude.session import Session, project_root
-from etude.settings import Evaluate, Settings
+from etude.report.figures import distributions
 from etude.stages.evaluate import evaluate, run
 from etude.stages.reference import reference
 
@@ -49,10 +49,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     published: list[tuple[str, bool]] = []
     likelihood, tracking = ModuleType("etude.metrics.likelihood"), ModuleType("etude.tracking")
 
-    def publish(session: Session, variant: str) -> None:
-        published.append((variant, (session.root / f"reports/evaluate/{variant}.json").is_file()))
+    def publish(session: Session, model_name: str) -> None:
+        published.append((model_name, (session.root / f"reports/evaluate/{model_name}.json").is_file()))
 
-    vars(likelihood)["likelihood"] = lambda settings, session, variant: dict(LIKELIHOOD)
+    vars(likelihood)["likelihood"] = lambda settings, session, model_name: dict(LIKELIHOOD)
     vars(tracking)["publish"] = publish
     monkeypatch.setitem(sys.modules, "etude.metrics.likelihood", likelihood)
     monkeypatch.setitem(sys.modules, "etude.tracking", tracking)
@@ -110,7 +110,7 @@ def test_run_leaves_report_and_figure_publishes_and_is_the_same_again(project: P
     settings, session, published = project
     run(settings, session, "lstm")
     result = result_of(session)
-    assert (result["variant"], result["key"], result["unreadable"]) == ("lstm", "abc", [])
+    assert (result["model"], result["key"], result["unreadable"]) == ("lstm", "abc", [])
     assert result["metrics"]["valid/nats_per_note"] == 0.751235
     assert result["metrics"]["samples/pieces"] == 4 and result["metrics"]["samples/repaired"] == 1
     assert result["metrics"]["samples/overlap_duration"] == 1, "all notes are quarters, there and here"

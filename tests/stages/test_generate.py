@@ -8,17 +8,17 @@ import pytest
 from conftest import VOICES, tiny
 from symusic.core import ScoreTick
 
-from etude.errors import EtudeError
-from etude.outputs import digest, read_json
-from etude.session import Session
-from etude.settings import Settings
+from etude.artifacts.context import Session
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json
 from etude.stages import tokenize
 from etude.stages.generate import run
 
-VARIANTS = pytest.mark.parametrize("variant", ["ngram", "lstm", "conditional", "gan", "deepbach"])
+VARIANTS = pytest.mark.parametrize("model_name", ["ngram", "lstm", "conditional", "gan", "deepbach"])
 
 
-def plan(**changes: object) -> Settings:
+def config(**changes: object) -> Settings:
     return tiny(generate={"pieces": 3, **changes})
 
 
@@ -27,9 +27,9 @@ def to(session: Session, out: Path) -> Session:
 
 
 @VARIANTS
-def test_as_many_pieces_as_asked_for_with_a_manifest(variant: str, trained: Session, tmp_path: Path) -> None:
-    folder = run(plan(), to(trained, tmp_path), variant)
-    assert folder == tmp_path / f"data/generate/{variant}"
+def test_as_many_pieces_as_asked_for_with_a_manifest(model_name: str, trained: Session, tmp_path: Path) -> None:
+    folder = run(config(), to(trained, tmp_path), model_name)
+    assert folder == tmp_path / f"data/generate/{model_name}"
     manifest = read_json(folder / "manifest.json", "")
     assert [piece["file"] for piece in manifest["pieces"]] == ["00.mid", "01.mid", "02.mid"]
     assert sorted(file.name for file in folder.iterdir()) == ["00.mid", "01.mid", "02.mid", "manifest.json"]
@@ -39,14 +39,20 @@ def test_as_many_pieces_as_asked_for_with_a_manifest(variant: str, trained: Sess
         programs = {name: program for name, (program, _) in VOICES.items()}
         assert all(programs[track.name] == track.program for track in score.tracks)
     assert sum(piece["notes"] for piece in manifest["pieces"]) > 0
-    trained_with = read_json(trained.root / f"models/{variant}/settings.json", "")
-    assert manifest["settings"] == {"generate": vars(plan().generate), "variant": variant, "key": trained_with["key"]}
+    trained_with = read_json(trained.root / f"models/{model_name}/settings.json", "")
+    assert manifest["settings"] == {
+        "generate": vars(config().generate),
+        "model": model_name,
+        "key": trained_with["key"],
+    }
 
 
 @VARIANTS
-def test_the_same_seed_gives_the_same_bytes_another_seed_others(variant: str, trained: Session, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_another_seed_others(
+    model_name: str, trained: Session, tmp_path: Path
+) -> None:
     first, same, other = (
-        run(plan(seed=seed), to(trained, tmp_path / str(place)), variant) for place, seed in enumerate((1, 1, 2))
+        run(config(seed=seed), to(trained, tmp_path / str(place)), model_name) for place, seed in enumerate((1, 1, 2))
     )
     assert digest(first) == digest(same)
     pieces = [{(folder / f"0{number}.mid").read_bytes() for number in range(3)} for folder in (first, other)]
@@ -54,7 +60,7 @@ def test_the_same_seed_gives_the_same_bytes_another_seed_others(variant: str, tr
 
 
 def test_more_pieces_begin_with_the_same_ones(trained: Session, tmp_path: Path) -> None:
-    few, many = (run(plan(pieces=count), to(trained, tmp_path / str(count)), "ngram") for count in (2, 5))
+    few, many = (run(config(pieces=count), to(trained, tmp_path / str(count)), "ngram") for count in (2, 5))
     assert [(few / name).read_bytes() for name in ("00.mid", "01.mid")] == [
         (many / name).read_bytes() for name in ("00.mid", "01.mid")
     ]
@@ -62,19 +68,19 @@ def test_more_pieces_begin_with_the_same_ones(trained: Session, tmp_path: Path) 
 
 def test_fewer_pieces_replace_more(trained: Session, tmp_path: Path) -> None:
     for count in (3, 1):
-        folder = run(plan(pieces=count), to(trained, tmp_path), "ngram")
+        folder = run(config(pieces=count), to(trained, tmp_path), "ngram")
     assert sorted(file.name for file in folder.iterdir()) == ["00.mid", "manifest.json"]
 
 
 def test_an_absent_model_and_absent_data_name_the_command(encoded: Session, trained: Session, tmp_path: Path) -> None:
     with pytest.raises(EtudeError, match=r"models/ngram does not exist\. Make it with: etude train model=ngram"):
-        run(plan(), to(encoded, tmp_path), "ngram")
+        run(config(), to(encoded, tmp_path), "ngram")
     shutil.copytree(trained.root / "models", tmp_path / "models")
     with pytest.raises(EtudeError, match=r"data/tokenize/remi does not exist\..*etude tokenize tokenize=remi"):
-        run(plan(), Session(root=tmp_path, progress=False), "ngram")
+        run(config(), Session(root=tmp_path, progress=False), "ngram")
     (tmp_path / "models/ngram/settings.json").unlink()
     with pytest.raises(EtudeError, match=r"settings\.json does not exist\. Make it with: etude train model=ngram"):
-        run(plan(), Session(root=tmp_path, progress=False), "ngram")
+        run(config(), Session(root=tmp_path, progress=False), "ngram")
     assert not (tmp_path / "data").exists()
 
 
@@ -94,17 +100,17 @@ def test_the_model_of_a_run_by_hand_comes_before_that_of_the_pipeline(trained: S
     file = tmp_path / "hand/models/ngram/settings.json"
     file.write_text(file.read_text().replace(f'"key": "{read_json(file, "")["key"]}"', '"key": "by hand"'))
     session = dataclasses.replace(to(trained, tmp_path / "hand"), run=tmp_path / "hand")
-    folder = run(plan(), session, "ngram")
+    folder = run(config(), session, "ngram")
     assert read_json(folder / "manifest.json", "")["settings"]["key"] == "by hand"
 
 
 def test_a_wish_is_kept_in_the_manifest(trained: Session, tmp_path: Path) -> None:
-    wish = {**tiny().generate.wish, "mode": "minor"}
-    folder = run(plan(wish=wish), to(trained, tmp_path), "conditional")
-    assert read_json(folder / "manifest.json", "")["settings"]["generate"]["wish"] == wish
+    control = {**tiny().generate.control, "mode": "minor"}
+    folder = run(config(control=control), to(trained, tmp_path), "conditional")
+    assert read_json(folder / "manifest.json", "")["settings"]["generate"]["control"] == control
 
 
 def test_a_variant_that_takes_no_wishes_names_those_that_do(trained: Session, tmp_path: Path) -> None:
-    wish = {**tiny().generate.wish, "mode": "minor"}
+    control = {**tiny().generate.control, "mode": "minor"}
     with pytest.raises(EtudeError, match=r"model=lstm takes no wishes\. Those can: model=conditional\."):
-        run(plan(wish=wish), to(trained, tmp_path), "lstm")
+        run(config(control=control), to(trained, tmp_path), "lstm")

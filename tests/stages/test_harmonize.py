@@ -9,13 +9,13 @@ import pytest
 from conftest import VOICES, make_piece, tiny
 from symusic.core import ScoreTick
 
-from etude.errors import EtudeError
-from etude.harmonizer import Harmonizer, load, variants
+from etude.artifacts.context import Session
+from etude.config.sections import Harmonize, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest
 from etude.metrics.voice_leading import KINDS, count, pitches_of, rates
-from etude.outputs import digest
-from etude.session import Session
-from etude.settings import Harmonize, Settings
 from etude.stages.harmonize import measured, run, summary
+from etude.tasks.harmonizer import Harmonizer, load, model_names
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 
@@ -68,10 +68,10 @@ def test_after_a_kill_it_goes_on_where_it_stopped(inside: Session, monkeypatch: 
     monkeypatch.setattr(harmonize, "TOGETHER", 1)
     whole = harmonize.measured
 
-    def stopped(harmonizer: Harmonizer, score: ScoreTick, plan: Harmonize, place: int) -> object:
+    def stopped(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int) -> object:
         if place == 1:
             raise KeyboardInterrupt
-        return whole(harmonizer, score, plan, place)
+        return whole(harmonizer, score, config, place)
 
     monkeypatch.setattr(harmonize, "measured", stopped)
     with pytest.raises(KeyboardInterrupt):
@@ -79,9 +79,9 @@ def test_after_a_kill_it_goes_on_where_it_stopped(inside: Session, monkeypatch: 
     assert not inside.write("reports/harmonize/deepbach.json").exists()
     again = []
 
-    def counted(harmonizer: Harmonizer, score: ScoreTick, plan: Harmonize, place: int) -> object:
+    def counted(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int) -> object:
         again.append(place)
-        return whole(harmonizer, score, plan, place)
+        return whole(harmonizer, score, config, place)
 
     monkeypatch.setattr(harmonize, "measured", counted)
     report = json.loads(run(tiny(), inside, "deepbach").read_text())
@@ -89,8 +89,8 @@ def test_after_a_kill_it_goes_on_where_it_stopped(inside: Session, monkeypatch: 
 
 
 def test_a_piece_that_is_its_own_harmony_agrees_with_itself(trained: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    from etude.sampling.harmony import Harmony, on_grid
     from etude.stages import harmonize
+    from etude.tasks.harmony import Harmony, on_grid
 
     harmonizer = load(tiny(), trained, "deepbach")
     piece = make_piece(3)  # of train, so that the grid holds all its notes
@@ -116,10 +116,10 @@ def test_a_melody_that_cannot_be_harmonised_is_left_out(inside: Session, monkeyp
 
     whole = harmonize.measured
 
-    def breaks(harmonizer: object, score: ScoreTick, plan: object, place: int) -> object:
+    def breaks(harmonizer: object, score: ScoreTick, config: object, place: int) -> object:
         if place == 0:
             raise EtudeError("it has no melody")
-        return whole(harmonizer, score, plan, place)  # type: ignore[arg-type]
+        return whole(harmonizer, score, config, place)  # type: ignore[arg-type]
 
     monkeypatch.setattr(harmonize, "measured", breaks)
     report = json.loads(run(tiny(), inside, "deepbach").read_text())
@@ -137,7 +137,7 @@ def test_a_variant_that_cannot_says_so(inside: Session) -> None:
 
 
 def test_those_can_that_read_voices_on_a_grid(settings: Settings) -> None:
-    assert variants(settings) == ["voices", "deepbach"], "first those with a likelihood"
+    assert model_names(settings) == ["voices", "deepbach"], "first those with a likelihood"
     other = {**settings.models, "lstm": {**settings.models["lstm"], "representation": "voicegrid"}}
     other["ngram"] = {**other["ngram"], "representation": "voicegrid"}
-    assert variants(replace(settings, models=other)) == ["lstm", "voices", "deepbach"]
+    assert model_names(replace(settings, models=other)) == ["lstm", "voices", "deepbach"]

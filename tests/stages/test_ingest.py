@@ -12,13 +12,13 @@ from conftest import ROOT, make_piece, smoke
 from symusic.core import ScoreTick as Score
 
 from etude import scores
-from etude.errors import EtudeError
-from etude.outputs import digest, read_json, write_json
-from etude.pieces import Pieces
-from etude.provenance import built_from
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import Pieces
+from etude.artifacts.provenance import built_from
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json, write_json
 from etude.scores.isolation import Lost
-from etude.session import Session
-from etude.settings import Settings
 from etude.stages import ingest
 from etude.stages.ingest import run
 
@@ -34,7 +34,7 @@ def download(
     for name, data in files.items():
         (folder / "files" / name).write_bytes(data)
         entry: dict[str, Any] = {"id": Path(name).stem, "file": f"files/{name}", "source": f"here/{name}"}
-        entry |= {"sha256": digest(folder / "files" / name), "part": None, "side": None, "origin": None}
+        entry |= {"sha256": digest(folder / "files" / name), "part": None, "split": None, "origin": None}
         pieces.append(entry | {"title": (titles or {}).get(name)})
     write_json(folder / "manifest.json", {"settings": built_from(settings, "download"), "pieces": pieces})
     return pieces

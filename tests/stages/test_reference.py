@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from etude.errors import EtudeError
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import write_pieces
+from etude.artifacts.provenance import built_from
+from etude.config.sections import Evaluate, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest, write_json
 from etude.metrics.descriptors import UNITS
-from etude.outputs import digest, write_json
-from etude.pieces import write_pieces
-from etude.provenance import built_from
-from etude.session import Session
-from etude.settings import Evaluate, Settings
 from etude.stages.reference import reference, run
 
 EVALUATE = Evaluate(resolution=12, bars=4, bootstrap=20, seed=0)
@@ -41,8 +41,8 @@ def project(tmp_path: Path, settings: Settings) -> Path:
     listed = [{"id": name, "title": f"Title {name}"} for name in ids]
     made = {"settings": built_from(settings, "ingest"), "pieces": listed, "shards": shards}
     write_json(tmp_path / "data/ingest/manifest.json", made)
-    dealt = {"settings": built_from(settings, "split"), "train": ["f"], "valid": ["d", "e"], "test": ids[:3]}
-    write_json(tmp_path / "data/split/split.json", dealt)
+    split_ids = {"settings": built_from(settings, "split"), "train": ["f"], "valid": ["d", "e"], "test": ids[:3]}
+    write_json(tmp_path / "data/split/split.json", split_ids)
     return tmp_path
 
 
@@ -51,7 +51,7 @@ def settings() -> Settings:
     """The committed settings, shrunk."""
     from dataclasses import replace
 
-    from etude.session import project_root
+    from etude.artifacts.context import project_root
 
     return replace(Settings.from_params(project_root() / "params.yaml"), evaluate=EVALUATE)
 

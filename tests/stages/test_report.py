@@ -10,26 +10,26 @@ import numpy as np
 import pytest
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
+from etude.artifacts.context import Session
 from etude.audio.mp3 import write_mp3
-from etude.errors import EtudeError
+from etude.config.sections import Arrange, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import write_json, write_text
 from etude.metrics.voice_leading import KINDS
-from etude.outputs import write_json, write_text
-from etude.pages.results import BEGIN, END
-from etude.pages.sample import sound_of
-from etude.session import Session
-from etude.settings import Arrange, Settings
+from etude.report.results import BOS, EOS
+from etude.report.sample import sound_of
 from etude.stages import report as stage
 from etude.stages.report import run
 
-README = f"# etude\n\n{BEGIN}\nbefore\n{END}\n\nMore.\n"
+README = f"# etude\n\n{BOS}\nbefore\n{EOS}\n\nMore.\n"
 
 
-def settings(*variants: str) -> Settings:
+def settings(*model_names: str) -> Settings:
     """The project's settings with the variants named, and small sounds."""
     whole = Settings.from_params(Path(__file__).parents[2] / "params.yaml")
     sounds = Arrange(best=2, sample_rate=16000, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
-    learner = {"ngram": "counting", "gan": "adversarial"}
-    models = {name: {"hidden": 256, "learner": learner.get(name, "next_token")} for name in variants}
+    objective = {"ngram": "counting", "gan": "adversarial"}
+    models = {name: {"hidden": 256, "objective": objective.get(name, "next_token")} for name in model_names}
     return replace(whole, models=models, arrange=sounds)
 
 
@@ -59,10 +59,10 @@ def descriptors(shift: float, seed: int, count: int) -> dict[str, Any]:
     return {**found, "drum_in_pattern_rate": nothing}
 
 
-def harmonies(variant: str, able: bool) -> dict[str, Any]:
+def harmonies(model_name: str, able: bool) -> dict[str, Any]:
     """What harmonize leaves: three pieces, of which p2 is in the middle."""
     if not able:
-        return {"variant": variant, "harmonizes": False, "reason": "It cannot."}
+        return {"model": model_name, "harmonizes": False, "reason": "It cannot."}
     names = ("nats_per_note", "nats_per_note_by_likelihood_alone", "nats_per_note_of_the_real_voices")
     metrics: dict[str, float | None] = {f"harmony/{name}": 1.5 + place for place, name in enumerate(names)}
     metrics |= {"harmony/pieces": 3, "harmony/agreement": 0.321, "harmony/loss": 0.0712}
@@ -70,33 +70,33 @@ def harmonies(variant: str, able: bool) -> dict[str, Any]:
     shares = {"p1": 0.1, "p2": 0.3, "p3": 0.8}
     pieces = [{"id": name, "harmony": {"agreement": {"Bass": share}}} for name, share in shares.items()]
     metrics["harmony/parallels_beside_all_real"] = None
-    return {"variant": variant, "harmonizes": True, "metrics": metrics, "rates": rates, "pieces": pieces}
+    return {"model": model_name, "harmonizes": True, "metrics": metrics, "rates": rates, "pieces": pieces}
 
 
-def control(variant: str, able: bool) -> dict[str, Any]:
+def control(model_name: str, able: bool) -> dict[str, Any]:
     """What control leaves: a key, and the two ends of energy."""
     if not able:
-        return {"variant": variant, "takes_wishes": False, "reason": "It cannot."}
+        return {"model": model_name, "conditional": False, "reason": "It cannot."}
     shares = {"met_key": 0.5, "met_energy": 0.75, "met": 0.625}
     metrics = {f"control/{name}": share for name, share in shares.items()}
     metrics |= {f"control/{name}_without": share / 10 for name, share in shares.items()}
     metrics |= {"control/pieces": 64, "control/repaired": 0, "control/test_nats_per_note": 1.75}
     metrics["control/test_nats_per_note_given"] = 1.5
-    key = {"wish": "key", "value": "D major", "met": 0.5, "met_without": 0.05, "example": "key_D_major/00.mid"}
+    key = {"control": "key", "value": "D major", "met": 0.5, "met_without": 0.05, "example": "key_D_major/00.mid"}
     ends: list[dict[str, Any]] = [
         {"value": "lowest", "begins": None, "ends": 0.25, "example": "energy_lowest/00.mid"},
         {"value": "highest", "begins": 0.75, "ends": None, "example": "energy_highest/00.mid"},
     ]
     common: dict[str, Any] = {
-        "wish": "energy",
+        "control": "energy",
         "met": 0.75,
         "met_without": 0.075,
         "unit": "0 to 1",
         "mean": 0.1,
         "mean_without": 0.5,
     }
-    wishes = [key, *(common | end for end in ends)]
-    return {"variant": variant, "takes_wishes": True, "metrics": metrics, "wishes": wishes}
+    controls = [key, *(common | end for end in ends)]
+    return {"model": model_name, "conditional": True, "metrics": metrics, "controls": controls}
 
 
 @pytest.fixture
@@ -142,8 +142,8 @@ def session(tmp_path: Path, made: Settings) -> Session:
     areas = {f"overlap_{name}": 0.95 for name in ("pitch_class", "duration", "polyphony")}
     reference["note_by_note"] = {**areas, "bars": 400.5, "distinct_bars": 390.2, "distinct_any_key": 380.4}
     write_json(reports / "reference.json", {**reference, "descriptors": descriptors(0, 0, 5)})
-    for place, variant in enumerate(("ngram", "lstm", "gan", "leftover")):
-        likely = {"valid/nats_per_note": 0.9 - place / 10, "test/nats_per_note": 0.95 - place / 10}
+    for place, model_name in enumerate(("ngram", "lstm", "gan", "leftover")):
+        min_p_filter = {"valid/nats_per_note": 0.9 - place / 10, "test/nats_per_note": 0.95 - place / 10}
         metrics = {"samples/distance": 0.3 + place / 10, "samples/distance_low": 0.2, "samples/distance_high": 0.7}
         near = {"overlap_pitch_class": 0.7 + place / 10, "overlap_duration": 0.9 - place / 10}
         near |= {"bars": 64, "distinct_bars": 62, "distinct_any_key": 60 - place}
@@ -152,30 +152,34 @@ def session(tmp_path: Path, made: Settings) -> Session:
             {"step": step, "train/nats_per_token": 2 - step / 300, "valid/nats_per_note": 1 - step / 1000}
             for step in (100, 300)
         ]
-        if variant == "ngram":
+        if model_name == "ngram":
             history = []
-        if variant == "gan":
-            likely = {}
+        if model_name == "gan":
+            min_p_filter = {}
             history = [{"step": step, "train/generator_loss": 1.0, "valid/roll_distance": None} for step in (0, 300)]
         else:
             metrics |= {"test/nats_per_piece": 1234.56 - place}
-        result = {**likely, "steps": 300, "best_step": 200, "parameters": 1234567}
-        if variant == "ngram":
-            result = {**likely, "parameters": 4321}
-        write_json(tmp_path / f"models/{variant}/result.json", result)
+        result = {**min_p_filter, "steps": 300, "best_step": 200, "parameters": 1234567}
+        if model_name == "ngram":
+            result = {**min_p_filter, "parameters": 4321}
+        write_json(tmp_path / f"models/{model_name}/result.json", result)
         names = list(history[0]) if history else ["step"]
         rows = [",".join("" if row[name] is None else str(row[name]) for name in names) for row in history]
-        write_text(tmp_path / f"models/{variant}/history.csv", "\n".join([",".join(names), *rows]) + "\n")
+        write_text(tmp_path / f"models/{model_name}/history.csv", "\n".join([",".join(names), *rows]) + "\n")
         sampled = [{"file": f"{n:02d}.mid", "rank": n, "distance": 0.1} for n in range(4)]
-        write_json(data / f"generate/{variant}/manifest.json", {"settings": {}, "pieces": sampled})
-        found = {"variant": variant, "metrics": {**likely, **metrics}, "descriptors": descriptors(place, place + 1, 4)}
-        write_json(reports / f"evaluate/{variant}.json", {**found, "pieces": sampled})
-        write_json(reports / f"harmonize/{variant}.json", harmonies(variant, variant == "lstm"))
-        write_json(reports / f"control/{variant}.json", control(variant, variant == "lstm"))
+        write_json(data / f"generate/{model_name}/manifest.json", {"settings": {}, "pieces": sampled})
+        found = {
+            "model": model_name,
+            "metrics": {**min_p_filter, **metrics},
+            "descriptors": descriptors(place, place + 1, 4),
+        }
+        write_json(reports / f"evaluate/{model_name}.json", {**found, "pieces": sampled})
+        write_json(reports / f"harmonize/{model_name}.json", harmonies(model_name, model_name == "lstm"))
+        write_json(reports / f"control/{model_name}.json", control(model_name, model_name == "lstm"))
         arranged = [{"file": f"{n:02d}.mp3"} for n in range(2)]
-        write_json(reports / f"arrange/{variant}.json", {"variant": variant, "pieces": arranged})
+        write_json(reports / f"arrange/{model_name}.json", {"model": model_name, "pieces": arranged})
         for n in range(2):
-            sound(data / f"arrange/{variant}", f"{n:02d}", 70 + place + n, made)
+            sound(data / f"arrange/{model_name}", f"{n:02d}", 70 + place + n, made)
     (tmp_path / "README.md").write_text(README, encoding="utf-8")
     return Session(root=tmp_path, progress=False)
 
@@ -207,9 +211,9 @@ def test_wishes_are_told_by_attribute_and_one_by_one_and_can_be_heard(session: S
     assert "| lstm, key D major | D major | 50.0% | 5.0% | – | – |" in table
     assert "| lstm, energy lowest | below 0.25 | 75.0% | 7.5% | 0.10 | 0.50 |" in table
     assert "gives the test pieces 1.500 nats per note where it knows all attributes of each, and 1.750" in table
-    assert "Made to order by lstm, energy highest" in html and 'id="wishes"' in html
+    assert "Made to order by lstm, energy highest" in html and 'id="controls"' in html
     run(settings("ngram", "gan"), session)
-    assert 'id="wishes"' not in (session.root / "reports/index.html").read_text(encoding="utf-8")
+    assert 'id="controls"' not in (session.root / "reports/index.html").read_text(encoding="utf-8")
 
 
 def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
@@ -231,7 +235,7 @@ def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
     assert near["gan"] == "| gan | **0.900** | 0.700 | – | 58 / 64 |"
     assert near["real music"] == "| real music | 0.950 | 0.950 | 0.950 | 380 / 400 |"
     assert "58 / 64" in html and html.count("<strong>") == 6
-    assert readme.startswith(f"# etude\n\n{BEGIN}\n\n| variant") and readme.endswith(f"{END}\n\nMore.\n")
+    assert readme.startswith(f"# etude\n\n{BOS}\n\n| variant") and readme.endswith(f"{EOS}\n\nMore.\n")
     assert "before" not in readme and rows["lstm"] in readme
     # real music, two samples a variant, two pieces to order and a harmony, each with a player and a roll
     assert html.count("<canvas") == html.count("<audio") == 10 == html.count("data:audio/mpeg;base64,")
@@ -288,15 +292,15 @@ def test_a_variant_that_counts_is_a_level_however_many_orders_it_tried(
 ) -> None:
     tried = "step,valid/nats_per_note\n1,9.0\n2,0.9\n3,1.1\n"
     (session.root / "models/ngram/history.csv").write_text(tried)
-    drawn: list[tuple[dict[str, Any], dict[str, float]]] = []
+    sample_pieces: list[tuple[dict[str, Any], dict[str, float]]] = []
 
     def look(lines: dict[str, Any], levels: dict[str, float], *rest: Any) -> bytes:
-        drawn.append((lines, levels))
+        sample_pieces.append((lines, levels))
         return b"png"
 
     monkeypatch.setattr("etude.stages.report.curves", look)
     run(made, session)
-    lines, levels = next((lines, levels) for lines, levels in drawn if levels)
+    lines, levels = next((lines, levels) for lines, levels in sample_pieces if levels)
     assert levels == {"ngram": 0.9} and list(lines) == ["lstm"]
 
 

@@ -17,27 +17,27 @@ from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
 from symusic.core import TrackTick as Track
 
-from etude.errors import EtudeError
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import write_pieces
+from etude.artifacts.provenance import SPLITS, built_from
+from etude.config.sections import Settings, Split
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json
 from etude.metrics.melody import compare
-from etude.outputs import digest, read_json
-from etude.pieces import write_pieces
-from etude.provenance import SIDES, built_from
-from etude.session import Session
-from etude.settings import Settings, Split
 from etude.stages import split as stage
 from etude.stages.split import (
     Features,
+    assign,
+    assign_folds,
     audit,
-    deal,
-    deal_folds,
     features,
     find_families,
     leaks,
+    make_splits,
     naming_title,
     plain_title,
     published,
     run,
-    split,
     telling,
 )
 
@@ -142,27 +142,27 @@ def test_dealing_keeps_families_whole_and_shares_near(family: list[int], seed: i
     settings = dataclasses.replace(SPLIT, seed=seed)
     if len(set(family)) < 3:
         return
-    sides = deal(families, settings)
-    assert sorted(name for names in sides.values() for name in names) == sorted(families)
-    of = {side: {families[name] for name in names} for side, names in sides.items()}
+    splits = assign(families, settings)
+    assert sorted(name for names in splits.values() for name in names) == sorted(families)
+    of = {split: {families[name] for name in names} for split, names in splits.items()}
     assert not of["train"] & of["valid"] and not of["train"] & of["test"] and not of["valid"] & of["test"]
     largest = max(family.count(number) for number in family)
-    assert all(abs(len(sides[side]) - getattr(settings, side) * len(family)) <= 2 * largest for side in sides)
+    assert all(abs(len(splits[split]) - getattr(settings, split) * len(family)) <= 2 * largest for split in splits)
 
 
 def test_dealing_follows_the_seed_and_nothing_else() -> None:
     families = {f"p{place:02}": f"p{place // 2 * 2:02}" for place in range(60)}
     settings = SPLIT
-    first = deal(families, settings)
-    assert deal(dict(reversed(families.items())), settings) == first
-    assert deal(families, dataclasses.replace(settings, seed=settings.seed + 1)) != first
+    first = assign(families, settings)
+    assert assign(dict(reversed(families.items())), settings) == first
+    assert assign(families, dataclasses.replace(settings, seed=settings.seed + 1)) != first
 
 
 def test_too_few_families_is_an_error() -> None:
     with pytest.raises(EtudeError, match="2 tune families, too few for train, valid, test"):
-        deal({"a": "a", "b": "b"}, SPLIT)
+        assign({"a": "a", "b": "b"}, SPLIT)
     whole = dataclasses.replace(SPLIT, train=1.0, valid=0.0, test=0.0)
-    assert deal({"a": "a", "b": "b"}, whole) == {"train": ["a", "b"], "valid": [], "test": []}
+    assert assign({"a": "a", "b": "b"}, whole) == {"train": ["a", "b"], "valid": [], "test": []}
 
 
 @examples(deadline=None, max_examples=30)
@@ -171,23 +171,23 @@ def test_folds_part_the_families_evenly(family: list[int], seed: int) -> None:
     families = {f"p{place:03}": str(number) for place, number in enumerate(family)}
     if len(set(family)) < 5:
         return
-    dealt = [
-        deal_folds(families, dataclasses.replace(SPLIT, method="folds", seed=seed, folds=5, fold=fold))
+    split_ids = [
+        assign_folds(families, dataclasses.replace(SPLIT, method="folds", seed=seed, folds=5, fold=fold))
         for fold in range(5)
     ]
     largest = max(family.count(number) for number in family)
-    for fold, sides in enumerate(dealt):
-        assert sorted(name for names in sides.values() for name in names) == sorted(families)
-        of_side = [{families[name] for name in sides[side]} for side in SIDES]
-        assert not of_side[0] & of_side[1] and not of_side[0] & of_side[2] and not of_side[1] & of_side[2]
-        assert sides["valid"] == dealt[(fold + 1) % 5]["test"]
-        assert abs(len(sides["test"]) - len(families) / 5) <= largest
-    assert sorted(name for sides in dealt for name in sides["test"]) == sorted(families)
+    for fold, splits in enumerate(split_ids):
+        assert sorted(name for names in splits.values() for name in names) == sorted(families)
+        of_split = [{families[name] for name in splits[split]} for split in SPLITS]
+        assert not of_split[0] & of_split[1] and not of_split[0] & of_split[2] and not of_split[1] & of_split[2]
+        assert splits["valid"] == split_ids[(fold + 1) % 5]["test"]
+        assert abs(len(splits["test"]) - len(families) / 5) <= largest
+    assert sorted(name for splits in split_ids for name in splits["test"]) == sorted(families)
 
 
 def test_too_few_families_for_the_folds_is_an_error() -> None:
     with pytest.raises(EtudeError, match=r"2 tune families, too few for split\.folds = 5"):
-        deal_folds({"a": "a", "b": "b"}, SPLIT)
+        assign_folds({"a": "a", "b": "b"}, SPLIT)
 
 
 def test_settings_of_the_split_are_checked() -> None:
@@ -198,7 +198,9 @@ def test_settings_of_the_split_are_checked() -> None:
 
 
 def test_a_published_split_is_taken_whole_or_not_at_all() -> None:
-    pieces = [of(f"p{place}", Score(24), side=side) for place, side in enumerate(("test", "train", "valid", "train"))]
+    pieces = [
+        of(f"p{place}", Score(24), split=split) for place, split in enumerate(("test", "train", "valid", "train"))
+    ]
     assert published(pieces, "jsb") == {"train": ["p1", "p3"], "valid": ["p2"], "test": ["p0"]}
     with pytest.raises(EtudeError, match="of the dataset jsb has no pieces for valid and test"):
         published([pieces[1], pieces[3]], "jsb")
@@ -211,9 +213,9 @@ def test_a_published_split_is_taken_whole_or_not_at_all() -> None:
 def test_a_published_split_is_audited_and_its_leaks_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    entries = {str(seed): {"side": "train" if seed < 6 else "valid"} for seed in range(8)}
+    entries = {str(seed): {"split": "train" if seed < 6 else "valid"} for seed in range(8)}
     scores = {str(seed): tune(seed) for seed in range(8)} | {"8": tune(1, bass=45), "9": tune(1, shift=2)}
-    entries |= {"8": {"side": "test"}, "9": {"side": "test"}}
+    entries |= {"8": {"split": "test"}, "9": {"split": "test"}}
     settings = with_split(method="published")
     session = ingested(tmp_path, settings, scores, entries)
     run(settings, session)
@@ -236,9 +238,9 @@ def test_the_audit_finds_each_kind_of_leak() -> None:
 
     def count(one: str, other: str) -> dict:
         pieces = [of(name, scores[name], title="Same" if name in "ae" else None) for name in sorted((one, other))]
-        sides = {"train": [one], "test": [other]}
+        splits = {"train": [one], "test": [other]}
         families = {name: name for name in (one, other)}
-        return audit(sides, families, pieces, compare([piece.melody for piece in pieces]), 0.55)["train/test"]
+        return audit(splits, families, pieces, compare([piece.melody for piece in pieces]), 0.55)["train/test"]
 
     def found(entry: dict) -> list[str]:
         assert all(set(number.values()) in ({0}, {1}) for what, number in entry.items() if what != "closest")
@@ -274,13 +276,13 @@ def test_two_harmonisations_of_a_tune_are_on_one_side() -> None:
     kinds = (("x", 0, 40), ("y", 5, 43))
     pieces = [of(f"p{seed}{kind}", tune(seed, shift, bass)) for seed in range(12) for kind, shift, bass in kinds]
     for method in ("ratio", "folds"):
-        result, leakage = split(pieces, with_split(method=method, **CHANCE), show=False)
-        side = {name: side for side in SIDES for name in result[side]}
-        assert all(side[f"p{seed}x"] == side[f"p{seed}y"] for seed in range(12))
+        result, leakage = make_splits(pieces, with_split(method=method, **CHANCE), show=False)
+        split_of = {name: split for split in SPLITS for name in result[split]}
+        assert all(split_of[f"p{seed}x"] == split_of[f"p{seed}y"] for seed in range(12))
         assert result["families"]["p3x"] == result["families"]["p3y"] == "p3x"
         assert leakage["family_sizes"] == {"2": 12} and leaks(leakage) == []
         assert sum(leakage["sizes"].values()) == 24 and min(leakage["sizes"].values()) >= 2
-        assert split(pieces[::-1], with_split(method=method, **CHANCE), show=False) == (result, leakage)
+        assert make_splits(pieces[::-1], with_split(method=method, **CHANCE), show=False) == (result, leakage)
 
 
 def ingested(root: Path, settings: Settings, scores: dict[str, Score], entries: dict[str, dict[str, Any]]) -> Session:
@@ -343,11 +345,11 @@ def test_the_published_split_of_the_jsb_chorales_leaks_as_is_known(monkeypatch: 
     settings = with_split(method="published", opening=16)
     monkeypatch.setattr("etude.metrics.melody.ALL_PAIRS", 0)  # faster
     pieces = [
-        of(f"{side}{number:03}", held(frames), settings, side=side)
-        for side, found in jsb().items()
+        of(f"{split}{number:03}", held(frames), settings, split=split)
+        for split, found in jsb().items()
         for number, frames in enumerate(found)
     ]
-    _, leakage = split(pieces, settings, show=False)
+    _, leakage = make_splits(pieces, settings, show=False)
     assert leakage["sizes"] == {"train": 229, "valid": 76, "test": 77}
     counts = {name: leakage["pairs"][f"train/{name}"] for name in ("valid", "test")}
     assert counts["test"]["shared_openings"] == {"pairs": 29, "train": 28, "test": 17}
@@ -361,16 +363,16 @@ def test_a_piece_has_the_titles_and_origins_of_the_duplicates_that_were_left_out
     def piece(name: str, seed: int, **entry: Any) -> Features:
         return features({"id": name, **entry}, tune(seed), SETTINGS)
 
-    kept = piece("a", 1, title="One", twins=[{"id": "x", "title": "Two", "origin": "book"}, {"id": "y"}])
+    kept = piece("a", 1, title="One", duplicates=[{"id": "x", "title": "Two", "origin": "book"}, {"id": "y"}])
     pieces = [kept, piece("b", 2, title="Two"), piece("c", 3, origin="book"), piece("d", 4, title="Three")]
     assert find_families(pieces, []) == [0, 0, 0, 3]
 
 
 def test_without_a_method_the_published_sides_are_taken_where_all_have_one() -> None:
     def pieces(last: str | None) -> list[Features]:
-        sides = ["train"] * 4 + ["valid", "test", "train", last]
-        return [features({"id": str(n), "side": side}, tune(n), SETTINGS) for n, side in enumerate(sides)]
+        splits = ["train"] * 4 + ["valid", "test", "train", last]
+        return [features({"id": str(n), "split": split}, tune(n), SETTINGS) for n, split in enumerate(splits)]
 
-    result, leakage = split(pieces("test"), with_split(method="auto", **CHANCE), show=False)
+    result, leakage = make_splits(pieces("test"), with_split(method="auto", **CHANCE), show=False)
     assert leakage["method"] == "published" and result["test"] == ["5", "7"]
-    assert split(pieces(None), with_split(method="auto", **CHANCE), show=False)[1]["method"] == "ratio"
+    assert make_splits(pieces(None), with_split(method="auto", **CHANCE), show=False)[1]["method"] == "ratio"

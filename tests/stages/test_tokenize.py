@@ -9,12 +9,12 @@ from conftest import make_piece, make_project, smoke
 from symusic.core import ScoreTick
 
 from etude import representations
-from etude.encoding.store import SIDES, Store
-from etude.errors import EtudeError
-from etude.outputs import digest, read_json, write_json
-from etude.pieces import Pieces, write_pieces
-from etude.session import Session
-from etude.settings import Settings
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import Pieces, write_pieces
+from etude.artifacts.token_store import SPLITS, Store
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json, write_json
 from etude.stages.tokenize import run
 
 REPRESENTATIONS = pytest.mark.parametrize("name", ["remi", "pianoroll"])
@@ -53,14 +53,14 @@ def test_pieces_lie_in_the_order_of_the_split_and_copies_in_that_of_augment(
         "valid": [make_piece(6), make_piece(7)],
         "test": [make_piece(8), make_piece(9)],
     }
-    for side in SIDES:
-        found = list(store.pieces(side))
-        assert len(found) == len(expected[side])
-        for items, piece in zip(found, expected[side], strict=True):
+    for split in SPLITS:
+        found = list(store.pieces(split))
+        assert len(found) == len(expected[split])
+        for items, piece in zip(found, expected[split], strict=True):
             assert np.array_equal(items, representation.encode(piece))
-        offsets = store.offsets(side)
-        assert offsets[0] == 0 and offsets[-1] == store.count(side) == store.manifest["items"][side]
-    assert [fact["id"] for side in ("valid", "test") for fact in store.manifest["pieces"][side]] == [
+        offsets = store.offsets(split)
+        assert offsets[0] == 0 and offsets[-1] == store.count(split) == store.manifest["items"][split]
+    assert [fact["id"] for split in ("valid", "test") for fact in store.manifest["pieces"][split]] == [
         f"p0{number}" for number in (6, 7, 8, 9)
     ]
 
@@ -117,7 +117,7 @@ def test_the_manifest_names_every_file_with_its_digest(name: str, encoded: Sessi
     named = Store(folder).manifest["sha256"]
     files = {file.name for file in folder.iterdir()}
     assert set(named) == files - {"manifest.json"}
-    assert {f"{side}{kind}.npy" for side in SIDES for kind in ("", ".offsets")} <= files
+    assert {f"{split}{kind}.npy" for split in SPLITS for kind in ("", ".offsets")} <= files
     assert all(digest(folder / file) == value for file, value in named.items())
 
 
@@ -201,8 +201,8 @@ def test_copies_made_at_load_time_are_those_on_disk(
         assert np.array_equal(ours, theirs)
     places = np.array([5, 0, made.count("train") - 1, 5])
     assert np.array_equal(made.take("train", places), stored.take("train", places))
-    for side in ("valid", "test"):
-        assert all(np.array_equal(*pair) for pair in zip(made.pieces(side), stored.pieces(side), strict=True))
+    for split in ("valid", "test"):
+        assert all(np.array_equal(*pair) for pair in zip(made.pieces(split), stored.pieces(split), strict=True))
 
 
 @REPRESENTATIONS

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from etude import tracking
-from etude.session import Session
-from etude.settings import Settings
+from etude.artifacts.context import Session
+from etude.config.sections import Settings
 from etude.stages import track
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -25,10 +25,10 @@ def settings() -> Settings:
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "ETUDE_PARENT_RUN"):
         monkeypatch.delenv(name, raising=False)
-    for variant in ("lstm", "gan", "stranger"):  # ngram is not trained, stranger is not in the settings
-        (tmp_path / "models" / variant).mkdir(parents=True)
-        record = {"key": f"key of {variant}", "settings": {"seed": 1, "models": {variant: {}}}}
-        (tmp_path / "models" / variant / "settings.json").write_text(json.dumps(record))
+    for model_name in ("lstm", "gan", "stranger"):  # ngram is not trained, stranger is not in the settings
+        (tmp_path / "models" / model_name).mkdir(parents=True)
+        record = {"key": f"key of {model_name}", "settings": {"seed": 1, "models": {model_name: {}}}}
+        (tmp_path / "models" / model_name / "settings.json").write_text(json.dumps(record))
     return Session(root=tmp_path, experiment="etude")
 
 
@@ -37,7 +37,7 @@ def test_what_was_trained_is_published(settings: Settings, session: Session) -> 
     written = (session.root / "mlruns" / "published.json").read_bytes()
     assert json.loads(written) == {"gan": "key of gan", "lstm": "key of lstm"}
     table = tracking.runs(session)
-    assert list(table["variant"]) == ["gan", "lstm"]
+    assert list(table["model"]) == ["gan", "lstm"]
     track.run(settings, session)
     assert (session.root / "mlruns" / "published.json").read_bytes() == written
     assert tracking.runs(session).equals(table)

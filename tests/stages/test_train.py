@@ -14,11 +14,11 @@ from conftest import ROOT, Log, tiny
 from filelock import FileLock
 
 from etude import models, representations
-from etude.encoding.store import Store
-from etude.errors import EtudeError
-from etude.outputs import digest, read_json, write_json
-from etude.session import Session
-from etude.settings import Settings
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json, write_json
 from etude.stages import train
 from etude.stages.train import run, training_key
 
@@ -38,26 +38,28 @@ def changed(settings: Settings, section: str, **changes: object) -> Settings:
     return dataclasses.replace(settings, **{section: dataclasses.replace(getattr(settings, section), **changes)})
 
 
-def with_model(settings: Settings, variant: str, **changes: object) -> Settings:
-    return dataclasses.replace(settings, models={**settings.models, variant: {**settings.models[variant], **changes}})
+def with_model(settings: Settings, model_name: str, **changes: object) -> Settings:
+    return dataclasses.replace(
+        settings, models={**settings.models, model_name: {**settings.models[model_name], **changes}}
+    )
 
 
 # --- what it leaves
 
 
-@pytest.mark.parametrize("variant", ["ngram", "lstm", "gan"])
-def test_a_training_leaves_a_whole_model(variant: str, trained: Session) -> None:
-    folder = trained.root / "models" / variant
+@pytest.mark.parametrize("model_name", ["ngram", "lstm", "gan"])
+def test_a_training_leaves_a_whole_model(model_name: str, trained: Session) -> None:
+    folder = trained.root / "models" / model_name
     assert sorted(file.name for file in folder.iterdir()) == FILES
     result = read_json(folder / "result.json", "")
     rows = list(csv.DictReader((folder / "history.csv").open()))
     history = [{name: float(value) for name, value in row.items() if value} for row in rows]
-    monitor = "valid/roll_distance" if variant == "gan" else "valid/nats_per_note"
+    monitor = "valid/roll_distance" if model_name == "gan" else "valid/nats_per_note"
     scores = {row["step"]: row[monitor] for row in history if monitor in row}
     assert result[monitor] == min(scores.values()) == scores[result["best_step"]]
-    assert result["steps"] == max(scores) == (3 if variant == "ngram" else 4)
-    store = store_of(tiny(), trained, variant)
-    assert read_json(folder / "settings.json", "")["key"] == training_key(tiny(), variant, store.digest)
+    assert result["steps"] == max(scores) == (3 if model_name == "ngram" else 4)
+    store = store_of(tiny(), trained, model_name)
+    assert read_json(folder / "settings.json", "")["key"] == training_key(tiny(), model_name, store.digest)
 
 
 def test_parameters_are_counted(trained: Session) -> None:
@@ -126,7 +128,7 @@ def test_the_key_changes_with_the_code_that_trains_and_with_no_other(
     key = training_key(tiny(), "lstm", TOKENS)
     package = tmp_path / "elsewhere/etude"
     shutil.copytree(ROOT / "src/etude", package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr("etude.provenance.PACKAGE", package)
+    monkeypatch.setattr("etude.artifacts.provenance.PACKAGE", package)
     assert training_key(tiny(), "lstm", TOKENS) == key, "another clone of the same code"
     for file in ("models/gan.py", "tracking/live.py", "stages/report.py", "pages/sample.py"):
         (package / file).write_text("# another\n")
@@ -162,7 +164,7 @@ def test_key_and_bytes_do_not_change_with_the_session(project: Session, log: Log
 
 def test_a_run_is_told_its_rows_and_that_it_finished(project: Session, log: Log) -> None:
     folder = run(tiny(), project, "ngram")
-    assert [start["variant"] for start in log.started] == ["ngram"]
+    assert [start["model"] for start in log.started] == ["ngram"]
     assert log.started[0]["settings"] == read_json(folder / "settings.json", "")["settings"]
     rows = list(csv.DictReader((folder / "history.csv").open()))
     history = [{name: float(value) for name, value in row.items() if value} for row in rows]
@@ -186,7 +188,7 @@ def test_a_run_is_told_how_it_ended_and_the_old_model_stays(
     run(tiny(), project, "ngram")
     before = digest(project.root / "models")
 
-    def fail(model: Any, task: Any, variant: str) -> None:
+    def fail(model: Any, task: Any, model_name: str) -> None:
         raise fault
 
     monkeypatch.setattr(train, "learn", fail)
@@ -243,13 +245,13 @@ def test_the_second_of_two_equal_trainings_waits(tmp_path: Path, capsys: pytest.
 # --- what is refused
 
 
-def store_of(settings: Settings, session: Session, variant: str) -> Store:
-    return Store(session.root / "data/tokenize" / settings.models[variant]["representation"])
+def store_of(settings: Settings, session: Session, model_name: str) -> Store:
+    return Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
 
 
-def loaded(session: Session, folder: Path, variant: str = "lstm") -> Any:
-    store = store_of(tiny(), session, variant)
-    return models.load(tiny(), variant, folder, store, representations.load(store))
+def loaded(session: Session, folder: Path, model_name: str = "lstm") -> Any:
+    store = store_of(tiny(), session, model_name)
+    return models.load(tiny(), model_name, folder, store, representations.load(store))
 
 
 def test_the_model_on_disk_is_the_one_that_was_trained(trained: Session, tmp_path: Path) -> None:
@@ -278,21 +280,21 @@ def test_the_weights_are_those_of_the_settings_beside_them(trained: Session) -> 
     store = store_of(wide, trained, "lstm")
     representation = representations.load(store)
     model = models.load(wide, "lstm", trained.root / "models/lstm", store, representation)
-    assert model.read_out.in_features == 8
+    assert model.lm_head.in_features == 8
 
 
 @pytest.mark.parametrize(
-    ("variant", "name", "said"),
+    ("model", "name", "said"),
     [
         ("lstm", "pianoroll", r"models\.lstm\.representation = pianoroll: LSTM reads tokens or frames, .* gives rolls"),
         ("gan", "remi", r"models\.gan\.representation = remi: GAN reads rolls, .* gives tokens"),
     ],
 )
 def test_a_model_that_cannot_read_its_representation_is_refused(
-    variant: str, name: str, said: str, project: Session, log: Log
+    model_name: str, name: str, said: str, project: Session, log: Log
 ) -> None:
     with pytest.raises(EtudeError, match=said):
-        run(with_model(tiny(), variant, representation=name), project, variant)
+        run(with_model(tiny(), model_name, representation=name), project, model_name)
     assert [status for _, status in log.finished] == ["FAILED"] and not (project.root / "models").exists()
 
 
@@ -313,14 +315,14 @@ def test_nothing_begins_without_the_right_data(project: Session, log: Log) -> No
     assert log.started == [] and not (project.root / ".checkpoints").exists()
 
 
-@pytest.mark.parametrize("side", ["train", "valid"])
-def test_an_empty_side_is_refused(side: str, project: Session, log: Log) -> None:
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_an_empty_side_is_refused(split: str, project: Session, log: Log) -> None:
     folder = project.root / "data/tokenize/remi"
-    np.save(folder / f"{side}.offsets.npy", np.zeros(1, dtype=np.int64))
+    np.save(folder / f"{split}.offsets.npy", np.zeros(1, dtype=np.int64))
     manifest = read_json(folder / "manifest.json", "")
-    manifest["sha256"][f"{side}.offsets.npy"] = digest(folder / f"{side}.offsets.npy")
+    manifest["sha256"][f"{split}.offsets.npy"] = digest(folder / f"{split}.offsets.npy")
     write_json(folder / "manifest.json", manifest)
-    with pytest.raises(EtudeError, match=rf"holds no {side} piece: .* Raise split\.{side}"):
+    with pytest.raises(EtudeError, match=rf"holds no {split} piece: .* Raise split\.{split}"):
         run(tiny(), project, "lstm")
     assert not log.started
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from conftest import tiny
 
 from etude import models, representations
-from etude.encoding.store import Store
-from etude.session import Session
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
 from etude.training import Task
 from etude.training.counting import learn
 

@@ -11,16 +11,16 @@ from conftest import ROOT, Log, make_project, smoke, tiny
 from symusic.core import ScoreTick
 
 from etude import models, representations
-from etude.encoding.alphabet import NONE
-from etude.encoding.grammar import BEGIN, END
-from etude.encoding.store import Store
-from etude.errors import EtudeError
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config.compile import compile_params
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, write_json
 from etude.metrics.likelihood import likelihood
 from etude.models.voices import Voices
-from etude.outputs import read_json, write_json
-from etude.params import compile_params
-from etude.session import Session
-from etude.settings import Settings
+from etude.representations.base.grammar import BOS, EOS
+from etude.representations.base.vocabulary import NONE
 from etude.stages import generate, tokenize, train
 from etude.training import Task
 from etude.training.adversarial import Adversarial
@@ -45,12 +45,12 @@ def framed(steps_per_beat: int = 2) -> Settings:
 
 def schemes(session: Session, settings: Settings, out: Path) -> list[NextToken | Adversarial]:
     found: list[NextToken | Adversarial] = []
-    for variant, scheme in (("lstm", NextToken), ("gan", Adversarial)):
-        name = settings.model(variant)["representation"]
+    for model_name, scheme in (("lstm", NextToken), ("gan", Adversarial)):
+        name = settings.model(model_name)["representation"]
         store = Store(session.read(f"data/tokenize/{name}", ""))
         representation = representations.load(store)
         torch.manual_seed(0)
-        model = models.build(settings, variant, representation)
+        model = models.build(settings, model_name, representation)
         found.append(scheme(model, Task(settings, session, store, representation, out, lambda values, step: None)))
     return found
 
@@ -63,7 +63,7 @@ def test_windows_of_a_voice_grid_begin_with_a_bar_and_reach_the_end_of_each_piec
     grid = representations.load(store)
     torch.manual_seed(0)
     steps = 1  # a beat: bars of 12 steps
-    model = Voices(grid.alphabet, grid.frame, steps, 8, 1, 1, 2, 4, 1, 1, 0.1, 0.1, 1.0)
+    model = Voices(grid.item_spec, grid.frame, steps, 8, 1, 1, 2, 4, 1, 1, 0.1, 0.1, 1.0)
     scheme = NextToken(model, Task(settings, encoded, store, grid, tmp_path, lambda values, step: None))
     pieces, starts, ends = [piece.tolist() for piece in store.pieces("train")], set(), 0
     for row in scheme.draw(np.random.default_rng(0)).tolist():
@@ -104,9 +104,9 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Session:
     session = make_project(tmp_path_factory.mktemp("frames") / "project", framed())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "start", Log().start)
-        for variant in FRAMES:
-            train.run(framed(), session, variant)
-            generate.run(framed(), session, variant)
+        for model_name in FRAMES:
+            train.run(framed(), session, model_name)
+            generate.run(framed(), session, model_name)
     return session
 
 
@@ -119,7 +119,7 @@ def test_windows_of_frames_are_those_of_the_pieces_and_padded(frames: Session, t
     items = scheme.draw(np.random.default_rng(0))
     assert items.shape == (settings.train.batch_size, 16, 88) and items.dtype == torch.float32
     assert scheme.monitor == "valid/nats_per_frame"
-    whole = [representation.alphabet.items(piece) for piece in store.pieces("train")]
+    whole = [representation.item_spec.items(piece) for piece in store.pieces("train")]
     for window in items.numpy():
         real = window[window[:, 0] >= 0]
         assert np.array_equal(window[len(real) :], np.full((16 - len(real), 88), NONE))
@@ -140,9 +140,9 @@ def test_a_window_may_end_with_its_piece_at_many_places(encoded: Session, tmp_pa
     assert min(len(piece) for piece in store.pieces("train")) > 24
     rows = scheme.draw(np.random.default_rng(0)).numpy()
     lengths = (rows != 0).sum(axis=1)
-    begins = (rows[:, 0] == BEGIN).mean()
-    ends = [length for row, length in zip(rows, lengths, strict=True) if row[length - 1] == END]
-    assert 0 < begins < 1 and len(ends) > 20
+    starts = (rows[:, 0] == BOS).mean()
+    ends = [length for row, length in zip(rows, lengths, strict=True) if row[length - 1] == EOS]
+    assert 0 < starts < 1 and len(ends) > 20
     assert set(lengths[lengths < 24]) <= set(ends), "a window that is not full ends with its piece"
     assert min(ends) <= 14 and max(ends) >= 23 and len(set(ends)) > 8, "ends stand anywhere in the second half"
 
@@ -158,9 +158,9 @@ def test_windows_of_a_model_with_a_meter_begin_with_its_longest_period(encoded: 
     pieces, later = [piece.tolist() for piece in store.pieces("train")], 0
     for row in scheme.draw(np.random.default_rng(0)).tolist():
         window = row[: row.index(0)] if 0 in row else row
-        begins = [b for piece in pieces for b in range(len(piece)) if piece[b : b + len(window)] == window]
-        assert any(begin % 8 == 0 for begin in begins)
-        later += min(begins) > 0
+        starts = [b for piece in pieces for b in range(len(piece)) if piece[b : b + len(window)] == window]
+        assert any(start % 8 == 0 for start in starts)
+        later += min(starts) > 0
     assert later > 30
 
 
@@ -176,32 +176,32 @@ def test_a_piece_that_fits_is_one_window(encoded: Session, tmp_path: Path) -> No
         assert row[row != 0].astype(np.uint16).tobytes() in whole
 
 
-@pytest.mark.parametrize("variant", FRAMES)
-def test_models_of_frames_learn_and_are_measured_by_frame(variant: str, frames: Session) -> None:
-    found = likelihood(framed(), frames, variant)
+@pytest.mark.parametrize("model_name", FRAMES)
+def test_models_of_frames_learn_and_are_measured_by_frame(model_name: str, frames: Session) -> None:
+    found = likelihood(framed(), frames, model_name)
     units = ("nats_per_frame", "nats_per_frame_by_piece", "nats_per_piece")
-    assert set(found) == {f"{side}/{unit}" for side in ("valid", "test") for unit in units}
+    assert set(found) == {f"{split}/{unit}" for split in ("valid", "test") for unit in units}
     store = Store(frames.root / "data/tokenize/frames")
     pieces = store.manifest["pieces"]["test"]
     assert [piece["frames"] for piece in pieces] == [len(piece) - 1 for piece in store.pieces("test")]
-    foretold = sum(piece["frames"] for piece in pieces)
-    assert found["test/nats_per_frame"] * foretold == pytest.approx(found["test/nats_per_piece"] * len(pieces))
-    result = read_json(frames.root / f"models/{variant}/result.json", "")
+    predicted = sum(piece["frames"] for piece in pieces)
+    assert found["test/nats_per_frame"] * predicted == pytest.approx(found["test/nats_per_piece"] * len(pieces))
+    result = read_json(frames.root / f"models/{model_name}/result.json", "")
     assert found["valid/nats_per_frame"] == pytest.approx(result["valid/nats_per_frame"], rel=1e-5)
-    history = (frames.root / f"models/{variant}/history.csv").read_text().splitlines()
+    history = (frames.root / f"models/{model_name}/history.csv").read_text().splitlines()
     assert "train/nats_per_frame" in history[0]
     assert found["valid/nats_per_frame"] < 88 * np.log(2) / 2  # keys are silent most of the time, it learned at least
 
 
-@pytest.mark.parametrize("variant", FRAMES)
-def test_samples_of_frames_are_pieces(variant: str, frames: Session) -> None:
+@pytest.mark.parametrize("model_name", FRAMES)
+def test_samples_of_frames_are_pieces(model_name: str, frames: Session) -> None:
     settings = framed()
-    listed = read_json(frames.root / f"data/generate/{variant}/manifest.json", "")["pieces"]
+    listed = read_json(frames.root / f"data/generate/{model_name}/manifest.json", "")["pieces"]
     assert len(listed) == settings.generate.pieces
     firsts = {p[0].tobytes() for p in Store(frames.root / "data/tokenize/frames").pieces("train")}
     representation = representations.load(Store(frames.root / "data/tokenize/frames"))
     for entry in listed:
-        score = ScoreTick(frames.root / f"data/generate/{variant}" / entry["file"])
+        score = ScoreTick(frames.root / f"data/generate/{model_name}" / entry["file"])
         assert representation.encode(score)[0].tobytes() in firsts
         assert score.end() <= settings.generate.open_bars * 4 * score.ticks_per_quarter
 

@@ -15,12 +15,12 @@ from conftest import SMALL, smoke
 from safetensors.torch import load_file
 
 from etude import models, representations
-from etude.encoding.store import Store
-from etude.errors import EtudeError
-from etude.outputs import read_json, write_json
-from etude.seeds import seed_of
-from etude.session import Session
-from etude.settings import Optim, Settings
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config.sections import Optim, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, write_json
+from etude.core.seeds import seed_of
 from etude.stages.train import train
 from etude.training import Learned, Task, learn
 from etude.training.callbacks import Averaging
@@ -30,9 +30,9 @@ from etude.training.trainer import learning_rate, resolved
 PLAN = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50}
 
 
-def plan(variant: str, **changes: object) -> Settings:
+def config(model_name: str, **changes: object) -> Settings:
     base = smoke()
-    sections = {**base.models, variant: {**base.models[variant], **SMALL.get(variant, {})}}
+    sections = {**base.models, model_name: {**base.models[model_name], **SMALL.get(model_name, {})}}
     return smoke(train={**PLAN, **changes}, models=sections, trainer={"steps": None}, optim={"averaging": 0.9})
 
 
@@ -41,15 +41,19 @@ def with_optim(settings: Settings, **changes: Any) -> Settings:
 
 
 def trained(
-    settings: Settings, variant: str, session: Session, folder: Path, report: Callable[[Mapping[str, float], int], None]
+    settings: Settings,
+    model_name: str,
+    session: Session,
+    folder: Path,
+    report: Callable[[Mapping[str, float], int], None],
 ) -> tuple[str, Learned]:
-    store = Store(session.root / "data/tokenize" / settings.models[variant]["representation"])
+    store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
     folder.mkdir(parents=True, exist_ok=True)
-    model, _, learned = train(settings, variant, store, session, folder, report)
+    model, _, learned = train(settings, model_name, store, session, folder, report)
     return models.save(model, folder / "w.safetensors"), learned
 
 
-def _slow(settings: Settings, variant: str, session: Session, folder: Path) -> None:
+def _slow(settings: Settings, model_name: str, session: Session, folder: Path) -> None:
     def report(row: Mapping[str, float], step: int) -> None:
         (folder / f"told{step}").touch()
         if step >= 10:
@@ -58,19 +62,19 @@ def _slow(settings: Settings, variant: str, session: Session, folder: Path) -> N
     import etude.training.callbacks as room
 
     room.LOG_EVERY = 1
-    trained(settings, variant, session, folder, report)
+    trained(settings, model_name, session, folder, report)
 
 
-@pytest.mark.parametrize("variant", ["transformer", "gan", "wgan", "deepbach"])  # of each way to learn one
+@pytest.mark.parametrize("model_name", ["transformer", "gan", "wgan", "deepbach"])  # of each way to learn one
 def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
-    variant: str, encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model_name: str, encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("etude.training.callbacks.LOG_EVERY", 1)
-    settings = plan(variant)
-    whole, learned = trained(settings, variant, encoded, tmp_path / "whole", lambda row, step: None)
+    settings = config(model_name)
+    whole, learned = trained(settings, model_name, encoded, tmp_path / "whole", lambda row, step: None)
     (tmp_path / "cut").mkdir()
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_slow, args=(settings, variant, encoded, tmp_path / "cut"))
+    process = context.Process(target=_slow, args=(settings, model_name, encoded, tmp_path / "cut"))
     process.start()
     for _ in range(900):
         if (tmp_path / "cut/told10").exists() or not process.is_alive():
@@ -81,7 +85,7 @@ def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
     process.join()
     assert (tmp_path / "cut/last.ckpt").is_file()
     steps: list[int] = []
-    cut, resumed = trained(settings, variant, encoded, tmp_path / "cut", lambda row, step: steps.append(step))
+    cut, resumed = trained(settings, model_name, encoded, tmp_path / "cut", lambda row, step: steps.append(step))
     assert min(steps) > 5, "it went on from the last epoch, not from the begin"
     assert cut == whole
     assert resumed.history == learned.history and resumed.result == learned.result
@@ -89,20 +93,22 @@ def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
 
 def test_the_same_seed_gives_the_same_bytes_another_seed_others(encoded: Session, tmp_path: Path) -> None:
     found = [
-        trained(plan("lstm", max_steps=4, seed=seed), "lstm", encoded, tmp_path / str(place), lambda row, step: None)[0]
+        trained(config("lstm", max_steps=4, seed=seed), "lstm", encoded, tmp_path / str(place), lambda row, step: None)[
+            0
+        ]
         for place, seed in enumerate((1, 1, 2))
     ]
     assert found[0] == found[1] != found[2]
 
 
 def test_a_torn_checkpoint_is_never_seen(encoded: Session, tmp_path: Path) -> None:
-    trained(plan("lstm", max_steps=6), "lstm", encoded, tmp_path, lambda row, step: None)
+    trained(config("lstm", max_steps=6), "lstm", encoded, tmp_path, lambda row, step: None)
     assert not list(tmp_path.glob(".*part"))
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["epoch"] == 1
 
 
 def test_training_lowers_the_cost_and_keeps_the_best(encoded: Session, tmp_path: Path) -> None:
-    base = plan("lstm", max_steps=40, steps_per_epoch=10)
+    base = config("lstm", max_steps=40, steps_per_epoch=10)
     settings = with_optim(base, lr=0.03)
     _, learned = trained(settings, "lstm", encoded, tmp_path, lambda row, step: None)
     costs = [row["valid/nats_per_note"] for row in learned.history if "valid/nats_per_note" in row]
@@ -111,7 +117,7 @@ def test_training_lowers_the_cost_and_keeps_the_best(encoded: Session, tmp_path:
 
 
 def test_early_stopping_holds_also_when_resumed(encoded: Session, tmp_path: Path) -> None:
-    base = plan("lstm", max_steps=40, steps_per_epoch=2, patience=2)
+    base = config("lstm", max_steps=40, steps_per_epoch=2, patience=2)
     still = with_optim(base, lr=1e-8)
     first, learned = trained(still, "lstm", encoded, tmp_path, lambda row, step: None)
     assert learned.result["steps"] < 40
@@ -119,18 +125,18 @@ def test_early_stopping_holds_also_when_resumed(encoded: Session, tmp_path: Path
     assert again == first and resumed.result == learned.result
 
 
-def task_of(settings: Settings, session: Session, folder: Path, variant: str = "lstm") -> tuple[Any, Task]:
-    store = Store(session.root / "data/tokenize" / settings.models[variant]["representation"])
+def task_of(settings: Settings, session: Session, folder: Path, model_name: str = "lstm") -> tuple[Any, Task]:
+    store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
     representation = representations.load(store)
     torch.manual_seed(0)
-    model = models.build(settings, variant, representation)
+    model = models.build(settings, model_name, representation)
     return model, Task(settings, session, store, representation, folder, lambda row, step: None)
 
 
 def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(
     encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = with_optim(plan("lstm"), lr=0.01, warmup_steps=0, final_lr=1.0)
+    settings = with_optim(config("lstm"), lr=0.01, warmup_steps=0, final_lr=1.0)
     model, task = task_of(settings, encoded, tmp_path)
     whole = type(model).loss
 
@@ -142,7 +148,7 @@ def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(
     said = rf"train/nats_per_token is nan at step 6, learning rate 0\.01\. .*{tmp_path}/last\.ckpt\. Lower optim\.lr"
     with pytest.raises(EtudeError, match=said):
         learn(model, task, "lstm")
-    torch.nn.init.constant_(model.read_out.bias, float("nan"))
+    torch.nn.init.constant_(model.lm_head.bias, float("nan"))
     (tmp_path / "last.ckpt").unlink()
     with pytest.raises(EtudeError, match=r"is nan at step 1, .*There is no checkpoint yet\."):
         learn(model, task, "lstm")
@@ -151,7 +157,7 @@ def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(
 def test_memory_that_runs_out_names_the_batch_size(
     encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, task = task_of(plan("lstm"), encoded, tmp_path)
+    model, task = task_of(config("lstm"), encoded, tmp_path)
 
     def full(*_: Any) -> None:
         torch.empty(1 << 60)
@@ -159,13 +165,13 @@ def test_memory_that_runs_out_names_the_batch_size(
     monkeypatch.setattr(type(model), "loss", full)
     with pytest.raises(EtudeError, match=r"ran out at step 1: train\.batch_size = 2 .* Set train\.batch_size=1"):
         learn(model, task, "lstm")
-    model, task = task_of(plan("lstm", batch_size=1), encoded, tmp_path)
+    model, task = task_of(config("lstm", batch_size=1), encoded, tmp_path)
     with pytest.raises(EtudeError, match=r"Set train\.window=8"):
         learn(model, task, "lstm")
 
 
 def test_other_errors_pass_as_they_are(encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, task = task_of(plan("lstm"), encoded, tmp_path)
+    model, task = task_of(config("lstm"), encoded, tmp_path)
     monkeypatch.setattr(type(model), "loss", lambda *_: torch.ones(2) @ torch.ones(3))
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
         learn(model, task, "lstm")
@@ -173,7 +179,7 @@ def test_other_errors_pass_as_they_are(encoded: Session, tmp_path: Path, monkeyp
 
 def test_what_is_kept_is_the_average_of_the_weights(encoded: Session, tmp_path: Path) -> None:
     """One parameter, moved by hand: 1, 2, 3 ... after each step; decays 2/11, 3/12, 4/13 after the first."""
-    settings = plan("lstm", max_steps=4, steps_per_epoch=4)
+    settings = config("lstm", max_steps=4, steps_per_epoch=4)
     model, task = task_of(settings, encoded, tmp_path)
 
     expected = torch.tensor(1.0)
@@ -183,16 +189,16 @@ def test_what_is_kept_is_the_average_of_the_weights(encoded: Session, tmp_path: 
     scheme = NextToken(model, task)
     averaging.setup(None, scheme, "fit")  # type: ignore[arg-type]
     for now in (1.0, 2.0, 3.0, 4.0):
-        torch.nn.init.constant_(model.read_out.bias, now)
+        torch.nn.init.constant_(model.lm_head.bias, now)
         averaging._average_model.update_parameters(scheme)  # type: ignore[union-attr]
     averaging.on_train_end(None, scheme)  # type: ignore[arg-type]
-    assert model.read_out.bias[0].item() == pytest.approx(expected.item())
+    assert model.lm_head.bias[0].item() == pytest.approx(expected.item())
 
 
 def test_averaging_changes_the_weights_that_are_kept_and_smoothing_the_training(
     encoded: Session, tmp_path: Path
 ) -> None:
-    base = plan("lstm", max_steps=6)
+    base = config("lstm", max_steps=6)
     others = (base, with_optim(base, averaging=None), with_optim(base, label_smoothing=0.1))
     found = [
         trained(settings, "lstm", encoded, tmp_path / str(place), lambda row, step: None)[0]
@@ -206,10 +212,10 @@ def of(history: list[dict[str, float]], name: str) -> list[float]:
 
 
 def _in_processes(plans: Mapping[str, Settings], session: Session, folder: Path) -> None:
-    for variant, settings in plans.items():
+    for model_name, settings in plans.items():
         rows: list[int] = []
-        own = folder / variant
-        _, learned = trained(settings, variant, session, own, lambda row, step, rows=rows: rows.append(step))  # type: ignore[misc]
+        own = folder / model_name
+        _, learned = trained(settings, model_name, session, own, lambda row, step, rows=rows: rows.append(step))  # type: ignore[misc]
         write_json(own / "found.json", {"rows": rows, "made_on": learned.made_on, "history": learned.history})
 
 
@@ -217,18 +223,18 @@ def in_two_processes(plans: Mapping[str, Settings], session: Session, folder: Pa
     """What a training of each variant in two processes told, was made on and found on the way."""
     context = multiprocessing.get_context("spawn")  # a process in which torch has computed nothing may be forked
     two = {
-        variant: replace(settings, trainer=replace(settings.trainer, devices=2, accelerator="auto"))
-        for variant, settings in plans.items()
+        model_name: replace(settings, trainer=replace(settings.trainer, devices=2, accelerator="auto"))
+        for model_name, settings in plans.items()
     }
     process = context.Process(target=_in_processes, args=(two, session, folder))
     process.start()
     process.join(240)
-    return {variant: read_json(folder / variant / "found.json", "") for variant in plans}
+    return {model_name: read_json(folder / model_name / "found.json", "") for model_name in plans}
 
 
 def test_two_processes_learn_what_one_learns(encoded: Session, tmp_path: Path) -> None:
     """Of each batch one row each; without dropout the weights differ in the last digits alone."""
-    base = plan("lstm", max_steps=10)
+    base = config("lstm", max_steps=10)
     base = replace(base, models={**base.models, "lstm": {**base.models["lstm"], "dropout": 0.0}})
     _, alone = trained(base, "lstm", encoded, tmp_path / "one", lambda row, step: None)
     found = in_two_processes({"lstm": base}, encoded, tmp_path)["lstm"]
@@ -249,22 +255,25 @@ def test_two_processes_learn_what_one_learns(encoded: Session, tmp_path: Path) -
 
 def test_two_processes_move_all_networks_of_a_variant(encoded: Session, tmp_path: Path) -> None:
     """Networks in turn (gan, wgan), one a voice (deepbach) and members of which each has its rows (voices)."""
-    plans = {variant: plan(variant, max_steps=5, batch_size=4) for variant in ("gan", "wgan", "deepbach", "voices")}
+    plans = {
+        model_name: config(model_name, max_steps=5, batch_size=4)
+        for model_name in ("gan", "wgan", "deepbach", "voices")
+    }
     found = in_two_processes(plans, encoded, tmp_path)
-    for variant, settings in plans.items():
-        assert found[variant]["made_on"]["devices"] == 2
-        assert found[variant]["rows"] == [row["step"] for row in found[variant]["history"]]
-        store = Store(encoded.root / "data/tokenize" / settings.models[variant]["representation"])
+    for model_name, settings in plans.items():
+        assert found[model_name]["made_on"]["devices"] == 2
+        assert found[model_name]["rows"] == [row["step"] for row in found[model_name]["history"]]
+        store = Store(encoded.root / "data/tokenize" / settings.models[model_name]["representation"])
         torch.manual_seed(seed_of("weights", settings.train.seed))
-        begun = dict(models.build(settings, variant, representations.load(store)).named_parameters())
-        ended = load_file(tmp_path / variant / "w.safetensors")
-        networks = {tuple(name.split(".")[:2]) for name in begun}
-        moved = {tuple(name.split(".")[:2]) for name, weight in begun.items() if not torch.equal(weight, ended[name])}
-        assert moved == networks, variant
+        started = dict(models.build(settings, model_name, representations.load(store)).named_parameters())
+        ended = load_file(tmp_path / model_name / "w.safetensors")
+        networks = {tuple(name.split(".")[:2]) for name in started}
+        moved = {tuple(name.split(".")[:2]) for name, weight in started.items() if not torch.equal(weight, ended[name])}
+        assert moved == networks, model_name
 
 
 def test_a_batch_that_cannot_be_dealt_is_refused(encoded: Session, tmp_path: Path) -> None:
-    base = plan("lstm", batch_size=3)
+    base = config("lstm", batch_size=3)
     with pytest.raises(EtudeError, match=r"train\.batch_size = 3 cannot be dealt to trainer\.devices = 2"):
         trained(
             replace(base, trainer=replace(base.trainer, devices=2)), "lstm", encoded, tmp_path, lambda row, step: None

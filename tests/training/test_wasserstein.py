@@ -8,8 +8,8 @@ import torch
 from conftest import tiny
 
 from etude import models, representations
-from etude.encoding.store import Store
-from etude.session import Session
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
 from etude.training import Task
 from etude.training.wasserstein import Wasserstein, gradient_penalty
 
@@ -44,13 +44,13 @@ class Bars:
     def __init__(self, lengths: list[int]) -> None:
         self.lengths = lengths
 
-    def offsets(self, side: str) -> np.ndarray:
+    def offsets(self, split: str) -> np.ndarray:
         return np.concatenate([[0], np.cumsum(self.lengths)])
 
-    def take(self, side: str, places: np.ndarray) -> np.ndarray:
+    def take(self, split: str, places: np.ndarray) -> np.ndarray:
         return np.broadcast_to(places[:, None, None, None], (len(places), 2, 32, 5)).astype(np.float32)
 
-    def pieces(self, side: str) -> list[np.ndarray]:
+    def pieces(self, split: str) -> list[np.ndarray]:
         return [np.zeros((2, 2, 32, 5), dtype=np.uint8)]
 
 

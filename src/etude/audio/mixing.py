@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 
 
 def placed(

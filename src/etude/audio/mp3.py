@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 
 BLOCK = 1.0  # seconds given to the encoder at once: a minute in one write can crash it
 SMALLEST = 0.99  # the encoder refuses a compression level of 1

@@ -9,7 +9,7 @@ import numpy as np
 import symusic
 from symusic.core import ScoreTick
 
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 
 SOUNDFONT = "TimGM6mb.sf2"  # comes with pretty_midi
 TAIL = 1.0  # seconds after the last note's end, for its release

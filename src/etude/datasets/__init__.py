@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from etude.outputs import digest
-from etude.settings import Count, Reading, construct
+from etude.config.sections import Count, Reading, construct
+from etude.core.files import digest
 
 LONGEST = 120  # bytes of an id, which becomes a file's name
 
@@ -71,10 +71,10 @@ def piece(folder: Path, file: str, name: str, source: str, **facts: Any) -> dict
         file: the source file, relative to ``folder``.
         name: the piece's id.
         source: what a person calls the file.
-        facts: ``part`` (which piece of a file that holds many), ``title``, ``side`` (of a published split: train, valid
+        facts: ``part`` (which piece of a file that holds many), ``title``, ``split`` (of a published split: train, valid
             or test), ``origin`` (equal for pieces of one family), ``sha256`` where it is known, and free ones.
     """
-    known: dict[str, Any] = {"part": None, "title": None, "side": None, "origin": None}
+    known: dict[str, Any] = {"part": None, "title": None, "split": None, "origin": None}
     sha256 = facts.pop("sha256", None) or digest(folder / file)
     return {"id": name, "file": file, "sha256": sha256, "source": source} | known | facts
 
@@ -109,16 +109,16 @@ def first(pieces: Sequence[dict[str, Any]], limit: int | None) -> list[dict[str,
     """The first ``limit`` pieces; of each side of a published split in proportion, and at least one while it lasts."""
     if limit is None or limit >= len(pieces):
         return list(pieces)
-    size = Counter(entry["side"] for entry in pieces)
-    exact = {side: limit * size[side] / len(pieces) for side in sorted(size, key=str)}
-    count = {side: max(1, int(share)) for side, share in exact.items()}
+    size = Counter(entry["split"] for entry in pieces)
+    exact = {split: limit * size[split] / len(pieces) for split in sorted(size, key=str)}
+    count = {split: max(1, int(share)) for split, share in exact.items()}
     while sum(count.values()) > limit:
-        count[max(count, key=lambda side: (count[side] > 1, count[side] - exact[side]))] -= 1
+        count[max(count, key=lambda split: (count[split] > 1, count[split] - exact[split]))] -= 1
     while sum(count.values()) < limit:
-        count[max(count, key=lambda side: exact[side] - count[side])] += 1
+        count[max(count, key=lambda split: exact[split] - count[split])] += 1
     chosen = []
     for entry in pieces:
-        if count[entry["side"]]:
-            count[entry["side"]] -= 1
+        if count[entry["split"]]:
+            count[entry["split"]] -= 1
             chosen.append(entry)
     return chosen

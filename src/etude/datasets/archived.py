@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
+from etude.config.sections import Count
 from etude.datasets import Dataset, Names, first, piece
 from etude.datasets.archives import Archive, unpack
-from etude.settings import Count
 
 
 class Archived(Dataset):
@@ -34,7 +34,7 @@ class Archived(Dataset):
             limit: of the pieces, for trials: the first ones, of each published side in proportion.
             reading: how ingest reads the files (etude.scores.Reading).
             version: a release, or a commit.
-            digest: of the files that are taken out (etude.outputs.digest), so that any mirror will do; ``None`` where
+            digest: of the files that are taken out (etude.core.files.digest), so that any mirror will do; ``None`` where
                 it is not known: then the archive must have its published checksum.
         """
         super().__init__(name, limit, reading)

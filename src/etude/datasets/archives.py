@@ -24,9 +24,9 @@ import pooch
 import requests
 from filelock import FileLock
 
-from etude.errors import EtudeError
-from etude.outputs import digest
-from etude.progress import bar
+from etude.core.errors import EtudeError
+from etude.core.files import digest
+from etude.core.progress import bar
 
 BLOCK = 1 << 20  # bytes that are unpacked at a time
 CHUNK = 1 << 14  # bytes that are downloaded at a time; a cut loses what has come of one
@@ -82,7 +82,7 @@ def unpack(
         archive: where ETUDE_MIRROR names a folder, it is read there and nowhere else; else it is downloaded once.
         folder: where the files go; it must be empty.
         wanted: the names of the files, below the one folder at the top of the archive; group 1 is where they go.
-        content: the digest that the files together must have (etude.outputs.digest), which no repacking changes.
+        content: the digest that the files together must have (etude.core.files.digest), which no repacking changes.
             ``None`` where it is not known: then the archive itself must have its checksum.
         extra: more files, taken where the archive has them, which do not count for ``content``.
         show: progress.

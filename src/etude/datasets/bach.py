@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from etude.core.errors import EtudeError
+from etude.core.files import digest
+from etude.core.progress import follow
 from etude.datasets import Dataset, corpus, piece
-from etude.errors import EtudeError
-from etude.outputs import digest
-from etude.progress import follow
 from etude.scores.parts import find_voices
 from etude.scores.reading import KEY_NAMES
 

@@ -4,7 +4,7 @@ import importlib.metadata
 import importlib.util
 from pathlib import Path
 
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 
 LICENCE = (
     "The encodings come with music21's corpus, which is distributed with the permission of the encoders and, to the "

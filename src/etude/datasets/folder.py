@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from etude.config.sections import Count
+from etude.core.errors import EtudeError
+from etude.core.progress import follow
 from etude.datasets import Dataset, Names, piece
-from etude.errors import EtudeError
-from etude.progress import follow
-from etude.settings import Count
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".xml", ".musicxml", ".mxl", ".abc", ".krn")  # letter case apart
 MAX_BYTES = 50_000_000  # of a file

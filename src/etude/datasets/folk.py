@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from etude.config.sections import Count
+from etude.core.errors import EtudeError, closest
+from etude.core.progress import follow
 from etude.datasets import Dataset, Names, corpus, piece
-from etude.errors import EtudeError, closest
-from etude.progress import follow
-from etude.settings import Count
 
 COLLECTIONS = {"essen": "essenFolksong", "oneills": "oneills1850", "ryans": "ryansMammoth"}  # -> their folders
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from etude.config.sections import Count
+from etude.core.errors import EtudeError, closest
 from etude.datasets import piece
 from etude.datasets.archived import Archived
-from etude.errors import EtudeError, closest
-from etude.settings import Count
 
 # grid -> the file; that of 16ths has four voices a step (-1 is silence), the others lists of pitches
 GRIDS = {"16th": "Jsb16thSeparated.json", "8th": "jsb-chorales-8th.json", "quarter": "jsb-chorales-quarter.json"}
-SIDES = ("train", "valid", "test")
+SPLITS = ("train", "valid", "test")
 
 
 class Jsb(Archived):
@@ -46,10 +46,10 @@ class Jsb(Archived):
         file = GRIDS[self.grid]
         rolls = json.loads((folder / file).read_text(encoding="utf-8"))
         sha256 = None
-        for side in SIDES:
-            for place in range(len(rolls[side])):
-                part = f"{side}/{place}"
-                facts = {"part": part, "side": side, "sha256": sha256}
-                entry = piece(folder, file, f"{side}-{place:03d}", f"{file}, {part}", **facts)
+        for split in SPLITS:
+            for place in range(len(rolls[split])):
+                part = f"{split}/{place}"
+                facts = {"part": part, "split": split, "sha256": sha256}
+                entry = piece(folder, file, f"{split}-{place:03d}", f"{file}, {part}", **facts)
                 sha256 = entry["sha256"]  # the same file each time
                 yield entry

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from etude.core.errors import EtudeError
 from etude.datasets import Names, piece
 from etude.datasets.archived import Archived
-from etude.errors import EtudeError
 
-SIDES = {"train": "train", "validation": "valid", "test": "test"}
+SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
 
 class Maestro(Archived):
@@ -44,6 +44,6 @@ class Maestro(Archived):
                 continue
             row = rows[file]
             composer, title = row["canonical_composer"], row["canonical_title"]
-            facts = {"title": title, "side": SIDES[row["split"]], "origin": f"{composer}: {title}"}
+            facts = {"title": title, "split": SPLITS[row["split"]], "origin": f"{composer}: {title}"}
             name = names(PurePosixPath(file).stem)
             yield piece(folder, file, name, file, composer=composer, year=int(row["year"]), **facts)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from etude.core.files import digest
 from etude.datasets import piece
 from etude.datasets.archived import Archived
-from etude.outputs import digest
 
 
 class Pop909(Archived):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from symusic.core import ScoreTick
 
-from etude.metrics.key import best_key
+from etude.music.key import best_key
 
 if TYPE_CHECKING:
     import muspy
@@ -102,7 +102,7 @@ def descriptors(score: ScoreTick, resolution: int, bars: int) -> dict[str, float
     - pitch_range: highest less lowest pitch, in semitones.
     - pitch_entropy, pitch_class_entropy: Shannon entropy of the histogram of notes, in bits, in [0, 7] and [0, 3.585].
     - pitch_in_scale_rate: share of notes in the major or natural minor scale of the key that fits best
-      (``etude.metrics.key``), found the same way in every piece; nan where no key stands out. In [0, 1].
+      (``etude.music.key``), found the same way in every piece; nan where no key stands out. In [0, 1].
     - scale_consistency: the largest such share over all 24 scales. In [0, 1].
     - polyphony: mean number of different pitches at once, over the time steps where any sounds; unisons count once.
     - polyphony_rate: share of time steps with *more than two* pitches. In [0, 1].

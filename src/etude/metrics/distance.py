@@ -79,12 +79,12 @@ def interval(
     theirs = np.stack([np.asarray(real[name], dtype=float) for name in names])  # (descriptors, real pieces)
     units = [unit(row) for row in theirs]
     draw = np.random.default_rng(seed)
-    drawn = []
+    sample_pieces = []
     for _ in range(resamples):
         left = ours[:, draw.integers(ours.shape[1], size=ours.shape[1])]
         right = theirs[:, draw.integers(theirs.shape[1], size=theirs.shape[1])]
-        drawn.append(_mean([distance(a, b, scale) for a, b, scale in zip(left, right, units, strict=True)]))
-    kept = finite(drawn)
+        sample_pieces.append(_mean([distance(a, b, scale) for a, b, scale in zip(left, right, units, strict=True)]))
+    kept = finite(sample_pieces)
     if not len(kept):
         return math.nan, math.nan
     low, high = np.percentile(kept, COVER) - kept.mean() + value
@@ -120,8 +120,8 @@ def at_size(
     rows = []
     for _ in range(draws):
         chosen = draw.choice(count, size, replace=False)
-        drawn = {name: np.asarray(samples[name], dtype=float)[chosen] for name in names}
-        rows.append(list(distances(drawn, real).values()))
+        sample_pieces = {name: np.asarray(samples[name], dtype=float)[chosen] for name in names}
+        rows.append(list(distances(sample_pieces, real).values()))
     scored = np.array(rows)  # (draws, descriptors)
     each = finite([_mean(row) for row in scored])
     low, high = np.percentile(each, COVER) if len(each) else (math.nan, math.nan)

@@ -74,8 +74,8 @@ def fingerprints(scores: Sequence[Score]) -> list[Fingerprint]:
         strict=True,
     )
     known = _smallest(np.concatenate(hashes), np.concatenate(holders), len(scores))
-    for begin, length in zip(starts.tolist(), lengths.tolist(), strict=True):
-        own, place = slice(begin, begin + length), int(owner[begin])
+    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+        own, place = slice(start, start + length), int(owner[start])
         exact = np.int64(scores[place].ticks_per_quarter).tobytes() + notes[:, own].tobytes()
         marks[place] = Fingerprint(_digest(exact), _digest(relative[:, own].tobytes()), known[place])
     return marks
@@ -131,11 +131,11 @@ def find_duplicates(
     stand = []  # the first piece of each relative digest; the others have the same shingles
     for place in ranked:
         mark = fingerprints[place]
-        kin = first.setdefault(mark.relative, place)
-        if kin == place:
+        related = first.setdefault(mark.relative, place)
+        if related == place:
             stand.append(place)
         else:
-            removed[place] = (kin, "exact" if fingerprints[kin].exact == mark.exact else "transposed", 1.0)
+            removed[place] = (related, "exact" if fingerprints[related].exact == mark.exact else "transposed", 1.0)
     if near <= 1:
         for place, kept, alike in _near([fingerprints[place].shingles for place in stand], near, tell):
             removed[stand[place]] = (stand[kept], "near", alike)
@@ -229,7 +229,7 @@ def _smallest(hashes: Hashes, owner: Whole, pieces: int) -> list[Hashes]:
     new = np.append(True, (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1]))[: len(owner)]
     hashes, owner = hashes[new], owner[new]
     ends = np.searchsorted(owner, np.arange(pieces + 1)).tolist()
-    return [hashes[begin : min(end, begin + SHINGLES)].copy() for begin, end in pairwise(ends)]
+    return [hashes[start : min(end, start + SHINGLES)].copy() for start, end in pairwise(ends)]
 
 
 def _mix(values: Hashes) -> Hashes:

@@ -14,24 +14,24 @@ import torch
 from numpy.typing import NDArray
 
 from etude import models, representations
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.store import Store
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config.sections import Settings
 from etude.models.sequence import SequenceModel
-from etude.session import Session
-from etude.settings import Settings
+from etude.representations.base.vocabulary import ItemSpec
 
 BATCH = 8  # whole pieces at a time
 
 
-def batches(pieces: Sequence[NDArray[Any]], alphabet: Alphabet) -> list[tuple[list[int], torch.Tensor]]:
+def batches(pieces: Sequence[NDArray[Any]], item_spec: ItemSpec) -> list[tuple[list[int], torch.Tensor]]:
     """Pieces of similar length together, padded: the pieces' places, and tokens (B, T) or frames (B, T, keys)."""
     order = sorted(range(len(pieces)), key=lambda place: (len(pieces[place]), place))
     found = []
-    for begin in range(0, len(order), BATCH):
-        places = order[begin : begin + BATCH]
-        items = alphabet.padded(len(places), max(len(pieces[place]) for place in places))
+    for start in range(0, len(order), BATCH):
+        places = order[start : start + BATCH]
+        items = item_spec.padded(len(places), max(len(pieces[place]) for place in places))
         for row, place in zip(items, places, strict=True):
-            row[: len(pieces[place])] = alphabet.items(pieces[place])
+            row[: len(pieces[place])] = item_spec.items(pieces[place])
         found.append((places, torch.from_numpy(items)))
     return found
 
@@ -43,7 +43,7 @@ def piece_costs(
     """Cost of each piece in nats, and that of its last item alone, encoded as the store has them: each (pieces,)."""
     device = next(model.parameters(), torch.empty(0)).device
     costs, ends = np.zeros(len(pieces)), np.zeros(len(pieces))
-    for places, items in batches(pieces, model.alphabet):
+    for places, items in batches(pieces, model.item_spec):
         nats = model.nats(items.to(device)).double().cpu().numpy()
         costs[places] = nats.sum(axis=1)
         ends[places] = [row[len(pieces[place]) - 2] for row, place in zip(nats, places, strict=True)]
@@ -58,7 +58,7 @@ def piece_nats(model: SequenceModel, pieces: Sequence[NDArray[Any]]) -> NDArray[
 def per_unit(
     costs: NDArray[np.float64],
     facts: Sequence[dict[str, Any]],
-    side: str,
+    split: str,
     ends: NDArray[np.float64] | None = None,
 ) -> dict[str, float]:
     """The costs of a side's pieces by unit.
@@ -67,7 +67,7 @@ def per_unit(
         costs: (pieces,) in nats.
         facts: for each piece its ``notes`` and its ``cells`` (voices times sixteenths, the unit of the JSB literature);
             or, of pieces whose frames are foretold, ``frames``, the number of frames after the first.
-        side: valid or test, the front part of the names.
+        split: valid or test, the front part of the names.
         ends: (pieces,) how much of the costs is that of the end, which is no cell: nats a cell leave it out.
 
     Returns:
@@ -76,14 +76,14 @@ def per_unit(
         pieces of each one's cost a note (cell, frame), so that each piece counts the same; pieces without any are left
         out. nan without notes.
     """
-    found = {f"{side}/nats_per_piece": _ratio(costs.sum(), len(facts))}
+    found = {f"{split}/nats_per_piece": _ratio(costs.sum(), len(facts))}
     framed = bool(facts) and "frames" in facts[0]
     for unit, fact in {"frame": "frames"}.items() if framed else {"note": "notes", "cell": "cells"}.items():
         counts = np.array([entry[fact] for entry in facts], dtype=np.float64)
         some = counts > 0
         own = costs - ends if unit == "cell" and ends is not None else costs
-        found[f"{side}/nats_per_{unit}"] = _ratio(own.sum(), counts.sum())
-        found[f"{side}/nats_per_{unit}_by_piece"] = _ratio((own[some] / counts[some]).sum(), some.sum())
+        found[f"{split}/nats_per_{unit}"] = _ratio(own.sum(), counts.sum())
+        found[f"{split}/nats_per_{unit}_by_piece"] = _ratio((own[some] / counts[some]).sum(), some.sum())
     return found
 
 
@@ -91,15 +91,15 @@ def _ratio(total: float, count: float) -> float:
     return float(total / count) if count else float("nan")
 
 
-def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, float]:
-    """Likelihood of valid and test under the trained ``variant``; empty for variants that have none (GANs).
+def likelihood(settings: Settings, session: Session, model_name: str) -> dict[str, float]:
+    """Likelihood of valid and test under the trained ``model_name``; empty for variants that have none (GANs).
 
     Variants that have something else in its stead name in ``measure`` the file of metrics/ that measures it.
     """
-    name = settings.model(variant)["representation"]
-    folder = session.read(f"models/{variant}", f"etude train model={variant}")
+    name = settings.model(model_name)["representation"]
+    folder = session.read(f"models/{model_name}", f"etude train model={model_name}")
     store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
-    model = models.load(settings, variant, folder, store, representations.load(store))
+    model = models.load(settings, model_name, folder, store, representations.load(store))
     models.set_threads(settings.trainer.threads)
     if measure := getattr(model, "measure", None):
         own: dict[str, float] = importlib.import_module(f"etude.metrics.{measure}").likelihood(model, store)
@@ -108,7 +108,7 @@ def likelihood(settings: Settings, session: Session, variant: str) -> dict[str, 
         return {}
     facts = store.manifest["pieces"]
     found: dict[str, float] = {}
-    for side in ("valid", "test"):
-        costs, ends = piece_costs(model, list(store.pieces(side)))
-        found |= per_unit(costs, facts[side], side, ends)
+    for split in ("valid", "test"):
+        costs, ends = piece_costs(model, list(store.pieces(split)))
+        found |= per_unit(costs, facts[split], split, ends)
     return found

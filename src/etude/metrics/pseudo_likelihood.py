@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etude.encoding.grid import FIRST, HOLD
-from etude.encoding.store import Store
+from etude.artifacts.token_store import Store
 from etude.models.deepbach import batches
+from etude.representations.base.grid import FIRST, HOLD
 
 
 @torch.no_grad()
-def measured(model: Any, pieces: Sequence[NDArray[Any]], side: str) -> dict[str, float]:
+def measured(model: Any, pieces: Sequence[NDArray[Any]], split: str) -> dict[str, float]:
     """What the conditionals of a model say of the cells of some pieces.
 
     Args:
         model: ``nats`` gives the cost of each cell and the likeliest token, as DeepBach's does; ``names`` its voices.
         pieces: each (frames, voices + 6).
-        side: valid or test, the front part of the names.
+        split: valid or test, the front part of the names.
 
     Returns:
         ``side/pseudo_nats_per_cell`` (a cell is a voice and a step of the grid), so that each cell counts the same, and
@@ -44,17 +44,17 @@ def measured(model: Any, pieces: Sequence[NDArray[Any]], side: str) -> dict[str,
             sums[row] += values.sum(dim=(0, 1)).numpy()
         counts = real.sum(dim=(1, 2))
         own += (costs.double().sum(dim=(1, 2))[counts > 0] / counts[counts > 0]).tolist()
-    return summary(sums, own, names, side)
+    return summary(sums, own, names, split)
 
 
-def summary(sums: NDArray[np.float64], own: Sequence[float], names: Sequence[str], side: str) -> dict[str, float]:
+def summary(sums: NDArray[np.float64], own: Sequence[float], names: Sequence[str], split: str) -> dict[str, float]:
     """The metrics of ``measured``.
 
     Args:
         sums: (5, voices), of cost, cells, right cells, onsets and right onsets.
         own: of each piece the cost a cell.
         names: of the voices.
-        side: valid or test, the front part of the names.
+        split: valid or test, the front part of the names.
     """
 
     def share(part: float, whole: float) -> float:
@@ -62,14 +62,14 @@ def summary(sums: NDArray[np.float64], own: Sequence[float], names: Sequence[str
 
     cost, cells, right, onsets, right_onsets = sums.sum(axis=1)
     found = {
-        f"{side}/pseudo_nats_per_cell": share(cost, cells),
-        f"{side}/pseudo_nats_per_cell_by_piece": share(sum(own), len(own)),
-        f"{side}/accuracy": share(right, cells),
-        f"{side}/onset_accuracy": share(right_onsets, onsets),
+        f"{split}/pseudo_nats_per_cell": share(cost, cells),
+        f"{split}/pseudo_nats_per_cell_by_piece": share(sum(own), len(own)),
+        f"{split}/accuracy": share(right, cells),
+        f"{split}/onset_accuracy": share(right_onsets, onsets),
     }
     for name, (_, cells, right, onsets, right_onsets) in zip(names, sums.T, strict=True):
-        found[f"{side}/accuracy_{name}"] = share(right, cells)
-        found[f"{side}/onset_accuracy_{name}"] = share(right_onsets, onsets)
+        found[f"{split}/accuracy_{name}"] = share(right, cells)
+        found[f"{split}/onset_accuracy_{name}"] = share(right_onsets, onsets)
     return found
 
 
@@ -77,6 +77,6 @@ def likelihood(model: Any, store: Store) -> dict[str, float]:
     """``measured`` of valid and test."""
     return {
         name: value
-        for side in ("valid", "test")
-        for name, value in measured(model, list(store.pieces(side)), side).items()
+        for split in ("valid", "test")
+        for name, value in measured(model, list(store.pieces(split)), split).items()
     }

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.grid import FIRST, REST, to_grid
-from etude.metrics.key import best_key
+from etude.music.key import best_key
+from etude.representations.base.grid import FIRST, REST, to_grid
 
 SILENCE = 0  # in place of a pitch
 QUARTERS = 4  # of a bar, whatever the meter, so that rates compare

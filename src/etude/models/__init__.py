@@ -11,19 +11,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from etude.encoding.store import Store
-from etude.errors import EtudeError
-from etude.outputs import digest, read_json
-from etude.settings import Positive, Settings, check, construct, target
+from etude.artifacts.token_store import Store
+from etude.config.sections import Positive, Settings, check, construct, target
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json
 
-NOT_BUILT = ("representation", "learner", "lr_scale")  # keys of a variant that are not arguments of its class
+NOT_BUILT = ("representation", "objective", "lr_scale")  # keys of a variant that are not arguments of its class
 
 
-def build(settings: Settings, variant: str, representation: Any) -> Any:
-    """A fresh model of ``variant`` for a learned representation, its weights drawn by torch's global generator."""
-    section = settings.model(variant)
+def build(settings: Settings, model_name: str, representation: Any) -> Any:
+    """A fresh model of ``model_name`` for a learned representation, its weights drawn by torch's global generator."""
+    section = settings.model(model_name)
     values = {name: value for name, value in section.items() if name not in NOT_BUILT}
-    where = f"models.{variant}"
+    where = f"models.{model_name}"
     kind = target(values, where)
     given = {name: getattr(representation, name, None) for name in kind.takes}
     reads = (kind.reads,) if isinstance(kind.reads, str) else kind.reads
@@ -45,9 +45,9 @@ def save(model: nn.Module, file: Path) -> str:
     return digest(file)
 
 
-def load(settings: Settings, variant: str, folder: Path, store: Store, representation: Any) -> Any:
+def load(settings: Settings, model_name: str, folder: Path, store: Store, representation: Any) -> Any:
     """The trained model in ``folder`` (models/V), checked against its digest and against the data it was trained on."""
-    command = f"etude train model={variant}"
+    command = f"etude train model={model_name}"
     trained = read_json(folder / "settings.json", command)
     file = folder / "weights.safetensors"
     if not file.is_file() or digest(file) != trained["weights_sha256"]:
@@ -57,8 +57,8 @@ def load(settings: Settings, variant: str, folder: Path, store: Store, represent
             f"{folder} was trained on other data (digest {trained['tokens']['digest'][:12]}) than {store.folder} holds "
             f"(digest {store.digest[:12]}). Train it again with: {command}"
         )
-    values = {**trained["model"], "representation": settings.model(variant)["representation"]}
-    model = build(Settings(**{**vars(settings), "models": {variant: values}}), variant, representation)
+    values = {**trained["model"], "representation": settings.model(model_name)["representation"]}
+    model = build(Settings(**{**vars(settings), "models": {model_name: values}}), model_name, representation)
     model.load_state_dict(load_file(file))
     return model.eval()
 

@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.grammar import BEGIN
+from etude.config.sections import Count, Range
 from etude.models.transformer import Transformer
-from etude.settings import Count, Range
+from etude.representations.base.grammar import BOS
+from etude.representations.base.vocabulary import ItemSpec
 
 
 class Conditional(Transformer):
@@ -30,7 +30,7 @@ class Conditional(Transformer):
 
     def __init__(
         self,
-        alphabet: Alphabet,
+        item_spec: ItemSpec,
         controls: list[list[int]],
         hidden: Count,
         layers: Annotated[int, Range(1, 64)],
@@ -39,8 +39,8 @@ class Conditional(Transformer):
         dropout: Annotated[float, Range(0, 0.95)],
     ) -> None:
         """Args: see Transformer; ``controls`` are the tokens of each attribute, first the one that says nothing."""
-        super().__init__(alphabet, hidden, layers, heads, span, dropout)
-        owner, silent = torch.full((alphabet.size,), -1), torch.arange(alphabet.size)
+        super().__init__(item_spec, hidden, layers, heads, span, dropout)
+        owner, silent = torch.full((item_spec.size,), -1), torch.arange(item_spec.size)
         for place, tokens in enumerate(controls):
             owner[tokens], silent[tokens] = place, tokens[0]
         self.count = len(controls)
@@ -57,13 +57,13 @@ class Conditional(Transformer):
         tells = (owner < 0) | shown.gather(1, owner.clamp(min=0))
         return torch.where(tells, items, self.silent[items])
 
-    def begun(self, items: Tensor) -> Tensor:
+    def started(self, items: Tensor) -> Tensor:
         """Tokens (B, T) of which the first are those of the attributes, as the first bar line within names them.
 
         Rows that begin with a piece, that name them early on, or nowhere, stay as they are.
         """
         first = (self.owner[items] == 0).int().argmax(dim=1)  # 0 where there is none
-        late = (first >= self.count) & (items[:, 0] != BEGIN) & (first + self.count <= items.shape[1])
+        late = (first >= self.count) & (items[:, 0] != BOS) & (first + self.count <= items.shape[1])
         places = first[:, None] + torch.arange(self.count, device=items.device)
         named = items.gather(1, places.clamp(max=items.shape[1] - 1))
         head = torch.where(late[:, None], named, items[:, : self.count])
@@ -72,9 +72,9 @@ class Conditional(Transformer):
     def loss(self, items: Tensor, smoothing: float) -> Tensor:
         """See SequenceModel; in training without some of the attributes, drawn for each row."""
         if self.training:
-            items = self.begun(items)
-            share, luck = torch.rand(len(items), 1), torch.rand(len(items), self.count)
-            items = self.shown(items, (luck < share).to(items.device))
+            items = self.started(items)
+            share, rng = torch.rand(len(items), 1), torch.rand(len(items), self.count)
+            items = self.shown(items, (rng < share).to(items.device))
         return super().loss(items, smoothing)
 
     def nats(self, items: Tensor) -> Tensor:

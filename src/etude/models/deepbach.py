@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.encoding.grammar import BEGIN, END, PAD
-from etude.encoding.grid import HOLD
-from etude.settings import Count, Range
+from etude.config.sections import Count, Range
+from etude.representations.base.grammar import BOS, EOS, PAD
+from etude.representations.base.grid import HOLD
 
 BATCH = 8  # whole pieces at a time
 SIZES = (24, 16, 96, 15, 2, 2)  # of the columns of a frame beside the voices; what is beyond counts as the last
@@ -78,9 +78,9 @@ class DeepBach(nn.Module):
 
     def _embedded(self, cells: Tensor, known: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """Tokens and what sounds, each a list of (B, T, E) by voice, and the frames (B, T, E)."""
-        heard = sounding(cells)
+        observed = sounding(cells)
         tokens = [self.dropout(table(cells[..., place])) for place, table in enumerate(self.token)]
-        sounds = [self.dropout(table(heard[..., place])) for place, table in enumerate(self.sound)]
+        sounds = [self.dropout(table(observed[..., place])) for place, table in enumerate(self.sound)]
         columns = [table(known[..., place].clamp(max=SIZES[place] - 1)) for place, table in enumerate(self.frame)]
         return tokens, sounds, torch.stack(columns).sum(0)
 
@@ -92,11 +92,11 @@ class DeepBach(nn.Module):
         costs, best = [], []
         embedded = self._embedded(cells, known)
         for voice, network in enumerate(self.networks):
-            shares = network(*embedded, lengths).float().log_softmax(-1)  # (B, T, V)
+            probabilities = network(*embedded, lengths).float().log_softmax(-1)  # (B, T, V)
             wanted = (cells[..., voice] - HOLD).clamp(min=0)
-            cost = -shares.gather(-1, wanted[..., None])[..., 0]
+            cost = -probabilities.gather(-1, wanted[..., None])[..., 0]
             costs.append(torch.where(cells[..., voice] >= HOLD, cost, 0.0))
-            best.append(shares.argmax(-1) + HOLD)
+            best.append(probabilities.argmax(-1) + HOLD)
         return torch.stack(costs, -1), torch.stack(best, -1)
 
 
@@ -190,7 +190,7 @@ def framed(pieces: list[Tensor], voices: int) -> tuple[Tensor, Tensor, Tensor]:
 def bounded(piece: Tensor, voices: int) -> Tensor:
     """A piece (frames, voices + 6) with a frame of begin before and one of end after it."""
     first, last = piece[:1].clone(), piece[-1:].clone()
-    first[:, :voices], last[:, :voices] = BEGIN, END
+    first[:, :voices], last[:, :voices] = BOS, EOS
     return torch.cat([first, piece, last])
 
 
@@ -201,4 +201,4 @@ def batches(pieces: Sequence[NDArray[Any]], voices: int) -> list[tuple[Tensor, T
     """
     order = sorted((place for place in range(len(pieces)) if len(pieces[place])), key=lambda p: (len(pieces[p]), p))
     rows = [bounded(torch.from_numpy(pieces[place].astype(np.int64)), voices) for place in order]
-    return [framed(rows[begin : begin + BATCH], voices) for begin in range(0, len(rows), BATCH)]
+    return [framed(rows[start : start + BATCH], voices) for start in range(0, len(rows), BATCH)]

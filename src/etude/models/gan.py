@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.settings import Count, Range
+from etude.config.sections import Count, Range
 
 
 class GAN(nn.Module):
@@ -58,9 +58,9 @@ class GAN(nn.Module):
         """Binary rolls, with gradients, for noise (B, latent): (B, voices, steps, pitches)."""
         voices, steps, pitches = self.shape
         logits = self.generator(noise).view(-1, voices, steps, pitches + 1)  # (B, voices, steps, pitches + rest)
-        shares = logits.softmax(-1)
+        probabilities = logits.softmax(-1)
         chosen = F.one_hot(logits.argmax(-1), pitches + 1)
-        return (chosen + (shares - shares.detach()))[..., :pitches]
+        return (chosen + (probabilities - probabilities.detach()))[..., :pitches]
 
     @torch.no_grad()
     def draw(self, count: int, generator: torch.Generator) -> Tensor:

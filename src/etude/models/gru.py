@@ -4,9 +4,9 @@ from typing import Annotated, Any, ClassVar
 
 from torch import Tensor, nn
 
-from etude.encoding.alphabet import Alphabet
+from etude.config.sections import Count, Range
 from etude.models.sequence import Dropout, SequenceModel, embedding, reading_out, recur, stacked, widths
-from etude.settings import Count, Range
+from etude.representations.base.vocabulary import ItemSpec
 
 
 class GRU(SequenceModel):
@@ -16,7 +16,7 @@ class GRU(SequenceModel):
 
     def __init__(
         self,
-        alphabet: Alphabet,
+        item_spec: ItemSpec,
         hidden: Count | list[Count],
         layers: Annotated[int, Range(1, 16)],
         dropout: Annotated[float, Range(0, 0.95)],
@@ -25,22 +25,22 @@ class GRU(SequenceModel):
         """Set up the layers.
 
         Args:
-            alphabet: what is read.
+            item_spec: what is read.
             hidden: width of every layer, or a list with one a layer.
             layers: their number.
             dropout: rate of what goes into, between and out of the layers.
             recurrent_dropout: rate of the recurrent weights.
         """
-        super().__init__(alphabet)
+        super().__init__(item_spec)
         self.recurrent_dropout = recurrent_dropout
         wide = widths(hidden, layers, "models.gru")
-        self.embed = embedding(alphabet, wide[-1])
+        self.embed = embedding(item_spec, wide[-1])
         self.gru = stacked(nn.GRU, wide[-1], wide, dropout)
         self.dropout = Dropout(dropout)
-        self.read_out = reading_out(alphabet, wide[-1])
+        self.lm_head = reading_out(item_spec, wide[-1])
 
     def forward(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See SequenceModel; the state is the layers'."""
         embedded = self.dropout(self.embed(items))  # (B, T, width)
         states, state = recur(self.gru, embedded, state, self.recurrent_dropout)  # (B, T, width)
-        return self.read_out(self.dropout(states + embedded)), state  # (B, T, V)
+        return self.lm_head(self.dropout(states + embedded)), state  # (B, T, V)

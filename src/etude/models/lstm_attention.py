@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.encoding.alphabet import Alphabet
-from etude.errors import EtudeError
+from etude.config.sections import Count, Range
+from etude.core.errors import EtudeError
 from etude.models.sequence import Dropout, Meter, SequenceModel, embedding, reading_out, recur, stacked, widths
-from etude.settings import Count, Range
+from etude.representations.base.vocabulary import ItemSpec
 
 State = tuple[Any, Tensor, Tensor, Tensor | None, int]
 
@@ -30,7 +30,7 @@ class LSTMAttention(SequenceModel):
 
     def __init__(
         self,
-        alphabet: Alphabet,
+        item_spec: ItemSpec,
         hidden: Count | list[Count],
         layers: Annotated[int, Range(1, 16)],
         dropout: Annotated[float, Range(0, 0.95)],
@@ -43,7 +43,7 @@ class LSTMAttention(SequenceModel):
         """Set up the layers.
 
         Args:
-            alphabet: what is read.
+            item_spec: what is read.
             hidden: width of every layer, or a list with one a layer.
             layers: their number.
             dropout: rate of what goes into, between and out of the layers.
@@ -55,7 +55,7 @@ class LSTMAttention(SequenceModel):
             meter: number of periods, 2, 4, 8 ... items long, of which each item's phase is read. Items count from the
                 begin of a piece, in training from that of a window, which begins with the longest period (``stride``).
         """
-        super().__init__(alphabet)
+        super().__init__(item_spec)
         wide = widths(hidden, layers, "models.lstm_attention")
         width = wide[-1]
         if width % heads:
@@ -65,27 +65,27 @@ class LSTMAttention(SequenceModel):
             )
         self.recurrent_dropout = recurrent_dropout
         self.heads, self.span, self.follow = heads, span, follow
-        self.embed = embedding(alphabet, width)
+        self.embed = embedding(item_spec, width)
         self.lstm = stacked(nn.LSTM, width, wide, dropout)
         self.norm = nn.LayerNorm(width)
         if follow:
             self.query_key = nn.Linear(width, 2 * width)
-            self.value = embedding(alphabet, width)
+            self.value = embedding(item_spec, width)
             self.distance = nn.Parameter(torch.zeros(heads, span))
         else:
             self.query_key_value = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
         self.dropout = Dropout(dropout)
-        self.read_out = reading_out(alphabet, width)
+        self.lm_head = reading_out(item_spec, width)
         self.meter = Meter(meter, width) if meter else None
         self.stride = 2**meter
 
     def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """See SequenceModel; the state: of the layers, keys and values of ``span`` - 1 items, top state, items read."""
         B, T = items.shape[:2]
-        recurrent, past_keys, past_values, last, begin = state if state else (None, None, None, None, 0)
+        recurrent, past_keys, past_values, last, start = state if state else (None, None, None, None, 0)
         read = self.embed(items)  # (B, T, width)
-        embedded = self.dropout(read if self.meter is None else read + self.meter(begin, T))
+        embedded = self.dropout(read if self.meter is None else read + self.meter(start, T))
         states, recurrent = recur(self.lstm, embedded, recurrent, self.recurrent_dropout)  # (B, T, width)
         if self.follow:
             after = self.norm(self.dropout(states))
@@ -108,6 +108,6 @@ class LSTMAttention(SequenceModel):
             seen = near.masked_fill(~seen, float("-inf"))
         found = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)  # (B, heads, T, width/heads)
         context = self.mix(found.transpose(1, 2).reshape(B, T, -1))  # (B, T, width)
-        logits = self.read_out(self.dropout(states + embedded + context))  # (B, T, V)
+        logits = self.lm_head(self.dropout(states + embedded + context))  # (B, T, V)
         keep = min(S, self.span - 1)
-        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :], last, begin + T)
+        return logits, (recurrent, key[:, :, S - keep :], value[:, :, S - keep :], last, start + T)

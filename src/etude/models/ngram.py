@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.grammar import PAD
+from etude.config.sections import Count, Range
 from etude.models.sequence import SequenceModel
-from etude.settings import Count, Range
+from etude.representations.base.grammar import PAD
+from etude.representations.base.vocabulary import ItemSpec
 
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplication by it permutes the 64-bit numbers
 
@@ -52,7 +52,7 @@ class NGram(SequenceModel):
 
     def __init__(self, vocabulary: int, order: Annotated[int, Range(1, 32)], max_tokens: Count) -> None:
         """Args: vocabulary size, longest context plus one, train tokens that are counted at most."""
-        super().__init__(Alphabet(vocabulary))
+        super().__init__(ItemSpec(vocabulary))
         self.vocabulary, self.order, self.max_tokens = vocabulary, order, max_tokens
         self.use = order  # contexts longer than this are passed over; chosen on valid
         self.tables: list[tuple[NDArray[Any], ...]] = []  # by context length: contexts, starts, tokens, counts
@@ -101,21 +101,21 @@ class NGram(SequenceModel):
 
     def _shares(self, piece: NDArray[np.int64]) -> NDArray[np.float64]:
         """Probability of each token of a piece given those before it: (T,) -> (T,)."""
-        shares = np.full(len(piece), 1.0 / self.vocabulary)
+        probabilities = np.full(len(piece), 1.0 / self.vocabulary)
         echoes = echo(piece)
         for length, (contexts, starts, seen, counts) in enumerate(self.tables[: self.use]):
             hashes = self._hashes(piece, echoes, length)
             place = np.searchsorted(contexts, hashes).clip(max=len(contexts) - 1)
             known = contexts[place] == hashes
             sums = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-            begin, end = starts[place], starts[place + 1]
-            total, kinds = sums[end] - sums[begin], end - begin
+            start, end = starts[place], starts[place + 1]
+            total, kinds = sums[end] - sums[start], end - start
             keys = np.repeat(np.arange(len(contexts)), np.diff(starts)) * self.vocabulary + seen
             wanted = place * self.vocabulary + piece
             pair = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
             hits = np.where(keys[pair] == wanted, counts[pair], 0)
-            shares = np.where(known, (hits + kinds * shares) / (total + kinds), shares)
-        return shares
+            probabilities = np.where(known, (hits + kinds * probabilities) / (total + kinds), probabilities)
+        return probabilities
 
     def step(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See SequenceModel; the state is the tokens so far, one array a row."""
@@ -127,7 +127,7 @@ class NGram(SequenceModel):
 
     def _next(self, past: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distribution of the token after ``past``: (V,)."""
-        shares = np.full(self.vocabulary, 1.0 / self.vocabulary)
+        probabilities = np.full(self.vocabulary, 1.0 / self.vocabulary)
         echoed = echo(np.append(past, 0))[-1:]
         near = np.append(past[-self.order :], 0)
         for length, (contexts, starts, seen, counts) in enumerate(self.tables[: self.use]):
@@ -137,10 +137,10 @@ class NGram(SequenceModel):
                 break
             part = slice(starts[place], starts[place + 1])
             kinds = part.stop - part.start
-            found = kinds * shares
+            found = kinds * probabilities
             found[seen[part]] += counts[part]
-            shares = found / (counts[part].sum() + kinds)
-        return shares
+            probabilities = found / (counts[part].sum() + kinds)
+        return probabilities
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """The tables as tensors."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.grammar import PAD
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
+from etude.representations.base.grammar import PAD
+from etude.representations.base.vocabulary import ItemSpec
 
 RARELY = -3.0  # logit of a share of 1 in 20: four of 88 keys
 
@@ -27,10 +27,10 @@ class SequenceModel(nn.Module):
     takes: ClassVar[tuple[str, ...]] = ("alphabet",)
     stride: int = 1  # items; windows of training begin so many, or a multiple of it, after the begin of the piece
 
-    def __init__(self, alphabet: Alphabet) -> None:
+    def __init__(self, item_spec: ItemSpec) -> None:
         """Args: what the items are."""
         super().__init__()
-        self.alphabet = alphabet
+        self.item_spec = item_spec
 
     @property
     def rows(self) -> int:
@@ -40,7 +40,7 @@ class SequenceModel(nn.Module):
     @property
     def sampler(self) -> str:
         """The file of sampling/."""
-        return "frames" if self.alphabet.keys else "tokens"
+        return "frames" if self.item_spec.keys else "tokens"
 
     def forward(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Logits of the items that follow, and the state to go on from.
@@ -57,7 +57,7 @@ class SequenceModel(nn.Module):
 
     def real(self, items: Tensor) -> Tensor:
         """Which items are no padding: (B, T) booleans."""
-        return items[..., 0] >= 0 if self.alphabet.keys else items != PAD
+        return items[..., 0] >= 0 if self.item_spec.keys else items != PAD
 
     def nats(self, items: Tensor) -> Tensor:
         """Cost of each item after the first, in nats: (B, T) or (B, T, keys) -> (B, T - 1); padding costs 0.
@@ -72,7 +72,7 @@ class SequenceModel(nn.Module):
         Source: Szegedy et al., 2016.
         """
         before, after = items[:, :-1], items[:, 1:]
-        if self.alphabet.keys:
+        if self.item_spec.keys:
             logits, _ = self(before.clamp(min=0))
             wanted = after.clamp(min=0) * (1 - smoothing) + 0.5 * smoothing
             costs = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none").sum(-1)
@@ -89,15 +89,15 @@ class SequenceModel(nn.Module):
         return logits[:, -1], state
 
 
-def embedding(alphabet: Alphabet, width: int) -> nn.Module:
+def embedding(item_spec: ItemSpec, width: int) -> nn.Module:
     """The layer that reads items: (B, T) or (B, T, keys) -> (B, T, width)."""
-    return nn.Linear(alphabet.size, width) if alphabet.keys else nn.Embedding(alphabet.size, width)
+    return nn.Linear(item_spec.size, width) if item_spec.keys else nn.Embedding(item_spec.size, width)
 
 
-def reading_out(alphabet: Alphabet, width: int) -> nn.Linear:
+def reading_out(item_spec: ItemSpec, width: int) -> nn.Linear:
     """The layer that gives logits: (B, T, width) -> (B, T, V). Keys begin almost silent, as they are in music."""
-    made = nn.Linear(width, alphabet.size)
-    if alphabet.keys:
+    made = nn.Linear(width, item_spec.size)
+    if item_spec.keys:
         nn.init.constant_(made.bias, RARELY)
     return made
 
@@ -121,9 +121,9 @@ class Meter(nn.Module):
         self.read = nn.Linear(2 * periods, width, bias=False)
         nn.init.zeros_(self.read.weight)  # drawn at random it would drown what is read of the items
 
-    def forward(self, begin: int, length: int) -> Tensor:
-        """The vectors of ``length`` items from the place ``begin`` on: (length, width)."""
-        place = torch.arange(begin, begin + length, device=self.read.weight.device)
+    def forward(self, start: int, length: int) -> Tensor:
+        """The vectors of ``length`` items from the place ``start`` on: (length, width)."""
+        place = torch.arange(start, start + length, device=self.read.weight.device)
         turns = place[:, None] / 2 ** torch.arange(1, self.periods + 1, device=place.device)  # (length, periods)
         phase = 2 * torch.pi * turns
         found: Tensor = self.read(torch.cat([phase.sin(), phase.cos()], dim=1))
@@ -149,8 +149,8 @@ class Dropout(nn.Module):
         if features.device.type != "cpu":
             return F.dropout(features, self.rate)
         count = features.numel()
-        drawn = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None).view(torch.uint8)
-        kept = (drawn[:count] >= self.left_out).view(features.shape).to(features.dtype)
+        sample_pieces = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None).view(torch.uint8)
+        kept = (sample_pieces[:count] >= self.left_out).view(features.shape).to(features.dtype)
         return features * (kept * (256 / (256 - self.left_out)))
 
     def extra_repr(self) -> str:
@@ -158,13 +158,13 @@ class Dropout(nn.Module):
         return f"rate={self.rate}"
 
 
-def rotary(begin: int, length: int, width: int, base: float, device: torch.device) -> tuple[Tensor, Tensor]:
+def rotary(start: int, length: int, width: int, base: float, device: torch.device) -> tuple[Tensor, Tensor]:
     """Cosines and signed sines of the positions begin ... begin + length - 1: each (length, width).
 
     Source: Su et al., RoFormer, 2021; ``base`` is that of the wavelengths, in positions.
     """
     speeds = base ** (-torch.arange(0, width, 2, device=device).float() / width)
-    angles = torch.arange(begin, begin + length, device=device).float()[:, None] * speeds
+    angles = torch.arange(start, start + length, device=device).float()[:, None] * speeds
     cosines, sines = angles.cos(), angles.sin()
     return torch.cat([cosines, cosines], dim=-1), torch.cat([-sines, sines], dim=-1)
 

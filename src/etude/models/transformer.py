@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.encoding.alphabet import Alphabet
-from etude.errors import EtudeError
+from etude.config.sections import Count, Range
+from etude.core.errors import EtudeError
 from etude.models.sequence import Dropout, SequenceModel, embedding, rotary, rotated
-from etude.settings import Count, Range
+from etude.representations.base.vocabulary import ItemSpec
 
 Cache = tuple[Tensor, Tensor]
 State = tuple[int, list[Cache]]
@@ -80,16 +80,16 @@ class Stepper:
         self.attention_norm = ((self.hidden,), block.attention_norm.weight, block.attention_norm.bias)
         self.forward_norm = ((self.hidden,), block.forward_norm.weight, block.forward_norm.bias)
 
-    def __call__(self, x: Tensor, turn: Tensor, past: Tensor, begin: int, end: int) -> None:
+    def __call__(self, x: Tensor, turn: Tensor, past: Tensor, start: int, end: int) -> None:
         """Add to (B, hidden), in its place, what ``Block.forward`` adds.
 
         Keys and values of the position are written to the place ``end - 1`` of ``past``, and those of the places from
-        ``begin`` on are seen: (B, 2, heads, places, hidden / heads).
+        ``start`` on are seen: (B, 2, heads, places, hidden / heads).
         """
         pairs = (torch.layer_norm(x, *self.attention_norm) @ self.query_key_value).view(len(past), 3, self.heads, -1, 2)
         split = torch.view_as_real(torch.view_as_complex(pairs) * turn).flatten(3)  # (B, 3, heads, hidden / heads)
         past.select(3, end - 1).copy_(split.narrow(1, 1, 2))
-        key, value = past.narrow(3, begin, end - begin).unbind(1)
+        key, value = past.narrow(3, start, end - start).unbind(1)
         found = F.scaled_dot_product_attention(split.select(1, 0).unsqueeze(2), key, value)
         x.addmm_(found.view(-1, self.hidden), self.mix)
         wide = F.gelu(torch.addmm(self.widen_bias, torch.layer_norm(x, *self.forward_norm), self.widen))
@@ -113,7 +113,7 @@ class Written:
     end: int  # of the places that hold items of these pieces
     blocks: list[Stepper]
     read_in: tuple[Tensor, Tensor] | None  # bias and transposed weight of the embedding, of frames
-    read_out: Tensor  # transposed weight
+    lm_head: Tensor  # transposed weight
 
 
 class Transformer(SequenceModel):
@@ -124,7 +124,7 @@ class Transformer(SequenceModel):
 
     def __init__(
         self,
-        alphabet: Alphabet,
+        item_spec: ItemSpec,
         hidden: Count,
         layers: Annotated[int, Range(1, 64)],
         heads: Annotated[int, Range(1, 64)],
@@ -132,17 +132,17 @@ class Transformer(SequenceModel):
         dropout: Annotated[float, Range(0, 0.95)],
     ) -> None:
         """Args: what is read, width, number of blocks, heads, past positions seen by a block, dropout rate."""
-        super().__init__(alphabet)
+        super().__init__(item_spec)
         if hidden % (2 * heads):
             raise EtudeError(
                 f"models.transformer.hidden = {hidden} must be a multiple of twice models.transformer.heads = {heads}."
             )
         self.width, self.span = hidden // heads, span
-        self.embed = embedding(alphabet, hidden)
+        self.embed = embedding(item_spec, hidden)
         self.blocks = nn.ModuleList(Block(hidden, heads, span, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(hidden)
         self.dropout = Dropout(dropout)
-        self.read_out = nn.Linear(hidden, alphabet.size) if alphabet.keys else None  # of tokens: the embedding
+        self.lm_head = nn.Linear(hidden, item_spec.size) if item_spec.keys else None  # of tokens: the embedding
         self.apply(self._begin)
 
     def _begin(self, module: nn.Module) -> None:
@@ -157,26 +157,26 @@ class Transformer(SequenceModel):
 
     def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """See SequenceModel; the state is the number of items so far, and keys and values of each block."""
-        begin, caches = state if state else (0, [None] * len(self.blocks))
+        start, caches = state if state else (0, [None] * len(self.blocks))
         T = items.shape[1]
-        turn = rotary(begin, T, self.width, BASE, items.device)
+        turn = rotary(start, T, self.width, BASE, items.device)
         x = self.dropout(self.embed(items))  # (B, T, hidden)
         kept = []
         for block, cache in zip(self.blocks, caches, strict=True):
             x, cache = block(x, turn, cache)
             kept.append(cache)
         x = self.norm(x)
-        if self.read_out is not None:
-            return self.read_out(x), (begin + T, kept)
+        if self.lm_head is not None:
+            return self.lm_head(x), (start + T, kept)
         (weight,) = self.embed.parameters()
-        return F.linear(x, weight), (begin + T, kept)  # (B, T, V)
+        return F.linear(x, weight), (start + T, kept)  # (B, T, V)
 
     @property
     def rows(self) -> int:
         """See SequenceModel."""
         hidden = self.norm.weight.shape[0]
         shapes = ((hidden, hidden), (hidden, 3 * hidden), (hidden, 4 * hidden), (4 * hidden, hidden))
-        return fewest_rows((*shapes, (hidden, self.alphabet.size)), torch.get_num_threads())
+        return fewest_rows((*shapes, (hidden, self.item_spec.size)), torch.get_num_threads())
 
     @torch.inference_mode()
     def step(self, items: Tensor, state: Written | None = None) -> tuple[Tensor, Written]:
@@ -189,16 +189,16 @@ class Transformer(SequenceModel):
         room, end = state.room, state.end
         if end == room.blocks[0].shape[3] or room.filled != end:  # full, or another piece goes on from here
             room, end = self._moved(room, end)
-        begin, end = max(0, end + 1 - self.span), end + 1
+        start, end = max(0, end + 1 - self.span), end + 1
         turn = _turns(state.count // TURNS, self.width, items.device)[state.count % TURNS]
         x = self.embed(items) if state.read_in is None else torch.addmm(state.read_in[0], items, state.read_in[1])
         for block, past in zip(state.blocks, room.blocks, strict=True):
-            block(x, turn, past, begin, end)
+            block(x, turn, past, start, end)
         room.filled = end
         x = F.layer_norm(x, x.shape[1:], self.norm.weight, self.norm.bias)
-        logits = x @ state.read_out
-        if self.read_out is not None:
-            logits = logits + self.read_out.bias
+        logits = x @ state.lm_head
+        if self.lm_head is not None:
+            logits = logits + self.lm_head.bias
         return logits, replace(state, count=state.count + 1, room=room, end=end)
 
     def _nothing(self, rows: int) -> Written:
@@ -208,7 +208,7 @@ class Transformer(SequenceModel):
         past = [like.new_zeros(rows, 2, block.heads, 2 * self.span, self.width) for block in steppers]
         embed = self.embed
         read_in = (embed.bias, _transposed(embed.weight)) if isinstance(embed, nn.Linear) else None
-        (weight, *_) = (self.read_out or embed).parameters()
+        (weight, *_) = (self.lm_head or embed).parameters()
         return Written(0, Room(past, 0), 0, steppers, read_in, _transposed(weight))
 
     def _moved(self, room: Room, end: int) -> tuple[Room, int]:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.grammar import BEGIN, PAD
-from etude.encoding.grid import FIRST, REST
-from etude.errors import EtudeError
+from etude.config.sections import Count, Range
+from etude.core.errors import EtudeError
 from etude.models.sequence import Dropout, SequenceModel, rotary, rotated
-from etude.settings import Count, Range
+from etude.representations.base.grammar import BOS, PAD
+from etude.representations.base.grid import FIRST, REST
+from etude.representations.base.vocabulary import ItemSpec
 
 BASE = 1000.0  # of the wavelengths of the positions, in frames
 AGES = 33  # frames that a note has sounded, told apart; the last stands for all longer
@@ -56,7 +56,7 @@ class Heard(NamedTuple):
     home: Tensor  # the first pitch of the lowest voice before each frame (B, J); 0 where there is none
 
 
-def heard(cells: Tensor, former: int) -> Heard:
+def observed(cells: Tensor, former: int) -> Heard:
     """What is known of tokens (B, J, voices), with the ``former`` pitches before what sounds."""
     token = F.pad(cells, (0, 0, 1, 0), value=PAD)
     place = torch.arange(token.shape[1], device=cells.device)[None, :, None]
@@ -79,30 +79,30 @@ class Echo(NamedTuple):
     token: Tensor  # of the frame that came after; 0 where no frame is alike
 
 
-def echoes(known: Heard, beat: int, begin: int) -> list[Echo]:
-    """For frame ``begin`` and those after it, where all voices went as now, and where each voice by itself did.
+def echoes(known: Heard, beat: int, start: int) -> list[Echo]:
+    """For frame ``start`` and those after it, where all voices went as now, and where each voice by itself did.
 
     Of all places that are whole beats ago, two at the least, the one with the most frames alike, or the last of these.
     """
     code = known.pitch * KINDS + known.token  # (B, J + 1, U)
     J, device = code.shape[1] - 1, code.device
     lags = torch.arange(2 * beat, max(J, 2 * beat + 1), beat, device=device)
-    since = max(0, begin - LONGEST)
+    since = max(0, start - LONGEST)
     place = torch.arange(since, J, device=device)
     before = place - lags[:, None]  # (L, W)
     same = (code[:, since:J, None].transpose(1, 2) == code[:, before.clamp(min=0)]) & (before > 0)[..., None]
     same = torch.cat([same.all(-1, keepdim=True), same], dim=-1)  # (B, L, W, 1 + U)
     other = torch.where(same, since - 1, place[:, None].int())  # the frame, where it is another
-    new = range(begin - since, J - since)
+    new = range(start - since, J - since)
     if 0 < len(new) <= FEW:  # as in sampling: far cheaper than all
         broken = torch.stack([other[:, :, : last + 1].amax(dim=2) for last in new], dim=2)
     else:
-        broken = other.cummax(dim=2).values[:, :, begin - since :]
-    alike = (place[begin - since :, None] - broken).clamp(max=LONGEST)  # (B, L, N, 1 + U)
+        broken = other.cummax(dim=2).values[:, :, start - since :]
+    alike = (place[start - since :, None] - broken).clamp(max=LONGEST)  # (B, L, N, 1 + U)
     rank = alike * len(lags) + torch.arange(len(lags) - 1, -1, -1, device=device)[:, None, None]
     best = rank.argmax(dim=1, keepdim=True)  # (B, 1, N, 1 + U)
     frames = alike.gather(1, best)[:, 0]
-    after = (torch.arange(begin, J, device=device)[:, None] + 1 - lags[best[:, 0]]).clamp(min=0)  # (B, N, 1 + U)
+    after = (torch.arange(start, J, device=device)[:, None] + 1 - lags[best[:, 0]]).clamp(min=0)  # (B, N, 1 + U)
     found = []
     for which in (slice(0, 1), slice(1, None)):
         length = frames[..., which].expand(-1, -1, code.shape[2])
@@ -120,20 +120,20 @@ def interval(upper: Tensor, lower: Tensor) -> Tensor:
 class Features(nn.Module):
     """The sum of one embedding for each of several features."""
 
-    begins: Tensor
+    starts: Tensor
 
     def __init__(self, sizes: list[int], hidden: int, feature_dropout: float) -> None:
         """Args: how many values each feature has, width, share of the features that training leaves out."""
         super().__init__()
         self.feature_dropout = feature_dropout
-        begins = torch.tensor([sum(sizes[:place]) for place in range(len(sizes))])
-        self.register_buffer("begins", begins, persistent=False)
+        starts = torch.tensor([sum(sizes[:place]) for place in range(len(sizes))])
+        self.register_buffer("begins", starts, persistent=False)
         self.table = nn.EmbeddingBag(sum(sizes), hidden, mode="sum")
         nn.init.normal_(self.table.weight, std=0.6 / math.sqrt(len(sizes)))
 
     def forward(self, values: list[Tensor]) -> Tensor:
         """Each (...) integers -> (..., hidden)."""
-        places = torch.stack(values, dim=-1) + self.begins
+        places = torch.stack(values, dim=-1) + self.starts
         kept = None
         if self.training and self.feature_dropout:
             kept = (torch.rand(places.flatten(0, -2).shape, device=places.device) >= self.feature_dropout) / (
@@ -303,7 +303,7 @@ class Voices(SequenceModel):
 
     def __init__(
         self,
-        alphabet: Alphabet,
+        item_spec: ItemSpec,
         frame: int,
         steps: int,
         hidden: Count,
@@ -320,7 +320,7 @@ class Voices(SequenceModel):
         """Make the networks.
 
         Args:
-            alphabet: the tokens of the voice grid.
+            item_spec: the tokens of the voice grid.
             frame: cells of a frame, one a voice.
             steps: of the grid, a beat.
             hidden: width.
@@ -334,12 +334,12 @@ class Voices(SequenceModel):
             feature_dropout: share of the features that is left out at every place in training.
             temperature: by which a trained member's logits are divided.
         """
-        super().__init__(alphabet)
+        super().__init__(item_spec)
         if hidden % (2 * heads):
             raise EtudeError(
                 f"models.voices.hidden = {hidden} must be a multiple of twice models.voices.heads = {heads}."
             )
-        vocabulary = alphabet.size
+        vocabulary = item_spec.size
         self.frame, self.former, self.beat, self.width = frame, former, steps, hidden // heads
         self.temperature = temperature
         self.bars = [beats * steps for beats in BARS]
@@ -373,12 +373,12 @@ class Voices(SequenceModel):
         J = 1 + (S - 1) // U  # frames of which a cell is foretold
         done = 1 + (S - T - 1) // U if state else 0  # frames of which the contexts are there
         first = (S - T) // U  # frame of the first cell that is asked for
-        known = heard(F.pad(tokens[:, 1:], (0, J * U - S + 1), value=PAD).unflatten(1, (J, U)), self.former)
+        known = observed(F.pad(tokens[:, 1:], (0, J * U - S + 1), value=PAD).unflatten(1, (J, U)), self.former)
         told = Told(self._of_frames(tokens, known, done), *self._of_cells(known, first))
         turn = rotary(0, J, self.width, BASE, tokens.device)
         asked = slice(S - T - first * U, S - first * U)
         if self.training:
-            logits = torch.zeros(len(tokens), T, self.alphabet.size, device=tokens.device)
+            logits = torch.zeros(len(tokens), T, self.item_spec.size, device=tokens.device)
             for place, member in enumerate(self.members[: len(tokens)]):
                 rows = slice(place, None, len(self.members))
                 logits[rows] = member(told.of(rows), turn, None)[0].flatten(1, 2)[:, asked]  # (rows, T, V)
@@ -390,20 +390,20 @@ class Voices(SequenceModel):
             kept.append(keeps)
         return torch.stack(found).logsumexp(dim=0) - math.log(len(found)), State(tokens, kept)
 
-    def _of_frames(self, tokens: Tensor, known: Heard, begin: int) -> list[Tensor]:
-        """What is told of the frames before frame ``begin`` and those after it, each (B, N)."""
-        pitch, age, last = known.pitch[:, begin:-1], known.age[:, begin:-1], known.token[:, begin:-1]
-        came = interval(pitch, known.former[0][:, begin:-1])
+    def _of_frames(self, tokens: Tensor, known: Heard, start: int) -> list[Tensor]:
+        """What is told of the frames before frame ``start`` and those after it, each (B, N)."""
+        pitch, age, last = known.pitch[:, start:-1], known.age[:, start:-1], known.token[:, start:-1]
+        came = interval(pitch, known.former[0][:, start:-1])
         found = []
         for voice in range(self.frame):
             own = (pitch[..., voice], age[..., voice], last[..., voice].clamp(max=FIRST), came[..., voice])
-            found += [*own, interval(pitch[..., voice], known.home[:, begin:])]
+            found += [*own, interval(pitch[..., voice], known.home[:, start:])]
         found += [interval(pitch[..., upper], pitch[..., lower]) for upper, lower in self.pairs]
-        place = torch.arange(begin, pitch.shape[1] + begin, device=tokens.device).expand(len(tokens), -1)
-        return [*found, *(place % bar for bar in self.bars), ((place == 0) & (tokens[:, :1] == BEGIN)).long()]
+        place = torch.arange(start, pitch.shape[1] + start, device=tokens.device).expand(len(tokens), -1)
+        return [*found, *(place % bar for bar in self.bars), ((place == 0) & (tokens[:, :1] == BOS)).long()]
 
-    def _of_cells(self, known: Heard, begin: int) -> tuple[list[Tensor], Tensor]:
-        """What is told of the cells of frame ``begin`` and those after it, each (B, N, voices), and their references.
+    def _of_cells(self, known: Heard, start: int) -> tuple[list[Tensor], Tensor]:
+        """What is told of the cells of frame ``start`` and those after it, each (B, N, voices), and their references.
 
         The references are the pitches (B, N, voices, references) by which the next pitch is rated: what each voice
         sounds as far as it is known, what its own sounds, its former ones, and the home.
@@ -413,25 +413,25 @@ class Voices(SequenceModel):
 
         def latest(after: Tensor, waits: int = 0) -> Tensor:
             """(B, J + 1, voices) -> (B, N, voices, voices): of the frame where it is known, else of the one before."""
-            return torch.where(above, after[:, begin + 1 :, None], after[:, begin:-1, None] + waits)
+            return torch.where(above, after[:, start + 1 :, None], after[:, start:-1, None] + waits)
 
         pitch, age = latest(known.pitch), latest(known.age, waits=1)
-        moved = torch.where(above, 1 + (known.token >= REST).long()[:, begin + 1 :, None], 0)
+        moved = torch.where(above, 1 + (known.token >= REST).long()[:, start + 1 :, None], 0)
         own = pitch.diagonal(dim1=2, dim2=3)
-        former = [past[:, begin:-1] for past in known.former]
-        home = known.home[:, begin:, None].expand_as(own)
+        former = [past[:, start:-1] for past in known.former]
+        home = known.home[:, start:, None].expand_as(own)
         values = [interval(own, past) for past in former]
         values += [interval(pitch[..., upper], pitch[..., lower]) for upper, lower in self.pairs]
         values += [interval(pitch[..., other], home) for other in range(U)]
-        heard_so = echoes(known, self.beat, begin)
+        heard_so = echoes(known, self.beat, start)
         values += [interval(echo.token, own) for echo in heard_so]
         values += [*age.unbind(-1), *moved.unbind(-1)]
         for echo in heard_so:
-            apart = (echo.token != known.token[:, begin + 1 :]).long().cumsum(-1)
+            apart = (echo.token != known.token[:, start + 1 :]).long().cumsum(-1)
             astray = F.pad(apart[..., :-1], (1, 0)) > 0  # whether a voice above has gone another way in this frame
             alike = sum((echo.frames >= least).long() for least in ALIKE)
             values.append((alike * (FIRST + 1) + echo.token.clamp(max=FIRST)) * 2 + astray)
-        place = torch.arange(begin, begin + own.shape[1], device=own.device)[None, :, None].expand_as(own)
+        place = torch.arange(start, start + own.shape[1], device=own.device)[None, :, None].expand_as(own)
         values += [place % bar for bar in self.bars]
         references = torch.cat([pitch, torch.stack([own, *former, home, *(e.token for e in heard_so)], dim=-1)], dim=-1)
         return [*pitch.unbind(-1), voice.expand_as(own), *(value * U + voice for value in values)], references

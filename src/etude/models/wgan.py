@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.errors import EtudeError
-from etude.settings import Count, Range
+from etude.config.sections import Count, Range
+from etude.core.errors import EtudeError
 
 BEATS = 4  # of a bar, in quarters
 OCTAVE = 12
@@ -29,7 +29,7 @@ class Noise(NamedTuple):
     bar: Tensor  # (B, W, bars, 1 + V, L)
     key: Tensor  # (B,), semitones from 0 to 11
     pick: Tensor  # (B, T, V, P + rest), in (0, 1): the luck of the neurons
-    begin: Tensor  # (B, T, V), in [0, 1)
+    start: Tensor  # (B, T, V), in [0, 1)
 
 
 def weigh(network: nn.Module) -> None:
@@ -56,23 +56,23 @@ def through(hard: Tensor, soft: Tensor) -> Tensor:
     return hard.to(soft.dtype) + (soft - soft.detach())
 
 
-def hold(begins: Tensor, picks: Tensor) -> Tensor:
+def hold(starts: Tensor, picks: Tensor) -> Tensor:
     """Keep each pick until the next begin: (B, T, V), (B, T, V, N) -> (B, T, V, N). The first step always begins."""
     now, found = picks[:, 0], [picks[:, 0]]
-    for begin, pick in zip(begins[:, 1:, :, None].unbind(1), picks[:, 1:].unbind(1), strict=True):
-        now = torch.lerp(now, pick, begin.expand_as(pick))
+    for start, pick in zip(starts[:, 1:, :, None].unbind(1), picks[:, 1:].unbind(1), strict=True):
+        now = torch.lerp(now, pick, start.expand_as(pick))
         found.append(now)
     return torch.stack(found, 1)
 
 
-def part(begins: Tensor, notes: Tensor) -> Tensor:
+def part(starts: Tensor, notes: Tensor) -> Tensor:
     """Take the last step off a note whose pitch begins again after it, as the representation writes repeated notes.
 
     Args:
-        begins: (B, T, V), 1 where a note or a rest begins.
+        starts: (B, T, V), 1 where a note or a rest begins.
         notes: (B, T, V, P), 1 where a pitch sounds. A note of one step keeps it, and is one with the next.
     """
-    again = begins[:, 1:] * (1 - begins[:, :-1]) * (notes[:, 1:] * notes[:, :-1]).sum(-1)  # (B, T - 1, V)
+    again = starts[:, 1:] * (1 - starts[:, :-1]) * (notes[:, 1:] * notes[:, :-1]).sum(-1)  # (B, T - 1, V)
     return notes * (1 - F.pad(again, (0, 0, 0, 1)))[..., None]
 
 
@@ -149,14 +149,14 @@ class Generator(nn.Module):
         self.of_voice = nn.ModuleList(nn.Linear(2 * latent, width) for width in widths)
         scores = self.pitches + OCTAVE  # over the pitches before they are moved, and the rest
         self.scores = nn.ParameterList(0.3 * torch.randn(self.voices, width, scores) / width**0.5 for width in widths)
-        self.begins = Blend(self.voices * widths[-1], self.voices)
+        self.starts = Blend(self.voices * widths[-1], self.voices)
         self.meter = nn.Parameter(torch.zeros(BEATS * steps, self.voices))
         self.range = nn.Parameter(torch.zeros(self.voices, self.pitches + 1))
         weigh(self)
         with torch.no_grad():
             for weight in self.of_voice.parameters():
                 weight.mul_(0.5)  # the voices begin much alike
-        nn.init.normal_(self.begins.weigh.weight, std=1 / self.begins.weigh.in_features**0.5)
+        nn.init.normal_(self.starts.weigh.weight, std=1 / self.starts.weigh.in_features**0.5)
 
     @staticmethod
     def _division(inputs: int, outputs: int, factor: int) -> nn.Module:
@@ -176,15 +176,15 @@ class Generator(nn.Module):
         scores = x.new_zeros(N, 1, V, self.pitches + OCTAVE)
         for divide, of_voice, weights in zip(self.divide, self.of_voice, self.scores, strict=True):
             x = divide(x)  # (N, steps, channels)
-            heard = x[:, :, None] * (1 + of_voice(private))  # (N, steps, V, channels)
-            finer = torch.einsum("nsvc,vcp->nsvp", heard, weights)
+            observed = x[:, :, None] * (1 + of_voice(private))  # (N, steps, V, channels)
+            finer = torch.einsum("nsvc,vcp->nsvp", observed, weights)
             scores = scores.repeat_interleave(x.shape[1] // scores.shape[1], 1) + finer
-        gates = (self.begins(heard.flatten(2)) + self.meter).view(B, -1, V)
+        gates = (self.starts(observed.flatten(2)) + self.meter).view(B, -1, V)
         picks = self._in_key(scores.view(B, -1, V, scores.shape[-1]), noise.key) - noise.pick.log().neg().log()
         picks = through(F.one_hot(picks.argmax(-1), self.pitches + 1), picks.softmax(-1))  # (B, T, V, P + rest)
         soft = gates.sigmoid()
-        begins = F.pad(through(soft > noise.begin, soft)[:, 1:], (0, 0, 1, 0), value=1)  # (B, T, V)
-        return part(begins, hold(begins, picks)[..., : self.pitches])
+        starts = F.pad(through(soft > noise.start, soft)[:, 1:], (0, 0, 1, 0), value=1)  # (B, T, V)
+        return part(starts, hold(starts, picks)[..., : self.pitches])
 
     def _in_key(self, scores: Tensor, key: Tensor) -> Tensor:
         """Move the scores by ``key`` semitones, weigh each voice's range: (B, T, V, P + 12) -> (B, T, V, P + rest)."""
@@ -218,7 +218,7 @@ class Critic(nn.Module):
         self.of_beats = nn.Linear(hidden, 1)
         self.bars = nn.Sequential(Join(hidden, 2 * hidden, BEATS), nn.LeakyReLU(SLOPE))
         self.across = nn.Sequential(Blend(2 * hidden + OCTAVE, 2 * hidden), nn.LeakyReLU(SLOPE))
-        self.read_out = nn.Sequential(
+        self.lm_head = nn.Sequential(
             nn.Linear(self.length // self.bar * 2 * hidden + voices * pitches + 2 * OCTAVE + PLACES, 2 * hidden),
             nn.LeakyReLU(SLOPE),
             nn.Linear(2 * hidden, 1),
@@ -241,7 +241,7 @@ class Critic(nn.Module):
         pitches = notes.view(B, W, self.length, -1).mean(2)
         key = chroma.mean(1, keepdim=True).expand(B, W, OCTAVE)
         seen = [x.reshape(B, W, -1), pitches, bars.view(B, W, -1, OCTAVE).mean(2), key, places]
-        scores: Tensor = self.read_out(torch.cat(seen, -1)).mean((1, 2)) + self.of_beats(beats).mean((1, 2))
+        scores: Tensor = self.lm_head(torch.cat(seen, -1)).mean((1, 2)) + self.of_beats(beats).mean((1, 2))
         return scores
 
 

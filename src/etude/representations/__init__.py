@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.store import Store
-from etude.settings import target
+from etude.artifacts.token_store import Store
+from etude.config.sections import target
 
 
 class Representation(Protocol):

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.midi_tokens import Beats, Grid, MidiTokens
-from etude.errors import EtudeError, closest
-from etude.metrics.key import best_key
-from etude.outputs import read_json, write_json
-from etude.settings import Range
+from etude.config.sections import Range
+from etude.core.errors import EtudeError, closest
+from etude.core.files import read_json, write_json
+from etude.music.key import best_key
+from etude.representations.base.midi_tokens import Beats, Grid, MidiTokens
 
 TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MODES = ("major", "minor")
@@ -74,7 +74,7 @@ def measured(score: ScoreTick) -> Measured:
     """Measure a piece; drums count for density alone."""
     quarter = score.ticks_per_quarter
     tracks = [(track.is_drum, track.notes.numpy()) for track in score.tracks if len(track.notes)]
-    begin = min((int(notes["time"].min()) for _, notes in tracks), default=0)
+    start = min((int(notes["time"].min()) for _, notes in tracks), default=0)
     end = max((int((notes["time"] + notes["duration"]).max()) for _, notes in tracks), default=0)
     count = sum(len(notes["time"]) for _, notes in tracks)
     pitched = [notes for is_drum, notes in tracks if not is_drum]
@@ -93,19 +93,19 @@ def measured(score: ScoreTick) -> Measured:
         None if key is None else key[0],
         None if key is None else key[1],
         round(_tempo(score, max(end, 1)), DIGITS),
-        round(count * quarter / (end - begin), DIGITS) if end > begin else float("nan"),
+        round(count * quarter / (end - start), DIGITS) if end > start else float("nan"),
         round(polyphony, DIGITS),
         float(pitches.min()) if len(pitches) else float("nan"),
         float(pitches.max()) if len(pitches) else float("nan"),
     )
 
 
-def _covered(begins: NDArray[np.int64], ends: NDArray[np.int64]) -> int:
+def _covered(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> int:
     """Ticks in which any of some spans lies."""
-    order = np.argsort(begins, kind="stable")
+    order = np.argsort(starts, kind="stable")
     reached = np.maximum.accumulate(ends[order])
-    before = np.append(begins[order][0], reached[:-1])
-    return int(np.maximum(0, reached - np.maximum(before, begins[order])).sum())
+    before = np.append(starts[order][0], reached[:-1])
+    return int(np.maximum(0, reached - np.maximum(before, starts[order])).sum())
 
 
 def _tempo(score: ScoreTick, end: int) -> float:
@@ -160,7 +160,7 @@ class Scale:
         known = np.array(self.percentiles[name])
         if np.isnan(value) or not len(known):
             return float("nan")
-        below, upto = (int(np.searchsorted(known, value, side=side)) for side in ("left", "right"))  # type: ignore[call-overload]
+        below, upto = (int(np.searchsorted(known, value, split=split)) for split in ("left", "right"))  # type: ignore[call-overload]
         return (below + upto) / 2 / len(known)
 
     def level(self, name: str, value: float) -> int | None:
@@ -291,22 +291,22 @@ class Attributes(MidiTokens):
 
     # --- what is wished for
 
-    def wished(self, wish: Mapping[str, Any]) -> list[int]:
+    def requested(self, control: Mapping[str, Any]) -> list[int]:
         """The control tokens of a wish, in the order of NAMES.
 
         Args:
-            wish: of NAMES what is wanted: a key as ``D minor``, a mode, and of the others a number in UNITS or one of
+            control: of NAMES what is wanted: a key as ``D minor``, a mode, and of the others a number in UNITS or one of
                 WORDS; None, or left out, where nothing is.
 
         Raises:
             EtudeError: it cannot be read, or two of them do not fit each other.
         """
         assert self.scale is not None
-        for name in wish:
+        for name in control:
             if name not in NAMES:
                 raise EtudeError(f"wish.{name} is not measured. {closest(name, NAMES)}")
         places: dict[str, int | None] = dict.fromkeys(NAMES)
-        given = {name: value for name, value in wish.items() if value is not None}
+        given = {name: value for name, value in control.items() if value is not None}
         if "mode" in given:
             if given["mode"] not in MODES:
                 raise EtudeError(f"wish.mode = {given['mode']} must be {' or '.join(MODES)}.")
@@ -343,11 +343,11 @@ class Attributes(MidiTokens):
             raise EtudeError(f"wish.{name} = {value} must be a number.")
         return level
 
-    def forced(self, wished: Sequence[int]) -> NDArray[np.int64]:
-        """The token that has to follow each token, -1 where any may: (V,); ``wished`` as the method of that name."""
+    def forced(self, requested: Sequence[int]) -> NDArray[np.int64]:
+        """The token that has to follow each token, -1 where any may: (V,); ``requested`` as the method of that name."""
         follows = np.full(self.vocabulary, -1)
         before = [token for token, kind in enumerate(self.types) if kind == "Bar"]
-        for tokens, wanted in zip(self.controls, wished, strict=True):
+        for tokens, wanted in zip(self.controls, requested, strict=True):
             follows[before] = wanted
             before = tokens
         return follows

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import KeySignatureTick, ScoreTick, TimeSignatureTick
 
-from etude.encoding.grid import FIRST, HOLD, VoicesOnGrid, from_grid, to_grid
-from etude.encoding.voices import TICKS_PER_QUARTER
-from etude.metrics.key import best_key, sharps_of
-from etude.scores.markers import fermatas, mark_fermatas
+from etude.music.key import best_key, sharps_of
+from etude.music.markers import fermatas, mark_fermatas
+from etude.representations.base.grid import FIRST, HOLD, VoicesOnGrid, from_grid, to_grid
+from etude.representations.base.voice_tracks import TICKS_PER_QUARTER
 
 STEP, BEAT, BAR, SHARPS, MINOR, FERMATA = range(6)  # the columns after the voices
 COLUMNS = 6
@@ -44,9 +44,9 @@ class Chorale(VoicesOnGrid):
         known[:, BEAT], known[:, STEP] = np.divmod(position, self.steps)
         known[:, SHARPS], known[:, MINOR] = _keys(score, len(grid), self.steps)
         for time in fermatas(score):
-            begin = -(-(2 * time * self.steps - score.ticks_per_quarter) // (2 * score.ticks_per_quarter))
-            left = grid[begin + 1 :, 0] != HOLD
-            known[begin : begin + 1 + (int(np.argmax(left)) if left.any() else len(left)), FERMATA] = 1
+            start = -(-(2 * time * self.steps - score.ticks_per_quarter) // (2 * score.ticks_per_quarter))
+            left = grid[start + 1 :, 0] != HOLD
+            known[start : start + 1 + (int(np.argmax(left)) if left.any() else len(left)), FERMATA] = 1
         onsets = np.flatnonzero((grid >= FIRST).any(axis=1))
         first = int(onsets[0]) if len(onsets) and position[onsets[0]] == onsets[0] else 0
         return np.concatenate([grid[first:], known[first:].astype(np.uint16)], axis=1)
@@ -72,8 +72,8 @@ class Chorale(VoicesOnGrid):
             sharps, minor = known[place, SHARPS : MINOR + 1].tolist()
             piece.key_signatures.append(KeySignatureTick(int(times[place]), sharps + FLATTEST, minor))
         held = known[:, FERMATA] == 1
-        begins = held & (np.append(True, ~held[:-1])[: len(held)] | (grid[:, 0] >= FIRST))
-        mark_fermatas(piece, ((np.flatnonzero(begins) + before) * tick).tolist())
+        starts = held & (np.append(True, ~held[:-1])[: len(held)] | (grid[:, 0] >= FIRST))
+        mark_fermatas(piece, ((np.flatnonzero(starts) + before) * tick).tolist())
         return piece
 
 

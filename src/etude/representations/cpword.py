@@ -6,7 +6,7 @@ Source: Hsiao et al., Compound Word Transformer, 2021; MidiTok's ``CPWord``.
 import miditok
 from miditok import MusicTokenizer
 
-from etude.encoding.compound import Compound
+from etude.representations.base.compound import Compound
 
 
 class CPWord(Compound):

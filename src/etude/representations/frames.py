@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.survey import DRUMS, Survey, program_of
-from etude.encoding.voices import TICKS_PER_QUARTER, empty_piece, fill
-from etude.errors import EtudeError
-from etude.outputs import read_json, write_json
-from etude.settings import Range
+from etude.config.sections import Range
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, write_json
+from etude.representations.base.survey import DRUMS, Survey, program_of
+from etude.representations.base.vocabulary import ItemSpec
+from etude.representations.base.voice_tracks import TICKS_PER_QUARTER, empty_piece, fill
 
 LOWEST, KEYS = 21, 88  # A0 to C8
 
@@ -53,9 +53,9 @@ class Frames:
         self.voices = {"Piano": 0}  # of decoded pieces
 
     @property
-    def alphabet(self) -> Alphabet:
+    def item_spec(self) -> ItemSpec:
         """What a model reads: a frame of 88 keys an item."""
-        return Alphabet(KEYS, keys=True)
+        return ItemSpec(KEYS, keys=True)
 
     def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
         """What ``learn`` has to know of some train pieces, as plain values."""
@@ -89,8 +89,8 @@ class Frames:
                 continue
             notes = track.notes.numpy()
             key = notes["pitch"].astype(np.int64) - LOWEST
-            begin = notes["time"].astype(np.int64)
-            on, off = (-(-time * self.steps // quarter) for time in (begin, begin + notes["duration"]))
+            start = notes["time"].astype(np.int64)
+            on, off = (-(-time * self.steps // quarter) for time in (start, start + notes["duration"]))
             kept = (key >= 0) & (key < KEYS)
             np.add.at(change, (on[kept], key[kept]), 1)
             np.add.at(change, (off[kept], key[kept]), -1)
@@ -106,9 +106,9 @@ class Frames:
             frames = np.unpackbits(frames, axis=1, count=KEYS)
         piece = empty_piece(self.voices, self.tempo)
         change = np.diff(np.pad(frames.astype(np.int8), ((1, 1), (0, 0))), axis=0).T  # (keys, frames + 1)
-        key, begin = np.nonzero(change == 1)
+        key, start = np.nonzero(change == 1)
         _, end = np.nonzero(change == -1)
-        fill(piece.tracks[0], np.column_stack([begin, key + LOWEST, end]), self.steps)
+        fill(piece.tracks[0], np.column_stack([start, key + LOWEST, end]), self.steps)
         return piece
 
     def _length(self, score: ScoreTick) -> int:

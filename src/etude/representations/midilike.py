@@ -7,8 +7,8 @@ from typing import Any
 
 import miditok
 
-from etude.encoding.midi_tokens import MidiTokens
-from etude.encoding.survey import Survey
+from etude.representations.base.midi_tokens import MidiTokens
+from etude.representations.base.survey import Survey
 
 
 class MidiLike(MidiTokens):

@@ -9,10 +9,10 @@ import miditok
 from miditok import MusicTokenizer
 from miditok.constants import MMM_COMPATIBLE_TOKENIZERS
 
-from etude.encoding.midi_tokens import SIZES, Beats, Grid, MidiTokens
-from etude.encoding.survey import Survey
-from etude.errors import EtudeError
-from etude.settings import Range
+from etude.config.sections import Range
+from etude.core.errors import EtudeError
+from etude.representations.base.midi_tokens import SIZES, Beats, Grid, MidiTokens
+from etude.representations.base.survey import Survey
 
 
 class Mmm(MidiTokens):

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.grammar import BEGIN, END, Rules, Types
-from etude.encoding.midi_tokens import SIZES, Grid
-from etude.encoding.survey import DRUMS, Survey, program_of
-from etude.encoding.voices import TICKS_PER_QUARTER, empty_piece, fill, notes_by_voice
-from etude.errors import EtudeError
-from etude.outputs import read_json, write_json
-from etude.settings import Count
+from etude.config.sections import Count
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, write_json
+from etude.representations.base.grammar import BOS, EOS, Rules, Types
+from etude.representations.base.midi_tokens import SIZES, Grid
+from etude.representations.base.survey import DRUMS, Survey, program_of
+from etude.representations.base.vocabulary import ItemSpec
+from etude.representations.base.voice_tracks import TICKS_PER_QUARTER, empty_piece, fill, notes_by_voice
 
 UNKNOWN = 3  # stands for a word that train lacks, and decodes to nothing
 FIRST = 4
@@ -66,9 +66,9 @@ class NoteChord:
         return len(self.types)
 
     @property
-    def alphabet(self) -> Alphabet:
+    def item_spec(self) -> ItemSpec:
         """What a model reads: one token of ``vocabulary`` an item."""
-        return Alphabet(self.vocabulary)
+        return ItemSpec(self.vocabulary)
 
     # --- the vocabulary
 
@@ -123,9 +123,9 @@ class NoteChord:
         listed = notes_by_voice(score, {str(program): program for program in programs}, self.steps, 0, 127)
         notes = np.concatenate([np.zeros((0, 3), dtype=np.int64), *listed])
         notes = notes[np.lexsort((notes[:, 1], notes[:, 0]))]
-        onsets, begins = np.unique(notes[:, 0], return_index=True)
+        onsets, starts = np.unique(notes[:, 0], return_index=True)
         found = []
-        for onset, group in zip(onsets.tolist(), np.split(notes, begins[1:]) if len(notes) else [], strict=True):
+        for onset, group in zip(onsets.tolist(), np.split(notes, starts[1:]) if len(notes) else [], strict=True):
             pitches = tuple(dict.fromkeys(group[:, 1].tolist()))
             name = _note(pitches[0]) if len(pitches) == 1 else _chord(frozenset(pitch % 12 for pitch in pitches))
             found.append((name, onset, int(group[:, 2].max()) - onset))
@@ -136,7 +136,7 @@ class NoteChord:
         numbers = {word: number for number, word in enumerate(self.words, start=FIRST)}
         most = self.max_beats * self.steps
         shift = FIRST + len(self.words)
-        tokens, last = [BEGIN], 0
+        tokens, last = [BOS], 0
         for word, onset, duration in self.read(score):
             token = numbers.get(word, UNKNOWN)
             if self.durations:
@@ -144,7 +144,7 @@ class NoteChord:
             else:
                 tokens.append(token)
             last = onset
-        return np.array([*tokens, END], dtype=np.uint16)
+        return np.array([*tokens, EOS], dtype=np.uint16)
 
     def unknown(self, tokens: NDArray[Any]) -> int:
         """How many words of a piece train lacks."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import miditok
 
-from etude.encoding.compound import Compound
-from etude.encoding.survey import Survey
+from etude.representations.base.compound import Compound
+from etude.representations.base.survey import Survey
 
 NOTE = frozenset({"TimeSig", "Tempo", "Bar", "Position", "Program", "Velocity", "Duration"})
 

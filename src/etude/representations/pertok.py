@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import miditok
 from symusic.core import ScoreTick
 
-from etude.encoding.midi_tokens import SIZES, Beats, Grid, MidiTokens
-from etude.encoding.survey import Survey
-from etude.settings import Range
+from etude.config.sections import Range
+from etude.representations.base.midi_tokens import SIZES, Beats, Grid, MidiTokens
+from etude.representations.base.survey import Survey
 
 QUARTERS = 4  # of a bar: MidiTok's PerTok misreads other meters, so none is written
 

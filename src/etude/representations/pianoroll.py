@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.survey import Survey
-from etude.encoding.voices import Voices, empty_piece, fill, line, notes_by_voice
-from etude.settings import Count, Range
+from etude.config.sections import Count, Range
+from etude.representations.base.survey import Survey
+from etude.representations.base.voice_tracks import Voices, empty_piece, fill, line, notes_by_voice
 
 
 class PianoRoll(Voices):

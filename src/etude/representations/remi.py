@@ -6,7 +6,7 @@ MidiTok's ``REMI``.
 
 import miditok
 
-from etude.encoding.midi_tokens import MidiTokens
+from etude.representations.base.midi_tokens import MidiTokens
 
 
 class Remi(MidiTokens):

@@ -9,8 +9,8 @@ from typing import Any
 import miditok
 from symusic.core import ScoreTick, TempoTick
 
-from etude.encoding.midi_tokens import MidiTokens
-from etude.encoding.survey import Survey
+from etude.representations.base.midi_tokens import MidiTokens
+from etude.representations.base.survey import Survey
 
 LONGEST_REST = 64  # beats
 

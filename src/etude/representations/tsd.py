@@ -5,7 +5,7 @@ Source: Fradet et al., Byte Pair Encoding for Symbolic Music, 2023; MidiTok's ``
 
 import miditok
 
-from etude.encoding.midi_tokens import MidiTokens
+from etude.representations.base.midi_tokens import MidiTokens
 
 
 class Tsd(MidiTokens):

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.alphabet import Alphabet
-from etude.encoding.grammar import BEGIN, END, Frames, Rules
-from etude.encoding.grid import HOLD, REST, VoicesOnGrid, from_grid, to_grid
+from etude.representations.base.grammar import BOS, EOS, Frames, Rules
+from etude.representations.base.grid import HOLD, REST, VoicesOnGrid, from_grid, to_grid
+from etude.representations.base.vocabulary import ItemSpec
 
 
 class VoiceGrid(VoicesOnGrid):
@@ -25,9 +25,9 @@ class VoiceGrid(VoicesOnGrid):
     name, kind = "voicegrid", "tokens"
 
     @property
-    def alphabet(self) -> Alphabet:
+    def item_spec(self) -> ItemSpec:
         """What a model reads: one token of ``vocabulary`` an item."""
-        return Alphabet(self.vocabulary)
+        return ItemSpec(self.vocabulary)
 
     @property
     def frame(self) -> int:
@@ -37,12 +37,12 @@ class VoiceGrid(VoicesOnGrid):
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
         """The tokens of a piece, begin and end included: (2 + frames * voices,)."""
         grid = to_grid(score, self.voices, self.steps, self.low, self.high)
-        return np.concatenate([[BEGIN], grid.reshape(-1), [END]]).astype(np.uint16)
+        return np.concatenate([[BOS], grid.reshape(-1), [EOS]]).astype(np.uint16)
 
     def decode(self, tokens: NDArray[Any]) -> ScoreTick:
         """The piece of some tokens; padding, begin, end, a torn last frame and a hold of nothing are passed over."""
         tokens = np.asarray(tokens, dtype=np.int64)
-        tokens = tokens[tokens > END]
+        tokens = tokens[tokens > EOS]
         voices = len(self.voices)
         grid = tokens[: len(tokens) // voices * voices].reshape(-1, voices)
         return from_grid(grid, self.voices, self.steps, self.low, self.tempo)

@@ -6,8 +6,8 @@ from typing import Any
 
 from symusic.core import ScoreTick
 
-from etude.encoding.store import Store
-from etude.settings import Generate
+from etude.artifacts.token_store import Store
+from etude.config.sections import Generate
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class Sampled:
 
 
 def sample(
-    model: Any, representation: Any, store: Store, plan: Generate, count: int, show: bool = False
+    model: Any, representation: Any, store: Store, config: Generate, count: int, show: bool = False
 ) -> list[ScoreTick]:
-    """The pieces of ``drawn``, which takes the same."""
-    return [piece.score for piece in drawn(model, representation, store, plan, count, show)]
+    """The pieces of ``sample_pieces``, which takes the same."""
+    return [piece.score for piece in sample_pieces(model, representation, store, config, count, show)]
 
 
-def drawn(
-    model: Any, representation: Any, store: Store, plan: Generate, count: int, show: bool = False
+def sample_pieces(
+    model: Any, representation: Any, store: Store, config: Generate, count: int, show: bool = False
 ) -> list[Sampled]:
     """Draw ``count`` pieces; the same seed gives the same pieces.
 
@@ -34,10 +34,10 @@ def drawn(
         model: a trained model.
         representation: the learned representation that the model reads.
         store: its data; what follows what in train gives the rules.
-        plan: seed, length, and what may be drawn.
+        config: seed, length, and what may be drawn.
         count: number of pieces.
         show: with a progress bar.
     """
     way = importlib.import_module(f"etude.sampling.{model.sampler}")
-    pieces: list[Sampled] = way.sample(model.eval(), representation, store, plan, count, show)
+    pieces: list[Sampled] = way.sample(model.eval(), representation, store, config, count, show)
     return pieces

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.grid import FIRST, HOLD, VoicesOnGrid
-from etude.encoding.store import Store
-from etude.errors import EtudeError
-from etude.metrics.key import Mode
+from etude.artifacts.token_store import Store
+from etude.core.errors import EtudeError
+from etude.music.key import Mode
+from etude.representations.base.grid import FIRST, HOLD, VoicesOnGrid
 
 DEGREE = "[b#]?(vii|VII|vi|VI|iv|IV|v|V|iii|III|ii|II|i|I)"
 ROMAN = re.compile(rf"({DEGREE}|N|Ger|Fr|It)(o|ø|\+)?[0-9b#]*(/{DEGREE})?")
 STAYS, NONE = ".", "-"  # in place of a chord: the last one stays; nothing is given
 
 
-def heard(store: Store, representation: VoicesOnGrid) -> NDArray[np.bool_]:
+def observed(store: Store, representation: VoicesOnGrid) -> NDArray[np.bool_]:
     """Which tokens each voice has in train, its transposed copies among them: (voices, V)."""
     voices = len(representation.voices)
     found = np.zeros((voices, representation.vocabulary), dtype=bool)
@@ -30,7 +30,7 @@ def heard(store: Store, representation: VoicesOnGrid) -> NDArray[np.bool_]:
     return found
 
 
-def keeping(grid: NDArray[Any], given: NDArray[np.bool_], heard: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def keeping(grid: NDArray[Any], given: NDArray[np.bool_], observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The tokens that each cell may have where some cells are given: (frames, voices, V).
 
     Others may have whatever their voice has in train, but hold no given note beyond its end.
@@ -38,9 +38,9 @@ def keeping(grid: NDArray[Any], given: NDArray[np.bool_], heard: NDArray[np.bool
     Args:
         grid: tokens (frames, voices).
         given: which of them are given (frames, voices).
-        heard: what each voice has in train (voices, V).
+        observed: what each voice has in train (voices, V).
     """
-    allowed = np.tile(heard, (len(grid), 1, 1))
+    allowed = np.tile(observed, (len(grid), 1, 1))
     allowed[given] = False
     frame, voice = np.nonzero(given)
     allowed[frame, voice, grid[frame, voice]] = True
@@ -56,7 +56,7 @@ class Chord:
     """A chord that is given: its symbol, from which frame to which, its pitch classes, and that of its lowest note."""
 
     symbol: str
-    begin: int
+    start: int
     end: int
     classes: frozenset[int]
     bass: int
@@ -87,12 +87,12 @@ def keep_to_chords(
     lowest = allowed.shape[1] - 1
     for chord in chords:
         fits = pitches & np.isin(classes, list(chord.classes))
-        for frame in range(chord.begin, min(chord.end, len(allowed))):
+        for frame in range(chord.start, min(chord.end, len(allowed))):
             for voice in range(1, allowed.shape[1]):
                 if given[frame, voice]:
                     continue
                 fine = allowed[frame, voice] & (fits | ~pitches)
-                if frame == chord.begin:
+                if frame == chord.start:
                     fine &= pitches & ((classes == chord.bass) if voice == lowest else fits)
                 if not fine.any():
                     raise EtudeError(f"chords: no note of {chord.symbol} is in the range of the voice {voice + 1}.")
@@ -116,16 +116,16 @@ def read_chords(text: str, source: ScoreTick, key: tuple[int, Mode], steps: int)
         EtudeError: something is no chord, or the chords go on after the piece.
     """
     bars = text.strip().removeprefix("|").removesuffix("|").split("|")
-    begins = bar_lines(source, len(bars), steps)
-    if begins[-2] >= source.end() * steps / source.ticks_per_quarter:
+    starts = bar_lines(source, len(bars), steps)
+    if starts[-2] >= source.end() * steps / source.ticks_per_quarter:
         raise EtudeError(
             f"chords has {len(bars)} bars, but the melody ends before bar {len(bars)} begins. Leave out bars."
         )
     found: list[Chord] = []
-    for bar, begin, end in zip(bars, begins, begins[1:], strict=False):
+    for bar, start, end in zip(bars, starts, starts[1:], strict=False):
         symbols = bar.split()
         for place, symbol in enumerate(symbols):
-            since, until = (round(begin + (end - begin) * part / len(symbols)) for part in (place, place + 1))
+            since, until = (round(start + (end - start) * part / len(symbols)) for part in (place, place + 1))
             if symbol == NONE:
                 continue
             if symbol == STAYS:

@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.grid import FIRST, HOLD, REST
-from etude.encoding.store import Store
+from etude.artifacts.token_store import Store
+from etude.config.sections import Generate, Harmonize
+from etude.core.progress import bar
 from etude.metrics.voice_leading import SILENCE, parallels
 from etude.models.deepbach import DeepBach, bounded, framed
-from etude.progress import bar
+from etude.representations.base.grid import FIRST, HOLD, REST
 from etude.representations.chorale import BEAT, FERMATA, STEP, Chorale
 from etude.sampling import Sampled
-from etude.sampling.shares import draw, nucleus
-from etude.settings import Generate, Harmonize
+from etude.sampling.filters import draw, top_p_filter
 
 HEAT = 1.6  # times generate.temperature at the first sweep; 1 from HEATED of the sweeps on
 HEATED = 0.7
@@ -32,8 +32,8 @@ def gibbs(
     model: DeepBach,
     rows: Sequence[NDArray[Any]],
     free: Sequence[int],
-    luck: Sequence[np.random.Generator],
-    plan: Generate | Harmonize,
+    rng: Sequence[np.random.Generator],
+    config: Generate | Harmonize,
     show: bool = False,
     allowed: NDArray[np.bool_] | None = None,
     cost: float = 0.0,
@@ -49,8 +49,8 @@ def gibbs(
         model: a trained DeepBach.
         rows: of each piece its frames (frames, voices + 6); what stands in the free voices is overwritten.
         free: numbers of the voices that are drawn; the others stay as they are.
-        luck: of each piece where its random numbers come from, so that they do not depend on the other pieces.
-        plan: sweeps, temperature, top_p.
+        rng: of each piece where its random numbers come from, so that they do not depend on the other pieces.
+        config: sweeps, temperature, top_p.
         show: with a progress bar.
         allowed: tokens that the cells of all pieces may have (frames, voices, V), at least one each; None: those that
             their voice has in train.
@@ -61,19 +61,19 @@ def gibbs(
         the pieces with their voices drawn, in the shape of ``rows``.
     """
     voices = len(model.names)
-    temperature = plan.heat() if isinstance(plan, Generate) else plan.temperature
+    temperature = config.temperature_of() if isinstance(config, Generate) else config.temperature
     device = next(model.parameters()).device
     cells, known, lengths = framed([bounded(torch.from_numpy(row.astype(np.int64)), voices) for row in rows], voices)
     counts = model.counts.cpu().numpy()
     for voice in free:
-        for row, generator in enumerate(luck):
+        for row, generator in enumerate(rng):
             frames = len(rows[row])
-            shares = (
+            probabilities = (
                 np.tile(counts[voice], (frames, 1))
                 if allowed is None
                 else allowed[:, voice, HOLD:] * (counts[voice] + 1e-9)
             )
-            total = np.cumsum(shares, axis=1)
+            total = np.cumsum(probabilities, axis=1)
             places = (total <= generator.random(frames)[:, None] * total[:, -1:]).sum(axis=1)
             cells[row, 1 : 1 + frames, voice] = torch.from_numpy(places) + HOLD
     cells, known, lengths = cells.to(device), known.to(device), lengths.to(device)
@@ -81,23 +81,26 @@ def gibbs(
     if allowed is not None:
         barred[:, 1 : 1 + len(allowed)] = torch.from_numpy(~allowed[..., HOLD:].transpose(1, 0, 2))
     barred = barred.to(device)
-    with bar(what, plan.sweeps, show) as tell:
-        for sweep in range(plan.sweeps):
-            done = sweep / max(1, plan.sweeps - 1)
-            heat = temperature * (1 + (HEAT - 1) * max(0.0, 1 - done / HEATED))
+    with bar(what, config.sweeps, show) as tell:
+        for sweep in range(config.sweeps):
+            done = sweep / max(1, config.sweeps - 1)
+            temperature_of = temperature * (1 + (HEAT - 1) * max(0.0, 1 - done / HEATED))
             for voice in free:
                 chance = np.ones((2, *cells.shape[:2]))
-                for row, generator in enumerate(luck):
+                for row, generator in enumerate(rng):
                     chance[:, row, 1 : 1 + len(rows[row])] = generator.random((2, len(rows[row])))
                 chosen = _apart(chance[0]) & (chance[0] < 1 - (1 - FEWEST) * done)
                 at = torch.from_numpy(chosen).to(device)
                 logits = model(cells, known, lengths, voice)[at]
-                scores = logits.masked_fill(barred[voice].expand(len(cells), -1, -1)[at], -torch.inf).double() / heat
+                scores = (
+                    logits.masked_fill(barred[voice].expand(len(cells), -1, -1)[at], -torch.inf).double()
+                    / temperature_of
+                )
                 if cost:
                     wrong = _parallels(cells.cpu().numpy(), chosen, voice, scores.shape[1])
                     scores = scores - cost * torch.from_numpy(wrong).to(device)
-                drawn = draw(nucleus(scores.softmax(-1).cpu().numpy(), plan.top_p), chance[1][chosen])
-                cells[..., voice][at] = torch.from_numpy(drawn).to(device) + HOLD
+                sample_pieces = draw(top_p_filter(scores.softmax(-1).cpu().numpy(), config.top_p), chance[1][chosen])
+                cells[..., voice][at] = torch.from_numpy(sample_pieces).to(device) + HOLD
             tell(sweep + 1)
     found = cells.cpu().numpy()
     return [
@@ -111,8 +114,8 @@ def harmonies(
     representation: Chorale,
     piece: ScoreTick,
     allowed: NDArray[np.bool_],
-    plan: Harmonize,
-    luck: Sequence[np.random.Generator],
+    config: Harmonize,
+    rng: Sequence[np.random.Generator],
     show: bool = False,
 ) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
     """Draw voices on a grid in which cells may have some tokens alone.
@@ -122,8 +125,8 @@ def harmonies(
         representation: the one that it reads.
         piece: with the meter, the key and the fermatas.
         allowed: tokens that each cell may have (frames, voices, V), at least one each.
-        plan: sweeps, temperature, top_p, parallel_cost.
-        luck: of each harmony where its random numbers come from.
+        config: sweeps, temperature, top_p, parallel_cost.
+        rng: of each harmony where its random numbers come from.
         show: with a progress bar.
 
     Returns:
@@ -131,11 +134,11 @@ def harmonies(
         each given all other cells, in nats.
     """
     row, free, before = _posed(model, representation, piece, allowed)
-    drawn = gibbs(
-        model, [row] * len(luck), free, luck, plan, show, allowed[len(before) :], plan.parallel_cost, "harmonize"
+    sample_pieces = gibbs(
+        model, [row] * len(rng), free, rng, config, show, allowed[len(before) :], config.parallel_cost, "harmonize"
     )
-    grids = [np.concatenate([before, made[:, : len(model.names)]]) for made in drawn]
-    return grids, surprise(model, drawn, free)
+    grids = [np.concatenate([before, made[:, : len(model.names)]]) for made in sample_pieces]
+    return grids, surprise(model, sample_pieces, free)
 
 
 def cost(
@@ -157,10 +160,10 @@ def _posed(
     """The frames (frames, voices + 6), the voices that are not given as a whole, and the rests before a pickup."""
     voices = len(model.names)
     known = representation.encode(piece)[:, voices:].astype(np.int64)
-    begin = len(allowed) - len(known)
-    row = np.concatenate([allowed[begin:].argmax(axis=-1), known], axis=1)
-    free = [voice for voice in range(voices) if (allowed[begin:, voice].sum(axis=-1) > 1).any()]
-    return row, free, np.full((begin, voices), REST)
+    start = len(allowed) - len(known)
+    row = np.concatenate([allowed[start:].argmax(axis=-1), known], axis=1)
+    free = [voice for voice in range(voices) if (allowed[start:, voice].sum(axis=-1) > 1).any()]
+    return row, free, np.full((start, voices), REST)
 
 
 @torch.no_grad()
@@ -183,13 +186,13 @@ def _parallels(cells: NDArray[np.int64], chosen: NDArray[np.bool_], voice: int, 
         voice: its number.
         tokens: V, counted from HOLD on.
     """
-    heard = _pitch(cells)
+    observed = _pitch(cells)
     row, frame = np.nonzero(chosen)
     ends = np.where(cells[..., voice] != HOLD, np.arange(cells.shape[1]), cells.shape[1] - 1)
     ends = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]  # the first frame from each on that is no hold
     end = ends[row, frame + 1]
     others = [other for other in range(cells.shape[2]) if other != voice]
-    before = heard[row, frame - 1]  # (N, voices)
+    before = observed[row, frame - 1]  # (N, voices)
     there = np.tile(np.arange(HOLD, HOLD + tokens), (len(row), 1))  # (N, V), what the voice would sound
     there = np.where(there == HOLD, before[:, voice, None], np.where(there < FIRST, SILENCE, there))
 
@@ -202,8 +205,8 @@ def _parallels(cells: NDArray[np.int64], chosen: NDArray[np.bool_], voice: int, 
     def of(pitch: NDArray[np.int64]) -> NDArray[np.int64]:
         return pitch[:, None, others]  # (N, 1, others)
 
-    into = counted(before[:, voice, None], there, of(before), of(heard[row, frame]))
-    out = counted(there, heard[row, end, voice][:, None], of(heard[row, end - 1]), of(heard[row, end]))
+    into = counted(before[:, voice, None], there, of(before), of(observed[row, frame]))
+    out = counted(there, observed[row, end, voice][:, None], of(observed[row, end - 1]), of(observed[row, end]))
     return np.asarray(into + out)
 
 
@@ -228,9 +231,9 @@ def cut(frames: NDArray[Any], bars: int) -> NDArray[Any]:
         frames: columns of a chorale after its voices (frames, 6).
         bars: at least 1.
     """
-    begins = (frames[:, BEAT] == 0) & (frames[:, STEP] == 0)
-    begins[:1] = True
-    beyond = np.flatnonzero(np.cumsum(begins) > bars)
+    starts = (frames[:, BEAT] == 0) & (frames[:, STEP] == 0)
+    starts[:1] = True
+    beyond = np.flatnonzero(np.cumsum(starts) > bars)
     if not len(beyond):
         return frames
     held = np.flatnonzero(frames[: beyond[0], FERMATA])
@@ -238,22 +241,22 @@ def cut(frames: NDArray[Any], bars: int) -> NDArray[Any]:
 
 
 def sample(
-    model: DeepBach, representation: Chorale, store: Store, plan: Generate, count: int, show: bool
+    model: DeepBach, representation: Chorale, store: Store, config: Generate, count: int, show: bool
 ) -> list[Sampled]:
     """See etude.sampling.drawn.
 
     Each piece takes beats, keys and fermatas of a train copy drawn at random, at most the wanted bars of them.
     """
     voices, copies = len(model.names), len(store.offsets("train")) - 1
-    bars = plan.length(representation.tempo)
+    bars = config.length(representation.tempo)
     pieces = []
-    for begin in range(0, count, plan.batch_size):
-        places = range(begin, min(begin + plan.batch_size, count))
-        luck = [np.random.default_rng((plan.seed, place)) for place in places]
+    for start in range(0, count, config.batch_size):
+        places = range(start, min(start + config.batch_size, count))
+        rng = [np.random.default_rng((config.seed, place)) for place in places]
         rows = []
-        for generator in luck:
+        for generator in rng:
             frames = cut(store.piece("train", int(generator.integers(copies)))[:, voices:], bars)
             rows.append(np.concatenate([np.full((len(frames), voices), HOLD), frames.astype(np.int64)], axis=1))
-        drawn = gibbs(model, rows, range(voices), luck, plan, show)
-        pieces += [Sampled(representation.decode(row)) for row in drawn]
+        sample_pieces = gibbs(model, rows, range(voices), rng, config, show)
+        pieces += [Sampled(representation.decode(row)) for row in sample_pieces]
     return pieces

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 from torch import Tensor
 
-from etude.encoding.grammar import BEGIN
-from etude.encoding.grid import FIRST, HOLD, REST, VoicesOnGrid
+from etude.config.sections import Harmonize
+from etude.core.progress import bar
 from etude.metrics.voice_leading import SILENCE, parallels
 from etude.models.sequence import SequenceModel
-from etude.progress import bar
-from etude.sampling.shares import draw, nucleus, softmax
-from etude.settings import Harmonize
+from etude.representations.base.grammar import BOS
+from etude.representations.base.grid import FIRST, HOLD, REST, VoicesOnGrid
+from etude.sampling.filters import draw, softmax, top_p_filter
 
 FEW = 0.5  # share of hands that count, below which the light ones give way
 BEATS = 192  # of the past that is kept at most: what is written of long melodies would else grow dear
@@ -37,8 +37,8 @@ def harmonies(
     representation: VoicesOnGrid,
     piece: ScoreTick,
     allowed: NDArray[np.bool_],
-    plan: Harmonize,
-    luck: Sequence[np.random.Generator],
+    config: Harmonize,
+    rng: Sequence[np.random.Generator],
     show: bool = False,
 ) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
     """Draw voices on a grid in which cells may have some tokens alone.
@@ -48,22 +48,22 @@ def harmonies(
         representation: the voice grid.
         piece: not looked at: the model knows the cells alone.
         allowed: tokens that each cell may have (frames, voices, V), at least one each.
-        plan: particles, temperature, top_p, parallel_cost.
-        luck: of each harmony where its random numbers come from.
+        config: particles, temperature, top_p, parallel_cost.
+        rng: of each harmony where its random numbers come from.
         show: with a progress bar.
 
     Returns:
         Of each harmony its tokens (frames, voices), and the cost of all its cells, those given included, in nats.
     """
     frames, voices = allowed.shape[:2]
-    hands = Hands(model, len(luck), plan.particles, voices, representation.low)
-    chance = [generator.random((frames, plan.particles, voices)) for generator in luck]
-    turn = [generator.random(frames + 1) for generator in luck]
+    hands = Hands(model, len(rng), config.particles, voices, representation.low)
+    chance = [generator.random((frames, config.particles, voices)) for generator in rng]
+    turn = [generator.random(frames + 1) for generator in rng]
     longest = BEATS * representation.steps * voices
     with bar("harmonize", frames, show) as tell:
         for frame in range(frames):
-            hands.write(allowed[frame], np.concatenate([rows[frame] for rows in chance]), plan)
-            hands.judge(plan.parallel_cost)
+            hands.write(allowed[frame], np.concatenate([rows[frame] for rows in chance]), config)
+            hands.judge(config.parallel_cost)
             hands.give_way([numbers[frame] for numbers in turn])
             if hands.length > longest:
                 hands.forget(longest // 2)
@@ -79,16 +79,16 @@ class Hands:
         self.model, self.pieces, self.each, self.low = model, pieces, each, low
         self.device = next(model.parameters()).device
         rows = pieces * each
-        first = torch.full((rows, 1), BEGIN, device=self.device)
+        first = torch.full((rows, 1), BOS, device=self.device)
         logits, self.state = model(first)
         self.dims = row_dims(model)
         self.ahead = _log_shares(logits)[:, 0]  # (rows, V), of the first cell of the next frame
         self.length = 1  # tokens that the state has read
         self.written = np.zeros((rows, 0, voices), dtype=np.int64)
-        self.before = self.heard = np.full((rows, voices), SILENCE)  # pitches of the last two frames
+        self.before = self.observed = np.full((rows, voices), SILENCE)  # pitches of the last two frames
         self.weight, self.nats = np.zeros(rows), np.zeros(rows)
 
-    def write(self, allowed: NDArray[np.bool_], luck: NDArray[np.float64], plan: Harmonize) -> None:
+    def write(self, allowed: NDArray[np.bool_], rng: NDArray[np.float64], config: Harmonize) -> None:
         """Write a frame: each cell is drawn of what it may have, and what the model gives to all of that is its weight.
 
         A frame is read at once, with holds where nothing is drawn yet, and again by the hands that drew something else.
@@ -96,12 +96,12 @@ class Hands:
 
         Args:
             allowed: (voices, V).
-            luck: random numbers (rows, voices).
-            plan: temperature, top_p.
+            rng: random numbers (rows, voices).
+            config: temperature, top_p.
         """
-        rows, voices = luck.shape
+        rows, voices = rng.shape
         may = np.tile(allowed, (rows, 1, 1))
-        may[..., HOLD] &= self.heard != SILENCE  # nothing is held that does not sound
+        may[..., HOLD] &= self.observed != SILENCE  # nothing is held that does not sound
         cells = may.argmax(axis=-1)  # the hold, where there may be one, or the only token
         told = np.empty((rows, voices, self.ahead.shape[1]))
         done = np.zeros(rows, dtype=np.int64)  # cells that are drawn
@@ -110,9 +110,9 @@ class Hands:
             """Whether the token drawn is another than the one that stood there."""
             told[at, voice] = said
             scores = np.where(may[at, voice], said, -np.inf)
-            drawn = draw(nucleus(softmax(scores / plan.temperature), plan.top_p), luck[at, voice])
-            other: NDArray[np.bool_] = drawn != cells[at, voice]
-            cells[at, voice] = drawn
+            sample_pieces = draw(top_p_filter(softmax(scores / config.temperature), config.top_p), rng[at, voice])
+            other: NDArray[np.bool_] = sample_pieces != cells[at, voice]
+            cells[at, voice] = sample_pieces
             done[at] = voice + 1
             return other
 
@@ -132,22 +132,22 @@ class Hands:
             self.state = after if everyone else with_rows(self.state, self.dims, pending, after)
             pending = pending[again]
         self.ahead, self.length = ahead, self.length + voices
-        shares = np.where(may, told, -np.inf)
-        best = shares.max(axis=-1, keepdims=True)
-        self.weight += (np.log(np.exp(shares - best).sum(axis=-1)) + best[..., 0]).sum(axis=-1)
+        probabilities = np.where(may, told, -np.inf)
+        best = probabilities.max(axis=-1, keepdims=True)
+        self.weight += (np.log(np.exp(probabilities - best).sum(axis=-1)) + best[..., 0]).sum(axis=-1)
         self.nats -= np.take_along_axis(told, cells[..., None], axis=-1).sum(axis=(1, 2))
         self.written = np.concatenate([self.written, cells[:, None]], axis=1)
         pitches = np.where(cells == REST, SILENCE, cells - FIRST + self.low)
-        self.before, self.heard = self.heard, np.where(cells == HOLD, self.heard, pitches)
+        self.before, self.observed = self.observed, np.where(cells == HOLD, self.observed, pitches)
 
     def judge(self, cost: float) -> None:
         """Take ``cost`` nats of weight for each parallel fifth or octave into the frame just written."""
-        self.weight -= cost * parallels(self.before, self.heard)
+        self.weight -= cost * parallels(self.before, self.observed)
 
-    def give_way(self, luck: Sequence[float]) -> None:
+    def give_way(self, rng: Sequence[float]) -> None:
         """Of each piece whose hands weigh too unevenly, replace light ones by copies of heavy ones.
 
-        Systematic resampling (Carpenter, Clifford and Fearnhead, 1999), with a number a piece in ``luck``.
+        Systematic resampling (Carpenter, Clifford and Fearnhead, 1999), with a number a piece in ``rng``.
         """
         weights = self._weights()  # (pieces, each)
         uneven = 1 / (weights**2).sum(axis=1) < FEW * self.each
@@ -155,27 +155,27 @@ class Hands:
             return
         source = np.arange(len(self.weight)).reshape(weights.shape)
         for piece in np.flatnonzero(uneven).tolist():
-            marks = (np.arange(self.each) + luck[piece]) / self.each
+            marks = (np.arange(self.each) + rng[piece]) / self.each
             total = np.cumsum(weights[piece])
             source[piece] = piece * self.each + np.searchsorted(total / total[-1], marks, side="right")
             self.weight[piece * self.each : (piece + 1) * self.each] = 0.0
         rows = source.ravel()
         self.state = rows_of(self.state, self.dims, rows)
         self.ahead, self.written, self.nats = self.ahead[rows], self.written[rows], self.nats[rows]
-        self.before, self.heard = self.before[rows], self.heard[rows]
+        self.before, self.observed = self.before[rows], self.observed[rows]
 
     def forget(self, keep: int) -> None:
         """Read anew the last tokens alone, ``keep`` of them and what it takes to begin where a window may begin."""
-        begin = (self.length - keep) // self.model.stride * self.model.stride
-        if begin <= 0:
+        start = (self.length - keep) // self.model.stride * self.model.stride
+        if start <= 0:
             return
-        tokens = self.written.reshape(len(self.written), -1)[:, begin - self.length :]
+        tokens = self.written.reshape(len(self.written), -1)[:, start - self.length :]
         logits, self.state = self.model(torch.from_numpy(tokens).to(self.device))
         self.ahead, self.length = _log_shares(logits[:, -1:])[:, 0], tokens.shape[1]
 
-    def chosen(self, luck: Sequence[float]) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
-        """What one hand of each piece wrote, drawn by weight, and its cost in nats; ``luck``: (pieces,)."""
-        place = draw(self._weights(), np.asarray(luck))
+    def chosen(self, rng: Sequence[float]) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+        """What one hand of each piece wrote, drawn by weight, and its cost in nats; ``rng``: (pieces,)."""
+        place = draw(self._weights(), np.asarray(rng))
         rows = np.arange(self.pieces) * self.each + place
         return list(self.written[rows]), self.nats[rows]
 
@@ -189,7 +189,7 @@ def row_dims(model: SequenceModel) -> Any:
     Found by trying: it is the one that differs between a state of two rows and one of three.
     """
     device = next(model.parameters()).device
-    two, three = (model(torch.full((rows, 1), BEGIN, device=device))[1] for rows in (2, 3))
+    two, three = (model(torch.full((rows, 1), BOS, device=device))[1] for rows in (2, 3))
 
     def differs(tensor: Tensor, other: Tensor) -> int:
         return next(place for place, size in enumerate(tensor.shape) if other.shape[place] != size)
@@ -234,5 +234,5 @@ def cost(
     grid: NDArray[np.int64],
 ) -> float:
     """What all cells of a grid (frames, voices) cost, in nats, as ``harmonies`` counts; it takes the same."""
-    tokens = torch.from_numpy(np.concatenate([[BEGIN], grid.reshape(-1)]).astype(np.int64))
+    tokens = torch.from_numpy(np.concatenate([[BOS], grid.reshape(-1)]).astype(np.int64))
     return float(model.nats(tokens[None].to(next(model.parameters()).device)).double().sum())

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from etude.encoding.grammar import END, Rules
-from etude.encoding.grid import HOLD
-from etude.encoding.midi_tokens import MidiTokens
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
+from etude.representations.base.grammar import EOS, Rules
+from etude.representations.base.grid import HOLD
+from etude.representations.base.midi_tokens import MidiTokens
 from etude.representations.midilike import MidiLike
 from etude.representations.mmm import Mmm
 from etude.representations.octuple import Octuple
@@ -26,7 +26,7 @@ NEVER = np.iinfo(np.int64).max // 4
 class Timing(Rules, Protocol):
     """Rules that know when a piece ends."""
 
-    def begin(self, rows: int, first: int = 0) -> NDArray[np.int64]:
+    def start(self, rows: int, first: int = 0) -> NDArray[np.int64]:
         """See Rules; ``first`` is the number of the first of the pieces."""
 
     def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -36,7 +36,7 @@ class Timing(Rules, Protocol):
         """Whether what is written can be decoded as it is, wherever its end lies: (B,)."""
 
     def close(self, state: NDArray[np.int64]) -> None:
-        """From now on the pieces end with the bar that they are in, until ``begin`` is called again."""
+        """From now on the pieces end with the bar that they are in, until ``start`` is called again."""
 
 
 def tells_time(kind: type, settings: Mapping[str, Any]) -> bool:
@@ -88,9 +88,9 @@ class Open:
         """Args: the grammar."""
         self.rules, self.allowed, self.move = rules, rules.allowed, rules.move
 
-    def begin(self, rows: int, first: int = 0) -> NDArray[np.int64]:
+    def start(self, rows: int, first: int = 0) -> NDArray[np.int64]:
         """See Timing."""
-        return self.rules.begin(rows)
+        return self.rules.start(rows)
 
     def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Timing."""
@@ -98,7 +98,7 @@ class Open:
 
     def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Timing."""
-        return self.allowed(last, state)[:, END]
+        return self.allowed(last, state)[:, EOS]
 
     def close(self, state: NDArray[np.int64]) -> None:
         """See Timing; where bars are not known, nothing changes."""
@@ -113,10 +113,10 @@ class Frames:
         self.since = 0  # the frame over whose begin no note is held
         self.limit: NDArray[np.int64] | None = None  # bars with which each piece ends at the latest
 
-    def begin(self, rows: int, first: int = 0) -> NDArray[np.int64]:
+    def start(self, rows: int, first: int = 0) -> NDArray[np.int64]:
         """See Timing; the number of tokens so far comes before the state of the grammar."""
         self.limit = None
-        return np.concatenate([np.zeros((rows, 1), dtype=np.int64), self.rules.begin(rows)], axis=1)
+        return np.concatenate([np.zeros((rows, 1), dtype=np.int64), self.rules.start(rows)], axis=1)
 
     def allowed(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Rules."""
@@ -130,7 +130,7 @@ class Frames:
             full = ends & (frames >= (bars if self.limit is None else np.minimum(bars, self.limit)) * self.bar)
             found[full] = False
             ends = full if self.bars is not None else ends | full
-        found[:, END] = ends | (last == END)
+        found[:, EOS] = ends | (last == EOS)
         return found
 
     def move(self, tokens: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -143,7 +143,7 @@ class Frames:
 
     def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Timing."""
-        return self.rules.allowed(last, state[:, 1:])[:, END]
+        return self.rules.allowed(last, state[:, 1:])[:, EOS]
 
     def close(self, state: NDArray[np.int64]) -> None:
         """See Timing."""
@@ -219,7 +219,7 @@ class Stream:
         """Whether it is known where a piece ends."""
         return self.bars is not None or self.seconds is not None or self.limit is not None
 
-    def begin(self, rows: int, first: int = 0) -> NDArray[np.int64]:
+    def start(self, rows: int, first: int = 0) -> NDArray[np.int64]:
         """See Timing: bar, where it begins, its length, the same in quarters, the time now, until when notes ring,
         in units, the tempo in thousandths, and which row of ``forced`` holds. Then the state of the grammar.
         """
@@ -228,7 +228,7 @@ class Stream:
         own = np.tile([bar, 0, BEATS * self.unit, BEATS * self.unit, 0, 0, round(TEMPO * 1000), 0], (rows, 1))
         if self.forced is not None:
             own[:, self.ORDER] = (first + np.arange(rows)) % len(self.forced)
-        return np.concatenate([own, self.rules.begin(rows)], axis=1)
+        return np.concatenate([own, self.rules.start(rows)], axis=1)
 
     def move(self, tokens: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.int64]:
         """See Rules."""
@@ -300,7 +300,7 @@ class Stream:
         """See Rules."""
         found = self.rules.allowed(last, state[:, self.COLUMNS :])
         bar, start, length, cursor = (state[:, part] for part in (self.BAR, self.START, self.LENGTH, self.CURSOR))
-        may = found[:, END] & (state[:, self.RINGS] <= start + length)
+        may = found[:, EOS] & (state[:, self.RINGS] <= start + length)
         if self.bounded:
             bars, end = self.wanted(state), self.finish(state)
             finite = bars < NEVER
@@ -316,21 +316,21 @@ class Stream:
             early = (cursor < self.since)[:, None]
             found &= ~(early & (self.starts | ((self.position >= 0) & (start[:, None] + self.position < self.since))))
             found &= ~(early & self.shifts & (cursor[:, None] + self.shift < self.since))
-        found[:, END] = may
+        found[:, EOS] = may
         if self.forced is not None:
             wanted = self.forced[state[:, self.ORDER], last]
             has = np.flatnonzero(wanted >= 0)
             found[has] = False
             found[has, wanted[has]] = True
-        ended = last == END
+        ended = last == EOS
         if ended.any():
             found[ended] = False
-        found[~np.logical_or.reduce(found, axis=1), END] = True  # nothing else can be written
+        found[~np.logical_or.reduce(found, axis=1), EOS] = True  # nothing else can be written
         return found
 
     def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Timing."""
-        return self.rules.allowed(last, state[:, self.COLUMNS :])[:, END]
+        return self.rules.allowed(last, state[:, self.COLUMNS :])[:, EOS]
 
     def close(self, state: NDArray[np.int64]) -> None:
         """See Timing. A note that rings longer than its bar has until then."""

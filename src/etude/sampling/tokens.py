@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.encoding.grammar import BEGIN, END
-from etude.encoding.store import Store
+from etude.artifacts.token_store import Store
+from etude.config.sections import Generate
+from etude.core.progress import Bar, bar
 from etude.models.sequence import SequenceModel
-from etude.progress import Bar, bar
 from etude.representations.attributes import Attributes
+from etude.representations.base.grammar import BOS, EOS
 from etude.sampling import Sampled
-from etude.sampling.orders import orders
-from etude.sampling.shares import draw, likeliest, likely, nucleus, softmax
+from etude.sampling.control_tokens import orders
+from etude.sampling.filters import draw, min_p_filter, softmax, top_k_filter, top_p_filter
 from etude.sampling.timing import Timing, timing
-from etude.settings import Generate
 
 CLOSING = 16  # tokens before max_tokens, from which on a piece ends as soon as it can be decoded
 
@@ -35,7 +35,7 @@ class Drawn:
 def sample_tokens(
     model: SequenceModel,
     rules: Timing,
-    plan: Generate,
+    config: Generate,
     count: int,
     show: bool = False,
     prime: NDArray[np.int64] | None = None,
@@ -47,22 +47,22 @@ def sample_tokens(
     Args:
         model: of tokens.
         rules: what may follow what, and where a piece ends.
-        plan: temperature, top_k, top_p, min_p, repetition, max_tokens, batch_size, seed.
+        config: temperature, top_k, top_p, min_p, repetition, max_tokens, batch_size, seed.
         count: number of pieces.
         show: with a progress bar.
         prime: tokens that each piece begins with, or (1, T) all of them, without begin and end: (pieces, T).
     """
     pieces: list[Drawn] = []
-    with bar("generate", -(-count // plan.batch_size) * plan.max_tokens, show) as tell:
-        for begin in range(0, count, plan.batch_size):
-            places = range(begin, min(begin + plan.batch_size, count))
-            done = begin // plan.batch_size * plan.max_tokens
-            luck = np.stack([np.random.default_rng((plan.seed, place)).random(plan.max_tokens) for place in places])
-            luck = np.concatenate([luck, np.full((max(0, model.rows - len(luck)), plan.max_tokens), 0.5)])
+    with bar("generate", -(-count // config.batch_size) * config.max_tokens, show) as tell:
+        for start in range(0, count, config.batch_size):
+            places = range(start, min(start + config.batch_size, count))
+            done = start // config.batch_size * config.max_tokens
+            rng = np.stack([np.random.default_rng((config.seed, place)).random(config.max_tokens) for place in places])
+            rng = np.concatenate([rng, np.full((max(0, model.rows - len(rng)), config.max_tokens), 0.5)])
             given = np.zeros((1, 0), dtype=np.int64) if prime is None else prime
-            given = given[(begin + np.arange(len(luck))) % len(given)]
-            known = rules.begin(len(luck), begin)
-            pieces += _batch(model, rules, plan, luck, known, given, len(places), partial(_further, tell, done))
+            given = given[(start + np.arange(len(rng))) % len(given)]
+            known = rules.start(len(rng), start)
+            pieces += _batch(model, rules, config, rng, known, given, len(places), partial(_further, tell, done))
     return pieces
 
 
@@ -74,53 +74,53 @@ def _further(tell: Bar, done: int, step: int) -> None:
 def _batch(
     model: SequenceModel,
     rules: Timing,
-    plan: Generate,
-    luck: NDArray[np.float64],
+    config: Generate,
+    rng: NDArray[np.float64],
     known: NDArray[np.int64],
     prime: NDArray[np.int64],
     pieces: int,
     tell: Callable[[int], None],
 ) -> list[Drawn]:
     """The first ``pieces`` of the rows; the others fill the batch up, and nobody waits for their end."""
-    rows, heat = len(luck), plan.heat()
+    rows, temperature_of = len(rng), config.temperature_of()
     device = next(model.parameters(), torch.empty(0)).device
-    last = np.full(rows, BEGIN, dtype=np.int64)
+    last = np.full(rows, BOS, dtype=np.int64)
     written, state = [last], None
-    guidance = plan.guidance if plan.wished else 1.0
+    guidance = config.guidance if config.requested else 1.0
     for given in prime.T:
-        _, state = foretold(model, torch.from_numpy(last).to(device), state, guidance)
+        _, state = predicted(model, torch.from_numpy(last).to(device), state, guidance)
         last = given
         known = rules.move(last, known)
         written.append(last)
-    ended, torn = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
-    close = plan.max_tokens * 3 // 4
-    for step in range(prime.shape[1], plan.max_tokens):
+    ended, truncated = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
+    close = config.max_tokens * 3 // 4
+    for step in range(prime.shape[1], config.max_tokens):
         if step == close:  # in time, so that the bar can be written to its end
             rules.close(known)
-        log_shares, state = foretold(model, torch.from_numpy(last).to(device), state, guidance)
+        log_shares, state = predicted(model, torch.from_numpy(last).to(device), state, guidance)
         scores = log_shares.cpu().numpy()
-        if plan.repetition != 1:
-            scores = repeated(scores, np.stack(written[-plan.repetition_span :], axis=1), plan.repetition)
-        if heat != 1:
-            scores = scores / heat
+        if config.repetition != 1:
+            scores = repeated(scores, np.stack(written[-config.repetition_span :], axis=1), config.repetition)
+        if temperature_of != 1:
+            scores = scores / temperature_of
         allowed = rules.allowed(last, known)
         passed = rules.beyond(known)
         if passed.any():  # what would go on after the end means the end
-            ends = allowed[:, END]
+            ends = allowed[:, EOS]
             beyond = np.where(passed, scores, -np.inf)
-            beyond[:, END] = scores[:, END]
+            beyond[:, EOS] = scores[:, EOS]
             most = beyond.max(axis=1)
-            scores[ends, END] = (most + np.log(np.exp(beyond - most[:, None]).sum(axis=1)))[ends]
-        if step >= plan.max_tokens - CLOSING:
+            scores[ends, EOS] = (most + np.log(np.exp(beyond - most[:, None]).sum(axis=1)))[ends]
+        if step >= config.max_tokens - CLOSING:
             closing = rules.may_end(last, known)
             allowed[closing] = False
-            allowed[closing, END] = True
-        drawn = draw(kept(softmax(np.where(allowed, scores, -np.inf)), plan), luck[:, step])
-        now = (drawn == END) & ~ended
+            allowed[closing, EOS] = True
+        sample_pieces = draw(kept(softmax(np.where(allowed, scores, -np.inf)), config), rng[:, step])
+        now = (sample_pieces == EOS) & ~ended
         if now.any():
-            torn |= now & ~rules.may_end(last, known)
+            truncated |= now & ~rules.may_end(last, known)
             ended |= now
-        last = drawn
+        last = sample_pieces
         known = rules.move(last, known)
         written.append(last)
         tell(step + 1)
@@ -128,13 +128,13 @@ def _batch(
             break
     tokens = np.stack(written, axis=1)[:pieces]
     found = []
-    for row, whole in zip(tokens, (ended & ~torn)[:pieces].tolist(), strict=True):
-        length = int(np.argmax(row == END)) + 1 if (row == END).any() else len(row)
-        found.append(Drawn(row[:length], whole and length <= plan.max_tokens - CLOSING + 1))
+    for row, whole in zip(tokens, (ended & ~truncated)[:pieces].tolist(), strict=True):
+        length = int(np.argmax(row == EOS)) + 1 if (row == EOS).any() else len(row)
+        found.append(Drawn(row[:length], whole and length <= config.max_tokens - CLOSING + 1))
     return found
 
 
-def foretold(model: Any, last: torch.Tensor, state: Any, guidance: float) -> tuple[torch.Tensor, Any]:
+def predicted(model: Any, last: torch.Tensor, state: Any, guidance: float) -> tuple[torch.Tensor, Any]:
     """Log shares (B, V) of what comes after the last tokens (B,), and the new state.
 
     With a guidance above 1 they are led away from what the same model writes where nothing is wished for, as many times
@@ -148,12 +148,12 @@ def foretold(model: Any, last: torch.Tensor, state: Any, guidance: float) -> tup
     return (untold + guidance * (told - untold)).log_softmax(-1), state
 
 
-def kept(shares: NDArray[np.float64], plan: Generate) -> NDArray[np.float64]:
+def kept(probabilities: NDArray[np.float64], config: Generate) -> NDArray[np.float64]:
     """What may be drawn of shares (B, V), by top_k, then top_p, then min_p."""
-    if plan.top_k is not None:
-        shares = likeliest(shares, plan.top_k)
-    shares = nucleus(shares, plan.top_p)
-    return likely(shares, plan.min_p) if plan.min_p else shares
+    if config.top_k is not None:
+        probabilities = top_k_filter(probabilities, config.top_k)
+    probabilities = top_p_filter(probabilities, config.top_p)
+    return min_p_filter(probabilities, config.min_p) if config.min_p else probabilities
 
 
 def repeated(scores: NDArray[np.float64], recent: NDArray[np.int64], penalty: float) -> NDArray[np.float64]:
@@ -167,18 +167,18 @@ def repeated(scores: NDArray[np.float64], recent: NDArray[np.int64], penalty: fl
 
 
 def forced_in(
-    model: Any, representation: Any, store: Store, plan: Generate, count: int, prime: ScoreTick | None = None
+    model: Any, representation: Any, store: Store, config: Generate, count: int, prime: ScoreTick | None = None
 ) -> NDArray[np.int64] | None:
     """``orders`` of a model that takes wishes; None of another one."""
     takes = hasattr(model, "silent") and isinstance(representation, Attributes)
-    return orders(representation, store, plan.wished, plan.seed, count, prime) if takes else None
+    return orders(representation, store, config.requested, config.seed, count, prime) if takes else None
 
 
 def sample(
-    model: SequenceModel, representation: Any, store: Store, plan: Generate, count: int, show: bool
+    model: SequenceModel, representation: Any, store: Store, config: Generate, count: int, show: bool
 ) -> list[Sampled]:
     """See etude.sampling.drawn."""
-    forced = forced_in(model, representation, store, plan, count)
-    rules = timing(representation, representation.rules(store.parts("train")), plan.bars, plan.seconds, forced)
-    pieces = sample_tokens(model, rules, plan, count, show)
+    forced = forced_in(model, representation, store, config, count)
+    rules = timing(representation, representation.rules(store.parts("train")), config.bars, config.seconds, forced)
+    pieces = sample_tokens(model, rules, config, count, show)
     return [Sampled(representation.decode(piece.tokens), piece.whole) for piece in pieces]

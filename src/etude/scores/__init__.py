@@ -7,10 +7,10 @@ from typing import Any
 
 from symusic.core import ScoreTick as Score
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores.midi import sequences
 from etude.scores.pop909 import annotated
-from etude.settings import Reading
 
 __all__ = ["is_midi", "pieces_of", "prepare", "read"]
 

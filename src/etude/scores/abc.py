@@ -7,9 +7,9 @@ from typing import Any
 
 from symusic.core import ScoreTick as Score
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores.notation import piece_of
-from etude.settings import Reading
 
 FIELD = re.compile(r"[A-Za-z]:(?![|:])")  # a line of music may begin with A:|
 QUOTED = re.compile(r'"([^"\n]*)"')

@@ -12,7 +12,7 @@ from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TimeSignatureTickList as TimeSignatures
 from symusic.core import TrackTick as Track
 
-from etude.scores.columns import Columns, columns_of, joined
+from etude.music.columns import Columns, columns_of, joined
 
 SUSTAIN, DOWN = 64, 64  # the controller's number, and the value from which on the pedal is down
 FASTEST, SLOWEST = 150_000, 6_000_000  # microseconds a quarter: 400 and 10 quarters a minute
@@ -105,8 +105,8 @@ def _sustained(line: Columns, track: Track) -> tuple[NDArray[np.int32], int]:
     known = np.unique(keys)
     after = np.append(known, keys.max() + span)[np.searchsorted(known, keys, "right")]
     strike = np.where(after // span == line.pitch, onsets + after - keys, last)
-    heard = np.where(held, np.maximum(ends, np.minimum(release, strike)), ends)
-    return (heard - onsets).astype(np.int32), int((heard != ends).sum())
+    observed = np.where(held, np.maximum(ends, np.minimum(release, strike)), ends)
+    return (observed - onsets).astype(np.int32), int((observed != ends).sum())
 
 
 def _tidy(lines: list[Columns], owners: list[int], told: list[dict[str, int]]) -> list[Columns]:
@@ -122,10 +122,10 @@ def _tidy(lines: list[Columns], owners: list[int], told: list[dict[str, int]]) -
             for place, number in enumerate(np.bincount(piece[tracks], minlength=len(told)).tolist()):
                 told[place][what] += number
 
-    heard = (notes.pitch >= 0) & (notes.velocity >= 1) & (notes.onset >= 0)
-    kept = heard & (notes.length > 0)
-    count("out_of_range", track[~heard])
-    count("zero_length", track[heard & ~kept])
+    observed = (notes.pitch >= 0) & (notes.velocity >= 1) & (notes.onset >= 0)
+    kept = observed & (notes.length > 0)
+    count("out_of_range", track[~observed])
+    count("zero_length", track[observed & ~kept])
     # one after the other: the notes of one pitch of one track, in order of onset, the longest first
     notes, track = notes[kept], track[kept]
     order = np.lexsort((-notes.length, (track << 39) + (notes.pitch.astype(np.int64) << 32) + notes.onset))
@@ -142,7 +142,7 @@ def _tidy(lines: list[Columns], owners: list[int], told: list[dict[str, int]]) -
     track = voice // 128
     order = np.argsort((track << 39) + (notes.onset.astype(np.int64) << 7) + notes.pitch)
     notes, ends = notes[order], np.searchsorted(track, np.arange(len(lines) + 1)).tolist()
-    return [notes[begin:end] for begin, end in pairwise(ends)]
+    return [notes[start:end] for start, end in pairwise(ends)]
 
 
 def _tempos(score: Score, counts: dict[str, int]) -> Tempos:

@@ -5,8 +5,8 @@ from fractions import Fraction
 
 from symusic.core import ScoreTick as Score
 
-from etude.errors import EtudeError
-from etude.metrics.key import best_key, sharps_of
+from etude.core.errors import EtudeError
+from etude.music.key import best_key, sharps_of
 
 GRID = 24  # steps of a quarter to which notes are moved: sixteenths, triplets and what they are made of
 NAMES = ("F", "C", "G", "D", "A", "E", "B")  # up the circle of fifths

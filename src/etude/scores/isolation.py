@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etude.errors import EtudeError
+from etude.core.errors import EtudeError
 
 LIFE = 1000  # items that one process works through: what leaks in it stays small, and a fork costs little an item
 GRACE = 10.0  # seconds after which the deadline is kept from outside, should the process have switched off its own

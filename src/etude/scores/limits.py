@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from symusic.core import ScoreTick as Score
 
-from etude.settings import Ingest, Reading
+from etude.config.sections import Ingest, Reading
 
 
 def too_large(path: Path, max_bytes: int) -> str | None:

@@ -16,13 +16,13 @@ from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TimeSignatureTickList as TimeSignatures
 from symusic.core import TrackTick as Track
 
-from etude.errors import EtudeError
-from etude.scores.chords import Symbol
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
+from etude.music.chords import Symbol
+from etude.music.columns import Columns, columns_of, joined
 from etude.scores.cleaning import SUSTAIN
-from etude.scores.columns import Columns, columns_of, joined
 from etude.scores.parts import assign, merged, voiced
 from etude.scores.reading import facts
-from etude.settings import Reading
 
 LONGEST = 1_000_000  # quarters: nearly six days at 120 a minute. A longer piece is a damaged one
 LAST = 2**31 - 1  # symusic's ticks have 32 bits
@@ -107,9 +107,9 @@ def seconds(ticks: NDArray[Any], source: Score) -> NDArray[np.float64]:
     order = np.argsort(tempos["time"], kind="stable")
     times = np.append(0, np.maximum(tempos["time"][order], 0)).astype(np.float64)
     lengths = np.append(STANDARD, np.maximum(tempos["mspq"][order], 1)) / 1e6 / source.ticks_per_quarter
-    begins = np.append(0.0, np.cumsum(np.diff(times) * lengths[:-1]))
+    starts = np.append(0.0, np.cumsum(np.diff(times) * lengths[:-1]))
     place = np.searchsorted(times, ticks, "right") - 1
-    return begins[place] + (ticks - times[place]) * lengths[place]
+    return starts[place] + (ticks - times[place]) * lengths[place]
 
 
 def rounded(ticks: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -150,16 +150,16 @@ def _placed(tracks: Sequence[Track], grid: Grid, velocity: int | None) -> tuple[
         return [], 0
     lines = [columns_of(track) for track in tracks]
     notes = joined(lines)
-    begins, stops = grid(notes.onset), grid(notes.onset.astype(np.int64) + notes.length)
-    onsets, ends = rounded(begins), rounded(stops)
+    starts, stops = grid(notes.onset), grid(notes.onset.astype(np.int64) + notes.length)
+    onsets, ends = rounded(starts), rounded(stops)
     lengths = np.maximum(ends - onsets, notes.length > 0).astype(np.int32)
     strengths = notes.velocity if velocity is None else np.full(len(onsets), velocity, np.int8)
     on_grid = Columns(onsets, lengths, notes.pitch, strengths)
-    found, begin = [], 0
+    found, start = [], 0
     for track, line in zip(tracks, lines, strict=True):
         placed = Track(track.name, track.program, track.is_drum)
-        placed.notes = on_grid[begin : begin + len(line.onset)].notes()
-        begin += len(line.onset)
+        placed.notes = on_grid[start : start + len(line.onset)].notes()
+        start += len(line.onset)
         if len(track.controls):
             controls = track.controls.numpy()
             pedal = controls["number"] == SUSTAIN
@@ -167,7 +167,7 @@ def _placed(tracks: Sequence[Track], grid: Grid, velocity: int | None) -> tuple[
                 rounded(grid(controls["time"][pedal])), controls["number"][pedal], controls["value"][pedal]
             )
         found.append(placed)
-    return found, int(((begins != onsets) | (stops != ends)).sum())
+    return found, int(((starts != onsets) | (stops != ends)).sum())
 
 
 def _tempos(source: Score, grid: Grid, reading: Reading) -> Tempos:

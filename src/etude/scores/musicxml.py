@@ -5,8 +5,8 @@ from typing import Any
 
 from symusic.core import ScoreTick as Score
 
+from etude.config.sections import Reading
 from etude.scores.notation import piece_of
-from etude.settings import Reading
 
 
 def read_musicxml(path: Path, part: str | None, reading: Reading) -> tuple[Score, dict[str, Any]]:

@@ -13,12 +13,12 @@ from symusic.core import TempoTick as Tempo
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
-from etude.errors import EtudeError
-from etude.scores.chords import Symbol, voicing
-from etude.scores.markers import mark_fermatas
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
+from etude.music.chords import Symbol, voicing
+from etude.music.markers import mark_fermatas
 from etude.scores.parts import assign, merged, voiced
 from etude.scores.reading import facts
-from etude.settings import Reading
 
 VELOCITY = 80  # of every note where the reading names none: scores have no velocities
 DRUMS = 9  # the channel of the drums, from 0

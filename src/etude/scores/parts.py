@@ -7,11 +7,11 @@ from symusic.core import ControlChangeTickList as ControlChanges
 from symusic.core import ScoreTick as Score
 from symusic.core import TrackTick as Track
 
-from etude.errors import EtudeError
-from etude.scores.chords import VOICE, Symbol, block_chords, mark
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
+from etude.music.chords import VOICE, Symbol, block_chords, mark
+from etude.music.columns import columns_of, joined
 from etude.scores.cleaning import DOWN, SUSTAIN
-from etude.scores.columns import columns_of, joined
-from etude.settings import Reading
 
 
 def find_voices(

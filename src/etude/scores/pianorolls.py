@@ -13,12 +13,12 @@ from symusic.core import TempoTick as Tempo
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
-from etude.errors import EtudeError
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
 from etude.scores.parts import assign, merged, voiced
 from etude.scores.reading import facts
-from etude.settings import Reading
 
-SIDES = ("train", "valid", "test")
+SPLITS = ("train", "valid", "test")
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 PROGRAMS = (68, 69, 71, 70)  # oboe, English horn, clarinet, bassoon; where the reading names none
 STEPS = {"16th": 4, "8th": 2, "quarter": 1}  # what the file's name says -> frames a quarter
@@ -39,8 +39,8 @@ def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Scor
     steps = next((steps for word, steps in STEPS.items() if word in path.name), None)
     if steps is None:
         raise EtudeError(f"{path.name}: the name must say how long a frame is: {', '.join(STEPS)}")
-    side, _, place = (part or "").partition("/")
-    rolls = _rolls_of(path).get(side, [])
+    split, _, place = (part or "").partition("/")
+    rolls = _rolls_of(path).get(split, [])
     if not (place.isdecimal() and int(place) < len(rolls)):
         raise EtudeError(f"it holds no piece {part}; pieces are named as train/17")
     frames = rolls[int(place)]
@@ -65,7 +65,7 @@ def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Scor
 def pieces(path: Path) -> list[tuple[str | None, str | None]]:
     """The pieces of all sides, ("train/0", None) first."""
     rolls = _rolls_of(path)
-    return [(f"{side}/{place}", None) for side in SIDES for place in range(len(rolls.get(side, [])))]
+    return [(f"{split}/{place}", None) for split in SPLITS for place in range(len(rolls.get(split, [])))]
 
 
 def voices_of(frames: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
@@ -106,13 +106,13 @@ def _nearest(pitches: list[int], before: tuple[int, ...]) -> tuple[int, ...]:
 
 def _track(voice: int, line: Sequence[int], steps: int, reading: Reading) -> Track:
     track = Track(VOICES[voice], PROGRAMS[voice], False)
-    begin = 0
+    start = 0
     for place in range(1, len(line) + 1):
-        if place == len(line) or line[place] != line[begin]:
-            if line[begin] >= 0:
-                onset, end = (round(at * reading.ticks_per_quarter / steps) for at in (begin, place))
-                track.notes.append(Note(onset, end - onset, line[begin], reading.velocity or VELOCITY))
-            begin = place
+        if place == len(line) or line[place] != line[start]:
+            if line[start] >= 0:
+                onset, end = (round(at * reading.ticks_per_quarter / steps) for at in (start, place))
+                track.notes.append(Note(onset, end - onset, line[start], reading.velocity or VELOCITY))
+            start = place
     return track
 
 
@@ -127,6 +127,6 @@ def _loaded(path: Path, size: int, changed: int) -> dict[str, list[list[list[flo
         rolls = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         rolls = None
-    if not (isinstance(rolls, dict) and all(isinstance(rolls.get(side, []), list) for side in SIDES)):
+    if not (isinstance(rolls, dict) and all(isinstance(rolls.get(split, []), list) for split in SPLITS)):
         raise EtudeError("this is no file of piano rolls: it must list pieces under train, valid and test")
     return rolls

@@ -12,11 +12,11 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
 from symusic.core import TimeSignatureTick as TimeSignature
 
-from etude.errors import EtudeError
-from etude.scores.chords import Symbol, harte
+from etude.config.sections import Reading
+from etude.core.errors import EtudeError
+from etude.music.chords import Symbol, harte
 from etude.scores.midi import fill, parse, seconds
 from etude.scores.reading import facts
-from etude.settings import Reading
 
 BEATS, CHORDS = "beat_midi.txt", "chord_midi.txt"
 STEADY = 0.02  # a bar's tempo that differs by less than this share is no tempo change

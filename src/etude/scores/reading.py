@@ -6,7 +6,7 @@ from typing import Any
 
 from symusic.core import ScoreTick as Score
 
-from etude.scores.markers import fermatas
+from etude.music.markers import fermatas
 
 SHARPS = ("F", "C", "G", "D", "A", "E", "B")
 # (sharps, or minus the flats; mode) -> name

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from etude.errors import EtudeError
-from etude.session import Session
-from etude.settings import Settings
+from etude.artifacts.context import Session
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
 
 # those of dvc.yaml: stage -> (what it does, the section of params.yaml whose names it runs once for each of, or None)
 STAGES: dict[str, tuple[str, str | None]] = {

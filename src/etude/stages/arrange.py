@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick
 
-from etude import settings as sections
+from etude.artifacts.context import Session
 from etude.audio.mixing import decibels, mix, placed
 from etude.audio.mp3 import write_mp3
 from etude.audio.synthesis import stems
-from etude.errors import EtudeError
-from etude.outputs import read_json, whole, write_json, write_text
-from etude.pages.pianoroll import picture
-from etude.pages.sample import page
-from etude.progress import follow
-from etude.session import Session
-from etude.settings import Settings
+from etude.config import sections
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, whole, write_json, write_text
+from etude.core.progress import follow
+from etude.report.pianoroll import picture
+from etude.report.sample import page
 from etude.stages import main
 
 DIGITS = 1  # of levels and lengths in the report: processors differ in the last bits of a sample
@@ -83,28 +83,28 @@ def file_names(names: Sequence[str]) -> Iterator[str]:
         yield plain
 
 
-def run(settings: Settings, session: Session, variant: str) -> Path:
+def run(settings: Settings, session: Session, model_name: str) -> Path:
     """Read data/generate/V and reports/evaluate/V.json; write data/arrange/V/ and reports/arrange/V.json.
 
     Returns the folder.
     """
-    settings.model(variant)
-    sampled, measured = f"etude generate model={variant}", f"etude evaluate model={variant}"
-    folder = session.read(f"data/generate/{variant}", made_by=sampled)
-    report = read_json(session.read(f"reports/evaluate/{variant}.json", made_by=measured), made_by=measured)
-    drawn = read_json(folder / "manifest.json", made_by=sampled)["settings"]
-    if (drawn["key"], drawn["generate"]) != (report["key"], report["settings"]["generate"]):
+    settings.model(model_name)
+    sampled, measured = f"etude generate model={model_name}", f"etude evaluate model={model_name}"
+    folder = session.read(f"data/generate/{model_name}", made_by=sampled)
+    report = read_json(session.read(f"reports/evaluate/{model_name}.json", made_by=measured), made_by=measured)
+    sample_pieces = read_json(folder / "manifest.json", made_by=sampled)["settings"]
+    if (sample_pieces["key"], sample_pieces["generate"]) != (report["key"], report["settings"]["generate"]):
         raise EtudeError(
-            f"reports/evaluate/{variant}.json measured other samples than {folder} holds. Measure these with: "
+            f"reports/evaluate/{model_name}.json measured other samples than {folder} holds. Measure these with: "
             f"{measured}{session.again}"
         )
     files = best(report["pieces"], settings.arrange.best)
     if not files:
-        raise EtudeError(f"reports/evaluate/{variant}.json names no piece. Make it again with: {measured}")
+        raise EtudeError(f"reports/evaluate/{model_name}.json names no piece. Make it again with: {measured}")
     told = []
-    with whole(session.write(f"data/arrange/{variant}")) as part:
+    with whole(session.write(f"data/arrange/{model_name}")) as part:
         part.mkdir()
-        for file in follow(files, f"arranging {variant}", len(files), session.progress):
+        for file in follow(files, f"arranging {model_name}", len(files), session.progress):
             score = _read(folder / file, sampled, measured)
             name = Path(file).stem
             alone, mixed, facts = arrange(score, settings.arrange)
@@ -115,16 +115,16 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
                 sounds[part / name / f"{track}.mp3"] = stem
             with ThreadPoolExecutor(session.workers) as pool:  # nearly all the time is the encoder's, outside Python
                 list(pool.map(_write, sounds, sounds.values(), [settings.arrange] * len(sounds)))
-            title = f"{variant}, {name}"
+            title = f"{model_name}, {name}"
             picture(score, part / f"{name}.png", title)
             html = page(score, (part / f"{name}.mp3").read_bytes(), title)
             write_text(part / f"{name}.html", html)
             told.append({"file": f"{name}.mp3", **facts})
     write_json(
-        session.write(f"reports/arrange/{variant}.json"),
-        {"variant": variant, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": told},
+        session.write(f"reports/arrange/{model_name}.json"),
+        {"model": model_name, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": told},
     )
-    return session.write(f"data/arrange/{variant}")
+    return session.write(f"data/arrange/{model_name}")
 
 
 def _read(path: Path, sampled: str, measured: str) -> ScoreTick:

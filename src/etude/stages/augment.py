@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from etude.augmentation import alter, copies, ranges
-from etude.outputs import Encoded, encoded, read_json, whole, write_json, write_text
-from etude.pieces import Pieces, gather_shards, write_shard
-from etude.provenance import built_from, dealt, ingested, key_of
-from etude.session import Session
-from etude.settings import Augment, Settings
-from etude.shards import Shards, cut
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import Pieces, gather_shards, write_shard
+from etude.artifacts.provenance import built_from, ingested, key_of, split_ids
+from etude.artifacts.shards import Shards, cut
+from etude.config.sections import Augment, Settings
+from etude.core.files import Encoded, encoded, read_json, whole, write_json, write_text
+from etude.music.augmentation import alter, copies, ranges
 from etude.stages import main
 
 CODE = ("augmentation.py", "pieces.py", "stages/augment.py")
@@ -39,7 +39,7 @@ def copy_shard(task: Mapping[str, Any], folder: Path) -> None:
 def run(settings: Settings, session: Session) -> None:
     """Read data/ingest and data/split, write data/augment."""
     source, ingest = ingested(settings, session)
-    train = sorted(dealt(settings, session, source)["train"])
+    train = sorted(split_ids(settings, session, source)["train"])
     common = {
         "limits": ranges(source.entries[name]["tracks"] for name in train),
         "settings": settings.augment,

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts.context import Session
+from etude.artifacts.provenance import built_from
+from etude.config.sections import Settings, construct, target
+from etude.core.errors import EtudeError
+from etude.core.files import whole, write_json
 from etude.datasets.archives import writing
-from etude.errors import EtudeError
-from etude.outputs import whole, write_json
-from etude.provenance import built_from
-from etude.session import Session
-from etude.settings import Settings, construct, target
 from etude.stages import main
 
 

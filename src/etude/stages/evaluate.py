@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick
 
-from etude.errors import EtudeError
+from etude.artifacts.context import Session
+from etude.config.sections import Evaluate, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, whole, write_json
+from etude.core.progress import follow
 from etude.metrics.descriptors import UNITS, columns, descriptors
 from etude.metrics.distance import (
     distances,
@@ -19,11 +23,7 @@ from etude.metrics.distance import (
     summary,
 )
 from etude.metrics.overlap import beside, count
-from etude.outputs import read_json, whole, write_json
-from etude.pages.figures import distributions
-from etude.progress import follow
-from etude.session import Session
-from etude.settings import Evaluate, Settings
+from etude.report.figures import distributions
 from etude.stages import main
 
 
@@ -90,16 +90,16 @@ def note_by_note(
     return {f"samples/{name}": value for name, value in found.items()}
 
 
-def read_samples(folder: Path, variant: str) -> tuple[dict[str, ScoreTick], list[dict[str, str]]]:
+def read_samples(folder: Path, model_name: str) -> tuple[dict[str, ScoreTick], list[dict[str, str]]]:
     """The pieces of data/generate/V by file name, and those that cannot be read, each with its reason.
 
     Raises:
         EtudeError: there is no sample, or none that can be read.
     """
-    again = f"etude generate model={variant}"
+    again = f"etude generate model={model_name}"
     listed = [piece["file"] for piece in read_json(folder / "manifest.json", made_by=again)["pieces"]]
     if not listed:
-        raise EtudeError(f"data/generate/{variant} holds no samples. Raise generate.pieces and run: {again}")
+        raise EtudeError(f"data/generate/{model_name} holds no samples. Raise generate.pieces and run: {again}")
     samples, unreadable = {}, []
     for file in listed:
         try:
@@ -111,27 +111,27 @@ def read_samples(folder: Path, variant: str) -> tuple[dict[str, ScoreTick], list
     if not samples:
         first = unreadable[0]
         raise EtudeError(
-            f"None of the {len(listed)} samples of data/generate/{variant} can be read "
+            f"None of the {len(listed)} samples of data/generate/{model_name} can be read "
             f"({first['file']}: {first['reason']}). Make them again with: {again}"
         )
     return samples, unreadable
 
 
-def run(settings: Settings, session: Session, variant: str) -> Path:
+def run(settings: Settings, session: Session, model_name: str) -> Path:
     """Read a trained variant, its samples and reports/reference.json; write reports/evaluate/V.json and V.png.
 
     Returns the report.
     """
-    settings.model(variant)
-    trained = f"etude train model={variant}"
-    model = session.read(f"models/{variant}", made_by=trained)
+    settings.model(model_name)
+    trained = f"etude train model={model_name}"
+    model = session.read(f"models/{model_name}", made_by=trained)
     key = read_json(model / "settings.json", made_by=trained)["key"]
-    made_by = f"etude generate model={variant}"
-    folder = session.read(f"data/generate/{variant}", made_by=made_by)
-    samples, unreadable = read_samples(folder, variant)
+    made_by = f"etude generate model={model_name}"
+    folder = session.read(f"data/generate/{model_name}", made_by=made_by)
+    samples, unreadable = read_samples(folder, model_name)
     manifest = read_json(folder / "manifest.json", made_by=made_by)
-    drawn = manifest["settings"]
-    if drawn["key"] != key:
+    sample_pieces = manifest["settings"]
+    if sample_pieces["key"] != key:
         raise EtudeError(
             f"{folder} was sampled from another training than {model} holds. Sample from it with: "
             f"{made_by}{session.again}"
@@ -148,29 +148,29 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
 
     from etude.metrics.likelihood import likelihood
 
-    found = evaluate(samples, real, likelihood(settings, session, variant), settings.evaluate, session.progress)
+    found = evaluate(samples, real, likelihood(settings, session, model_name), settings.evaluate, session.progress)
     found["metrics"] |= rounded(note_by_note(list(samples.values()), report["distributions"], settings.evaluate))
     found["metrics"]["samples/repaired"] = sum(piece["repaired"] for piece in manifest["pieces"])
     training = rounded(read_json(model / "result.json", made_by=trained))
-    result = {"variant": variant, "key": key, "training": training, "unreadable": unreadable, **found}
-    result["settings"] = {"generate": drawn["generate"], "evaluate": vars(settings.evaluate)}
+    result = {"model": model_name, "key": key, "training": training, "unreadable": unreadable, **found}
+    result["settings"] = {"generate": sample_pieces["generate"], "evaluate": vars(settings.evaluate)}
     picture = distributions(
         {name: part["values"] for name, part in result["descriptors"].items()},
         real,
         {name: part["distance"] for name, part in result["descriptors"].items()},
         UNITS,
-        f"{variant}: {len(samples)} samples beside {report['pieces']} real test pieces",
+        f"{model_name}: {len(samples)} samples beside {report['pieces']} real test pieces",
         f"First {report['bars']} bars of each piece, measured at {report['resolution']} time steps a quarter. "
         "Dashed: means. Distances in standard deviations of the real pieces.",
     )
-    with whole(session.write(f"reports/evaluate/{variant}.png")) as part:
+    with whole(session.write(f"reports/evaluate/{model_name}.png")) as part:
         part.write_bytes(picture)
-    write_json(session.write(f"reports/evaluate/{variant}.json"), result)
+    write_json(session.write(f"reports/evaluate/{model_name}.json"), result)
 
     from etude.tracking import publish
 
-    publish(session, variant)
-    return session.write(f"reports/evaluate/{variant}.json")
+    publish(session, model_name)
+    return session.write(f"reports/evaluate/{model_name}.json")
 
 
 if __name__ == "__main__":

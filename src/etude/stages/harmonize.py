@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from etude import models
-from etude.encoding.grid import REST
-from etude.encoding.survey import DRUMS, program_of
-from etude.errors import EtudeError
-from etude.harmonizer import Harmonizer, load, variants
+from etude.artifacts.context import Session
+from etude.artifacts.provenance import ingested, key_of, split_ids
+from etude.artifacts.shards import Shards, cut
+from etude.config.sections import Harmonize, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, whole, write_json
 from etude.metrics.distance import rounded
 from etude.metrics.voice_leading import (
     KINDS,
@@ -27,14 +29,12 @@ from etude.metrics.voice_leading import (
     rates,
     sounding,
 )
-from etude.outputs import read_json, whole, write_json
-from etude.provenance import dealt, ingested, key_of
+from etude.representations.base.grid import REST
+from etude.representations.base.survey import DRUMS, program_of
 from etude.sampling.constraints import keeping
-from etude.sampling.harmony import WAYS, harmonies, on_grid, pose, written
-from etude.session import Session
-from etude.settings import Harmonize, Settings
-from etude.shards import Shards, cut
 from etude.stages import main
+from etude.tasks.harmonizer import Harmonizer, load, model_names
+from etude.tasks.harmony import WAYS, harmonies, on_grid, pose, written
 
 CANNOT = "It does not read voices on a grid, so that it cannot draw some of them to others."
 CODE = (
@@ -55,7 +55,7 @@ FOUND = "found.json"
 WAYS_IN_WORDS = {"gibbs": "pseudo-Gibbs sampling", "tokens": "a particle filter"}
 
 
-def run(settings: Settings, session: Session, variant: str) -> Path:
+def run(settings: Settings, session: Session, model_name: str) -> Path:
     """Harmonise the melodies of the test pieces by one variant; write data/harmonize/V and reports/harmonize/V.json.
 
     A variant that cannot draw voices to given ones says so in its report, and makes no piece. Each melody is harmonised
@@ -64,28 +64,31 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
 
     Returns the report.
     """
-    folder, report = session.write(f"data/harmonize/{variant}"), session.write(f"reports/harmonize/{variant}.json")
-    if variant not in variants(settings):
+    folder, report = (
+        session.write(f"data/harmonize/{model_name}"),
+        session.write(f"reports/harmonize/{model_name}.json"),
+    )
+    if model_name not in model_names(settings):
         with whole(folder) as part:
             part.mkdir()
-        write_json(report, {"variant": variant, "harmonizes": False, "reason": CANNOT})
+        write_json(report, {"model": model_name, "harmonizes": False, "reason": CANNOT})
         return report
     source, ingest = ingested(settings, session)
-    sides = dealt(settings, session, source)
-    harmonizer = load(settings, session, variant)
+    splits = split_ids(settings, session, source)
+    harmonizer = load(settings, session, model_name)
     voices, steps = harmonizer.representation.voices, harmonizer.representation.steps
-    every = [name for names in sides.values() for name in names]
+    every = [name for names in splits.values() for name in names]
     real = rates(count(pitches_of(score, voices, steps), steps) for _, score in source.scores(sorted(every)))
-    names = sides["test"][: settings.harmonize.pieces]
-    common = {"settings": settings, "session": replace(session, progress=False), "variant": variant}
+    names = splits["test"][: settings.harmonize.pieces]
+    common = {"settings": settings, "session": replace(session, progress=False), "model": model_name}
     tasks = [
         {**common, "pieces": source.only(part), "names": part, "begin": place * TOGETHER}
         for place, part in enumerate(cut(names, TOGETHER))
     ]
-    trained_by, again = f"etude train model={variant}", f"etude harmonize model={variant}"
-    trained = read_json(session.read(f"models/{variant}", trained_by) / "settings.json", trained_by)
+    trained_by, again = f"etude train model={model_name}", f"etude harmonize model={model_name}"
+    trained = read_json(session.read(f"models/{model_name}", trained_by) / "settings.json", trained_by)
     decides = {"plan": vars(settings.harmonize), "model": trained, "names": names, "pieces": ingest["shards"]}
-    shards = Shards(session, f"harmonize-{variant}", key_of(decides, CODE), again)
+    shards = Shards(session, f"harmonize-{model_name}", key_of(decides, CODE), again)
     with shards.gathered():
         done = shards.map(harmonize_shard, tasks)
         shards.complete()
@@ -106,7 +109,7 @@ def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
 
     Two threads have to wait for each other at every token, and are no faster than one.
     """
-    harmonizer = load(task["settings"], task["session"], task["variant"])
+    harmonizer = load(task["settings"], task["session"], task["model"])
     models.set_threads(1)
     found: list[dict[str, Any]] = []
     for place, (name, score) in enumerate(task["pieces"].scores(task["names"]), task["begin"]):
@@ -120,7 +123,9 @@ def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
     write_json(folder / FOUND, found)
 
 
-def measured(harmonizer: Harmonizer, score: ScoreTick, plan: Harmonize, place: int) -> tuple[dict[str, Any], ScoreTick]:
+def measured(
+    harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int
+) -> tuple[dict[str, Any], ScoreTick]:
     """The melody of a real piece harmonised and measured, and the piece that comes of it.
 
     Returns:
@@ -131,36 +136,36 @@ def measured(harmonizer: Harmonizer, score: ScoreTick, plan: Harmonize, place: i
     model, representation = harmonizer.model, harmonizer.representation
     low, steps = representation.low, representation.steps
     first = next(iter(representation.voices.values()))
-    score = score.clip(0, plan.bars * QUARTERS * score.ticks_per_quarter, clip_end=True)
+    score = score.clip(0, config.bars * QUARTERS * score.ticks_per_quarter, clip_end=True)
     track = next((track for track in score.tracks if program_of(track) == first and len(track.notes)), None)
     if track is None or len(representation.voices) < 2:
         raise EtudeError("it has no melody, or the model no other voice")
-    posed = pose(representation, harmonizer.heard, score, track)
+    posed = pose(representation, harmonizer.observed, score, track)
     frames = len(posed.grid)
     own, real = on_grid(representation, moved(score, posed.shift)), pitches_of(score, representation.voices, steps)
     own, real = (fitted(rows, frames, fill) for rows, fill in ((own, REST), (real, SILENCE)))
     given = np.zeros(own.shape, dtype=bool)
     given[:, 0] = True
-    allowed = keeping(posed.grid, given, harmonizer.heard)
-    drawn = {}
-    for way, cost in (("harmony", plan.parallel_cost), ("alone", 0.0)):
-        luck = harmonizer.luck(plan, place)
-        asked = replace(plan, parallel_cost=cost)
-        drawn[way] = harmonies(model, representation, posed.piece, allowed, asked, luck)[0]
+    allowed = keeping(posed.grid, given, harmonizer.observed)
+    sample_pieces = {}
+    for way, cost in (("harmony", config.parallel_cost), ("alone", 0.0)):
+        rng = harmonizer.rng(config, place)
+        asked = replace(config, parallel_cost=cost)
+        sample_pieces[way] = harmonies(model, representation, posed.piece, allowed, asked, rng)[0]
     notes = sum(len(track.notes) for track in score.tracks)
     pitches = {"real": real}
-    for way, found in drawn.items():
-        heard = sounding(found.grid, low)
-        pitches[way] = np.where(heard == SILENCE, SILENCE, heard - posed.shift)
+    for way, found in sample_pieces.items():
+        observed = sounding(found.grid, low)
+        pitches[way] = np.where(observed == SILENCE, SILENCE, observed - posed.shift)
     nats = {"real": WAYS[model.sampler].cost(model, representation, posed.piece, allowed, own)}
-    nats |= {way: found.nats for way, found in drawn.items()}
+    nats |= {way: found.nats for way, found in sample_pieces.items()}
     facts: dict[str, Any] = {"bars": frames / (QUARTERS * steps), "notes": notes}
     for way in ("real", "harmony", "alone"):
         facts[way] = {"nats": nats[way], "counts": count(pitches[way], steps)}
         if way != "real":
             shares = agreement(pitches[way], pitches["real"])[1:]
             facts[way]["agreement"] = dict(zip(list(representation.voices)[1:], shares.tolist(), strict=True))
-    return facts, written(drawn["harmony"], representation, posed, score, track)
+    return facts, written(sample_pieces["harmony"], representation, posed, score, track)
 
 
 def fitted(rows: NDArray[np.int64], length: int, fill: int) -> NDArray[np.int64]:
@@ -210,7 +215,7 @@ def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: 
     table = {kind: {way: rate[kind] for way, rate in {**found, "all_real": every}.items()} for kind in KINDS}
     report: dict[str, Any] = rounded(
         {
-            "variant": harmonizer.variant,
+            "model": harmonizer.model_name,
             "harmonizes": True,
             "by": WAYS_IN_WORDS[harmonizer.model.sampler],
             "metrics": metrics,

@@ -9,18 +9,18 @@ from typing import Any
 from symusic.core import ScoreTick as Score
 
 from etude import scores
-from etude.errors import EtudeError
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import gather_shards, write_shard
+from etude.artifacts.provenance import built_from, key_of, upstream
+from etude.artifacts.shards import Shards, cut
+from etude.config.sections import Ingest, Reading, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest, digest_of, whole, write_json
 from etude.metrics.duplicates import Fingerprint, find_duplicates, fingerprints
-from etude.outputs import digest, digest_of, whole, write_json
-from etude.pieces import gather_shards, write_shard
-from etude.provenance import built_from, key_of, upstream
 from etude.scores.cleaning import clean_all
 from etude.scores.isolation import Lost, attempted, isolated_groups
 from etude.scores.limits import bars, refusal, too_large
 from etude.scores.reading import opening
-from etude.session import Session
-from etude.settings import Ingest, Reading, Settings
-from etude.shards import Shards, cut
 from etude.stages import main
 
 CODE = ("scores", "pieces.py", "metrics/duplicates.py", "stages/ingest.py")
@@ -139,8 +139,8 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
                 continue
             data, info, mark = result
             marks[entry["id"]] = mark
-            kin = {name: entry[name] for name in ("side", "origin") if entry.get(name) is not None}
-            told.append({**known, **kin, **info})
+            related = {name: entry[name] for name in ("split", "origin") if entry.get(name) is not None}
+            told.append({**known, **related, **info})
             yield entry["id"], data
 
     facts = write_shard(folder / "pieces.zip", found())
@@ -156,7 +156,7 @@ def gather(
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[tuple[Path, dict[str, Any], list[str] | None]]]:
     """What is kept and what is refused of all shards, duplicates found; and their archives for ``gather_shards``.
 
-    Of duplicates the one with a title is kept, else the first by id; it names the others as its ``twins``, which its
+    Of duplicates the one with a title is kept, else the first by id; it names the others as its ``duplicates``, which its
     family needs to know. Pieces of a published split all stay; the audit of the split says what they share.
     """
     told: list[dict[str, Any]] = []
@@ -170,23 +170,25 @@ def gather(
         marks |= pickle.loads((folder / "marks.pickle").read_bytes())
     told.sort(key=lambda entry: entry["id"])
     read = [entry for entry in told if "reason" not in entry]
-    free = [entry for entry in read if "side" not in entry]
+    free = [entry for entry in read if "split" not in entry]
     ids = [entry["id"] for entry in free]
-    twins = find_duplicates(ids, [marks[name] for name in ids], [entry["title"] is None for entry in free], near)
+    duplicates = find_duplicates(ids, [marks[name] for name in ids], [entry["title"] is None for entry in free], near)
     known = {entry["id"]: entry for entry in read}
-    for name, (kept_id, _, _) in twins.items():
+    for name, (kept_id, _, _) in duplicates.items():
         twin = {key: known[name][key] for key in ("id", "title", "origin") if known[name].get(key) is not None}
         known[kept_id].setdefault("twins", []).append(twin)
     refused = [{"source": entry["source"], "reason": entry["reason"]} for entry in told if "reason" in entry]
     refused += [
-        {"source": entry["source"], "reason": _said(*twins[entry["id"]])} for entry in read if entry["id"] in twins
+        {"source": entry["source"], "reason": _said(*duplicates[entry["id"]])}
+        for entry in read
+        if entry["id"] in duplicates
     ]
     refused.sort(key=lambda entry: (entry["source"], entry["reason"]))
     archives: list[tuple[Path, dict[str, Any], list[str] | None]] = []
     for path, facts, names in held:
-        staying = [name for name in names if name not in twins]
+        staying = [name for name in names if name not in duplicates]
         archives.append((path, facts, staying if len(staying) < len(names) else None))
-    return [entry for entry in read if entry["id"] not in twins], refused, archives
+    return [entry for entry in read if entry["id"] not in duplicates], refused, archives
 
 
 def _said(kept: str, kind: str, similarity: float) -> str:

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick
 
-from etude.errors import EtudeError
+from etude.artifacts.context import Session
+from etude.artifacts.provenance import ingested, split_ids
+from etude.config.sections import Evaluate, Settings
+from etude.core.errors import EtudeError
+from etude.core.files import whole, write_json
+from etude.core.progress import follow
 from etude.metrics.descriptors import columns, descriptors
 from etude.metrics.distance import at_size, piece_distances, ranks, rounded, summary
 from etude.metrics.overlap import beside_at_size, count, together
-from etude.outputs import whole, write_json
-from etude.progress import follow
-from etude.provenance import dealt, ingested
-from etude.session import Session
-from etude.settings import Evaluate, Settings
 from etude.stages import main
 
 
@@ -73,8 +73,8 @@ def run(settings: Settings, session: Session) -> Path:
     from etude.audio.synthesis import stems
 
     source, _ = ingested(settings, session)
-    sides = dealt(settings, session, source)
-    test, valid = (dict(source.scores(sides[side])) for side in ("test", "valid"))
+    splits = split_ids(settings, session, source)
+    test, valid = (dict(source.scores(splits[split])) for split in ("test", "valid"))
     report, typical = reference(test, valid, settings.evaluate, settings.generate.pieces, session.progress)
     sound = settings.arrange
     with whole(session.write("data/reference")) as part:

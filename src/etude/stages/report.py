@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick
 
+from etude.artifacts.context import Session
 from etude.audio.mp3 import read_mp3
-from etude.errors import EtudeError
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, write_json, write_text
 from etude.metrics.descriptors import UNITS
-from etude.outputs import read_json, write_json, write_text
-from etude.pages import control, harmonies
-from etude.pages.charts import GROUNDS, curves, strips
-from etude.pages.pianoroll import roll
-from etude.pages.results import (
+from etude.report import conditioning as control
+from etude.report import harmonies
+from etude.report.charts import GROUNDS, curves, strips
+from etude.report.pianoroll import roll
+from etude.report.results import (
     BESIDE,
     COLUMNS,
     DASH,
-    Evidence,
+    ReportInputs,
     beside,
     counted,
     decimal,
@@ -35,11 +38,9 @@ from etude.pages.results import (
     results,
     whole_number,
 )
-from etude.pages.sample import Sound, excerpt, look, mp3_bytes, sound_of
-from etude.pages.templates import inline, render
+from etude.report.sample import Sound, excerpt, look, mp3_bytes, sound_of
+from etude.report.templates import inline, render
 from etude.scores.engraving import musicxml, picture
-from etude.session import Session
-from etude.settings import Settings
 from etude.stages import main
 
 TWIN = re.compile(r"(the same notes as|the same bytes as|% like) (.+?), which is ")  # the duplicate that a reason names
@@ -84,41 +85,41 @@ def pictures(draw: Any, *arguments: Any) -> dict[str, str]:
     return {name: inline(draw(*arguments, ground), "image/png") for name, ground in GROUNDS.items()}
 
 
-def training(evidence: Evidence) -> list[dict[str, Any]]:
+def training(inputs: ReportInputs) -> list[dict[str, Any]]:
     """The charts of training: ``title`` and pictures, one a measure, likelihood first."""
-    order = list(evidence.train)
-    known = {name for trained in evidence.train.values() for row in trained["history"] for name in row if "/" in name}
+    order = list(inputs.train)
+    known = {name for trained in inputs.train.values() for row in trained["history"] for name in row if "/" in name}
     charts = []
     for measure in sorted(known, key=lambda name: (name not in MEASURES, [*MEASURES, name].index(name), name)):
         lines, levels = {}, {}
-        for variant, trained in evidence.train.items():
+        for model_name, trained in inputs.train.items():
             points = [(row["step"], row[measure]) for row in trained["history"] if row.get(measure) is not None]
             if len(points) > 1 and trained["in_steps"]:
-                lines[variant] = points
+                lines[model_name] = points
             elif points and trained["in_steps"]:
-                levels[variant] = points[0][1]
+                levels[model_name] = points[0][1]
             elif trained["result"].get(measure) is not None:
-                levels[variant] = trained["result"][measure]
+                levels[model_name] = trained["result"][measure]
         if lines or levels:
             title = MEASURES.get(measure, measure)
             charts.append({"title": title, **pictures(curves, lines, levels, order)})
     return charts
 
 
-def measures(evidence: Evidence) -> tuple[list[dict[str, Any]], list[str]]:
+def measures(inputs: ReportInputs) -> tuple[list[dict[str, Any]], list[str]]:
     """The charts of descriptors, ``title`` and pictures, in the order of ``UNITS``; and the names of those that have no
     values or one and the same value everywhere, which get no chart.
     """
-    real, order = evidence.reference["descriptors"], list(evidence.train)
+    real, order = inputs.reference["descriptors"], list(inputs.train)
     charts, silent = [], []
     for name in sorted(real, key=lambda name: ([*UNITS, name].index(name), name)):
-        ours = {variant: values_of(evidence.evaluate[variant]["descriptors"].get(name)) for variant in order}
+        ours = {model_name: values_of(inputs.evaluate[model_name]["descriptors"].get(name)) for model_name in order}
         theirs = values_of(real[name])
         if len({value for values in (theirs, *ours.values()) for value in values if value is not None}) < 2:
             silent.append(plain(name))
             continue
-        drawn = pictures(strips, theirs, ours, order, UNITS.get(name, ""))
-        charts.append({"title": plain(name), **drawn})
+        sample_pieces = pictures(strips, theirs, ours, order, UNITS.get(name, ""))
+        charts.append({"title": plain(name), **sample_pieces})
     return charts, silent
 
 
@@ -127,23 +128,23 @@ def values_of(descriptor: Mapping[str, Any] | None) -> list[float | None]:
     return list(descriptor["values"]) if descriptor else []
 
 
-def numbers(evidence: Evidence) -> list[dict[str, Any]]:
+def numbers(inputs: ReportInputs) -> list[dict[str, Any]]:
     """The descriptors as a table: mean of real music, then mean and distance of each variant."""
     rows = []
-    real = evidence.reference["descriptors"]
+    real = inputs.reference["descriptors"]
     for name in sorted(real, key=lambda name: ([*UNITS, name].index(name), name)):
         cells = [(decimal(real[name]["mean"], 3), "")]
-        for variant in evidence.train:
-            found = evidence.evaluate[variant]["descriptors"].get(name, {})
+        for model_name in inputs.train:
+            found = inputs.evaluate[model_name]["descriptors"].get(name, {})
             cells.append((decimal(found.get("mean"), 3), decimal(found.get("distance"), 2)))
         rows.append({"name": plain(name), "unit": UNITS.get(name, ""), "cells": cells})
     return rows
 
 
-def facts(evidence: Evidence) -> list[tuple[str, str]]:
+def facts(inputs: ReportInputs) -> list[tuple[str, str]]:
     """The data in numbers: name and text."""
-    pieces = evidence.ingest["pieces"]
-    families = evidence.split["families"]
+    pieces = inputs.ingest["pieces"]
+    families = inputs.split["families"]
     rows = [
         ("Pieces", whole_number(len(pieces))),
         ("Bars", whole_number(sum(piece["bars"] for piece in pieces))),
@@ -151,11 +152,13 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
         ("Tune families", whole_number(len({families[name] for name in sorted(families)}))),
     ]
     for part in ("train", "valid", "test"):
-        names = evidence.split[part]
-        kin = len({families.get(name, name) for name in names})
-        rows.append((f"In {part}", f"{counted(len(names), 'piece', 'pieces')}, {counted(kin, 'family', 'families')}"))
-    rows.append(("Train, with copies", whole_number(len(evidence.augment["copies"]))))
-    rows.append(("Left out, refused", f"{len(evidence.download['left_out'])}, {len(evidence.ingest['refused'])}"))
+        names = inputs.split[part]
+        related = len({families.get(name, name) for name in names})
+        rows.append(
+            (f"In {part}", f"{counted(len(names), 'piece', 'pieces')}, {counted(related, 'family', 'families')}")
+        )
+    rows.append(("Train, with copies", whole_number(len(inputs.augment["copies"]))))
+    rows.append(("Left out, refused", f"{len(inputs.download['left_out'])}, {len(inputs.ingest['refused'])}"))
     return rows
 
 
@@ -179,16 +182,16 @@ def shared(count: Mapping[str, int] | None, pair: str) -> str:
         return DASH
     if not count["pairs"]:
         return "0"
-    sides = ", ".join(f"{whole_number(count[side])} {side}" for side in pair.split("/"))
-    return f"{counted(count['pairs'], 'pair', 'pairs')} ({sides})"
+    splits = ", ".join(f"{whole_number(count[split])} {split}" for split in pair.split("/"))
+    return f"{counted(count['pairs'], 'pair', 'pairs')} ({splits})"
 
 
-def encodings(evidence: Evidence) -> list[tuple[str, list[str]]]:
+def encodings(inputs: ReportInputs) -> list[tuple[str, list[str]]]:
     """The representations as a table: a row each, its name, and what coding and decoding the held-out pieces costs."""
     rows = []
-    for name, manifest in evidence.tokenize.items():
+    for name, manifest in inputs.tokenize.items():
         trip = manifest["round_trip"]
-        per_note = sum(manifest["items"][side] for side in ("valid", "test")) / max(1, trip["notes"])
+        per_note = sum(manifest["items"][split] for split in ("valid", "test")) / max(1, trip["notes"])
         cells = [
             whole_number(manifest["vocabulary"]),
             decimal(per_note, 2) if manifest["kind"] == "tokens" else DASH,
@@ -260,63 +263,63 @@ def sounds(pieces: Sequence[Piece]) -> tuple[list[Sound], float]:
 
 def report(
     settings: Settings,
-    evidence: Evidence,
+    inputs: ReportInputs,
     real: Piece,
     samples: Mapping[str, Sequence[Piece]],
     chorales: Mapping[str, Piece],
     ordered: Sequence[Piece],
 ) -> tuple[str, str]:
     """The page, and the results table in Markdown; the same evidence gives the same bytes."""
-    rows = results(evidence)
-    notes, near = notes_on(rows, evidence), beside(evidence)
-    charts, silent = measures(evidence)
+    rows = results(inputs)
+    notes, near = notes_on(rows, inputs), beside(inputs)
+    charts, silent = measures(inputs)
     every = [real, *(piece for pieces in samples.values() for piece in pieces), *ordered, *chorales.values()]
     (original, *played), seconds = sounds(every)
     left = iter(played)
-    drawn = harmonies.rows(evidence.harmonize)
+    sample_pieces = harmonies.rows(inputs.harmonize)
     values = settings.as_dict()
     page = render(
         "report.html.j2",
-        download=evidence.download,
-        facts=facts(evidence),
-        audit=audit(evidence.leakage),
+        download=inputs.download,
+        facts=facts(inputs),
+        audit=audit(inputs.leakage),
         turned_away=[
-            ("Left out by download", reasons(evidence.download["left_out"])),
-            ("Refused by ingest", reasons(evidence.ingest["refused"])),
+            ("Left out by download", reasons(inputs.download["left_out"])),
+            ("Refused by ingest", reasons(inputs.ingest["refused"])),
         ],
-        tables=[(COLUMNS, rows, notes), (BESIDE, near, notes_beside(evidence))],
-        training=training(evidence),
+        tables=[(COLUMNS, rows, notes), (BESIDE, near, notes_beside(inputs))],
+        training=training(inputs),
         measures=charts,
         silent=silent,
-        encodings=encodings(evidence),
-        reference=evidence.reference,
-        variants=list(evidence.train),
-        numbers=numbers(evidence),
+        encodings=encodings(inputs),
+        reference=inputs.reference,
+        model_names=list(inputs.train),
+        numbers=numbers(inputs),
         real=original,
         samples=[
-            (variant, len(evidence.generate[variant]["pieces"]), [next(left) for _ in pieces])
-            for variant, pieces in samples.items()
+            (model_name, len(inputs.generate[model_name]["pieces"]), [next(left) for _ in pieces])
+            for model_name, pieces in samples.items()
         ],
-        harmonies=[(harmonies.COLUMNS, drawn, harmonies.notes(evidence.harmonize))] if drawn else [],
-        rules=harmonies.rules(evidence.harmonize),
+        harmonies=[(harmonies.COLUMNS, sample_pieces, harmonies.notes(inputs.harmonize))] if sample_pieces else [],
+        rules=harmonies.rules(inputs.harmonize),
         orders=[
-            (control.COLUMNS, control.rows(evidence.control), control.notes(evidence.control)),
-            (control.EACH, control.each(evidence.control), []),
+            (control.COLUMNS, control.rows(inputs.control), control.notes(inputs.control)),
+            (control.EACH, control.each(inputs.control), []),
         ]
-        if control.able(evidence.control)
+        if control.able(inputs.control)
         else [],
         ordered=[next(left) for _ in ordered],
         chorales=[(engraved(piece), next(left)) for piece in chorales.values()],
-        silent_on_harmony=[name for name, found in evidence.harmonize.items() if not found["harmonizes"]],
+        silent_on_harmony=[name for name, found in inputs.harmonize.items() if not found["harmonizes"]],
         seconds=seconds,
         settings=[(name, flat(values[name], name)) for name in values],
         **look(),
     )
-    table = f"{markdown(rows, notes)}\n{markdown(near, notes_beside(evidence), BESIDE)}"
-    if drawn:
-        table += f"\n{markdown(drawn, harmonies.notes(evidence.harmonize), harmonies.COLUMNS)}"
-    if orders := control.rows(evidence.control):
-        table += f"\n{markdown(orders, control.notes(evidence.control), control.COLUMNS)}"
+    table = f"{markdown(rows, notes)}\n{markdown(near, notes_beside(inputs), BESIDE)}"
+    if sample_pieces:
+        table += f"\n{markdown(sample_pieces, harmonies.notes(inputs.harmonize), harmonies.COLUMNS)}"
+    if orders := control.rows(inputs.control):
+        table += f"\n{markdown(orders, control.notes(inputs.control), control.COLUMNS)}"
     return page, table
 
 
@@ -332,7 +335,7 @@ def run(settings: Settings, session: Session) -> Path:
     def of_each(place: str, stage: str) -> dict[str, Any]:
         return {v: read(place.format(v), f"etude {stage} model={v}") for v in settings.models}
 
-    evidence = Evidence(
+    inputs = ReportInputs(
         download=read("data/download/manifest.json", "etude download"),
         ingest=read("data/ingest/manifest.json", "etude ingest"),
         split=read("data/split/split.json", "etude split"),
@@ -343,14 +346,14 @@ def run(settings: Settings, session: Session) -> Path:
             for name in settings.tokenize
         },
         reference=read("reports/reference.json", "etude reference"),
-        train={variant: _training(settings, session, variant) for variant in settings.models},
+        train={model_name: _training(settings, session, model_name) for model_name in settings.models},
         generate=of_each("data/generate/{}/manifest.json", "generate"),
         evaluate=of_each("reports/evaluate/{}.json", "evaluate"),
         harmonize=of_each("reports/harmonize/{}.json", "harmonize"),
         control=of_each("reports/control/{}.json", "control"),
     )
     arranged = of_each("reports/arrange/{}.json", "arrange")
-    example = evidence.reference["example"]
+    example = inputs.reference["example"]
     real = _piece(
         session.read(example["midi"], "etude reference"),
         session.read(example["mp3"], "etude reference"),
@@ -360,40 +363,40 @@ def run(settings: Settings, session: Session) -> Path:
     )
     shown = 2 if len(settings.models) <= 5 else 1  # pieces a variant, so that the page stays small
     samples = {}
-    for variant in settings.models:
-        made_by = f"etude arrange model={variant}"
-        folder = session.read(f"data/arrange/{variant}", made_by)
+    for model_name in settings.models:
+        made_by = f"etude arrange model={model_name}"
+        folder = session.read(f"data/arrange/{model_name}", made_by)
         pieces = []
-        for place, piece in enumerate(arranged[variant]["pieces"][:shown], start=1):
+        for place, piece in enumerate(arranged[model_name]["pieces"][:shown], start=1):
             name = Path(piece["file"]).stem
             pieces.append(
                 _piece(
                     folder / f"{name}.mid",
                     folder / piece["file"],
-                    f"{variant}, sample {name}",
-                    f"Sample {name} of {variant}: number {place} by nearness to real music.",
+                    f"{model_name}, sample {name}",
+                    f"Sample {name} of {model_name}: number {place} by nearness to real music.",
                     made_by,
                 )
             )
-        samples[variant] = pieces
+        samples[model_name] = pieces
     chorales = {
-        variant: _harmony(settings, session, variant, harmonies.typical(found))
-        for variant, found in harmonies.able(evidence.harmonize).items()
+        model_name: _harmony(settings, session, model_name, harmonies.typical(found))
+        for model_name, found in harmonies.able(inputs.harmonize).items()
     }
     ordered = [
-        _made_to_order(settings, session, variant, wish)
-        for variant, found in control.able(evidence.control).items()
-        for wish in found["wishes"]
-        if wish["wish"] == HEARD
+        _made_to_order(settings, session, model_name, wish)
+        for model_name, found in control.able(inputs.control).items()
+        for wish in found["controls"]
+        if wish["control"] == HEARD
     ]
-    page, table = report(settings, evidence, real, samples, chorales, ordered)
+    page, table = report(settings, inputs, real, samples, chorales, ordered)
     write_text(session.write("reports/index.html"), page)
-    columns, broken = harmonies.rules(evidence.harmonize)
+    columns, broken = harmonies.rules(inputs.harmonize)
     rules = f"\n{harmonies.markdown_rules(columns, broken)}" if broken else ""
-    orders = control.each(evidence.control)
-    wishes = f"\n{markdown(orders, [], control.EACH)}" if orders else ""
-    write_text(session.write("reports/results.md"), f"# Results\n\n{table}{wishes}{rules}")
-    write_json(session.write("reports/results.json"), flat_results(evidence))
+    orders = control.each(inputs.control)
+    controls = f"\n{markdown(orders, [], control.EACH)}" if orders else ""
+    write_text(session.write("reports/results.md"), f"# Results\n\n{table}{controls}{rules}")
+    write_json(session.write("reports/results.json"), flat_results(inputs))
     readme = session.root / "README.md"
     # an experiment is not the result
     if session.out is None and readme.is_file() and not os.environ.get("DVC_EXP_NAME"):
@@ -403,19 +406,19 @@ def run(settings: Settings, session: Session) -> Path:
     return session.write("reports/index.html")
 
 
-def _training(settings: Settings, session: Session, variant: str) -> dict[str, Any]:
+def _training(settings: Settings, session: Session, model_name: str) -> dict[str, Any]:
     """``result`` and ``history`` of a training, as models/V holds them; what was not measured at a step is left out.
 
     ``in_steps`` is false of a variant that counts: its history is by order of the n-gram.
     """
-    made_by = f"etude train model={variant}"
-    folder = session.read(f"models/{variant}", made_by)
+    made_by = f"etude train model={model_name}"
+    folder = session.read(f"models/{model_name}", made_by)
     try:
         with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
             rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream)]
     except (OSError, ValueError) as error:
         raise EtudeError(f"{folder / 'history.csv'} cannot be read ({error}). Make it again with: {made_by}") from None
-    in_steps = settings.model(variant)["learner"] != "counting"
+    in_steps = settings.model(model_name)["objective"] != "counting"
     return {"result": read_json(folder / "result.json", made_by), "history": rows, "in_steps": in_steps}
 
 
@@ -424,23 +427,27 @@ def engraved(piece: Piece) -> str:
     return inline(picture(musicxml(piece.score, piece.title)).encode(), "image/svg+xml")
 
 
-def _harmony(settings: Settings, session: Session, variant: str, name: str) -> Piece:
+def _harmony(settings: Settings, session: Session, model_name: str, name: str) -> Piece:
     """A harmonised melody to look at and to listen to."""
-    made_by = f"etude harmonize model={variant}"
-    midi = session.read(f"data/harmonize/{variant}/{name}.mid", made_by)
+    made_by = f"etude harmonize model={model_name}"
+    midi = session.read(f"data/harmonize/{model_name}/{name}.mid", made_by)
     score = _read(midi, made_by)
-    caption = f"The melody of {name}, harmonised by {variant}: of all test melodies the one in the middle by agreement."
-    return Piece(f"{variant}, {name}", caption, score, sound_of(score, settings.arrange), settings.arrange.sample_rate)
+    caption = (
+        f"The melody of {name}, harmonised by {model_name}: of all test melodies the one in the middle by agreement."
+    )
+    return Piece(
+        f"{model_name}, {name}", caption, score, sound_of(score, settings.arrange), settings.arrange.sample_rate
+    )
 
 
-def _made_to_order(settings: Settings, session: Session, variant: str, wish: Mapping[str, Any]) -> Piece:
+def _made_to_order(settings: Settings, session: Session, model_name: str, wish: Mapping[str, Any]) -> Piece:
     """A piece that is what was wished for, or the first where none is."""
-    made_by = f"etude control model={variant}"
-    midi = session.read(f"data/control/{variant}/{wish['example']}", made_by)
+    made_by = f"etude control model={model_name}"
+    midi = session.read(f"data/control/{model_name}/{wish['example']}", made_by)
     score = _read(midi, made_by)
-    title = f"{variant}, {wish['wish']} {wish['value']}"
+    title = f"{model_name}, {wish['wish']} {wish['value']}"
     which = "the first that is what was wished for" if wish["met"] else "the first of those made, none of which is that"
-    caption = f"Made to order by {variant}, {wish['wish']} {wish['value']}: {which}."
+    caption = f"Made to order by {model_name}, {wish['wish']} {wish['value']}: {which}."
     return Piece(title, caption, score, sound_of(score, settings.arrange), settings.arrange.sample_rate)
 
 

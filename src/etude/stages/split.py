@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick as Score
 
-from etude.errors import EtudeError
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import Pieces
+from etude.artifacts.provenance import SPLITS, built_from, ingested, key_of
+from etude.artifacts.shards import Shards, cut
+from etude.config.sections import Settings, Split
+from etude.core.errors import EtudeError
+from etude.core.files import digest_of, whole, write_json
+from etude.core.progress import bar
 from etude.metrics.duplicates import fingerprint
 from etude.metrics.melody import Compared, Melody, compare, intervals, melody, tune
-from etude.outputs import digest_of, whole, write_json
-from etude.pieces import Pieces
-from etude.progress import bar
-from etude.provenance import SIDES, built_from, ingested, key_of
-from etude.session import Session
-from etude.settings import Settings, Split
-from etude.shards import Shards, cut
 from etude.stages import main
 
 CODE = ("metrics/melody.py", "metrics/duplicates.py", "pieces.py", "stages/split.py")
@@ -51,8 +51,10 @@ class Features:
     exact: bytes  # digests of etude.metrics.duplicates
     relative: bytes
     origin: str | None
-    side: str | None  # in the published split
-    twins: tuple[tuple[str, str | None], ...] = ()  # plain title and origin of each duplicate that was left out for it
+    split: str | None  # in the published split
+    duplicates: tuple[
+        tuple[str, str | None], ...
+    ] = ()  # plain title and origin of each duplicate that was left out for it
 
 
 def plain_title(title: str | None) -> str:
@@ -73,7 +75,7 @@ def features(entry: Mapping[str, Any], score: Score, settings: Settings) -> Feat
     """What the stage keeps of a piece.
 
     Args:
-        entry: of the manifest of the stage ingest; ``title``, ``origin`` and ``side`` may be missing.
+        entry: of the manifest of the stage ingest; ``title``, ``origin`` and ``split`` may be missing.
         score: the piece; its first track is the melody where the dataset names voices.
         settings: ``dataset`` and ``split.opening`` are used.
     """
@@ -89,8 +91,8 @@ def features(entry: Mapping[str, Any], score: Score, settings: Settings) -> Feat
         exact=mark.exact,
         relative=mark.relative,
         origin=entry.get("origin"),
-        side=entry.get("side"),
-        twins=tuple((naming_title(twin.get("title")), twin.get("origin")) for twin in entry.get("twins", ())),
+        split=entry.get("split"),
+        duplicates=tuple((naming_title(twin.get("title")), twin.get("origin")) for twin in entry.get("twins", ())),
     )
 
 
@@ -101,7 +103,7 @@ def telling(pieces: Sequence[Features]) -> list[Features]:
         replace(
             piece,
             title=piece.title if titles[piece.title] <= COMMON else "",
-            twins=tuple((title if titles[title] <= COMMON else "", origin) for title, origin in piece.twins),
+            duplicates=tuple((title if titles[title] <= COMMON else "", origin) for title, origin in piece.duplicates),
             opening=piece.opening if openings[piece.opening] <= COMMON else (),
         )
         for piece in sorted(pieces, key=lambda piece: piece.id)
@@ -135,7 +137,7 @@ def find_families(pieces: Sequence[Features], similar: Iterable[tuple[int, int]]
         for what in ("title", "opening", "origin", "relative"):
             if mark := getattr(piece, what):
                 join(first.setdefault((what, mark), place), place)
-        for twin in piece.twins:
+        for twin in piece.duplicates:
             for what, mark in zip(("title", "origin"), twin, strict=True):
                 if mark:
                     join(first.setdefault((what, mark), place), place)
@@ -144,7 +146,7 @@ def find_families(pieces: Sequence[Features], similar: Iterable[tuple[int, int]]
     return [head(place) for place in range(len(pieces))]
 
 
-def deal(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]:
+def assign(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]:
     """Deal whole families, in seeded order, each to the side that lacks the largest part of its share.
 
     Args:
@@ -158,21 +160,21 @@ def deal(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]:
         EtudeError: there are fewer families than sides with a share.
     """
     members = _members(families, settings.seed)
-    wanted = {side: getattr(settings, side) * len(families) for side in SIDES if getattr(settings, side) > 0}
+    wanted = {split: getattr(settings, split) * len(families) for split in SPLITS if getattr(settings, split) > 0}
     if len(members) < len(wanted):
         raise EtudeError(
             f"{len(families)} pieces make {len(members)} tune families, too few for {', '.join(wanted)}. "
             "Take more pieces (dataset.limit), or set a share of the split to 0."
         )
-    sides: dict[str, list[str]] = {side: [] for side in SIDES}
+    splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     for names in members:
         # blind to the family's size, so that large families are no likelier on one side
-        side = max(wanted, key=lambda side: 1 - len(sides[side]) / wanted[side])
-        sides[side] += names
-    return {side: sorted(names) for side, names in sides.items()}
+        split = max(wanted, key=lambda split: 1 - len(splits[split]) / wanted[split])
+        splits[split] += names
+    return {split: sorted(names) for split, names in splits.items()}
 
 
-def deal_folds(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]:
+def assign_folds(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]:
     """Deal whole families to ``settings.folds`` folds: ``settings.fold`` is test, the next one valid, the rest train.
 
     The largest families go first, those of one size in seeded order, each to the fold with the fewest pieces. The folds
@@ -193,11 +195,11 @@ def deal_folds(families: Mapping[str, str], settings: Split) -> dict[str, list[s
     folds: list[list[str]] = [[] for _ in range(settings.folds)]
     for names in members:
         min(folds, key=len).extend(names)
-    sides: dict[str, list[str]] = {side: [] for side in SIDES}
+    splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     for number, names in enumerate(folds):
         away = (number - settings.fold) % settings.folds
-        sides["test" if away == 0 else "valid" if away == 1 else "train"] += names
-    return {side: sorted(names) for side, names in sides.items()}
+        splits["test" if away == 0 else "valid" if away == 1 else "train"] += names
+    return {split: sorted(names) for split, names in splits.items()}
 
 
 def published(pieces: Sequence[Features], dataset: str) -> dict[str, list[str]]:
@@ -207,23 +209,23 @@ def published(pieces: Sequence[Features], dataset: str) -> dict[str, list[str]]:
         EtudeError: a piece has no side, or a side no piece.
     """
     other = "Set split.method = ratio or folds."
-    without = sorted(piece.id for piece in pieces if piece.side not in SIDES)
+    without = sorted(piece.id for piece in pieces if piece.split not in SPLITS)
     if without:
         raise EtudeError(
             f"split.method = published, but {len(without)} of {len(pieces)} pieces of the dataset {dataset} have no "
             f"side in its manifest, {without[0]} for one. {other}"
         )
-    sides = {side: sorted(piece.id for piece in pieces if piece.side == side) for side in SIDES}
-    if empty := [side for side in SIDES if not sides[side]]:
+    splits = {split: sorted(piece.id for piece in pieces if piece.split == split) for split in SPLITS}
+    if empty := [split for split in SPLITS if not splits[split]]:
         raise EtudeError(
             f"split.method = published, but the published split of the dataset {dataset} has no pieces for "
             f"{' and '.join(empty)}. {other}"
         )
-    return sides
+    return splits
 
 
 def audit(
-    sides: Mapping[str, Sequence[str]],
+    splits: Mapping[str, Sequence[str]],
     families: Mapping[str, str],
     pieces: Sequence[Features],
     compared: Compared,
@@ -232,7 +234,7 @@ def audit(
     """Count what two sides share, for each pair of sides.
 
     Args:
-        sides: piece ids by side.
+        splits: piece ids by side.
         families: the family of each piece id.
         pieces: what the pieces are, as ``telling`` leaves them.
         compared: their melodies, in the order of ``pieces``.
@@ -252,14 +254,14 @@ def audit(
         "shared_titles": {piece.id: piece.title for piece in pieces},
         "shared_families": dict(families),
     }
-    side_of = {name: number for number, names in enumerate(sides.values()) for name in names}
-    ends = np.array([side_of[piece.id] for piece in pieces], dtype=np.int64)[compared.pairs]  # (pairs, 2): sides
+    split_of = {name: number for number, names in enumerate(splits.values()) for name in names}
+    ends = np.array([split_of[piece.id] for piece in pieces], dtype=np.int64)[compared.pairs]  # (pairs, 2): sides
     similar = (compared.margin >= 0) & (compared.similarity >= threshold)
     report: dict[str, Any] = {}
-    for (one, left), (other, right) in combinations(enumerate(sides), 2):
+    for (one, left), (other, right) in combinations(enumerate(splits), 2):
         entry: dict[str, Any] = {}
         for what, mark in marks.items():
-            ours, theirs = (Counter(mark[name] for name in sides[side] if mark[name]) for side in (left, right))
+            ours, theirs = (Counter(mark[name] for name in splits[split] if mark[name]) for split in (left, right))
             both = ours.keys() & theirs.keys()
             entry[what] = {
                 "pairs": sum(ours[value] * theirs[value] for value in both),
@@ -281,7 +283,7 @@ def audit(
     return report
 
 
-def split(pieces: Sequence[Features], settings: Settings, show: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Deal pieces to train, valid and test so that no tune is on two sides, or take the published sides; and audit it.
 
     Args:
@@ -304,27 +306,27 @@ def split(pieces: Sequence[Features], settings: Settings, show: bool) -> tuple[d
     families = {piece.id: pieces[head].id for piece, head in zip(pieces, heads, strict=True)}
     method = chosen.method
     if method == "auto":
-        method = "published" if all(piece.side in SIDES for piece in pieces) else "ratio"
+        method = "published" if all(piece.split in SPLITS for piece in pieces) else "ratio"
     if method == "published":
-        sides = published(pieces, str(settings.dataset.get("name")))
+        splits = published(pieces, str(settings.dataset.get("name")))
     else:
-        sides = (deal_folds if method == "folds" else deal)(families, chosen)
+        splits = (assign_folds if method == "folds" else assign)(families, chosen)
     sizes = Counter(Counter(families.values()).values())
     leakage = {
         "method": method,
-        "sizes": {side: len(sides[side]) for side in SIDES},
-        "families": {side: len({families[name] for name in sides[side]}) for side in SIDES},
+        "sizes": {split: len(splits[split]) for split in SPLITS},
+        "families": {split: len({families[name] for name in splits[split]}) for split in SPLITS},
         "family_sizes": {str(size): count for size, count in sorted(sizes.items())},
-        "pairs": audit(sides, families, pieces, compared, chosen.similarity),
+        "pairs": audit(splits, families, pieces, compared, chosen.similarity),
     }
-    return {**sides, "families": families}, leakage
+    return {**splits, "families": families}, leakage
 
 
 def leaks(leakage: Mapping[str, Any]) -> list[str]:
     """What an audit found that two sides must not share, as parts of a sentence."""
     return [
         f"{count['pairs']} pairs with {what.replace('_', ' ')} between {pair.replace('/', ' and ')} "
-        f"({', '.join(f'{count[side]} {side}' for side in pair.split('/'))} pieces)"
+        f"({', '.join(f'{count[split]} {split}' for split in pair.split('/'))} pieces)"
         for pair, entry in leakage["pairs"].items()
         for what, count in entry.items()
         if what != "closest" and count["pairs"]
@@ -360,7 +362,7 @@ def run(settings: Settings, session: Session) -> None:
         folders = shards.map(look_shard, tasks)
         shards.complete()
         pieces = [piece for folder in folders for piece in pickle.loads((folder / "features.pickle").read_bytes())]
-        result, leakage = split(pieces, settings, session.progress)
+        result, leakage = make_splits(pieces, settings, session.progress)
         found = leaks(leakage)
         if found and leakage["method"] != "published":
             raise EtudeError(f"The split leaks: {'; '.join(found)}. This is a fault of etude; nothing was written.")
@@ -368,7 +370,7 @@ def run(settings: Settings, session: Session) -> None:
             part.mkdir()
             write_json(part / "split.json", {"settings": used, **result})
             write_json(part / "leakage.json", {"settings": used, **leakage})
-        sizes = ", ".join(f"{side} {leakage['sizes'][side]}" for side in SIDES)
+        sizes = ", ".join(f"{split} {leakage['sizes'][split]}" for split in SPLITS)
         print(f"split: {sizes}; {len(set(result['families'].values()))} tune families")
         for leak in found:
             print(f"split: WARNING, the published split leaks: {leak}", file=sys.stderr)

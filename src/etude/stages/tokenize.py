@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.augmentation import Copy, alter
-from etude.encoding.round_trip import RoundTrip, round_trip
-from etude.encoding.store import COPIES, SIDES, built_from, write_items, write_offsets
-from etude.errors import EtudeError
-from etude.outputs import digest, whole, write_json
-from etude.pieces import Pieces, write_pieces
-from etude.provenance import dealt, ingested, key_of, upstream
-from etude.session import Session
-from etude.settings import Settings, construct, target
-from etude.shards import Shards, cut
+from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import Pieces, write_pieces
+from etude.artifacts.provenance import ingested, key_of, split_ids, upstream
+from etude.artifacts.shards import Shards, cut
+from etude.artifacts.token_store import COPIES, SPLITS, built_from, write_items, write_offsets
+from etude.config.sections import Settings, construct, target
+from etude.core.errors import EtudeError
+from etude.core.files import digest, whole, write_json
+from etude.music.augmentation import Copy, alter
+from etude.representations.base.round_trip import RoundTrip, round_trip
 from etude.stages import main
 
 CODE = (
@@ -143,10 +143,10 @@ def run(settings: Settings, session: Session, name: str) -> None:
     """Read data/ingest, data/split and data/augment; write data/tokenize/``name``."""
     values, section = built_from(settings, name)["tokenize"][name], f"tokenize.{name}"
     source, ingest = ingested(settings, session)
-    sides = dealt(settings, session, source)
+    splits = split_ids(settings, session, source)
     folder, augment = upstream(settings, session, "augment")
     copies = [Copy.of(entry) for entry in augment["copies"]]
-    if foreign := sorted({copy.origin for copy in copies} - {*sides["train"]}):
+    if foreign := sorted({copy.origin for copy in copies} - {*splits["train"]}):
         raise EtudeError(
             f"data/augment holds copies of {foreign[0]}, which data/split does not deal to train. "
             "Make them again with: etude augment"
@@ -162,7 +162,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
         {**common, "pieces": augmented.only(copy.origin if load else copy.id for copy in part), "copies": part}
         for part in cut(copies)
     ]
-    decides = {"values": values, "voices": settings.dataset["reading"]["voices"], "load": load, "sides": sides}
+    decides = {"values": values, "voices": settings.dataset["reading"]["voices"], "load": load, "splits": splits}
     made_of = {"ingest": ingest["shards"], "augment": augment["shards"], "copies": augment["copies"]}
     shards = Shards(
         session, f"tokenize-{name}", key_of({**decides, **made_of}, CODE), f"etude tokenize tokenize={name}"
@@ -172,13 +172,13 @@ def run(settings: Settings, session: Session, name: str) -> None:
         ready = {"learned": learn(shards, made, train, settings.reading.voices)}
         representation = representation_of({**common, **ready})
         encoded = {"train": shards.map(encode_train, [{**task, **ready, "keep": not load} for task in train], "train")}
-        for side in ("valid", "test"):
-            tasks = [{**common, **ready, "pieces": source.only(part), "names": part} for part in cut(sides[side])]
-            encoded[side] = shards.map(encode_held_out, tasks, side)
+        for split in ("valid", "test"):
+            tasks = [{**common, **ready, "pieces": source.only(part), "names": part} for part in cut(splits[split])]
+            encoded[split] = shards.map(encode_held_out, tasks, split)
         shards.complete()
         told = {
-            side: [json.loads((part / "facts.json").read_text(encoding="utf-8")) for part in encoded[side]]
-            for side in ("valid", "test")
+            split: [json.loads((part / "facts.json").read_text(encoding="utf-8")) for part in encoded[split]]
+            for split in ("valid", "test")
         }
         empty = next(_items(encoded["train"]))[:0]
         with whole(session.write(f"data/tokenize/{name}")) as part:
@@ -186,24 +186,24 @@ def run(settings: Settings, session: Session, name: str) -> None:
             for file in sorted(ready["learned"].iterdir()):
                 if file.name != VOICES:
                     shutil.copyfile(file, part / file.name)
-            for side in SIDES:
-                lengths = _lengths(encoded[side])
-                write_offsets(part, side, lengths)
-                if side != "train" or not load:
-                    write_items(part, side, _items(encoded[side]), lengths, np.array(empty))
+            for split in SPLITS:
+                lengths = _lengths(encoded[split])
+                write_offsets(part, split, lengths)
+                if split != "train" or not load:
+                    write_items(part, split, _items(encoded[split]), lengths, np.array(empty))
             if load:
-                write_json(part / COPIES, _stored(part, source, sides["train"], copies))
-            numbers = {piece: number for number, piece in enumerate(sides["train"])}
+                write_json(part / COPIES, _stored(part, source, splits["train"], copies))
+            numbers = {piece: number for number, piece in enumerate(splits["train"])}
             np.save(part / "train.origins.npy", np.array([numbers[copy.origin] for copy in copies], dtype=np.int32))
-            total = sum((RoundTrip(**found["round_trip"]) for side in told.values() for found in side), RoundTrip())
+            total = sum((RoundTrip(**found["round_trip"]) for split in told.values() for found in split), RoundTrip())
             trip = total.as_json()
             manifest = {
                 "settings": built_from(settings, name),
                 "voices": list(representation.voices.items()),
                 "kind": representation.kind,
                 "vocabulary": representation.vocabulary if representation.kind == "tokens" else None,
-                "items": {side: sum(_lengths(encoded[side])) for side in SIDES},
-                "pieces": {side: [fact for found in told[side] for fact in found["pieces"]] for side in told},
+                "items": {split: sum(_lengths(encoded[split])) for split in SPLITS},
+                "pieces": {split: [fact for found in told[split] for fact in found["pieces"]] for split in told},
                 "round_trip": trip,
                 "sha256": {
                     file.relative_to(part).as_posix(): digest(file)
@@ -212,7 +212,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
                 },
             }
             write_json(part / "manifest.json", manifest)
-        held_out = sum(len(sides[side]) for side in ("valid", "test"))
+        held_out = sum(len(splits[split]) for split in ("valid", "test"))
         kept = (
             f"; {trip['share']:.2%} of {trip['notes']} held-out notes survive the round trip" if trip["notes"] else ""
         )

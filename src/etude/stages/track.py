@@ -4,24 +4,26 @@ import os
 from dataclasses import replace
 
 from etude import tracking
-from etude.errors import EtudeError
-from etude.outputs import read_json, write_json
-from etude.progress import follow
-from etude.session import Session
-from etude.settings import Settings
+from etude.artifacts.context import Session
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, write_json
+from etude.core.progress import follow
 from etude.stages import main
 
 
-def track(variants: list[str], session: Session) -> dict[str, str]:
+def track(model_names: list[str], session: Session) -> dict[str, str]:
     """Publish the variants that have been trained. Gives variant -> key of its training."""
     tracking.reap(session)
     tops = [top for top in (session.run, session.root) if top is not None]
     keys = {}
-    for variant in sorted(variants):
-        made_by = f"etude train model={variant}"
-        if any((top / "models" / variant).is_dir() for top in tops):
-            tracking.publish(session, variant)
-            keys[variant] = read_json(session.read(f"models/{variant}", made_by) / "settings.json", made_by)["key"]
+    for model_name in sorted(model_names):
+        made_by = f"etude train model={model_name}"
+        if any((top / "models" / model_name).is_dir() for top in tops):
+            tracking.publish(session, model_name)
+            keys[model_name] = read_json(session.read(f"models/{model_name}", made_by) / "settings.json", made_by)[
+                "key"
+            ]
     return keys
 
 

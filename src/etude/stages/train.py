@@ -8,13 +8,13 @@ import torch
 from filelock import FileLock, Timeout
 
 from etude import models, representations
-from etude.encoding.store import Store
-from etude.errors import EtudeError
-from etude.outputs import whole, write_json, write_text
-from etude.provenance import key_of
-from etude.seeds import seed_of
-from etude.session import Session
-from etude.settings import Settings, target
+from etude.artifacts.context import Session
+from etude.artifacts.provenance import key_of
+from etude.artifacts.token_store import Store
+from etude.config.sections import Settings, target
+from etude.core.errors import EtudeError
+from etude.core.files import whole, write_json, write_text
+from etude.core.seeds import seed_of
 from etude.stages import main
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
 from etude.training import Learned, Task, learn
@@ -39,16 +39,16 @@ CODE = (
 )  # of every variant; its own modules come to it
 
 
-def training_key(settings: Settings, variant: str, tokens: str) -> str:
+def training_key(settings: Settings, model_name: str, tokens: str) -> str:
     """What a training is made from, as hexadecimal digits: settings, data, code and torch. Equal keys, equal weights.
 
     Checkpoints are kept under this key, so that no training resumes from weights of other settings, data or code.
     """
-    model = settings.model(variant)
-    parts = [part.__module__ for part in target(model, f"models.{variant}").__mro__]  # what the class is built on
+    model = settings.model(model_name)
+    parts = [part.__module__ for part in target(model, f"models.{model_name}").__mro__]  # what the class is built on
     built = dict.fromkeys(f"models/{name.rpartition('.')[2]}.py" for name in parts if name.startswith("etude.models."))
     own = [file for file in built if file not in CODE]
-    own += [f"training/{model['learner']}.py", f"representations/{model['representation']}.py"]
+    own += [f"training/{model['objective']}.py", f"representations/{model['representation']}.py"]
     sections = {
         "model": model,
         "optim": vars(settings.optim),
@@ -61,7 +61,7 @@ def training_key(settings: Settings, variant: str, tokens: str) -> str:
 
 def train(
     settings: Settings,
-    variant: str,
+    model_name: str,
     store: Store,
     session: Session,
     checkpoints: Path,
@@ -71,7 +71,7 @@ def train(
 
     Args:
         settings: all settings.
-        variant: a name under ``models``.
+        model_name: a name under ``models``.
         store: the encoded pieces.
         session: progress.
         checkpoints: folder to resume from and to keep checkpoints in.
@@ -83,39 +83,44 @@ def train(
     models.set_threads(settings.trainer.threads)
     representation = representations.load(store)
     torch.manual_seed(seed_of("weights", settings.train.seed))
-    model = models.build(settings, variant, representation)
-    learned = learn(model, Task(settings, session, store, representation, checkpoints, report), variant)
+    model = models.build(settings, model_name, representation)
+    learned = learn(model, Task(settings, session, store, representation, checkpoints, report), model_name)
     return model, representation, learned
 
 
-def run(settings: Settings, session: Session, variant: str) -> Path:
-    """Read data/tokenize/R; write models/``variant``. Resumes after a kill.
+def run(settings: Settings, session: Session, model_name: str) -> Path:
+    """Read data/tokenize/R; write models/``model_name``. Resumes after a kill.
 
     Returns the folder of the weights.
     """
-    name = settings.model(variant)["representation"]
+    name = settings.model(model_name)["representation"]
     store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
     store.require(settings, name)
     store.verify()
-    for side, empty in (("train", "there is nothing to learn from"), ("valid", "no training can tell when it is best")):
-        if not store.count(side):
-            raise EtudeError(f"{store.folder} holds no {side} piece: {empty}. Raise split.{side} and run: etude split")
-    key = training_key(settings, variant, store.digest)
+    for split, empty in (
+        ("train", "there is nothing to learn from"),
+        ("valid", "no training can tell when it is best"),
+    ):
+        if not store.count(split):
+            raise EtudeError(
+                f"{store.folder} holds no {split} piece: {empty}. Raise split.{split} and run: etude split"
+            )
+    key = training_key(settings, model_name, store.digest)
     checkpoints = session.root / ".checkpoints" / key[:16]
     checkpoints.mkdir(parents=True, exist_ok=True)
-    with _alone(checkpoints, variant):
+    with _alone(checkpoints, model_name):
         sweep = {"overrides": session.overrides, PARENT_RUN: parent()}
         sweep = {name: text for name, text in sweep.items() if text}
         if session.out is not None:
             write_json(session.out / SWEEP, sweep)
-        log = start(session, variant, key, made_from(settings, variant, store), tags_of(store) | sweep)
+        log = start(session, model_name, key, made_from(settings, model_name, store), tags_of(store) | sweep)
         status = "FAILED"
         try:
-            model, representation, learned = train(settings, variant, store, session, checkpoints, log.metrics)
-            folder = session.write(f"models/{variant}")
+            model, representation, learned = train(settings, model_name, store, session, checkpoints, log.metrics)
+            folder = session.write(f"models/{model_name}")
             with whole(folder) as part:
                 part.mkdir()
-                _write(part, settings, variant, key, store, model, learned)
+                _write(part, settings, model_name, key, store, model, learned)
                 if session.samples:
                     _write_samples(part / "samples", settings, model, representation, store, session.samples)
             status = "FINISHED"
@@ -123,13 +128,13 @@ def run(settings: Settings, session: Session, variant: str) -> Path:
             status = "KILLED"
             raise
         finally:
-            log.finish(session.write(f"models/{variant}") if status == "FINISHED" else None, status)
+            log.finish(session.write(f"models/{model_name}") if status == "FINISHED" else None, status)
         for file in checkpoints.glob("*.ckpt"):
             file.unlink()
     return folder
 
 
-def _alone(checkpoints: Path, variant: str) -> FileLock:
+def _alone(checkpoints: Path, model_name: str) -> FileLock:
     """Two trainings of the same key would write the same checkpoints: the second waits for the first."""
     lock = FileLock(checkpoints / "lock")
     try:
@@ -137,17 +142,17 @@ def _alone(checkpoints: Path, variant: str) -> FileLock:
         lock.release()
     except Timeout:
         print(
-            f"etude: another training of the same {variant} is running; waiting for it ({checkpoints.name}).",
+            f"etude: another training of the same {model_name} is running; waiting for it ({checkpoints.name}).",
             flush=True,
         )
     return lock
 
 
-def made_from(settings: Settings, variant: str, store: Store) -> dict[str, Any]:
+def made_from(settings: Settings, model_name: str, store: Store) -> dict[str, Any]:
     """The sections that decide a training, those of its data as the data itself says."""
     values = settings.as_dict()
     own = {
-        "models": {variant: settings.model(variant)},
+        "models": {model_name: settings.model(model_name)},
         "optim": values["optim"],
         "train": values["train"],
         "trainer": values["trainer"],
@@ -161,14 +166,16 @@ def tags_of(store: Store) -> dict[str, str]:
     return {"etude.tokens": store.digest, "etude.representation": store.folder.name}
 
 
-def _write(part: Path, settings: Settings, variant: str, key: str, store: Store, model: Any, learned: Learned) -> None:
+def _write(
+    part: Path, settings: Settings, model_name: str, key: str, store: Store, model: Any, learned: Learned
+) -> None:
     trained = {
-        "variant": variant,
+        "name": model_name,
         "key": key,
         "weights_sha256": models.save(model, part / "weights.safetensors"),
-        "model": settings.model(variant),
-        "settings": made_from(settings, variant, store),
-        "tokens": {"representation": settings.model(variant)["representation"], "digest": store.digest},
+        "model": settings.model(model_name),
+        "settings": made_from(settings, model_name, store),
+        "tokens": {"representation": settings.model(model_name)["representation"], "digest": store.digest},
         "tags": tags_of(store),
         "made_on": learned.made_on,
     }
@@ -183,7 +190,7 @@ def _write(part: Path, settings: Settings, variant: str, key: str, store: Store,
 
 def _write_samples(folder: Path, settings: Settings, model: Any, representation: Any, store: Store, count: int) -> None:
     from etude import sampling
-    from etude.pages.sample import write_sample
+    from etude.report.sample import write_sample
 
     folder.mkdir()
     for number, piece in enumerate(sampling.sample(model, representation, store, settings.generate, count)):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from etude.session import Session
+from etude.artifacts.context import Session
 from etude.tracking.server import server
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etude.errors import EtudeError
-from etude.session import Session
+from etude.artifacts.context import Session
+from etude.core.errors import EtudeError
 from etude.tracking.alive import search
 from etude.tracking.server import Work, server
 
@@ -30,16 +30,16 @@ def runs(session: Session) -> "pandas.DataFrame":
             if "etude.key" not in tags:
                 continue  # the parent of a sweep
             row = {"run_id": run.info.run_id, "run_name": run.info.run_name}
-            row |= {"variant": tags["etude.variant"], "place": tags["etude.place"], "start_time": run.info.start_time}
+            row |= {"model": tags["etude.model"], "place": tags["etude.place"], "start_time": run.info.start_time}
             for kind, values in (("params", run.data.params), ("metrics", run.data.metrics), ("tags", tags)):
                 row |= {f"{kind}.{name}": values[name] for name in sorted(values)}
             rows.append(row)
 
     _ask(session, work)
-    first = ["run_id", "run_name", "variant", "place", "start_time"]
+    first = ["run_id", "run_name", "model", "place", "start_time"]
     table = pandas.DataFrame(rows, columns=None if rows else first)
     table["start_time"] = pandas.to_datetime(table["start_time"], unit="ms", utc=True)
-    return table.sort_values(["variant", "start_time", "run_id"], ignore_index=True)
+    return table.sort_values(["model", "start_time", "run_id"], ignore_index=True)
 
 
 def history(session: Session, run_id: str, metric: str) -> "pandas.DataFrame":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etude.session import Session
+from etude.artifacts.context import Session
 from etude.tracking.alive import host
 from etude.tracking.server import home
 
@@ -33,17 +33,17 @@ class Training:
 
 
 def describe(
-    session: Session, top: Path, variant: str, key: str, settings: Mapping[str, Any], tags: Mapping[str, str]
+    session: Session, top: Path, model_name: str, key: str, settings: Mapping[str, Any], tags: Mapping[str, str]
 ) -> Training:
-    """Describe the training of ``variant`` whose results lie under ``top`` (the project, or one run's folder)."""
+    """Describe the training of ``model_name`` whose results lie under ``top`` (the project, or one run's folder)."""
     place = place_of(session, top)
     told = os.environ.get("DVC_EXP_NAME") or tags.get("overrides") or f"seed={settings.get('seed', '?')}"
-    own = {"etude.key": key, "etude.place": place, "etude.variant": variant}
+    own = {"etude.key": key, "etude.place": place, "etude.model": model_name}
     return Training(
         key=key,
         place=place,
-        name=f"{variant} {told}"[:NAME],
-        params={"variant": variant, **params(settings, variant)},
+        name=f"{model_name} {told}"[:NAME],
+        params={"model": model_name, **params(settings, model_name)},
         tags={**surroundings(session), **{label(name): str(value)[:TAG] for name, value in tags.items()}, **own},
     )
 
@@ -58,12 +58,12 @@ def place_of(session: Session, top: Path) -> str:
     return top.relative_to(root).as_posix() if top.is_relative_to(root) else top.as_posix()
 
 
-def params(settings: Mapping[str, Any], variant: str) -> dict[str, str]:
+def params(settings: Mapping[str, Any], model_name: str) -> dict[str, str]:
     """All settings, flattened with dots; the variant's own section as ``model.*``, the other variants' left out.
 
     Under one name, ``model.hidden`` of all variants is one column. A text over MLflow's 6000 characters is cut.
     """
-    own = settings.get("models", {}).get(variant)
+    own = settings.get("models", {}).get(model_name)
     shown = {name: section for name, section in settings.items() if name != "models"}
     if own is not None:
         shown["model"] = own

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etude.errors import EtudeError
-from etude.outputs import read_json
-from etude.session import Session
+from etude.artifacts.context import Session
+from etude.core.errors import EtudeError
+from etude.core.files import read_json
 from etude.tracking.alive import gate, reap_inside, release
 from etude.tracking.describe import SWEEP, describe, params
 from etude.tracking.record import Point, complete, now, runs_of, take
@@ -74,7 +74,7 @@ def numbers(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(x) for name, x in values.items() if isinstance(x, int | float) and not isinstance(x, bool)}
 
 
-def publish(session: Session, variant: str) -> None:
+def publish(session: Session, model_name: str) -> None:
     """Bring MLflow level with what is on disk of one variant; a second call changes nothing.
 
     The training in models/V gets a FINISHED run if it has none (an interrupted one is completed); the run gets the
@@ -83,16 +83,16 @@ def publish(session: Session, variant: str) -> None:
 
     Raises EtudeError where models/V is missing or damaged; an MLflow that is away costs a warning.
     """
-    folder = session.read(f"models/{variant}", made_by=f"etude train model={variant}")
+    folder = session.read(f"models/{model_name}", made_by=f"etude train model={model_name}")
     top = folder.parents[1]
     trained = Trained.read(folder)
     record = trained.record
-    sweep = read_json(top / SWEEP, f"etude train model={variant}") if (top / SWEEP).is_file() else {}
+    sweep = read_json(top / SWEEP, f"etude train model={model_name}") if (top / SWEEP).is_file() else {}
     tags = record.get("tags", {}) | sweep
-    training = describe(session, top, variant, record["key"], record["settings"], tags)
-    measured, how = _evaluation(top, variant, training.key)
+    training = describe(session, top, model_name, record["key"], record["settings"], tags)
+    measured, how = _evaluation(top, model_name, training.key)
     summary = trained.result | measured
-    files = trained.files | _pictures(top, variant) | _sound(top, variant)
+    files = trained.files | _pictures(top, model_name) | _sound(top, model_name)
     tracker = server(session)
 
     def work(client: "MlflowClient", experiment: str) -> None:
@@ -113,25 +113,25 @@ def publish(session: Session, variant: str) -> None:
     tracker.attempt(work)
 
 
-def _evaluation(top: Path, variant: str, key: str) -> tuple[dict[str, float], dict[str, str]]:
+def _evaluation(top: Path, model_name: str, key: str) -> tuple[dict[str, float], dict[str, str]]:
     """What was measured of a training, and with which settings: as tags, since MLflow's parameters cannot change."""
-    file = top / "reports" / "evaluate" / f"{variant}.json"
+    file = top / "reports" / "evaluate" / f"{model_name}.json"
     if not file.is_file():
         return {}, {}
-    report = read_json(file, made_by=f"etude evaluate model={variant}")
+    report = read_json(file, made_by=f"etude evaluate model={model_name}")
     if report.get("key", key) != key:
         return {}, {}  # it measured an earlier training
-    return numbers(report.get("metrics", {})), params(report.get("settings", {}), variant)
+    return numbers(report.get("metrics", {})), params(report.get("settings", {}), model_name)
 
 
-def _pictures(top: Path, variant: str) -> dict[str, Path]:
+def _pictures(top: Path, model_name: str) -> dict[str, Path]:
     folder = top / "reports" / "evaluate"
     # lstm_attention.png is not a figure of lstm
-    longer = [file.stem for file in folder.glob(f"{variant}?*.json")]
-    own = [file for file in folder.glob(f"{variant}*.png") if not file.stem.startswith(tuple(longer))]
+    longer = [file.stem for file in folder.glob(f"{model_name}?*.json")]
+    own = [file for file in folder.glob(f"{model_name}*.png") if not file.stem.startswith(tuple(longer))]
     return {f"evaluate/{file.name}": file for file in own}
 
 
-def _sound(top: Path, variant: str) -> dict[str, Path]:
-    folder = top / "data" / "arrange" / variant
+def _sound(top: Path, model_name: str) -> dict[str, Path]:
+    folder = top / "data" / "arrange" / model_name
     return {f"arrange/{file.name}": file for file in folder.glob("*") if file.suffix in SAMPLES}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etude.session import Session
+from etude.artifacts.context import Session
 from etude.tracking.alive import gate, hold, reap_inside, release
 from etude.tracking.describe import PARENT, PARENT_RUN, Training, describe, parent, surroundings
 from etude.tracking.disk import Trained
@@ -75,19 +75,19 @@ class Run:
         release(self.id)  # if MLflow is away the run stays RUNNING for the next reap, and unfinished for publish
 
 
-def start(session: Session, variant: str, key: str, settings: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
+def start(session: Session, model_name: str, key: str, settings: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
     """Begin the run of one training, or go on with the unfinished one of the same key and place.
 
     Args:
         session: where the results will lie, which is the run's place.
-        variant: its name.
+        model_name: its name.
         key: digest of all that the training depends on.
         settings: all sections, as in params.yaml.
         tags: more to say, as the digest of the tokens; "overrides", where there is one, gives the run its name.
 
     A server that is away, now or later, costs a warning; metrics wait and are sent when it is back.
     """
-    training = describe(session, session.out or session.root, variant, key, settings, tags)
+    training = describe(session, session.out or session.root, model_name, key, settings, tags)
     run = Run(server(session), training)
     run.send()
     return run

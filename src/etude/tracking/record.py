@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from etude.outputs import digest, digest_of
+from etude.core.files import digest, digest_of
 from etude.tracking.alive import hold, release, search
 from etude.tracking.describe import OURS, Training, label
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from etude.session import Session
+from etude.artifacts.context import Session
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

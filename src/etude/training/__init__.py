@@ -1,4 +1,4 @@
-"""How a model learns: one scheme a file, each with ``learn(model, task)``; a variant's YAML names it as ``learner``."""
+"""How a model learns: one scheme a file, each with ``learn(model, task)``; a variant's YAML names it as ``objective``."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etude.encoding.store import Store
-from etude.errors import EtudeError, closest
-from etude.session import Session
-from etude.settings import Settings
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError, closest
 
 ONE_PROCESSOR = {"accelerator": "cpu", "devices": 1, "precision": "float64"}  # of a model that counts
 
@@ -41,11 +41,11 @@ class Learned:
     )
 
 
-def learn(model: Any, task: Task, variant: str) -> Learned:
-    """Train ``model`` by the scheme that the settings of ``variant`` name."""
-    name = task.settings.model(variant).get("learner")
+def learn(model: Any, task: Task, model_name: str) -> Learned:
+    """Train ``model`` by the scheme that the settings of ``model_name`` name."""
+    name = task.settings.model(model_name).get("objective")
     known = {file.stem for file in Path(__file__).parent.glob("[a-z]*.py")} - {"trainer", "callbacks", "processes"}
     if name not in known:
-        raise EtudeError(f"models.{variant}.learner = {name} is not a way to learn. {closest(str(name), known)}")
+        raise EtudeError(f"models.{model_name}.objective = {name} is not a way to learn. {closest(str(name), known)}")
     learned: Learned = importlib.import_module(f"etude.training.{name}").learn(model, task)
     return learned

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from etude.core.seeds import seed_of
 from etude.models.gan import GAN
-from etude.seeds import seed_of
 from etude.training import Learned, Task
 from etude.training.trainer import Listed, Scheme, fit
 
@@ -61,14 +61,14 @@ class Contest(Scheme):
         """One step; what is measured is drawn, not loaded."""
         return DataLoader(Listed([torch.zeros(1)]), batch_size=None)
 
-    def drawn(self, generator: torch.Generator) -> torch.Tensor:
+    def sample_pieces(self, generator: torch.Generator) -> torch.Tensor:
         """As many windows as valid has, 0 and 1: (windows, voices, steps, pitches)."""
         raise NotImplementedError(f"{type(self).__name__} must define drawn(generator).")
 
     def validation_step(self, batch: torch.Tensor, index: int) -> None:
         """Distance of as many drawn windows as valid has from those of valid."""
         self.model.cpu()
-        fake = self.drawn(torch.Generator().manual_seed(seed_of("validation", self.plan.seed)))
+        fake = self.sample_pieces(torch.Generator().manual_seed(seed_of("validation", self.config.seed)))
         self.model.to(self.device)
         self.log(self.monitor, roll_distance(roll_features(fake), self.real), batch_size=1)
 
@@ -98,10 +98,10 @@ class Adversarial(Contest):
 
     def draw(self, generator: np.random.Generator) -> torch.Tensor:
         """(rounds * batch_size, voices, steps, pitches) of 0 and 1."""
-        places = generator.integers(self.windows, size=self.model.rounds * self.plan.batch_size)
+        places = generator.integers(self.windows, size=self.model.rounds * self.config.batch_size)
         return torch.from_numpy(self.task.representation.unpack(self.task.store.take("train", places))).float()
 
-    def drawn(self, generator: torch.Generator) -> torch.Tensor:
+    def sample_pieces(self, generator: torch.Generator) -> torch.Tensor:
         """See Contest."""
         return self.model.draw(sum(self.counts), generator)
 

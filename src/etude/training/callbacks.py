@@ -11,9 +11,9 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, WeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from etude.errors import EtudeError
-from etude.outputs import whole
-from etude.progress import Bar
+from etude.core.errors import EtudeError
+from etude.core.files import whole
+from etude.core.progress import Bar
 
 LOG_EVERY = 10  # steps between two rows of the training loss
 Report = Callable[[Mapping[str, float], int], None]

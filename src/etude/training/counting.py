@@ -1,8 +1,8 @@
 """Learning by counting: the longest context that helps is chosen on valid."""
 
+from etude.core.progress import follow
 from etude.metrics.likelihood import per_unit, piece_nats
 from etude.models.ngram import NGram
-from etude.progress import follow
 from etude.training import Learned, Task
 
 

@@ -20,13 +20,14 @@ class NextToken(Scheme):
     def __init__(self, model: SequenceModel, task: Task) -> None:
         """See Scheme."""
         super().__init__(model, task)
-        self.monitor = f"valid/nats_per_{model.alphabet.unit}"
+        self.monitor = f"valid/nats_per_{model.item_spec.unit}"
         origins = np.load(task.store.folder / "train.origins.npy", allow_pickle=False)
         self.starts = np.append(np.flatnonzero(np.diff(origins, prepend=-1)), len(origins))  # copies stand by origin
         self.store = task.store
         self.facts = task.store.manifest["pieces"]["valid"]
         self.valid = [
-            (torch.tensor(places), items) for places, items in batches(list(task.store.pieces("valid")), model.alphabet)
+            (torch.tensor(places), items)
+            for places, items in batches(list(task.store.pieces("valid")), model.item_spec)
         ]
         self.nats = np.zeros(0)
 
@@ -37,8 +38,8 @@ class NextToken(Scheme):
         the piece does; and its end may come at any place in the second half of a window: were windows pushed back into
         the piece, all ends would come last, and a model would learn to await them there alone.
         """
-        window, alphabet, stride = self.plan.window, self.model.alphabet, self.model.stride
-        batch = alphabet.padded(self.plan.batch_size, window)
+        window, item_spec, stride = self.config.window, self.model.item_spec, self.model.stride
+        batch = item_spec.padded(self.config.batch_size, window)
         for row in batch:
             origin = int(generator.integers(len(self.starts) - 1))
             copy = int(generator.integers(self.starts[origin], self.starts[origin + 1]))
@@ -46,7 +47,7 @@ class NextToken(Scheme):
             start = int(generator.integers(-window // 2, max(1, len(piece) - window // 2)))
             start = max(0, start) if len(piece) > window else 0
             start = min(-(-start // stride), max(0, len(piece) - 2) // stride) * stride
-            part = alphabet.items(piece[start : start + window])
+            part = item_spec.items(piece[start : start + window])
             row[: len(part)] = part
         return torch.from_numpy(batch)
 
@@ -58,7 +59,7 @@ class NextToken(Scheme):
         """Mean cost an item."""
         costs = self.model.loss(items, self.optim.label_smoothing)
         loss = costs.sum() / self.model.real(items[:, 1:]).sum()
-        self.log(f"train/nats_per_{'frame' if self.model.alphabet.keys else 'token'}", loss)
+        self.log(f"train/nats_per_{'frame' if self.model.item_spec.keys else 'token'}", loss)
         return loss
 
     def on_validation_epoch_start(self) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 
-from etude.errors import EtudeError
-from etude.progress import Bar
+from etude.core.errors import EtudeError
+from etude.core.progress import Bar
 
 Report = Callable[[Mapping[str, float], int], None]
 

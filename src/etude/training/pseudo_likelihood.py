@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from etude.encoding.grid import HOLD
 from etude.models.deepbach import DeepBach, batches, bounded, framed
+from etude.representations.base.grid import HOLD
 from etude.training import Learned, Task
 from etude.training.trainer import Listed, Scheme, fit
 
@@ -35,7 +35,7 @@ class PseudoLikelihood(Scheme):
         """
         window = self.model.window
         rows = []
-        for _ in range(self.plan.batch_size):
+        for _ in range(self.config.batch_size):
             origin = int(generator.integers(len(self.starts) - 1))
             copy = int(generator.integers(self.starts[origin], self.starts[origin + 1]))
             piece = bounded(torch.from_numpy(self.store.piece("train", copy).astype(np.int64)), self.voices)

@@ -20,10 +20,10 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from etude.errors import EtudeError
-from etude.progress import bar
-from etude.seeds import seed_of
-from etude.settings import Optim, Trainer
+from etude.config.sections import Optim, Trainer
+from etude.core.errors import EtudeError
+from etude.core.progress import bar
+from etude.core.seeds import seed_of
 from etude.training import Learned, Task
 from etude.training.callbacks import Averaging, History, Patience, Progress, WholeCheckpoints
 from etude.training.processes import from_processes, sentence, strategy
@@ -85,7 +85,7 @@ class Scheme(pl.LightningModule):
         super().__init__()
         self.model, self.task = model, task
         self.lr_scale: float = getattr(model, "lr_scale", 1.0)
-        self.optim, self.plan = task.settings.optim, task.settings.plan
+        self.optim, self.config = task.settings.optim, task.settings.config
 
     def draw(self, generator: np.random.Generator) -> Any:
         """One training batch."""
@@ -93,13 +93,13 @@ class Scheme(pl.LightningModule):
 
     def steps(self, epoch: int) -> range:
         """The steps of an epoch."""
-        begin = epoch * self.plan.steps_per_epoch
-        return range(begin, min(begin + self.plan.steps_per_epoch, self.plan.max_steps))
+        start = epoch * self.config.steps_per_epoch
+        return range(start, min(start + self.config.steps_per_epoch, self.config.max_steps))
 
     def train_dataloader(self) -> DataLoader[Any]:
         """The current epoch's batches."""
         place = (self.trainer.global_rank, self.trainer.world_size)
-        return DataLoader(Batches(self.draw, self.plan.seed, self.steps(self.current_epoch), *place), batch_size=None)
+        return DataLoader(Batches(self.draw, self.config.seed, self.steps(self.current_epoch), *place), batch_size=None)
 
     def on_train_start(self) -> None:
         """Let SIGTERM end the process with a failure: Lightning would end it with success, half trained."""
@@ -115,9 +115,9 @@ class Scheme(pl.LightningModule):
         """Draw dropout from (seed, step), and set the learning rate of the step."""
         self.unit = self.steps(self.current_epoch)[batch_idx]
         rank = self.trainer.global_rank
-        torch.manual_seed(seed_of("step", self.plan.seed, self.unit, *([rank] if rank else [])))
+        torch.manual_seed(seed_of("step", self.config.seed, self.unit, *([rank] if rank else [])))
         optimizers = self.optimizers()
-        self.rate = learning_rate(self.unit, self.optim, self.plan.max_steps) * self.lr_scale
+        self.rate = learning_rate(self.unit, self.optim, self.config.max_steps) * self.lr_scale
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
             for group in optimizer.param_groups:
                 group["lr"] = self.rate
@@ -133,11 +133,11 @@ class Scheme(pl.LightningModule):
 
 def fit(scheme: Scheme, task: Task, name: str) -> Learned:
     """Train to the end, from the last checkpoint if there is one; the model then holds the best weights."""
-    plan, own = scheme.plan, task.settings.trainer
+    config, own = scheme.config, task.settings.trainer
     accelerator, precision = resolved(own, scheme.model)
-    if plan.batch_size % own.devices:
+    if config.batch_size % own.devices:
         raise EtudeError(
-            f"train.batch_size = {plan.batch_size} cannot be dealt to trainer.devices = {own.devices} processes: set a "
+            f"train.batch_size = {config.batch_size} cannot be dealt to trainer.devices = {own.devices} processes: set a "
             "multiple of that number."
         )
     torch.set_num_threads(own.threads)
@@ -146,12 +146,12 @@ def fit(scheme: Scheme, task: Task, name: str) -> Learned:
     best = ModelCheckpoint(task.checkpoints, "best", scheme.monitor, **_CHECKPOINT)
     last = ModelCheckpoint(task.checkpoints, "last", **_CHECKPOINT)
     with (
-        bar(f"train {name}", plan.max_steps, task.session.progress) as show,
+        bar(f"train {name}", config.max_steps, task.session.progress) as show,
         from_processes(own.devices, task.report, show) as (report, tell),
         _quiet(),
     ):
         history = History(scheme, report)
-        callbacks = [history, Progress(scheme, tell), Patience(scheme.monitor, patience=plan.patience), best, last]
+        callbacks = [history, Progress(scheme, tell), Patience(scheme.monitor, patience=config.patience), best, last]
         if scheme.optim.averaging is not None:
             callbacks.insert(0, Averaging(scheme.optim.averaging))
         trainer = pl.Trainer(
@@ -160,7 +160,7 @@ def fit(scheme: Scheme, task: Task, name: str) -> Learned:
             strategy=strategy(own.devices, accelerator, scheme.automatic_optimization),
             precision="bf16-mixed" if precision == "bf16" else "32-true",
             use_distributed_sampler=False,
-            max_epochs=math.ceil(plan.max_steps / plan.steps_per_epoch),
+            max_epochs=math.ceil(config.max_steps / config.steps_per_epoch),
             reload_dataloaders_every_n_epochs=1,
             gradient_clip_val=scheme.optim.clip if scheme.automatic_optimization else None,
             callbacks=callbacks,
@@ -223,7 +223,7 @@ def _memory(scheme: Scheme) -> Iterator[None]:
             words in said for words in ("out of memory", "can't allocate memory", "MemoryError")
         ):
             raise sentence(error) from None
-        batch, window = scheme.plan.batch_size, scheme.plan.window
+        batch, window = scheme.config.batch_size, scheme.config.window
         less = f"train.batch_size={batch // 2}" if batch > 1 else f"train.window={max(2, window // 2)}"
         raise EtudeError(
             f"Memory ran out at step {scheme.unit + 1}: train.batch_size = {batch} with train.window = {window} do not "

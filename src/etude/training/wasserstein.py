@@ -48,9 +48,9 @@ class Wasserstein(Contest):
         super().__init__(model, task)
         offsets = np.asarray(task.store.offsets("train"))
         self.row = int(min(model.row, np.diff(offsets).max()))
-        fits = [np.arange(begin, end - self.row + 1) for begin, end in pairwise(offsets.tolist())]
-        self.rows = max(1, self.plan.batch_size // self.row)
-        self.begins = np.concatenate(fits)
+        fits = [np.arange(start, end - self.row + 1) for start, end in pairwise(offsets.tolist())]
+        self.rows = max(1, self.config.batch_size // self.row)
+        self.starts = np.concatenate(fits)
         self.places = np.zeros((offsets[-1], PLACES), dtype=np.float32)
         self.places[offsets[:-1][np.diff(offsets) > 0], 0] = 1
         self.places[offsets[1:][np.diff(offsets) > 0] - 1, 1] = 1
@@ -58,13 +58,13 @@ class Wasserstein(Contest):
     def draw(self, generator: np.random.Generator) -> Rows:
         """Rows of 0 and 1, for each move of the critic as many as have batch_size windows together."""
         count = self.model.rounds * self.model.critic_steps * self.rows
-        windows = generator.choice(self.begins, count)[:, None] + np.arange(self.row)  # (B, W)
+        windows = generator.choice(self.starts, count)[:, None] + np.arange(self.row)  # (B, W)
         rolls = self.task.representation.unpack(self.task.store.take("train", windows.ravel()))  # (B W, V, S, P)
         _, voices, _, pitches = rolls.shape
         rows = rolls.transpose(0, 2, 1, 3).reshape(count, -1, voices, pitches)
         return torch.from_numpy(rows).float(), torch.from_numpy(self.places[windows])
 
-    def drawn(self, generator: torch.Generator) -> Tensor:
+    def sample_pieces(self, generator: torch.Generator) -> Tensor:
         """See Contest; pieces of as many windows as the valid pieces have."""
         return torch.cat([self.model.draw(windows, generator) for windows in self.counts])
 
@@ -72,8 +72,8 @@ class Wasserstein(Contest):
         """The critic moves critic_steps times, then the generator once, each round."""
         count = self.model.rounds * self.model.critic_steps
         moves = list(zip(*(part.chunk(count) for part in rows), strict=True))
-        for begin in range(0, len(moves), self.model.critic_steps):
-            self._contest(moves[begin : begin + self.model.critic_steps])
+        for start in range(0, len(moves), self.model.critic_steps):
+            self._contest(moves[start : start + self.model.critic_steps])
 
     def _contest(self, moves: list[Rows]) -> None:
         both: Any = self.optimizers()  # a list, as configure_optimizers gives two

@@ -1,0 +1,1 @@
+"""What stages leave on disk: places, piece archives, token stores, shards, provenance."""

@@ -1,0 +1,70 @@
+"""What may differ from run to run without changing a result: places, workers, progress, tracking address."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from etude.config.sections import Count, Natural
+from etude.core.errors import EtudeError, closest
+
+ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder at or above ``start`` (default: the working folder) that holds dvc.yaml and conf/."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "conf").is_dir():
+            return folder
+    raise EtudeError(f"{start} is not inside an etude project (no dvc.yaml with conf/ beside it). Change into one.")
+
+
+def _workers() -> int:
+    """How many processes work on data: ETUDE_WORKERS, or as many as there are processors."""
+    said = os.environ.get("ETUDE_WORKERS", str(os.cpu_count() or 1))
+    if not said.isdecimal() or int(said) < 1:
+        raise EtudeError(f"ETUDE_WORKERS = {said!r} must be a whole number of at least 1.")
+    return int(said)
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where a stage reads and writes, and on what it runs.
+
+    ``root`` is the project; ``out`` is where results are written (the project itself, or the folder of one Hydra run);
+    ``run`` is the folder of an earlier Hydra run to read results from, before ``root``.
+    """
+
+    root: Path = field(default_factory=project_root)
+    out: Path | None = None
+    run: Path | None = None
+    workers: Count = field(default_factory=_workers)
+    engine: str = field(default_factory=lambda: os.environ.get("ETUDE_ENGINE", "loky"))
+    shard: Natural | None = None  # the only one that a data stage works on, as one job of many
+    progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")
+    experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
+    overrides: str = ""  # what a sweep set for this run, for its name
+    samples: Natural = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise EtudeError(f"session.engine = {self.engine} is not known. {closest(self.engine, ENGINES)}")
+
+    @property
+    def again(self) -> str:
+        """What a command needs to read from the same run by hand."""
+        return f" session.run={self.run}" if self.run else ""
+
+    def read(self, place: str, made_by: str) -> Path:
+        """The folder or file at ``place`` (as in ``models/lstm``) in ``run`` or ``root``.
+
+        Raises EtudeError, naming the command ``made_by``, where there is none.
+        """
+        for top in (self.run, self.root):
+            if top is not None and (top / place).exists():
+                return top / place
+        raise EtudeError(f"{place} does not exist. Make it with: {made_by}")
+
+    def write(self, place: str) -> Path:
+        """The path to write ``place`` at."""
+        return (self.out or self.root) / place

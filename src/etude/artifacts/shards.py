@@ -1,0 +1,167 @@
+"""Work on many pieces in shards: one function of a shard, mapped by joblib over processes or a cluster.
+
+A finished shard is a folder of its own, written whole, below a folder that is named after everything that decides its
+content. So work goes on after a kill where it stopped, and the number of workers, the engine and interruptions change
+no byte of what is made of the shards.
+"""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import joblib
+from filelock import FileLock, Timeout
+
+from etude.artifacts.context import Session
+from etude.core.errors import EtudeError
+from etude.core.files import whole
+from etude.core.progress import bar
+
+T = TypeVar("T")
+Work = Callable[[Any, Path], None]  # takes a task, fills a folder
+LARGE, SMALL, AIM = 1000, 20, 16  # pieces of a shard at most, at least; and the shards of a small set
+
+
+def cut(items: Sequence[T], large: int = LARGE) -> list[list[T]]:
+    """Items in shards of one size, the last apart, which depends on their number alone: ``large``, less for few."""
+    size = min(large, max(SMALL, -(-len(items) // AIM)))
+    return [list(items[start : start + size]) for start in range(0, len(items), size)]
+
+
+class Unfinished(Exception):
+    """A run of one shard alone has done what it can. Its text says what is next."""
+
+
+class Shards:
+    """The finished shards of one stage."""
+
+    def __init__(self, session: Session, what: str, key: str, made_by: str) -> None:
+        """Args: the session, the stage's name, the key of what decides the content, the stage's command."""
+        self.session, self.what, self.made_by = session, what, made_by
+        self.place = session.root / ".shards" / f"{what}-{key[:16]}"
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Around all work of the stage: no other run gathers the same shards meanwhile; at the end they are removed.
+
+        A run of one shard alone (``session.shard``) ends where something is missing, and says what.
+        """
+        if self.session.shard is not None:
+            try:
+                yield
+            except Unfinished as said:
+                print(said)
+            return
+        self.place.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.place.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"etude: another run of the same {self.what} is at work; waiting for it.", flush=True)
+            lock.acquire()
+        with lock:
+            yield
+            shutil.rmtree(self.place, ignore_errors=True)
+
+    def map(self, work: Work, tasks: Sequence[Any], name: str = "shard") -> list[Path]:
+        """The folders that ``work(task, folder)`` fills, in the order of ``tasks``; what is there already stays.
+
+        Args:
+            work: a function of a module, as other processes import it. It must depend on its task alone.
+            tasks: one a shard; they are pickled.
+            name: of this map, where a stage has several.
+
+        Raises:
+            EtudeError: a task failed; the shards that were finished stay for the next run.
+            Unfinished: this run is of one shard alone, and others are missing.
+        """
+        folders = [self.place / f"{name}-{number:05d}" for number in range(len(tasks))]
+        todo = [number for number, folder in enumerate(folders) if not folder.is_dir()]
+        if self.session.shard is not None:
+            if self.session.shard in todo:
+                _finish(work, tasks[self.session.shard], folders[self.session.shard])
+            there = sum(folder.is_dir() for folder in folders)
+            if there < len(folders):
+                raise Unfinished(
+                    f"{self.what}: of the shards 0 to {len(folders) - 1} ({name}) {there} are there. Run the missing "
+                    "ones, then the same command again."
+                )
+            return folders
+        for truncated in self.place.glob(f".{name}-*.part"):
+            shutil.rmtree(truncated, ignore_errors=True)
+        with self._watched(folders, name), _engine(self.session, len(todo)):
+            joblib.Parallel()(joblib.delayed(_finish)(work, tasks[number], folders[number]) for number in todo)
+        return folders
+
+    def once(self, work: Callable[[Path], None], name: str) -> Path:
+        """The folder that ``work(folder)`` fills, for what is made of all shards together; what is there stays."""
+        folder = self.place / name
+        try:
+            if not folder.is_dir():
+                with whole(folder) as part:
+                    part.mkdir()
+                    work(part)
+        except OSError:
+            if not folder.is_dir():  # else another job has made it meanwhile
+                raise
+        return folder
+
+    def complete(self) -> None:
+        """Called when all shards are there; a run of one shard alone ends here, as gathering them is one run's work."""
+        if self.session.shard is not None:
+            raise Unfinished(f"{self.what}: all shards are there. Gather them with: {self.made_by}")
+
+    @contextmanager
+    def _watched(self, folders: Sequence[Path], name: str) -> Iterator[None]:
+        """A progress bar over the folders that appear, whatever process writes them."""
+        ended = threading.Event()
+        said = self.what if name == "shard" else f"{self.what}, {name}"
+        with bar(f"{said}, shards", len(folders), self.session.progress and len(folders) > 1) as tell:
+
+            def watch() -> None:
+                while not ended.wait(0.5):
+                    tell(sum(folder.is_dir() for folder in folders))
+
+            watcher = threading.Thread(target=watch, daemon=True)
+            watcher.start()
+            try:
+                yield
+                tell(len(folders))
+            finally:
+                ended.set()
+                watcher.join()
+
+
+def _finish(work: Work, task: Any, folder: Path) -> None:
+    """One shard, whole or not at all."""
+    with whole(folder) as part:
+        part.mkdir()
+        work(task, part)
+
+
+@contextmanager
+def _engine(session: Session, tasks: int) -> Iterator[None]:
+    """Joblib's backend: processes of this machine, or workers of a Dask cluster."""
+    if session.engine != "dask":
+        with joblib.parallel_config(
+            backend="loky", n_jobs=max(1, min(session.workers, tasks)), inner_max_num_threads=1
+        ):
+            yield
+        return
+    try:
+        import dask
+        from distributed import Client
+    except ImportError:
+        raise EtudeError(
+            'session.engine = dask needs the package distributed. Install it with: pip install "distributed>=2026.8"'
+        ) from None
+    given: Mapping[str, Any] = {}
+    if not dask.config.get(
+        "scheduler-address", None
+    ):  # DASK_SCHEDULER_ADDRESS names a cluster; else one on this machine
+        given = {"n_workers": session.workers, "threads_per_worker": 1, "dashboard_address": None}
+    with Client(**given), joblib.parallel_config(backend="dask"):
+        yield

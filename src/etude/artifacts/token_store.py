@@ -1,0 +1,181 @@
+"""Encoded pieces on disk: memory-mapped flat arrays with offsets, and a manifest of what they were built from.
+
+Train pieces that are altered when they are drawn (``augment.at = load``) are not stored as arrays, but as MIDI files
+with the list of their copies; the store gives the same arrays either way.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etude.artifacts import provenance
+from etude.artifacts.midi_archive import Pieces
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import digest, read_json
+from etude.music.augmentation import Copy, alter
+
+SPLITS = provenance.SPLITS
+COPIES = "train.copies.json"
+HELD = 1 << 26  # numbers of made copies that are held in memory
+PART = 1 << 20  # items
+
+
+def built_from(settings: Settings, representation: str) -> dict[str, Any]:
+    """The sections that decide what a representation's arrays hold."""
+    if representation not in settings.tokenize:
+        known = ", ".join(sorted(settings.tokenize))
+        raise EtudeError(f'There is no representation "{representation}" under tokenize. There are: {known}.')
+    own = {representation: settings.tokenize[representation]}
+    return {**provenance.built_from(settings, "augment"), "tokenize": own}
+
+
+@dataclass
+class Store:
+    """The folder that the stage ``tokenize`` leaves for one representation."""
+
+    folder: Path
+    _made: "OrderedDict[int, NDArray[Any]]" = field(default_factory=OrderedDict, repr=False)
+    _held: int = field(default=0, repr=False)  # the items of _made
+
+    @property
+    def made_by(self) -> str:
+        """The command that builds it."""
+        return f"etude tokenize tokenize={self.folder.name}"
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """settings, vocabulary, pieces by side, notes and cells by piece, the round trip, digests of the arrays."""
+        manifest: dict[str, Any] = read_json(self.folder / "manifest.json", self.made_by)
+        return manifest
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the arrays, by which a run names its data."""
+        return digest(self.folder)
+
+    def count(self, split: str) -> int:
+        """The number of items of a side: tokens, or windows of piano rolls."""
+        return int(self.offsets(split)[-1])
+
+    def offsets(self, split: str) -> NDArray[np.int64]:
+        """Where each piece begins among the items of its side, and the end of the last: (pieces + 1,)."""
+        return self._offsets[split]
+
+    def piece(self, split: str, place: int) -> NDArray[Any]:
+        """The items of one piece: (tokens,) uint16, or packed piano rolls (windows, bytes) uint8."""
+        if split == "train" and self._source is not None:
+            return self._copy(place)
+        start, end = self.offsets(split)[place : place + 2]
+        return self._items[split][start:end]
+
+    def pieces(self, split: str) -> Iterator[NDArray[Any]]:
+        """The items of each piece of a side, in order."""
+        for place in range(len(self.offsets(split)) - 1):
+            yield self.piece(split, place)
+
+    def parts(self, split: str) -> Iterator[NDArray[Any]]:
+        """All items of a side in parts, which overlap by one item, so that none of its pairs is lost."""
+        if split == "train" and self._source is not None:
+            yield from self.pieces(split)
+            return
+        items = self._items[split]
+        for start in range(0, len(items), PART):
+            yield items[start : start + PART + 1]
+
+    def take(self, split: str, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Single items of a side, by their places among all of its items: (N,) -> (N, ...)."""
+        if split != "train" or self._source is None:
+            return self._items[split][places]
+        owners = np.searchsorted(self.offsets(split), places, side="right") - 1
+        starts = self.offsets(split)[owners]
+        rows = [
+            self._copy(owner)[place] for owner, place in zip(owners.tolist(), (places - starts).tolist(), strict=True)
+        ]
+        return np.stack(rows)
+
+    def verify(self) -> None:
+        """Raise EtudeError where an array is not the one that was written."""
+        for name, expected in self.manifest["sha256"].items():
+            file = self.folder / name
+            if not file.is_file() or digest(file) != expected:
+                raise EtudeError(
+                    f"{file} is damaged or missing: it is not the file that its manifest names. "
+                    f"Build it again with: {self.made_by}"
+                )
+
+    def require(self, settings: Settings, representation: str) -> None:
+        """Refuse arrays that were built with other settings, naming both and the commands that help."""
+        provenance.require(
+            f"data/tokenize/{self.folder.name}", self.manifest["settings"], built_from(settings, representation)
+        )
+
+    @cached_property
+    def _offsets(self) -> dict[str, NDArray[np.int64]]:
+        return {split: self._array(f"{split}.offsets.npy") for split in SPLITS}
+
+    @cached_property
+    def _items(self) -> dict[str, NDArray[Any]]:
+        splits = [split for split in SPLITS if split != "train" or self._source is None]
+        return {split: self._array(f"{split}.npy") for split in splits}
+
+    @cached_property
+    def _source(self) -> tuple[Pieces, list[Copy], Any] | None:
+        """The train pieces, their copies and the representation, where copies are made when they are drawn."""
+        if "train.npy" in self.manifest["sha256"]:
+            return None
+        from etude import representations  # which knows the store
+
+        listed = read_json(self.folder / COPIES, self.made_by)
+        copies = [Copy.of(entry) for entry in listed["copies"]]
+        return Pieces(self.folder, listed, "pieces", self.made_by), copies, representations.load(self)
+
+    def _copy(self, place: int) -> NDArray[Any]:
+        if place not in self._made:
+            assert self._source is not None
+            pieces, copies, representation = self._source
+            metrical = self.manifest["settings"]["dataset"]["reading"]["metrical"]
+            made = alter(pieces.score(copies[place].origin), copies[place], metrical)
+            self._made[place] = representation.encode(made)
+            self._held += self._made[place].size
+            while self._held > HELD and len(self._made) > 1:
+                self._held -= self._made.popitem(last=False)[1].size
+        self._made.move_to_end(place)
+        return self._made[place]
+
+    def _array(self, name: str) -> NDArray[Any]:
+        try:
+            return np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise EtudeError(f"{self.folder / name} cannot be read ({error}). Build it with: {self.made_by}") from None
+
+
+def write_items(
+    folder: Path, split: str, parts: Iterable[NDArray[Any]], lengths: Sequence[int], empty: NDArray[Any]
+) -> None:
+    """Write a side's items, which come in parts, as one flat array, a part in memory at a time.
+
+    ``empty`` gives shape and type. Nothing but the parts is looked at: ``write_offsets`` says where pieces begin.
+    """
+    path, shape = folder / f"{split}.npy", (sum(lengths), *empty.shape[1:])
+    if not shape[0]:
+        np.save(path, empty, allow_pickle=False)
+        return
+    whole = np.lib.format.open_memmap(path, mode="w+", dtype=empty.dtype, shape=shape)
+    place = 0
+    for part in parts:
+        whole[place : place + len(part)] = part
+        place += len(part)
+    whole.flush()
+
+
+def write_offsets(folder: Path, split: str, lengths: Sequence[int]) -> None:
+    """Write where each piece of a side begins, given the pieces' lengths, and the end of the last."""
+    offsets = np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))]).astype(np.int64)
+    np.save(folder / f"{split}.offsets.npy", offsets, allow_pickle=False)

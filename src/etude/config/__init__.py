@@ -1,0 +1,1 @@
+"""Settings: sections, checks, conf/ compiled to params.yaml, code digests."""

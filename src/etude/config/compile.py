@@ -1,0 +1,79 @@
+"""The compiler: conf/ in, params.yaml out. Inside a DVC experiment it leaves params.yaml, which -S has set, alone."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from etude.artifacts.context import project_root
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError, closest
+from etude.core.files import write_text
+
+HEADER = "# Compiled from conf/ by `dvc repro params`. Do not edit: edit conf/.\n"
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Turn what Hydra, OmegaConf and YAML raise over conf/ into an EtudeError."""
+    try:
+        yield
+    except MissingConfigException as error:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        raise EtudeError(
+            f'There is no {group or "file"} "{name}" in conf/{group}. {closest(name, error.options or [])}'
+        ) from None
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise EtudeError(f"These settings cannot be composed from conf/: {' '.join(str(error).split())}") from None
+
+
+def composed(config: Any) -> dict[str, Any]:
+    """The values of a composed configuration, resolved.
+
+    An experiment also has settings for variants and representations that were not chosen with it; what is left of those
+    sections, without the ``_target_`` that the chosen option brings, is dropped.
+    """
+    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    for group in ("models", "tokenize"):
+        if isinstance(values.get(group), dict):
+            values[group] = {
+                name: section
+                for name, section in values[group].items()
+                if not isinstance(section, dict) or "_target_" in section
+            }
+    return {str(key): value for key, value in values.items()}
+
+
+def compile_params(conf: Path, overrides: list[str] | None = None) -> str:
+    """The text of params.yaml: conf/config.yaml composed, resolved and checked."""
+    GlobalHydra.instance().clear()
+    with composing(), initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        config = compose("config", overrides=overrides or [])
+        values = composed(config)
+    Settings.of(values)
+    return HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def main() -> None:
+    """Entry point of the stage ``params``."""
+    if os.environ.get("DVC_EXP_NAME"):
+        return
+    try:
+        root = project_root()
+        write_text(root / "params.yaml", compile_params(root / "conf"))
+    except EtudeError as error:
+        sys.exit(f"etude: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What knows no music: errors, progress, seeds, files."""

@@ -1,0 +1,104 @@
+"""Outputs that appear whole or not at all, and the digests that identify them."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from etude.core.errors import EtudeError
+
+ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write a file or to make a folder at; rename it to ``path`` on success.
+
+    A folder that stood at ``path`` is replaced. After an error what stood at ``path`` is untouched and nothing is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _remove(part)
+    try:
+        yield part
+        if path.is_dir() and not path.is_symlink():
+            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            path.rename(old)
+            part.rename(path)
+            shutil.rmtree(old)
+        else:
+            part.replace(path)
+    finally:
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, its line ends as they are, whole or not at all."""
+    with whole(path) as part:
+        part.write_bytes(text.encode())
+
+
+class Encoded(str):
+    """An entry of a list that is JSON already: see ``encoded``."""
+
+
+def encoded(entry: Any) -> Encoded:
+    """The line that ``write_json`` writes for an entry of a list of mappings, whose place it may take."""
+    return Encoded(ENCODER.encode(entry))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON with sorted keys, so that equal values give equal bytes.
+
+    A mapping's keys, and the mappings of a list, have a line each: a manifest of many pieces is one line a piece.
+    """
+    write_text(path, _lines(value, "\n") + "\n")
+
+
+def _lines(value: Any, start: str) -> str:
+    """``value`` as JSON; ``start`` is what its last line begins with."""
+    if isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
+        entries = [f"{ENCODER.encode(key)}: {_lines(value[key], start + ' ')}" for key in sorted(value)]
+    elif isinstance(value, list) and value and all(isinstance(entry, dict | Encoded) for entry in value):
+        entries = [entry if isinstance(entry, Encoded) else ENCODER.encode(entry) for entry in value]
+    else:
+        return ENCODER.encode(value)
+    ends = "{}" if isinstance(value, dict) else "[]"
+    return f"{ends[0]}{','.join(f'{start} {entry}' for entry in entries)}{start}{ends[1]}"
+
+
+def read_json(path: Path, made_by: str) -> Any:
+    """Read a JSON file that the command ``made_by`` leaves; its absence and damage are said with that command."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EtudeError(f"{path} does not exist. Make it with: {made_by}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise EtudeError(f"{path} is damaged ({error}). Make it again with: {made_by}") from None
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of all files below a folder, as hexadecimal digits."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    total = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        total.update(f"{file.relative_to(path).as_posix()}\0{digest(file)}\n".encode())
+    return total.hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON value, as hexadecimal digits; equal values give equal digests."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""A score in memory, and what may be done to it."""

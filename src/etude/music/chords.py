@@ -1,0 +1,102 @@
+"""Chord symbols: as Harte writes them, as block chords to hear, and as markers to keep."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from symusic.core import ScoreTick as Score
+from symusic.core import TextMetaTick as TextMeta
+
+from etude.core.errors import EtudeError
+from etude.music.columns import Columns
+
+VOICE = "Chords"  # the voice that block chords are written into, where the settings name it
+MARKER = "chord:"  # what a marker's text begins with
+VELOCITY = 80
+STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+DEGREES = (0, 2, 4, 5, 7, 9, 11)  # of the major scale, in semitones
+SHORTHANDS = {
+    "maj": (0, 4, 7), "min": (0, 3, 7), "dim": (0, 3, 6), "aug": (0, 4, 8), "sus2": (0, 2, 7), "sus4": (0, 5, 7),
+    "maj6": (0, 4, 7, 9), "min6": (0, 3, 7, 9), "7": (0, 4, 7, 10), "maj7": (0, 4, 7, 11), "min7": (0, 3, 7, 10),
+    "minmaj7": (0, 3, 7, 11), "dim7": (0, 3, 6, 9), "hdim7": (0, 3, 6, 10), "9": (0, 4, 7, 10, 2),
+    "maj9": (0, 4, 7, 11, 2), "min9": (0, 3, 7, 10, 2), "5": (0, 7), "1": (0,), "": (0, 4, 7),
+}  # fmt: skip
+HARTE = re.compile(r"(?P<root>[A-G][b#]*)(:(?P<short>[a-z]*[0-9]*)(\((?P<more>[^)]*)\))?)?(/(?P<bass>[b#]*[0-9]+))?")
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A chord symbol: the time in ticks from which on it holds, its text, its pitches (none: no chord)."""
+
+    time: int
+    text: str
+    pitches: tuple[int, ...]
+
+
+def voicing(root: int, classes: Iterable[int], bass: int) -> tuple[int, ...]:
+    """A block chord in close position: the root between F sharp 3 and F 4, a bass that is not the root below it.
+
+    Args:
+        root: pitch class.
+        classes: pitch classes of the chord.
+        bass: pitch class.
+
+    Returns:
+        MIDI pitches, ascending.
+    """
+    low = 54 + (root - 54) % 12
+    pitches = {low + (pitch - root) % 12 for pitch in classes} | {low, low - (root - bass) % 12}
+    return tuple(sorted(pitches))
+
+
+def harte(text: str) -> tuple[int, ...]:
+    """The block chord of a symbol such as ``F#:maj7/5``; ``N`` and ``X`` (no chord, an unknown one) give none.
+
+    Source: Harte, Sandler, Abdallah, Gómez: Symbolic Representation of Musical Chords, ISMIR 2005.
+
+    Raises:
+        EtudeError: this is no such symbol.
+    """
+    if text in ("N", "X"):
+        return ()
+    found = HARTE.fullmatch(text)
+    if found is None or (found["short"] or "") not in SHORTHANDS:
+        raise EtudeError(f'"{text}" is no chord symbol')
+    root = STEPS[found["root"][0]] + _sharps(found["root"])
+    classes = {(root + step) % 12 for step in SHORTHANDS[found["short"] or ""]}
+    for degree in re.split(r"[,\s]+", found["more"] or ""):
+        if re.fullmatch(r"\*?[b#]*[0-9]+", degree):
+            pitch = (root + _degree(degree.lstrip("*"))) % 12
+            classes = classes - {pitch} if degree.startswith("*") else classes | {pitch}
+    bass = root + (_degree(found["bass"]) if found["bass"] else 0)
+    return voicing(root % 12, classes, bass % 12)
+
+
+def _sharps(text: str) -> int:
+    return text.count("#") - text[1:].count("b") if text[:1] in STEPS else text.count("#") - text.count("b")
+
+
+def _degree(text: str) -> int:
+    number = int(text.lstrip("b#")) - 1
+    return DEGREES[number % 7] + 12 * (number // 7) + _sharps(text)
+
+
+def mark(score: Score, symbols: Sequence[Symbol]) -> None:
+    """Keep the symbols, which are in order of time, as markers of the piece."""
+    for symbol in symbols:
+        score.markers.append(TextMeta(symbol.time, MARKER + symbol.text))
+
+
+def block_chords(symbols: Sequence[Symbol], end: int) -> Columns:
+    """The symbols as notes: each chord lasts until the next symbol, the last one until ``end`` (ticks)."""
+    stops = [*(symbol.time for symbol in symbols[1:]), max(end, symbols[-1].time)] if symbols else []
+    rows = [
+        (symbol.time, stop - symbol.time, pitch)
+        for symbol, stop in zip(symbols, stops, strict=True)
+        for pitch in symbol.pitches
+    ]
+    notes = np.array(rows, np.int32).reshape(-1, 3)
+    velocities = np.full(len(notes), VELOCITY, np.int8)
+    onset, length, pitch = (np.ascontiguousarray(notes[:, place]) for place in range(3))
+    return Columns(onset, length, pitch.astype(np.int8), velocities)

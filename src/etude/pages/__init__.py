@@ -1,1 +1,0 @@
-"""Pictures of pieces and self-contained pages."""

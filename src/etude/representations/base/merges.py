@@ -1,0 +1,115 @@
+"""Tokens that stand for several base tokens, learned from train with MidiTok and the tokenizers library.
+
+Byte pair encoding after Sennrich et al., 2016; Unigram after Kudo, 2018. A merged token lies within one bar where the
+tokens tell bars, else within one piece.
+
+The Unigram trainer goes through hash maps, so from run to run its sums differ after the twelfth digit or so, and base
+tokens that train hardly holds get their scores, a row in steps of 0.0001 below all others, in another order
+(huggingface/tokenizers#668). Scores are therefore rounded, these dealt out by number, and all sorted: two runs then
+give the same bytes, unless a sum lies on a rounding edge.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from miditok import MusicTokenizer, TokSequence
+from miditok.constants import CHR_ID_START
+from numpy.typing import NDArray
+
+from etude.representations.base.grammar import EOS
+
+KINDS = {"bpe": "BPE", "unigram": "Unigram"}
+MOST = 1_000_000  # base tokens to learn from; of more, every second, fourth, ... piece is taken
+STEP = 1e-4  # from one score to the next of base tokens that the Unigram trainer has no estimate for
+
+
+class Merges:
+    """Base tokens to merged tokens and back. Base tokens keep their numbers; merged tokens are numbered after them."""
+
+    def __init__(self, tokenizer: MusicTokenizer, types: Sequence[str]) -> None:
+        """Args: a trained tokenizer, the type of each base token."""
+        self.tokenizer = tokenizer
+        self.apart = _apart(types)
+        found = {name: self._base(number) for name, number in tokenizer.vocab_model.items()}
+        longer = {part for part in found.values() if len(part) > 1 and min(part) > EOS}
+        self.parts = [(token,) for token in range(len(types))] + sorted(longer)
+        numbers = {part: number for number, part in enumerate(self.parts)}
+        self._numbers = {tokenizer.vocab_model[name]: numbers.get(part, 0) for name, part in found.items()}
+
+    def _base(self, number: int) -> tuple[int, ...]:
+        sequence = TokSequence(ids=[number], are_ids_encoded=True)
+        self.tokenizer.decode_token_ids(sequence)
+        return tuple(sequence.ids)
+
+    @classmethod
+    def learn(
+        cls, tokenizer: MusicTokenizer, kind: str, size: int, sequences: Iterable[NDArray[Any]], types: Sequence[str]
+    ) -> "Merges":
+        """Learn ``size`` tokens in all from the base tokens of train pieces; ``kind`` is bpe or unigram."""
+        tokenizer.config.encode_ids_split = "no"  # words are cut here
+        apart = _apart(types)
+        kept: list[list[list[int]]] = []
+        stride = total = 0
+        for place, sequence in enumerate(sequences):
+            if stride and place % stride:
+                continue
+            kept.append(_words([token for token in sequence.tolist() if token > EOS], apart))
+            total += len(sequence)
+            if total > MOST:
+                stride = max(1, stride) * 2
+                kept, total = kept[::2], total // 2
+        text = [["".join(chr(CHR_ID_START + token) for token in word) for word in piece] for piece in kept]
+        own = len(tokenizer.special_tokens) if kind == "unigram" else 0  # which the trainer counts twice
+        tokenizer.train(vocab_size=size + own, model=KINDS[kind], iterator=text)
+        return cls(_canonical(tokenizer), types)
+
+    def encode(self, ids: Sequence[int]) -> list[int]:
+        """Base tokens of a piece, merged."""
+        words = [TokSequence(ids=word) for word in _words(ids, self.apart)]
+        self.tokenizer.encode_token_ids(words)
+        return [self._numbers[number] for word in words for number in word.ids]
+
+
+def _apart(types: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether a word begins before each base token, and whether one begins after it: (2, V)."""
+    tracks = [name in ("TrackStart", "TrackEnd") for name in types]
+    return np.array([[track or name == "Bar" for track, name in zip(tracks, types, strict=True)], tracks])
+
+
+def _words(ids: Sequence[int], apart: NDArray[np.bool_]) -> list[list[int]]:
+    tokens = np.asarray(ids, dtype=np.int64)
+    cuts = apart[0][tokens]
+    cuts[1:] |= apart[1][tokens[:-1]]
+    return [word.tolist() for word in np.split(tokens, np.flatnonzero(cuts)) if len(word)]
+
+
+def _canonical(tokenizer: MusicTokenizer) -> MusicTokenizer:
+    """The same tokenizer with rounded and sorted Unigram scores."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tokenizer.json"
+        tokenizer.save(file)
+        whole = json.loads(file.read_text(encoding="utf-8"))
+        model = json.loads(whole["_model"])
+        if model["model"]["type"] == "Unigram":
+            special = len(model["added_tokens"])  # they come first
+            vocabulary = model["model"]["vocab"]
+            scores = {piece: round(score, 6) for piece, score in vocabulary[special:]}
+            model["model"]["vocab"] = [*vocabulary[:special], *map(list, _dealt(scores))]
+            whole["_model"] = json.dumps(model, ensure_ascii=False)
+        file.write_text(json.dumps(whole), encoding="utf-8")
+        return type(tokenizer)(params=file)
+
+
+def _dealt(scores: dict[str, float]) -> list[tuple[str, float]]:
+    """Pieces and scores from high to low, the lowest row of single characters in the order of these."""
+    single = sorted((score, piece) for piece, score in scores.items() if len(piece) == 1)
+    end = 1
+    while end < len(single) and single[end][0] - single[end - 1][0] < STEP * 1.02:
+        end += 1
+    row = sorted(piece for _, piece in single[:end])
+    split_ids = scores | {piece: score for piece, (score, _) in zip(row, reversed(single[:end]), strict=True)}
+    return sorted(split_ids.items(), key=lambda entry: (-entry[1], entry[0]))

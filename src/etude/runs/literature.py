@@ -1,0 +1,230 @@
+"""The experiments that stand beside the literature: one result file each, and the table made of the result files.
+
+``etude all experiment=NAME`` leaves the result file of an experiment that conf/protocols.yaml describes.
+"""
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+
+from etude import representations
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config.sections import OneOf, Settings, check, construct
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, write_json, write_text
+from etude.metrics.distance import rounded
+from etude.metrics.likelihood import per_unit
+
+RESULTS, TABLE = "reports/experiments", "reports/experiments.md"
+SPLITS = ("valid", "test")
+SECTIONS = ("seed", "dataset", "ingest", "split", "augment", "tokenize", "models", "optim", "train", "trainer")
+HEADS = ("", "valid", "test", "valid, by piece", "test, by piece", "parameters", "best step / steps")
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure of others, on test."""
+
+    who: str
+    figure: float
+    source: str
+    split: Annotated[str, OneOf(SPLITS)] = "test"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What an experiment measures, in words, and what others reached: a section of conf/protocols.yaml."""
+
+    metric: str
+    unit: str
+    protocol: str
+    stage: Annotated[str, OneOf(("evaluate", "harmonize"))] = "evaluate"  # whose reports hold the metrics
+    baseline: str | None = None
+    more: list[str] = field(default_factory=list)  # other metrics of reports/evaluate/V.json, as in test/accuracy
+    published: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for place, entry in enumerate(self.published):
+            construct(Published, entry, f"published[{place}]")
+
+
+def protocol(root: Path, name: str) -> Protocol | None:
+    """The protocol of the experiment ``name``; None where conf/protocols.yaml describes none of that name."""
+    file = root / "conf/protocols.yaml"
+    if not file.is_file():
+        return None
+    try:
+        known = check(yaml.safe_load(file.read_text(encoding="utf-8")), dict, "conf/protocols.yaml")
+    except yaml.YAMLError as error:
+        raise EtudeError(f"conf/protocols.yaml is no YAML ({' '.join(str(error).split())}).") from None
+    if name not in known:
+        return None
+    return construct(Protocol, check(known[name], dict, f"protocols.{name}"), f"protocols.{name}")
+
+
+def result(settings: Settings, session: Session, name: str, config: Protocol) -> dict[str, Any]:
+    """The result file of an experiment whose variants are trained and evaluated: figures by row, variants last.
+
+    A row has ``valid`` and ``test``, weighted by unit, and ``valid_by_piece`` and ``test_by_piece``; of a variant also
+    its parameters, its steps and what it was trained on. There is no time and no path in it.
+    """
+    stores = {}
+    for model_name in settings.models:
+        representation = settings.model(model_name)["representation"]
+        stores[representation] = Store(
+            session.read(f"data/tokenize/{representation}", f"etude tokenize tokenize={representation}")
+        )
+    rows = []
+    for representation, store in stores.items():
+        for baseline, costs in _baselines(config, store):
+            metrics: dict[str, float] = {}
+            for split in SPLITS:  # metrics by their names, or costs by piece
+                facts = store.manifest["pieces"][split]
+                metrics |= per_unit(costs[split], facts, split) if split in costs else costs
+            label = baseline if len(stores) == 1 else f"{baseline} ({representation})"
+            rows.append({"baseline": label, **_figures(metrics, config, f"the baseline {baseline}")})
+    for model_name in settings.models:
+        made_by = f"etude {config.stage} model={model_name}"
+        report = read_json(session.read(f"reports/{config.stage}/{model_name}.json", made_by), made_by)
+        metrics = report["metrics"] if config.stage == "evaluate" else _of_harmonies(report, "harmony")
+        if config.stage == "harmonize" and not any("real" in row for row in rows):
+            real = _of_harmonies(report, "all_real") | {f"test/{config.metric}": 1.0}
+            rows.append({"real": "Bach's own voices, of all pieces", **_figures(real, config, "real music")})
+        trained = session.read(f"models/{model_name}", f"etude train model={model_name}")
+        result = read_json(trained / "result.json", f"etude train model={model_name}")
+        own = {key: result.get(key) for key in ("parameters", "best_step", "steps")}
+        own["made_on"] = read_json(trained / "settings.json", f"etude train model={model_name}")["made_on"]
+        rows.append({"model": model_name, **_figures(metrics, config, model_name), **own})
+    values = settings.as_dict()
+    first = next(iter(stores.values()))
+    made: dict[str, Any] = rounded(
+        {
+            "experiment": name,
+            "metric": config.metric,
+            "unit": config.unit,
+            "protocol": config.protocol,
+            "pieces": {split: len(first.manifest["pieces"][split]) for split in SPLITS},
+            "rows": rows,
+            "published": config.published,
+            "settings": {section: values[section] for section in SECTIONS},
+        }
+    )
+    return made
+
+
+def _of_harmonies(report: Mapping[str, Any], way: str) -> dict[str, float]:
+    """What reports/harmonize/V.json says, as metrics of test: ``test/agreement``, and ``test/leaps`` a bar."""
+    found = {f"test/{kind}": rate[way] for kind, rate in report["rates"].items()}
+    if way == "harmony":
+        found |= {f"test/{name.removeprefix('harmony/')}": value for name, value in report["metrics"].items()}
+    return found
+
+
+def _baselines(config: Protocol, store: Store) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """The counting floors: name, and by side the cost of each piece in nats, or metrics as evaluate has them."""
+    if config.baseline is None:
+        return []
+    room = importlib.import_module(f"etude.baselines.{config.baseline}")
+    found: Iterable[tuple[str, Mapping[str, Any]]] = room.measure(store, representations.load(store))
+    return found
+
+
+def _figures(metrics: Mapping[str, float], config: Protocol, where: str) -> dict[str, float]:
+    if f"test/{config.metric}" not in metrics:
+        raise EtudeError(f"{where} has no test/{config.metric}, which conf/protocols.yaml asks for.")
+    splits = [split for split in SPLITS if f"{split}/{config.metric}" in metrics]
+    figures = {split: metrics[f"{split}/{config.metric}"] for split in splits}
+    figures |= {
+        f"{split}_by_piece": metrics[f"{split}/{config.metric}_by_piece"]
+        for split in SPLITS
+        if f"{split}/{config.metric}_by_piece" in metrics
+    }
+    more = {f"{split}/{name}": metrics.get(f"{split}/{name}") for name in config.more for split in SPLITS}
+    return figures | {name: value for name, value in more.items() if value is not None}
+
+
+def table(results: Iterable[Mapping[str, Any]]) -> str:
+    """The page of all experiments in Markdown, made of their result files and nothing else."""
+    lines = [
+        "# The literature's numbers",
+        "",
+        "Made of the result files in `reports/experiments/`; lower is better where nothing else is said.",
+    ]
+    for found in results:
+        name = found["experiment"]
+        machines = sorted({_machine(row["made_on"]) for row in found["rows"] if "made_on" in row})
+        told = f"`etude all experiment={name}`, here from {' and '.join(machines)}. In {found['unit']}."
+        lines += ["", f"## {name}", "", told]
+        lines += ["", found["protocol"], ""]
+        lines += _heads(HEADS)
+        for row in found["rows"]:
+            cells = [_figure(row.get(key)) for key in ("valid", "test", "valid_by_piece", "test_by_piece")]
+            steps = f"{row['best_step']:,.0f} / {row['steps']:,.0f}" if row.get("steps") else DASH
+            size = f"{row['parameters']:,.0f}" if row.get("parameters") else DASH
+            lines.append(f"| {' | '.join([_label(row), *cells, size, steps])} |")
+        for entry in found["published"]:
+            cells = [_figure(entry["figure"], 2) if entry.get("split", "test") == split else DASH for split in SPLITS]
+            cells += [DASH] * (len(HEADS) - 3)
+            label = f"{entry['who']} ({entry['source']})"
+            lines.append(f"| {' | '.join([label, *cells])} |")
+        lines += _more(found["rows"])
+    return "\n".join(lines) + "\n"
+
+
+def _more(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A second table, of the other metrics if there are any: one a line, a column for each row and side."""
+    names = sorted({key.partition("/")[2] for row in rows for key in row if "/" in key})
+    if not names:
+        return []
+    columns = [(row, split) for row in rows for split in SPLITS if any(key.startswith(f"{split}/") for key in row)]
+    lines = ["", *_heads(["", *(f"{_label(row)}, {split}" for row, split in columns)])]
+    for name in names:
+        cells = [_figure(row.get(f"{split}/{name}")) for row, split in columns]
+        lines.append(f"| {' | '.join([name.replace('_', ' '), *cells])} |")
+    return lines
+
+
+def _heads(heads: Sequence[str]) -> list[str]:
+    return [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    if "model" in row:
+        return f"`{row['model_name']}`"
+    return f"baseline: {row['baseline']}" if "baseline" in row else str(row["real"])
+
+
+def _machine(made_on: Mapping[str, Any]) -> str:
+    count, kind = made_on["devices"], {"cpu": "CPU", "gpu": "GPU"}[made_on["accelerator"]]
+    return f"a {kind}" if count == 1 else f"{count} {kind}s"
+
+
+def _figure(value: float | None, least: int = 3) -> str:
+    """With ``least`` decimals, more only where a published figure has them."""
+    return DASH if value is None else max(f"{value:.{least}f}", f"{value:.3f}".rstrip("0"), key=len)
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The result files in ``folder``, by name."""
+    return [read_json(file, f"etude all experiment={file.stem}") for file in sorted(folder.glob("*.json"))]
+
+
+def run(settings: Settings, session: Session, name: str, config: Protocol, committed: bool) -> Path:
+    """Write the result file into the folder of the run and, where ``committed``, into the project with the table.
+
+    Returns the result file.
+    """
+    made = result(settings, session, name, config)
+    own = session.write(f"{RESULTS}/{name}.json")
+    write_json(own, made)
+    if committed:
+        own = session.root / RESULTS / f"{name}.json"
+        write_json(own, made)
+        write_text(session.root / TABLE, table(read(own.parent)))
+    return own

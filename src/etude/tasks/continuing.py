@@ -1,0 +1,102 @@
+"""Going on from a piece that is given: its notes stay, and the model writes what comes after them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import NoteTick, ScoreTick, TrackTick
+
+from etude.artifacts.token_store import Store
+from etude.config.sections import Generate
+from etude.core.errors import EtudeError
+from etude.models.sequence import SequenceModel
+from etude.representations.base.survey import DRUMS
+from etude.sampling import Sampled
+from etude.sampling.timing import Frames, Open, Stream, Timing, timing
+from etude.sampling.tokens import forced_in, sample_tokens
+
+
+def continued(
+    model: SequenceModel,
+    representation: Any,
+    store: Store,
+    config: Generate,
+    count: int,
+    prime: ScoreTick,
+    show: bool = False,
+) -> list[Sampled]:
+    """Pieces that begin with ``prime``, note for note, on its own ticks; what is added begins when its last note ends.
+
+    Args:
+        model: of tokens that tell where in time they are.
+        representation: the one that it reads.
+        store: its data; what follows what in train gives the rules.
+        config: how they are drawn; bars and seconds count from the begin of the prime.
+        count: number of pieces.
+        prime: the piece, its tracks on the programs of the representation's voices.
+        show: with a progress bar.
+
+    Raises:
+        EtudeError: the prime is too long for what is wanted.
+    """
+    forced = forced_in(model, representation, store, config, count, prime)
+    rules = timing(representation, representation.rules(store.parts("train")), config.bars, config.seconds, forced)
+    tokens = np.asarray(representation.encode(prime)[1:-1], dtype=np.int64)
+    if len(tokens) > config.max_tokens // 2:
+        raise EtudeError(
+            f"it has {len(tokens)} tokens, more than half of generate.max_tokens = {config.max_tokens}. Raise that, or "
+            "give a shorter one."
+        )
+    _begin_after(rules, tokens)
+    primes = rules.obeying(tokens) if isinstance(rules, Stream) else tokens[None]
+    pieces = sample_tokens(model, rules, config, count, show, primes)
+    return [
+        Sampled(_joined(prime, representation.decode(piece.tokens), representation), piece.whole) for piece in pieces
+    ]
+
+
+def _begin_after(rules: Timing, tokens: NDArray[np.int64]) -> None:
+    """Let no note begin, and none be held, over the end of what the tokens write."""
+    state = rules.start(1)
+    for token in tokens.tolist():
+        state = rules.move(np.array([token]), state)
+    if isinstance(rules, Stream):
+        rules.since = int(state[0, rules.RINGS])
+        if (state[:, rules.RINGS] >= rules.finish(state)).any():
+            raise EtudeError("it is longer than the wanted bars or seconds, which count from its begin. Raise these.")
+    elif isinstance(rules, Frames):
+        rules.since = len(tokens) // rules.voices
+        if rules.bars is not None and rules.since >= rules.bars * rules.bar:
+            raise EtudeError("it is longer than the wanted bars or seconds, which count from its begin. Raise these.")
+    else:
+        assert isinstance(rules, Open)
+        raise EtudeError("its tokens do not tell where in time they are")
+
+
+def _joined(prime: ScoreTick, made: ScoreTick, representation: Any) -> ScoreTick:
+    """The prime, and the notes of ``made`` that begin at its end or after it."""
+    piece = ScoreTick(prime.ticks_per_quarter)
+    piece.tempos, piece.time_signatures = prime.tempos.copy(), prime.time_signatures.copy()
+    piece.key_signatures, piece.markers = prime.key_signatures.copy(), prime.markers.copy()
+    end = prime.end() * made.ticks_per_quarter / prime.ticks_per_quarter
+    scale = prime.ticks_per_quarter / made.ticks_per_quarter
+    if not len(piece.tempos):
+        piece.tempos = made.tempos.copy()
+    for sign in made.time_signatures:
+        if sign.time >= end or not len(prime.time_signatures):
+            sign.time = round(sign.time * scale)
+            piece.time_signatures.append(sign)
+    own = {(track.program, track.is_drum): track for track in prime.tracks}
+    for name, program in representation.voices.items():
+        track = TrackTick(name, max(program, 0), program == DRUMS)
+        before = own.get((max(program, 0), program == DRUMS))
+        if before is not None:
+            track.notes = before.notes.copy()
+        added = next((found for found in made.tracks if found.name == name), None)
+        for note in added.notes if added is not None else ():
+            if note.time >= end - made.ticks_per_quarter / 48:
+                onset = max(round(note.time * scale), prime.end())
+                length = max(1, round(note.end * scale) - onset)
+                track.notes.append(NoteTick(onset, length, note.pitch, note.velocity))
+        piece.tracks.append(track)
+    return piece

@@ -1,0 +1,139 @@
+"""Harmony for a melody: the first voice is given, the others are drawn, and the best of several is taken."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
+
+from etude.config.sections import Harmonize
+from etude.metrics.voice_leading import parallels, sounding
+from etude.music.columns import Columns, columns_of
+from etude.music.markers import fermatas, mark_fermatas
+from etude.representations.base.grid import FIRST, VoicesOnGrid, from_grid, to_grid
+from etude.representations.base.survey import DRUMS
+from etude.representations.chorale import key_signature
+from etude.sampling import gibbs, particles
+from etude.tasks.melody import phrase_ends, shift_into
+
+WAYS = {
+    "gibbs": gibbs,
+    "tokens": particles,
+}  # the file of sampling/ that a model names -> how it draws voices to others
+
+
+@dataclass(frozen=True)
+class Harmony:
+    """One harmony of a melody."""
+
+    grid: NDArray[np.int64]  # its tokens, (frames, voices)
+    nats: float  # its cost by the model: of DeepBach that of the drawn voices' cells, of others that of all cells
+    parallels: int  # fifths and octaves
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A melody on a model's grid, in the range of its first voice."""
+
+    piece: ScoreTick  # the melody as first voice, with meter, key and fermatas
+    grid: NDArray[np.int64]  # its tokens, (frames, voices); rests below
+    shift: int  # semitones that it lies above where it came from
+
+
+def pose(representation: VoicesOnGrid, observed: NDArray[np.bool_], source: ScoreTick, track: TrackTick) -> Posed:
+    """Put a melody on the grid, transposed by as little as brings it into the range that the first voice has in train.
+
+    The keys are those of the source; where it has none, or C major alone, which many MIDI files say of any music, the
+    one that fits the melody best. Fermatas are those of the source, or else phrases end as ``phrase_ends`` says.
+
+    Args:
+        representation: of voices on a grid.
+        observed: tokens that each voice has in train (voices, V).
+        source: the piece that the melody is from; its meters, keys and fermatas count.
+        track: the melody, one note at a time.
+
+    Raises:
+        EtudeError: the melody's range is too wide.
+    """
+    notes = columns_of(track)
+    pitches = np.flatnonzero(observed[0, FIRST:]) + representation.low
+    shift = shift_into(int(pitches.min()), int(pitches.max()), notes.pitch)
+    name, program = next(iter(representation.voices.items()))
+    piece = ScoreTick(source.ticks_per_quarter)
+    piece.time_signatures = source.time_signatures.copy()
+    first = TrackTick(name, max(program, 0), program == DRUMS)
+    first.notes = Columns(notes.onset, notes.length, (notes.pitch + shift).astype(np.int8), notes.velocity).notes()
+    piece.tracks.append(first)
+    stated = [(key.time, key.key, key.tonality) for key in source.key_signatures]
+    if any((sharps, minor) != (0, 0) for _, sharps, minor in stated):
+        for time, sharps, minor in stated:
+            piece.key_signatures.append(KeySignatureTick(time, (sharps + 7 * shift + 5) % 12 - 5, minor))
+    else:
+        piece.key_signatures.append(KeySignatureTick(0, *key_signature(piece)))
+    mark_fermatas(piece, fermatas(source) or phrase_ends(notes, source.ticks_per_quarter))
+    return Posed(piece, on_grid(representation, piece), shift)
+
+
+def harmonies(
+    model: Any,
+    representation: VoicesOnGrid,
+    piece: ScoreTick,
+    allowed: NDArray[np.bool_],
+    config: Harmonize,
+    rng: Sequence[np.random.Generator],
+    show: bool = False,
+) -> list[Harmony]:
+    """A harmony for each of ``rng``, the best first: by its nats, and plan.parallel_cost for each of its parallels.
+
+    Args:
+        model: a trained model of voices on a grid.
+        representation: the one that it reads.
+        piece: what there is to know beside the cells: meter, key and fermatas.
+        allowed: tokens that each cell may have (frames, voices, V), at least one each.
+        config: how they are drawn.
+        rng: where the random numbers of each come from.
+        show: with a progress bar.
+    """
+    grids, nats = WAYS[model.sampler].harmonies(model, representation, piece, allowed, config, rng, show)
+    found = []
+    for grid, cost in zip(grids, nats, strict=True):
+        pitches = sounding(grid, representation.low)
+        found.append(Harmony(grid, float(cost), int(parallels(pitches[:-1], pitches[1:]).sum())))
+    return sorted(found, key=lambda harmony: harmony.nats + config.parallel_cost * harmony.parallels)
+
+
+def written(
+    harmony: Harmony, representation: VoicesOnGrid, posed: Posed, source: ScoreTick, track: TrackTick
+) -> ScoreTick:
+    """The melody as it came in, note for note, with the voices of a harmony below it, back in its own key.
+
+    Returns:
+        A piece with the voices of the representation as tracks, with ticks, tempos, meters, keys and markers of
+        ``source``.
+    """
+    voices = from_grid(harmony.grid, representation.voices, representation.steps, representation.low, 120)
+    (name, program), *others = representation.voices.items()
+    made = ScoreTick(source.ticks_per_quarter)
+    made.tempos, made.time_signatures = source.tempos.copy(), source.time_signatures.copy()
+    made.key_signatures, made.markers = source.key_signatures.copy(), source.markers.copy()
+    upper = TrackTick(name, max(program, 0), program == DRUMS)
+    upper.notes = track.notes.copy()
+    made.tracks.append(upper)
+    loudness = round(float(columns_of(track).velocity.mean()))
+    scale = source.ticks_per_quarter / voices.ticks_per_quarter
+    for (name, program), line in zip(others, voices.tracks[1:], strict=True):
+        voice = TrackTick(name, max(program, 0), program == DRUMS)
+        for note in line.notes:
+            onset, end = round(note.time * scale), round(note.end * scale)
+            if onset < end:  # ticks may be coarser than the grid
+                voice.notes.append(NoteTick(onset, end - onset, note.pitch - posed.shift, loudness))
+        made.tracks.append(voice)
+    return made
+
+
+def on_grid(representation: VoicesOnGrid, piece: ScoreTick) -> NDArray[np.int64]:
+    """The tokens of a piece on the grid, from its begin on: (frames, voices)."""
+    low, high = representation.low, representation.high
+    return to_grid(piece, representation.voices, representation.steps, low, high).astype(np.int64)

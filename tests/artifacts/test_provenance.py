@@ -1,0 +1,58 @@
+"""Data that other settings built, and pieces that are not those that were written, are refused."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from conftest import make_piece
+
+from etude.artifacts.context import Session
+from etude.artifacts.provenance import built_from, ingested, require, split_ids, upstream
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import write_json
+
+
+def test_each_stage_is_built_from_its_own_section_and_those_before(settings: Settings) -> None:
+    assert list(built_from(settings, "download")) == ["dataset"]
+    assert list(built_from(settings, "split")) == ["dataset", "ingest", "split"]
+
+
+def test_both_values_and_the_commands_from_the_first_change_on_are_named() -> None:
+    found = {"dataset": {"tempo": 80}, "ingest": {"min_notes": 16}, "split": {"seed": 1}}
+    require("data/split", found, found)
+    wanted = {**found, "ingest": {"min_notes": 5}, "split": {"seed": 2}}
+    with pytest.raises(EtudeError) as caught:
+        require("data/split", found, wanted)
+    said = str(caught.value)
+    assert "ingest.min_notes = 16, but this run asks for ingest.min_notes = 5" in said
+    assert said.endswith("etude ingest ingest.min_notes=5 split.seed=2 && etude split ingest.min_notes=5 split.seed=2")
+
+
+def test_the_split_of_another_seed_is_refused(encoded: Session, settings: Settings) -> None:
+    folder, manifest = upstream(settings, encoded, "split")
+    assert folder == encoded.root / "data/split" and manifest["train"]
+    other = dataclasses.replace(settings, split=dataclasses.replace(settings.split, seed=5))
+    with pytest.raises(EtudeError, match=r"data/split was built with split\.seed = 0, but this run asks .* = 5"):
+        upstream(other, encoded, "split")
+
+
+def test_data_that_does_not_say_what_built_it_is_refused(settings: Settings, tmp_path: Path) -> None:
+    write_json(tmp_path / "data/ingest/manifest.json", {"pieces": []})
+    with pytest.raises(EtudeError, match=r"data/ingest was built with dataset = None"):
+        upstream(settings, Session(root=tmp_path), "ingest")
+
+
+def test_pieces_and_their_sides_are_read_together(settings: Settings, encoded: Session) -> None:
+    pieces, manifest = ingested(settings, encoded)
+    splits = split_ids(settings, encoded, pieces)
+    assert [len(splits[split]) for split in ("train", "valid", "test")] == [6, 2, 2]
+    assert pieces.score(splits["test"][0]).note_num() == make_piece(8).note_num()
+    assert len(manifest["pieces"]) == 10
+
+
+def test_a_split_of_other_pieces_is_refused(settings: Settings, encoded: Session) -> None:
+    pieces, _ = ingested(settings, encoded)
+    del pieces.entries["p03"]
+    with pytest.raises(EtudeError, match=r"data/split deals p03, which data/ingest does not hold.*etude split"):
+        split_ids(settings, encoded, pieces)

@@ -1,0 +1,112 @@
+"""Bad input gets a sentence; one subcommand a stage."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from etude.cli import main as cli
+from etude.cli.main import check_overrides
+from etude.core.errors import EtudeError
+from etude.stages import STAGES
+
+CONF = ROOT / "conf"
+
+
+def etude(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "etude", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model=ltsm", r'There is no model "ltsm" in conf/model/. Did you mean "lstm"\?'),
+        ("model=lstm,gann", r'There is no model "gann".*Did you mean "gan"\?'),
+        ("model=[lstm,gann]", r'There is no model "gann"'),
+        ("dataset=bahc", r'There is no dataset "bahc".*Did you mean "bach"\?'),
+        ("optim.lrr=1", r'There is no setting "optim.lrr".*Did you mean optim.lr'),
+        ("trian.max_steps=1", r"Did you mean train.max_steps"),
+        ("max_steps=1", r"Did you mean train.max_steps"),
+        ("model=null", r"model=null leaves no model to run with\. There are: .*lstm"),
+        ("zzz=1", r"There are the sections: .*train"),
+    ],
+)
+def test_an_unknown_name_is_said_with_the_closest(override: str, said: str) -> None:
+    with pytest.raises(EtudeError, match=said):
+        check_overrides(CONF, [override])
+
+
+def test_what_exists_passes() -> None:
+    check_overrides(
+        CONF, ["model=lstm,gan", "optim.lr=1e-3,3e-4", "seed=range(1,4)", "hydra/launcher=joblib", "experiment=smoke"]
+    )
+    check_overrides(
+        CONF, ["model=[lstm,gan]", "models.gan.latent=3", "hydra.launcher.n_jobs=4", "session.progress=false"]
+    )
+
+
+def test_help_names_every_stage() -> None:
+    said = etude("--help")
+    assert said.returncode == 0
+    assert all(f"    {stage} " in said.stdout for stage in STAGES)
+
+
+def test_a_value_out_of_range_is_one_sentence_and_status_2() -> None:
+    said = etude("train", "model=lstm", "train.max_steps=0")
+    assert said.returncode == 2
+    assert "train.max_steps = 0 is out of range: it must be at least 1." in said.stderr
+    assert said.stderr.startswith("etude: ") and said.stderr.count("\n") == 1  # neither a traceback nor words of Hydra
+
+
+def test_an_unknown_stage_is_one_sentence() -> None:
+    said = etude("trian")
+    assert said.returncode == 2 and said.stderr.startswith('etude: There is no stage "trian". Did you mean "train"?')
+
+
+def test_outside_a_project_it_says_so(tmp_path: Path) -> None:
+    said = etude("train", cwd=tmp_path)
+    assert said.returncode == 2 and "is not inside an etude project" in said.stderr
+
+
+def test_the_composed_settings_are_shown() -> None:
+    said = etude("train", "model=gan", "--cfg", "job")
+    assert said.returncode == 0 and "etude.models.gan.GAN" in said.stdout and "LSTM" not in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["trainer.accelerator=cuda"], r"trainer\.accelerator = cuda is not known.*cpu, gpu"),
+        (["session.workers=0"], r"session\.workers = 0 is out of range"),
+        (["session.samples=-1"], r"session\.samples = -1 is out of range"),
+        (["session=null"], r"session = None must be a section"),
+        (["+session.fool=1"], r"session\.fool is not a setting"),
+    ],
+)
+def test_a_session_is_checked_as_the_settings_are(
+    overrides: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["etude"])
+    with pytest.raises(EtudeError, match=said):
+        cli._main(["train", "model=ngram", f"hydra.run.dir={tmp_path}", *overrides])
+
+
+@pytest.mark.parametrize("path", ["~/my midi", "/a/b", "été/песня (2)", "it's", "a=b,c", "null"])
+def test_a_path_needs_no_quotes(path: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_override(cli.quoted(f"dataset.path={path}"))
+    assert parsed.value() == (None if path == "null" else path)
+    assert cli.quoted("dataset.path='quoted'") == "dataset.path='quoted'"
+    assert cli.quoted("optim.lr=1") == "optim.lr=1"
+
+
+def test_wishes_are_of_the_stage_that_samples() -> None:
+    assert cli.quoted(cli.placed("control.key=F# minor", "generate")) == "generate.control.key='F# minor'"
+    assert cli.placed("control.density=high", "generate") == "generate.control.density=high"
+    assert cli.placed("control.key=C", "train") == "control.key=C"

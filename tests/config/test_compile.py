@@ -1,0 +1,80 @@
+"""One truth: params.yaml is what conf/ compiles to, and every YAML in conf/ composes and instantiates."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from etude import models
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
+from etude.config import compile as params
+from etude.config.compile import compile_params
+from etude.config.sections import Settings, construct, target
+from etude.core.errors import EtudeError
+from etude.representations import load
+
+YAMLS = sorted(file.relative_to(ROOT / "conf") for file in (ROOT / "conf").glob("*/*.yaml"))
+
+
+def test_params_yaml_equals_the_compilation() -> None:
+    assert (ROOT / "params.yaml").read_text() == compile_params(ROOT / "conf"), "Run: dvc repro params"
+
+
+@pytest.mark.parametrize("file", YAMLS, ids=str)
+def test_every_yaml_composes_and_instantiates(file: Path, encoded: Session) -> None:
+    group, name = file.parts[0], file.stem
+    override = f"{group}={name}"
+    found = Settings.of(yaml.safe_load(compile_params(ROOT / "conf", [override])))
+    if group == "model":
+        assert list(found.models) == [name]
+        representation = found.models[name]["representation"]
+        learned = load(Store(encoded.root / "data/tokenize" / representation))
+        model = models.build(found, name, learned)
+        assert type(model).__module__ == f"etude.models.{name}", "a variant is one class in a file of its own name"
+    elif group == "tokenize":
+        assert construct(target(found.tokenize[name], name), found.tokenize[name], name)
+    elif group == "dataset":
+        assert construct(target(found.dataset, name), found.dataset, name)
+
+
+def test_every_variant_of_dvc_yaml_has_its_code(settings: Settings) -> None:
+    for model_name in settings.models:
+        assert (ROOT / f"src/etude/models/{model_name}.py").is_file()
+
+
+def test_an_experiment_with_some_of_its_variants_keeps_no_settings_of_the_others() -> None:
+    found = yaml.safe_load(compile_params(ROOT / "conf", ["experiment=jsb_quarter", "model=lstm"]))
+    assert list(found["models"]) == ["lstm"] and found["models"]["lstm"]["representation"] == "frames"
+    assert list(found["tokenize"]) == ["frames"]
+
+
+def test_numbers_come_out_as_numbers() -> None:
+    found = yaml.safe_load(compile_params(ROOT / "conf"))
+    assert isinstance(found["optim"]["lr"], float)
+
+
+def test_inside_an_experiment_params_yaml_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "params.yaml").write_text("set: by -S\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_EXP_NAME", "brave-bach")
+    params.main()
+    assert (tmp_path / "params.yaml").read_text() == "set: by -S\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("config.yaml", "defaults: [_self_, {model: lsmt}]\n", r'There is no model "lsmt" in conf/model.*"lstm"'),
+        ("model/gan.yaml", "a: [\n", "These settings cannot be composed from conf/"),
+    ],
+)
+def test_a_slip_in_conf_is_one_sentence(file: str, text: str, said: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "conf" / file).write_text(text)
+    with pytest.raises(EtudeError, match=said):
+        compile_params(tmp_path / "conf")

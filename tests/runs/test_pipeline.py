@@ -1,0 +1,119 @@
+"""All stages on a folder of a user's own: good and broken files, each refusal with its reason, a report at the end."""
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, Log, make_piece, tiny
+
+from etude.artifacts.context import Session
+from etude.config.compile import compile_params
+from etude.config.sections import Settings, construct, target
+from etude.core.files import digest, read_json
+from etude.runs import pipeline as everything
+from etude.stages import STAGES, train
+
+ABC = (
+    "X:1\nT:A tune\nM:4/4\nL:1/4\nK:G\n"
+    + "GABc|dcBA|GBdB|G4|" * 4
+    + "\n\nX:2\nT:Another\nM:3/4\nL:1/8\nK:D\n"
+    + ("d2fedA|B2dBAF|D2F2A2|d6|" * 4)
+)
+
+
+def fill(folder: Path) -> None:
+    """A folder as people have them."""
+    (folder / "deep/er").mkdir(parents=True)
+    for number in range(12):
+        make_piece(number).dump_midi(folder / f"song {number}.mid")
+    make_piece(20).dump_midi(folder / "deep/er/Песня №1.MID")
+    make_piece(21).dump_midi(folder / "deep/été.midi")
+    (folder / "tunes.abc").write_text(ABC)
+    (folder / "copy of song 3.mid").write_bytes((folder / "song 3.mid").read_bytes())
+    make_piece(4, transpose=2).dump_midi(folder / "song 4 in D.mid")
+    (folder / "empty.mid").touch()
+    (folder / "short.mid").write_bytes(make_piece(30, beats=1).dumps_midi())
+    (folder / "broken.mid").write_bytes(make_piece(31).dumps_midi()[:60])
+    (folder / "noise.mxl").write_bytes(bytes(range(256)) * 20)
+    (folder / "huge.mid").write_bytes(make_piece(32).dumps_midi() + bytes(100_000))
+    (folder / "notes.txt").write_text("not music")
+    os.mkfifo(folder / "pipe.mid")
+    (folder / "passwords.mid").symlink_to("/etc/passwd")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """dataset=folder over such a folder, with one quick model."""
+    fill(tmp_path / "my music")
+    values: dict[str, Any] = tiny().as_dict()
+    own = yaml.safe_load(compile_params(ROOT / "conf", ["dataset=folder"]))["dataset"]
+    values["dataset"] = {**own, "path": str(tmp_path / "my music")}
+    values["ingest"] |= {"max_bytes": 50_000}
+    made = Settings.of(values)
+    return dataclasses.replace(made, models={"ngram": made.models["ngram"]}, tokenize={"remi": made.tokenize["remi"]})
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    (tmp_path / "project").mkdir()
+    monkeypatch.setattr(train, "start", Log().start)
+    return Session(root=tmp_path / "project", workers=1, progress=False)
+
+
+def test_every_stage_of_data_models_and_reports_is_there() -> None:
+    assert list(everything.OUTPUTS) == [stage for stage in STAGES if stage != "track"]
+
+
+def test_a_wild_folder_runs_to_a_report_and_each_refusal_has_its_reason(
+    settings: Settings, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = everything.run(settings, session)
+    folder = page.parents[1]
+    assert folder.parent == session.root / "runs" and folder.name.startswith("folder-")
+    assert not (session.root / "data").exists() and not (session.root / "models").exists()
+    left_out = {
+        entry["source"]: entry["reason"] for entry in read_json(folder / "data/download/manifest.json", "")["left_out"]
+    }
+    assert set(left_out) == {"song 3.mid", "empty.mid", "pipe.mid", "passwords.mid"}
+    assert "the same bytes as copy of song 3.mid" in left_out["song 3.mid"] and "empty" in left_out["empty.mid"]
+    ingest = read_json(folder / "data/ingest/manifest.json", "")
+    refused = {entry["source"]: entry["reason"] for entry in ingest["refused"]}
+    assert set(refused) == {"song 4 in D.mid", "short.mid", "broken.mid", "noise.mxl", "huge.mid"}
+    assert "in another key" in refused["song 4 in D.mid"] and "fewer than ingest.min_notes" in refused["short.mid"]
+    assert "more than ingest.max_bytes = 50000" in refused["huge.mid"]
+    assert all(reason and str(session.root.parent) not in reason for reason in (*left_out.values(), *refused.values()))
+    names = {piece["source"] for piece in ingest["pieces"]}
+    assert {"deep/er/Песня №1.MID", "deep/été.midi", "tunes.abc, piece 1", "tunes.abc, piece 2"} <= names
+    html = page.read_text(encoding="utf-8")
+    for text in ("an empty file", "pipe.mid", "another key or at another speed", "Round trip"):
+        assert text in html, text
+    before = digest(folder)
+    capsys.readouterr()
+    assert everything.run(settings, session) == page
+    assert len(re.findall(r" is there$", capsys.readouterr().out, re.MULTILINE)) == len(everything.OUTPUTS) - 1
+    assert digest(folder) == before
+
+
+def test_changed_files_and_other_settings_make_all_anew(
+    settings: Settings, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        everything, "OUTPUTS", {stage: everything.OUTPUTS[stage] for stage in ("download", "ingest", "report")}
+    )
+    monkeypatch.setattr("etude.stages.report.run", lambda *rest: None)
+    page = everything.run(settings, session)
+    first = digest(page.parents[1] / "data/ingest")
+    make_piece(50).dump_midi(tmp_path / "my music/new.mid")
+    assert everything.run(settings, session) == page
+    assert digest(page.parents[1] / "data/ingest") != first
+    other = dataclasses.replace(settings, split=dataclasses.replace(settings.split, seed=5))
+    assert everything.folder_of(other, session.root) != page.parents[1]
+
+
+def test_the_dataset_of_the_settings_is_the_folder(settings: Settings) -> None:
+    made = construct(target(settings.dataset, "dataset"), settings.dataset, "dataset")
+    assert made.reading == settings.reading and settings.reading.voices is None

@@ -1,0 +1,65 @@
+"""Going on from a piece: it stays note for note, and what comes after begins when it ends."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import VOICES, make_piece
+from representations.bands import learned
+from symusic.core import ScoreTick
+
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.models.lstm import LSTM
+from etude.tasks.continuing import continued
+
+PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
+TRAIN = [make_piece(seed) for seed in range(6)]
+
+
+class Arrays:
+    """Stands in for the store: its train tokens."""
+
+    def __init__(self, representation: Any) -> None:
+        self.representation = representation
+
+    def parts(self, split: str) -> list[np.ndarray]:
+        return [np.concatenate([self.representation.encode(piece) for piece in TRAIN])]
+
+
+def going_on(name: str, prime: ScoreTick, settings: Settings, **changes: Any) -> list[ScoreTick]:
+    representation = learned(name, *TRAIN, voices=PROGRAMS)
+    torch.manual_seed(0)
+    model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    config = dataclasses.replace(settings.generate, **{"max_tokens": 1500, "temperature": 1.0, **changes})
+    store: Any = Arrays(representation)
+    return [piece.score for piece in continued(model, representation, store, config, 4, prime)]
+
+
+def notes(piece: ScoreTick) -> list[tuple[str, int, int, int]]:
+    return sorted((t.name, n.time, n.duration, n.pitch) for t in piece.tracks for n in t.notes)
+
+
+@pytest.mark.parametrize("name", ["remi", "tsd", "structured", "attributes", "cpword", "voicegrid"])
+@pytest.mark.parametrize("quarter", [24, 480])
+def test_the_prime_stays_and_the_rest_comes_after_it(name: str, quarter: int, settings: Settings) -> None:
+    prime = make_piece(3, 6).resample(quarter)
+    made, added = going_on(name, prime, settings, bars=4), 0
+    for piece in made:
+        assert piece.ticks_per_quarter == quarter and piece.tempos == prime.tempos
+        before = [note for note in notes(piece) if note[1] < prime.end()]
+        assert before == notes(prime)
+        after = [note for note in notes(piece) if note[1] >= prime.end()]
+        added += len(after)
+        assert after and max(time + lasts for _, time, lasts, _ in after) <= 16 * quarter
+    assert added > 16 and len({tuple(notes(piece)) for piece in made}) == 4
+
+
+def test_a_prime_that_is_too_long_is_said(settings: Settings) -> None:
+    for name in ("remi", "voicegrid"):
+        with pytest.raises(EtudeError, match="longer than the wanted bars or seconds"):
+            going_on(name, make_piece(3, 16), settings, bars=4)
+        with pytest.raises(EtudeError, match=r"more than half of generate\.max_tokens = 100"):
+            going_on(name, make_piece(3, 16), settings, max_tokens=100)

@@ -1,0 +1,210 @@
+"""A melody that somebody brings: a file in, files out, or a sentence."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, VOICES, make_piece, tiny
+from sampling.tunes import tune as written
+from symusic.core import ScoreTick, TempoTick
+
+from etude.artifacts.context import Session
+from etude.cli import main as cli
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.tasks.harmonize_file import Files, harmonize_file
+
+ABC = "X:1\nT:Ah\nM:3/4\nL:1/4\nK:F\nFAc|f2e|d_BG|F3|]\n"
+
+
+def config(**changes: object) -> Settings:
+    return tiny(harmonize={"sweeps": 1, "candidates": 2, **changes})
+
+
+def made(session: Session, source: Path, output: Path, **controls: object) -> ScoreTick:
+    files = Files(str(source), str(output), **controls)  # type: ignore[arg-type]
+    return ScoreTick(harmonize_file(config(), session, files)[0])
+
+
+def notes(score: ScoreTick, place: int = 0) -> list[tuple[int, int, int]]:
+    return [(note.time, note.duration, note.pitch) for note in score.tracks[place].notes]
+
+
+@pytest.fixture
+def tune(tmp_path: Path) -> Path:
+    """A soprano at an odd resolution and tempo."""
+    piece = make_piece(1).resample(100)
+    while len(piece.tracks) > 1:
+        del piece.tracks[-1]
+    piece.tempos.clear()
+    piece.tempos.append(TempoTick(0, qpm=63))
+    piece.dump_midi(tmp_path / "melody.mid")
+    return tmp_path / "melody.mid"
+
+
+def test_a_melody_gets_its_other_voices_and_a_score(trained: Session, tune: Path, tmp_path: Path) -> None:
+    files = Files(str(tune), str(tmp_path / "chorale.mid"))
+    assert harmonize_file(config(), trained, files) == [tmp_path / "chorale.mid", tmp_path / "chorale.musicxml"]
+    source, score = ScoreTick(tune), ScoreTick(tmp_path / "chorale.mid")
+    assert (score.tracks[0].name, score.tracks[0].program) == ("Soprano", 68)
+    assert {track.name for track in score.tracks} <= set(VOICES) and len(score.tracks) > 1
+    assert score.tracks[0].notes == source.tracks[0].notes
+    assert score.ticks_per_quarter == 100 and score.tempos == source.tempos
+    assert (tmp_path / "chorale.musicxml").read_text().startswith("<?xml")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["chorale.mid", "chorale.musicxml", "melody.mid"]
+
+
+def test_scores_may_be_brought_pictures_and_sound_be_had(trained: Session, tmp_path: Path) -> None:
+    (tmp_path / "ah.abc").write_text(ABC)
+    pitches = [65, 69, 72, 77, 76, 74, 70, 67, 65]
+    more = {"picture": str(tmp_path / "ah.svg"), "sound": str(tmp_path / "ah.mp3")}
+    score = made(trained, tmp_path / "ah.abc", tmp_path / "ah.mid", **more)
+    assert [pitch for _, _, pitch in notes(score)] == pitches
+    assert [(sign.numerator, sign.denominator) for sign in score.time_signatures] == [(3, 4)]
+    assert "<svg" in (tmp_path / "ah.svg").read_text() and (tmp_path / "ah.mp3").stat().st_size > 1000
+    again = made(trained, tmp_path / "ah.musicxml", tmp_path / "again.mid", top_line=True)
+    assert [pitch for _, _, pitch in notes(again)] == pitches, "a chorale's own top line"
+
+
+def test_the_same_seed_gives_the_same_bytes_another_others(trained: Session, tune: Path, tmp_path: Path) -> None:
+    files = []
+    for place, seed in enumerate((1, 1, 2)):
+        places = harmonize_file(config(seed=seed), trained, Files(str(tune), str(tmp_path / f"{place}.mid")))
+        files.append([file.read_bytes() for file in places])
+    assert files[0] == files[1] and files[0][0] != files[2][0] and files[0][1] != files[2][1]
+
+
+def test_what_is_there_is_replaced_only_when_asked(trained: Session, tune: Path, tmp_path: Path) -> None:
+    place = tmp_path / "chorale.mid"
+    for name in ("chorale.mid", "chorale.musicxml"):
+        (tmp_path / name).write_bytes(b"mine")
+        with pytest.raises(EtudeError, match=rf"{name} exists\. .* overwrite=true"):
+            made(trained, tune, place)
+        assert (tmp_path / name).read_bytes() == b"mine"
+        (tmp_path / name).unlink()
+    place.write_bytes(b"mine")
+    made(trained, tune, place, overwrite=True)
+    assert place.read_bytes()[:4] == b"MThd"
+    with pytest.raises(EtudeError, match="is what you bring"):
+        made(trained, tune, tune, overwrite=True)
+    with pytest.raises(EtudeError, match="is what you bring"):
+        made(trained, tune, tmp_path / "melody.musicxml", overwrite=True)
+
+
+def test_files_that_will_not_do_are_said(trained: Session, tune: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out.mid")
+
+    def said(source: str | None, output: str | None, sentence: str, **controls: object) -> None:
+        with pytest.raises(EtudeError, match=sentence):
+            harmonize_file(config(), trained, Files(source, output, **controls))  # type: ignore[arg-type]
+        assert not list(tmp_path.glob("out.*")) and not list(tmp_path.glob(".*part"))
+
+    said(None, out, r"input names no file\. Say it as in: etude harmonize input=melody\.mid output=chorale\.mid")
+    said(str(tune), None, "output names no file")
+    said(str(tmp_path / "none.mid"), out, r"none\.mid is no file")
+    said(str(tmp_path), out, "is no file")
+    said(str(tune), str(tmp_path / "no/out.mid"), r"the folder .*no does not exist")
+    (tmp_path / "folder.mid").mkdir()
+    said(str(tune), str(tmp_path / "folder.mid"), "is a folder")
+    said(str(tune), str(tmp_path / "out.txt"), r"output = .*out\.txt must end in \.mid")
+    said(str(tune), out, r"picture = x\.png must end in \.svg", picture="x.png")
+    (tmp_path / "empty.mid").touch()
+    said(str(tmp_path / "empty.mid"), out, r"empty\.mid is empty")
+    for number, data in enumerate((b"MThd", b"nonsense" * 9, tune.read_bytes()[:9])):
+        (tmp_path / f"{number}.mid").write_bytes(data)
+        said(str(tmp_path / f"{number}.mid"), out, rf"{number}\.mid cannot be read")
+    for name in ("a.abc", "a.musicxml", "a.mxl", "a.txt"):
+        (tmp_path / name).write_text("nonsense")
+        said(str(tmp_path / name), out, rf"{name} cannot be read")
+    ScoreTick(24).dump_midi(tmp_path / "silent.mid")
+    said(str(tmp_path / "silent.mid"), out, r"silent\.mid: it has no track with notes")
+    piece = make_piece(1)
+    piece.tracks[0].notes.extend(piece.tracks[1].notes)
+    piece.dump_midi(tmp_path / "two.mid")
+    said(str(tmp_path / "two.mid"), out, r"two\.mid: its first track .* more than one note at a time.* top_line=true")
+    made(trained, tmp_path / "two.mid", tmp_path / "line.mid", top_line=True)
+    long = make_piece(1)
+    long.tracks[0].notes[-1].time += 24 * 4 * 2000
+    long.dump_midi(tmp_path / "long.mid")
+    said(str(tmp_path / "long.mid"), out, r"longer than ingest\.max_bars = 1000")
+
+
+def test_a_bass_fixed_notes_and_chords_are_kept(trained: Session, tune: Path, tmp_path: Path) -> None:
+    source = make_piece(1)
+    bass = ScoreTick(24)
+    bass.tracks.append(source.tracks[3])
+    bass.dump_midi(tmp_path / "bass.mid")
+    score = made(trained, tune, tmp_path / "a.mid", bass=str(tmp_path / "bass.mid"))
+    own = [(note.time * 100 // 24, note.pitch) for note in source.tracks[3].notes]
+    assert [(time, pitch) for time, _, pitch in notes(score, len(score.tracks) - 1)] == own
+    fixed = ScoreTick(24)
+    fixed.tracks.append(source.tracks[1].copy())
+    fixed.tracks[0].notes = source.tracks[1].notes[:3]
+    fixed.dump_midi(tmp_path / "fixed.mid")
+    score = made(trained, tune, tmp_path / "b.mid", fixed=str(tmp_path / "fixed.mid"))
+    alto = next(place for place, track in enumerate(score.tracks) if track.name == "Alto")
+    kept = {(n.time * 100 // 24, n.duration * 100 // 24, n.pitch) for n in source.tracks[1].notes[:3]}
+    assert kept <= set(notes(score, alto))
+    score = made(trained, tune, tmp_path / "c.mid", chords="- | Cm . Fm . | -")
+    below = [note for track in score.tracks[1:] for note in track.notes if 400 <= note.time < 800]
+    assert below and all(n.pitch % 12 in ({0, 3, 7} if n.time < 600 else {5, 8, 0}) for n in below)
+
+
+def test_wishes_that_cannot_be_are_said(trained: Session, tune: Path, tmp_path: Path) -> None:
+    def said(sentence: str, **controls: object) -> None:
+        with pytest.raises(EtudeError, match=sentence):
+            made(trained, tune, tmp_path / "out.mid", **controls)
+        assert not list(tmp_path.glob("out.*"))
+
+    said(r"bass = .*none\.mid is no file", bass=str(tmp_path / "none.mid"))
+    make_piece(1).dump_midi(tmp_path / "all.mid")
+    said(
+        r"fixed = .*'Soprano', 'Alto', 'Tenor', 'Bass'\. Name them as the voices: Alto", fixed=str(tmp_path / "all.mid")
+    )
+    low = written((0, 24, 12))
+    low.dump_midi(tmp_path / "low.mid")
+    said(r"bass = .*low\.mid: its note 12 of Bass lies outside \d+ to \d+", bass=str(tmp_path / "low.mid"))
+    written((0, 24, 48), (0, 24, 50)).dump_midi(tmp_path / "both.mid")
+    said(r"bass = .*both\.mid: its first track .* more than one note", bass=str(tmp_path / "both.mid"))
+    said(r'chords: "H" is no chord', chords="C | H")
+    said(r"chords has 9 bars", chords="C|" * 9)
+
+
+def test_no_model_and_a_model_that_cannot_are_said(encoded: Session, trained: Session, tune: Path) -> None:
+    out = tune.with_name("out.mid")
+    with pytest.raises(EtudeError, match=r"models/voices does not exist\. Make it with: etude train model=voices"):
+        made(encoded, tune, out)
+    other = replace(config(), models={"lstm": tiny().models["lstm"]})
+    with pytest.raises(EtudeError, match=r"model=lstm: .* Use model=deepbach, model=voices"):
+        harmonize_file(other, trained, Files(str(tune), str(out)))
+    assert not out.exists()
+
+
+def test_by_the_command(
+    trained: Session, tune: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(trained.root, root)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "project_root", lambda: root)
+    own = ["experiment=smoke", "session.progress=false", "trainer.threads=1", "sweeps=1", "model=deepbach"]
+    monkeypatch.setattr("sys.argv", ["etude"])
+    named = ["input=melody.mid", "output=my chorale é.mid", "seed=3", "candidates=3", "chords=Cm | - | F#m7/E V7 | ."]
+    assert cli._main(["harmonize", *named, *own]) == 0
+    assert "etude: harmonize wrote my chorale é.mid and my chorale é.musicxml" in capsys.readouterr().out
+    assert (tmp_path / "my chorale é.mid").read_bytes()[:4] == b"MThd"
+    with pytest.raises(EtudeError, match=r"input, .* are of etude harmonize alone, not of etude train"):
+        cli._main(["train", "input=melody.mid", *own[:3]])
+    with pytest.raises(EtudeError, match="etude harmonize -m: every run would write the same"):
+        cli._main(["harmonize", "-m", *named[:2], "seed=1,2", *own])
+
+
+def test_the_command_s_help_names_its_keys() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "etude", "harmonize", "--help"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
+    ).stdout  # fmt: skip
+    assert all(f"{name}: " in said for name in ("input", "output", "overwrite", "candidates", "chords", "picture"))

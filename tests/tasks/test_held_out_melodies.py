@@ -1,0 +1,58 @@
+"""Fifty melodies of Bach that no model of the pipeline has learned from come out note for note."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, make_piece
+from symusic.core import ScoreTick
+from tasks.test_harmony import PLAN, Known, heard_in, known, sample_pieces
+
+from etude.config.sections import Reading, construct
+from etude.datasets import corpus
+from etude.scores import read
+from etude.tasks.melody import melody
+
+COUNT = 50
+FEW = dataclasses.replace(PLAN, candidates=1, sweeps=1)
+
+
+def held_out() -> list[Path]:
+    """The files of test pieces of the committed split, which the committed report names."""
+    pieces = json.loads((ROOT / "reports/harmonize/voices.json").read_text())["pieces"]
+    files = {file.stem: file for file in corpus.find("bach").glob("bwv*") if file.suffix in (".mxl", ".xml")}
+    return [files[piece["id"]] for piece in pieces if piece["id"] in files][:COUNT]
+
+
+@pytest.fixture(scope="module")
+def melodies() -> dict[str, ScoreTick]:
+    """The chorales as ingest reads them."""
+    values = yaml.safe_load((ROOT / "conf/dataset/bach.yaml").read_text(encoding="utf-8"))["reading"]
+    reading = construct(Reading, values, "dataset.reading")
+    found = {path.stem: read(path, None, reading)[0] for path in held_out()}
+    assert len(found) == COUNT
+    return found
+
+
+@pytest.fixture(scope="module")
+def wide() -> Known:
+    """Models whose voices have two octaves each."""
+    return known([make_piece(seed, 32, transpose) for seed, transpose in enumerate((-7, 0, 7))])
+
+
+@pytest.mark.parametrize("name", ["deepbach", "voices"])
+def test_fifty_held_out_melodies_come_out_note_for_note(name: str, melodies: dict[str, ScoreTick], wide: Known) -> None:
+    for title, score in melodies.items():
+        for semitones, quarters in ((0, 16), (-14, 4)):  # as written, and below the range of the model's first voice
+            source = score.copy()
+            for track in source.tracks:
+                track.shift_pitch(semitones, inplace=True)
+            while len(source.tracks) > 1:
+                del source.tracks[-1]
+            source = source.clip(0, quarters * source.ticks_per_quarter, clip_end=True)
+            _, made, _ = sample_pieces(name, source, FEW, of=wide)
+            back = ScoreTick.from_midi(made.dumps_midi())
+            assert heard_in(back.tracks[0]) == heard_in(melody(source)), title
+            assert len(made.tracks) == 4, title

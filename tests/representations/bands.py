@@ -13,10 +13,12 @@ TRACKS = (("Flute", 73, False, 1), ("Piano", 0, False, 3), ("Drums", 0, True, 2)
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("remi", {}),
     ("remi", {"merges": "bpe", "vocabulary": 400}),
+    ("remi", {"merges": "notes", "vocabulary": 2000}),
     ("tsd", {}),
     ("midilike", {}),
     ("structured", {}),
     ("attributes", {}),
+    ("attributes", {"merges": "notes", "vocabulary": 2000}),
     ("octuple", {}),
     ("cpword", {}),
     ("pertok", {"microtiming": 4}),
@@ -51,8 +53,8 @@ def make_band(seed: int, beats: int = 16) -> ScoreTick:
 
 
 def made(name: str, **changes: Any) -> Any:
-    """A representation with the settings of conf/tokenize/``name``.yaml and some changes; nothing is learned."""
-    values = yaml.safe_load((ROOT / f"conf/tokenize/{name}.yaml").read_text(encoding="utf-8")) | changes
+    """A representation with the settings of ``values_of``; nothing is learned."""
+    values = values_of(name, **changes)
     return construct(target(values, f"tokenize.{name}"), values, f"tokenize.{name}")
 
 
@@ -67,9 +69,9 @@ def learned(name: str, *pieces: ScoreTick, voices: dict[str, int] | None = None,
 
 
 def values_of(name: str, **changes: Any) -> dict[str, Any]:
-    """The settings of ``made``."""
+    """The settings of conf/tokenize/``name``.yaml and some changes, and no merges unless they are among these."""
     values: dict[str, Any] = yaml.safe_load((ROOT / f"conf/tokenize/{name}.yaml").read_text(encoding="utf-8"))
-    return values | changes
+    return values | ({"merges": None} if "merges" in values else {}) | changes
 
 
 def notes(piece: ScoreTick) -> list[tuple[str, int, int, int]]:

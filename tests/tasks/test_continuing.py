@@ -30,7 +30,9 @@ class Arrays:
 
 
 def going_on(name: str, prime: ScoreTick, settings: Settings, **changes: Any) -> list[ScoreTick]:
-    representation = learned(name, *TRAIN, voices=PROGRAMS)
+    name, _, merges = name.partition(" ")
+    merged = {"merges": merges, "vocabulary": 2000} if merges else {}
+    representation = learned(name, *TRAIN, voices=PROGRAMS, **merged)
     torch.manual_seed(0)
     model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     config = dataclasses.replace(settings.generate, **{"max_tokens": 1500, "temperature": 1.0, **changes})
@@ -42,7 +44,7 @@ def notes(piece: ScoreTick) -> list[tuple[str, int, int, int]]:
     return sorted((t.name, n.time, n.duration, n.pitch) for t in piece.tracks for n in t.notes)
 
 
-@pytest.mark.parametrize("name", ["remi", "tsd", "structured", "attributes", "cpword", "voicegrid"])
+@pytest.mark.parametrize("name", ["remi", "remi notes", "tsd", "structured", "attributes", "cpword", "voicegrid"])
 @pytest.mark.parametrize("quarter", [24, 480])
 def test_the_prime_stays_and_the_rest_comes_after_it(name: str, quarter: int, settings: Settings) -> None:
     prime = make_piece(3, 6).resample(quarter)

@@ -89,17 +89,63 @@ class SequenceModel(nn.Module):
         return logits[:, -1], state
 
 
-def embedding(item_spec: ItemSpec, width: int) -> nn.Module:
+def embedding(item_spec: ItemSpec, width: int) -> "nn.Linear | nn.Embedding | Composed":
     """The layer that reads items: (B, T) or (B, T, keys) -> (B, T, width)."""
+    if item_spec.parts:
+        return Composed(item_spec, width)
     return nn.Linear(item_spec.size, width) if item_spec.keys else nn.Embedding(item_spec.size, width)
 
 
-def reading_out(item_spec: ItemSpec, width: int) -> nn.Linear:
+def reading_out(item_spec: ItemSpec, width: int) -> "nn.Linear | ReadOut":
     """The layer that gives logits: (B, T, width) -> (B, T, V). Keys begin almost silent, as they are in music."""
+    if item_spec.parts:
+        return ReadOut(item_spec, width)
     made = nn.Linear(width, item_spec.size)
     if item_spec.keys:
         nn.init.constant_(made.bias, RARELY)
     return made
+
+
+class Composed(nn.Module):
+    """Embeddings of tokens that are made of others: the sum of those of its parts, and one of its own, 0 at first.
+
+    So a note that train seldom has is told by its voice, its pitch and its length, each of which train often has.
+    """
+
+    places: Tensor  # (V, parts) in the table of the parts; what a token has less than others is the empty row
+
+    def __init__(self, item_spec: ItemSpec, width: int) -> None:
+        """Args: tokens with their parts, width."""
+        super().__init__()
+        self.empty = 1 + max(max(part) for part in item_spec.parts)
+        most = max(len(part) for part in item_spec.parts)
+        places = torch.tensor([[*part, *[self.empty] * (most - len(part))] for part in item_spec.parts])
+        self.register_buffer("places", places, persistent=False)
+        self.of_parts = nn.Parameter(torch.randn(self.empty + 1, width))
+        self.own = nn.Parameter(torch.zeros(item_spec.size, width))
+
+    @property
+    def weight(self) -> Tensor:
+        """The embeddings of all tokens: (V, width)."""
+        return self.own + F.embedding_bag(self.places, self.of_parts, mode="sum", padding_idx=self.empty)
+
+    def forward(self, items: Tensor) -> Tensor:
+        """(...) integers -> (..., width)."""
+        return F.embedding(items, self.weight)
+
+
+class ReadOut(Composed):
+    """Logits of tokens that are made of others, by weights that are made as theirs are: (..., width) -> (..., V)."""
+
+    def __init__(self, item_spec: ItemSpec, width: int) -> None:
+        """Args: tokens with their parts, width."""
+        super().__init__(item_spec, width)
+        nn.init.uniform_(self.of_parts, -(width**-0.5), width**-0.5)
+        self.bias = nn.Parameter(torch.zeros(item_spec.size))
+
+    def forward(self, items: Tensor) -> Tensor:
+        """See the class."""
+        return F.linear(items, self.weight, self.bias)
 
 
 def widths(hidden: int | list[int], layers: int, where: str) -> list[int]:

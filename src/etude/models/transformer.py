@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from etude.config.sections import Count, Range
 from etude.core.errors import EtudeError
-from etude.models.sequence import Dropout, SequenceModel, embedding, rotary, rotated
+from etude.models.sequence import Composed, Dropout, SequenceModel, embedding, rotary, rotated
 from etude.representations.base.vocabulary import ItemSpec
 
 Cache = tuple[Tensor, Tensor]
@@ -151,6 +151,8 @@ class Transformer(SequenceModel):
             nn.init.normal_(module.weight, std=0.02)
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
+        if isinstance(module, Composed):
+            nn.init.normal_(module.of_parts, std=0.02)
         if isinstance(module, Block):
             for last in (module.mix, module.narrow):
                 nn.init.normal_(last.weight, std=0.02 / (2 * len(self.blocks)) ** 0.5)
@@ -168,8 +170,7 @@ class Transformer(SequenceModel):
         x = self.norm(x)
         if self.lm_head is not None:
             return self.lm_head(x), (start + T, kept)
-        (weight,) = self.embed.parameters()
-        return F.linear(x, weight), (start + T, kept)  # (B, T, V)
+        return F.linear(x, self.embed.weight), (start + T, kept)  # (B, T, V)
 
     @property
     def rows(self) -> int:
@@ -208,7 +209,7 @@ class Transformer(SequenceModel):
         past = [like.new_zeros(rows, 2, block.heads, 2 * self.span, self.width) for block in steppers]
         embed = self.embed
         read_in = (embed.bias, _transposed(embed.weight)) if isinstance(embed, nn.Linear) else None
-        (weight, *_) = (self.lm_head or embed).parameters()
+        weight = (self.lm_head or embed).weight
         return Written(0, Room(past, 0), 0, steppers, read_in, _transposed(weight))
 
     def _moved(self, room: Room, end: int) -> tuple[Room, int]:

@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.config.sections import Range
+from etude.config.sections import OneOf, Range
 from etude.core.errors import EtudeError, closest
 from etude.core.files import read_json, write_json
 from etude.music.key import best_key
-from etude.representations.base.midi_tokens import Beats, Grid, MidiTokens
+from etude.representations.base.merges import NOTES
+from etude.representations.base.midi_tokens import SIZES, Beats, Grid, MidiTokens
 
 TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MODES = ("major", "minor")
@@ -190,9 +191,16 @@ class Attributes(MidiTokens):
 
     tokenizer = miditok.REMI
 
-    def __init__(self, positions_per_beat: Grid, max_beats: Beats, levels: Annotated[int, Range(2, 64)]) -> None:
+    def __init__(
+        self,
+        positions_per_beat: Grid,
+        max_beats: Beats,
+        levels: Annotated[int, Range(2, 64)],
+        merges: Annotated[str, OneOf((NOTES,))] | None = None,
+        vocabulary: Annotated[int, Range(8, SIZES)] = SIZES,
+    ) -> None:
         """Settings alone; see MidiTokens. ``levels`` is how many each quantity is cut into, where train has as many."""
-        super().__init__(positions_per_beat, max_beats, merges=None, vocabulary=0)
+        super().__init__(positions_per_beat, max_beats, merges=merges, vocabulary=vocabulary)
         self.most = levels
         self.scale: Scale | None = None
 
@@ -228,6 +236,7 @@ class Attributes(MidiTokens):
         assert isinstance(made, Attributes)
         made.scale = Scale(**read_json(folder / FILE, f"etude tokenize tokenize={folder.name}"))
         made._ready(made.made)
+        made._load_notes(folder)
         return made
 
     def _ready(self, made: Any, merges: Any = None) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from etude.core.errors import EtudeError
 from etude.representations.base.grammar import EOS, Rules
 from etude.representations.base.grid import HOLD
+from etude.representations.base.merges import NOTES
 from etude.representations.base.midi_tokens import MidiTokens
 from etude.representations.midilike import MidiLike
 from etude.representations.mmm import Mmm
@@ -44,7 +45,7 @@ def tells_time(kind: type, settings: Mapping[str, Any]) -> bool:
     if issubclass(kind, VoiceGrid):
         return True
     known = issubclass(kind, MidiTokens) and not issubclass(kind, Mmm | Octuple | PerTok | MidiLike)
-    return known and not settings.get("merges")
+    return known and settings.get("merges") in (None, NOTES)
 
 
 def timing(
@@ -71,7 +72,8 @@ def timing(
         wanted = bars if seconds is None else max(1, round(quarters / BEATS))
         return Frames(rules, representation.frame, representation.steps, wanted)
     if tells_time(type(representation), vars(representation)):
-        return Stream(rules, representation.types, representation.values, bars, seconds, forced)
+        parts = getattr(representation, "parts", None)
+        return Stream(rules, representation.types, representation.values, bars, seconds, forced, parts)
     if bars is not None or seconds is not None:
         raise EtudeError(
             f"generate.{'bars' if bars is not None else 'seconds'}: pieces in {representation.name} tokens"
@@ -168,16 +170,18 @@ class Stream:
         bars: int | None,
         seconds: float | None,
         forced: NDArray[np.int64] | None = None,
+        parts: Sequence[Sequence[int]] | None = None,
     ) -> None:
         """Read what each token does to the time.
 
         Args:
             rules: the grammar.
-            types: of each token.
-            values: of each token, as text.
+            types: of each base token.
+            values: of each base token, as text.
             bars: wanted; None: as the model ends it.
             seconds: wanted; None: as the model ends it.
             forced: the token that has to follow each token, -1 where any may, in each piece, or (1, V) in all.
+            parts: the base tokens that each token stands for, all at one time; None where each stands for itself.
         """
         self.forced = forced
         self.rules, self.bars, self.seconds = rules, bars, seconds
@@ -210,9 +214,18 @@ class Stream:
         tempos = [float(value) if kind == "Tempo" else 0.0 for kind, value in zip(types, values, strict=True)]
         self.tempo = np.round(np.array(tempos) * 1000).astype(np.int64)
         self.starts = np.isin(kinds, STARTS)
+        if parts is not None:
+            self._join(parts)
         self.placed = (self.position >= 0) | (self.span > 0)
         told = (self.line, self.meter, self.quarters, self.position, self.shift, self.span, self.tempo)
         self.effects = np.stack([part.astype(np.int64) for part in told], axis=1)  # (V, 7)
+
+    def _join(self, parts: Sequence[Sequence[int]]) -> None:
+        """Let each token do what its parts do, of which no two do the same."""
+        most = max(len(part) for part in parts)
+        places = np.array([[*part, *[part[-1]] * (most - len(part))] for part in parts])
+        for name in ("shift", "span", "shifts", "position", "line", "meter", "quarters", "tempo", "starts"):
+            setattr(self, name, getattr(self, name)[places].max(axis=1))
 
     @property
     def bounded(self) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, VOICES, make_piece
 from representations.bands import learned, make_band, values_of
 
 from etude.config.sections import target
@@ -84,3 +84,34 @@ def test_rules_look_into_merged_tokens() -> None:
             for other in np.flatnonzero(allowed):
                 first = [int(remi.values[t]) for t in parts[other][:1] if remi.types[t] == "Position"]
                 assert not first or first[0] > place
+
+
+@pytest.mark.parametrize("name", ["remi", "attributes"])
+def test_a_note_is_one_token(name: str, tmp_path: Path) -> None:
+    programs = {voice: program for voice, (program, _) in VOICES.items()}
+    train = [make_piece(seed) for seed in range(3)]
+    plain = learned(name, *train, voices=programs)
+    merged = learned(name, *train, voices=programs, merges="notes", vocabulary=2000)
+    assert merged.types == plain.types and merged.item_spec.parts == tuple(merged.parts)
+    for piece in train:
+        tokens, before = merged.encode(piece), plain.encode(piece)
+        assert len(tokens) == len(before) - 2 * piece.note_num() and tokens.max() < merged.vocabulary
+        assert [part for token in tokens.tolist() for part in merged.parts[token]] == before.tolist()
+        assert merged.decode(tokens).dumps_midi() == plain.decode(before).dumps_midi()
+    merged.save(tmp_path)
+    values = values_of(name, merges="notes", vocabulary=2000)
+    again = target(values, name).load(tmp_path, values, merged.voices)
+    assert again.parts == merged.parts
+    assert np.array_equal(again.encode(train[0]), merged.encode(train[0]))
+
+
+def test_notes_that_train_seldom_has_stay_as_they_are() -> None:
+    train = [make_piece(seed) for seed in range(3)]
+    plain = learned("remi", *train)
+    few = learned("remi", *train, merges="notes", vocabulary=plain.vocabulary + 20)
+    assert few.vocabulary == plain.vocabulary + 20
+    for piece in (*train, make_piece(9)):
+        assert few.decode(few.encode(piece)).dumps_midi() == plain.decode(plain.encode(piece)).dumps_midi()
+    none = learned("remi", *train, merges="notes", vocabulary=8)
+    assert none.vocabulary == plain.vocabulary and not none.item_spec.parts
+    assert np.array_equal(none.encode(train[0]), plain.encode(train[0]))

@@ -210,7 +210,7 @@ def test_a_train_set_without_notes_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
-        ("remi", {"merges": "wordpiece"}, r"tokenize.remi.merges = 'wordpiece' must be bpe, unigram or null"),
+        ("remi", {"merges": "wordpiece"}, r"tokenize.remi.merges = 'wordpiece' must be notes, bpe, unigram or null"),
         ("mmm", {"base": "Octuple"}, r"tokenize.mmm.base = 'Octuple' must be one of MIDILike, REMI, TSD"),
         ("tsd", {"positions_per_beat": 99}, r"tokenize.tsd.positions_per_beat = 99 is out of range"),
         ("octuple", {"merges": "bpe"}, r"tokenize.octuple.merges is not a setting"),

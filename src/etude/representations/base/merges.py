@@ -1,7 +1,8 @@
-"""Tokens that stand for several base tokens, learned from train with MidiTok and the tokenizers library.
+"""Tokens that stand for several base tokens, learned from train.
 
-Byte pair encoding after Sennrich et al., 2016; Unigram after Kudo, 2018. A merged token lies within one bar where the
-tokens tell bars, else within one piece.
+Notes: one token for program, pitch and duration of a note, as far as train has it. Others are learned with MidiTok and
+the tokenizers library: byte pair encoding after Sennrich et al., 2016; Unigram after Kudo, 2018. A merged token lies
+within one bar where the tokens tell bars, else within one piece.
 
 The Unigram trainer goes through hash maps, so from run to run its sums differ after the twelfth digit or so, and base
 tokens that train hardly holds get their scores, a row in steps of 0.0001 below all others, in another order
@@ -11,9 +12,10 @@ give the same bytes, unless a sum lies on a rounding edge.
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from miditok import MusicTokenizer, TokSequence
@@ -23,8 +25,58 @@ from numpy.typing import NDArray
 from etude.representations.base.grammar import EOS
 
 KINDS = {"bpe": "BPE", "unigram": "Unigram"}
+NOTES = "notes"
+NOTE = ("Program", "Pitch", "Duration")  # types of the base tokens of a note without a velocity
 MOST = 1_000_000  # base tokens to learn from; of more, every second, fourth, ... piece is taken
 STEP = 1e-4  # from one score to the next of base tokens that the Unigram trainer has no estimate for
+
+
+class Merged(Protocol):
+    """Tokens that stand for several base tokens."""
+
+    parts: list[tuple[int, ...]]  # the base tokens of each token
+
+    def encode(self, ids: Sequence[int]) -> list[int]:
+        """Base tokens of a piece, merged."""
+
+
+class Notes:
+    """A note is one token where train has it, else as many as without merges. Base tokens keep their numbers."""
+
+    def __init__(self, types: Sequence[str], notes: Iterable[Sequence[int]]) -> None:
+        """Args: the type of each base token, the base tokens of each note that is a token, in their order."""
+        self.parts = [(token,) for token in range(len(types))] + [tuple(note) for note in notes]
+        self._numbers = {part: number for number, part in enumerate(self.parts) if len(part) > 1}
+        self._begins = np.array([name == NOTE[0] for name in types])
+
+    @classmethod
+    def learn(cls, types: Sequence[str], size: int, sequences: Iterable[NDArray[Any]]) -> "Notes":
+        """The notes of train, the most frequent of them where all tokens together would be more than ``size``."""
+        kinds = np.array([NOTE.index(name) if name in NOTE else -1 for name in types])
+        counts: Counter[tuple[int, ...]] = Counter()
+        for sequence in sequences:
+            told = kinds[sequence]
+            starts = np.flatnonzero((told[:-2] == 0) & (told[1:-1] == 1) & (told[2:] == 2))
+            counts.update(map(tuple, sequence[starts[:, None] + np.arange(len(NOTE))].tolist()))
+        ranked = sorted(counts, key=lambda note: (-counts[note], note))
+        return cls(types, sorted(ranked[: max(0, size - len(types))]))
+
+    @property
+    def notes(self) -> list[tuple[int, ...]]:
+        """The base tokens of each note that is a token."""
+        return [part for part in self.parts if len(part) > 1]
+
+    def encode(self, ids: Sequence[int]) -> list[int]:
+        """See Merged."""
+        found: list[int] = []
+        place = 0
+        while place < len(ids):
+            number = None
+            if self._begins[ids[place]]:
+                number = self._numbers.get(tuple(ids[place : place + len(NOTE)]))
+            found.append(ids[place] if number is None else number)
+            place += 1 if number is None else len(NOTE)
+        return found
 
 
 class Merges:

@@ -17,13 +17,14 @@ from symusic.core import ScoreTick, TrackTick
 
 from etude.config.sections import Range
 from etude.core.errors import EtudeError
-from etude.core.files import write_text
+from etude.core.files import read_json, write_json, write_text
 from etude.representations.base.grammar import BOS, EOS, Rules, Types
-from etude.representations.base.merges import KINDS, Merges
+from etude.representations.base.merges import KINDS, NOTES, Merged, Merges, Notes
 from etude.representations.base.survey import DRUMS, Survey, program_of
 from etude.representations.base.vocabulary import ItemSpec
 
 SIZES = 2**16  # tokens are kept as uint16
+FILE = "notes.json"
 Grid = Annotated[int, Range(1, 24)]
 Beats = Annotated[int, Range(1, 64)]
 
@@ -54,19 +55,20 @@ class MidiTokens:
         Args:
             positions_per_beat: steps of the grid.
             max_beats: the longest duration, where train has one as long.
-            merges: bpe or unigram: tokens that stand for several, learned from train; None for the tokens as they are.
-            vocabulary: number of tokens with the merged ones; of no meaning without merges.
+            merges: notes, bpe or unigram: tokens that stand for several, learned from train; None for the tokens as
+                they are.
+            vocabulary: number of tokens with the merged ones, of notes the most; of no meaning without merges.
         """
         self.name = type(self).__module__.rpartition(".")[2]
-        if merges is not None and merges not in KINDS:
-            raise EtudeError(f"tokenize.{self.name}.merges = {merges!r} must be bpe, unigram or null.")
+        if merges is not None and merges not in (NOTES, *KINDS):
+            raise EtudeError(f"tokenize.{self.name}.merges = {merges!r} must be notes, bpe, unigram or null.")
         self.positions_per_beat = positions_per_beat
         self.max_beats = max_beats
         self.merges = merges
         self.size = vocabulary
         self.voices: dict[str, int] = {}
         self._made: MusicTokenizer | None = None
-        self._merges: Merges | None = None
+        self._merges: Merged | None = None
 
     @property
     def steps(self) -> int:
@@ -122,6 +124,9 @@ class MidiTokens:
         """Learn the merged tokens from train pieces as ``encode`` gives them before this."""
         if self.merges is None:
             raise EtudeError(f"tokenize.{self.name}.merges = null asks for no merged tokens. Set it to bpe or unigram.")
+        if self.merges == NOTES:
+            self._ready(self.made, Notes.learn(self.types, self.size, sequences))
+            return
         if self.size <= len(self.names):
             raise EtudeError(
                 f"tokenize.{self.name}.vocabulary = {self.size} must be more than the {len(self.names)} tokens that "
@@ -130,7 +135,7 @@ class MidiTokens:
         merged = Merges.learn(self.made, self.merges, self.size, sequences, self.types)
         self._ready(merged.tokenizer, merged)
 
-    def _ready(self, made: MusicTokenizer, merges: Merges | None = None) -> None:
+    def _ready(self, made: MusicTokenizer, merges: Merged | None = None) -> None:
         for name in ("names", "types", "values", "_blocks", "_ignored", "_table"):
             self.__dict__.pop(name, None)  # cached of another vocabulary
         self._made, self._merges = made, merges
@@ -154,14 +159,22 @@ class MidiTokens:
 
     @property
     def item_spec(self) -> ItemSpec:
-        """What a model reads: one token of ``vocabulary`` an item."""
-        return ItemSpec(self.vocabulary)
+        """What a model reads: one token of ``vocabulary`` an item; whole notes are told by what they are made of."""
+        whole = isinstance(self._merges, Notes) and self._merges.notes
+        return ItemSpec(self.vocabulary, parts=tuple(self.parts) if whole else ())
+
+    @property
+    def parts(self) -> list[tuple[int, ...]]:
+        """The base tokens of each token."""
+        return [(token,) for token in range(len(self.names))] if self._merges is None else self._merges.parts
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.json into ``folder``."""
+        """Write tokenizer.json into ``folder``, and notes.json where notes are tokens."""
         self.made.save(folder / "tokenizer.json")
         text = (folder / "tokenizer.json").read_text(encoding="utf-8")
         write_text(folder / "tokenizer.json", text)
+        if isinstance(self._merges, Notes):
+            write_json(folder / FILE, self._merges.notes)
 
     @classmethod
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> "MidiTokens":
@@ -170,7 +183,12 @@ class MidiTokens:
         made.voices = dict(voices)
         tokenizer = cls.tokenizer(params=folder / "tokenizer.json")
         made._ready(tokenizer, Merges(tokenizer, made.types_of(tokenizer)) if tokenizer.is_trained else None)
+        made._load_notes(folder)
         return made
+
+    def _load_notes(self, folder: Path) -> None:
+        if (folder / FILE).is_file():
+            self._ready(self.made, Notes(self.types, read_json(folder / FILE, f"etude tokenize tokenize={self.name}")))
 
     # --- encode and decode
 

@@ -13,10 +13,14 @@ NONE = -1.0  # in the place of each key of a frame that is none
 
 @dataclass(frozen=True)
 class ItemSpec:
-    """``size`` tokens, of which an item is one; or, with ``keys``, frames of ``size`` keys, each of which may sound."""
+    """``size`` tokens, of which an item is one; or, with ``keys``, frames of ``size`` keys, each of which may sound.
+
+    Tokens may be made of others: ``parts`` has those of each token, itself where it is made of none.
+    """
 
     size: int
     keys: bool = False
+    parts: tuple[tuple[int, ...], ...] = ()
 
     @property
     def unit(self) -> str:

@@ -7,14 +7,17 @@ UV := UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip install --python $(BIN)
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test verify ui lint lock clean
+
+.PHONY: help repro full test verify ui lint lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-repro: $(BIN)/.installed ## rebuild everything that is out of date: data, models, reports
-	$(RUN) dvc repro params
-	$(RUN) dvc repro
+repro: $(BIN)/.installed ## rebuild everything that is out of date: data, models, reports (JOBS=... stages side by side)
+	$(RUN) etude rebuild jobs=$(JOBS)
+
+full: $(BIN)/.installed ## train all models at full size, in a folder below runs/: hours on a CPU, minutes on a GPU
+	$(RUN) ETUDE_CPU=native etude all experiment=full
 
 test: $(BIN)/.installed-test ## lint, types and tests
 	$(RUN) ruff check .

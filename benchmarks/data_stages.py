@@ -1,13 +1,13 @@
-"""Pieces a second of ingest, augment and tokenize on 1 and 2 workers, beside the plain way with the same libraries.
+"""Pieces per second of ingest, augment and tokenize on 1 and 2 workers, compared with a plain loop of the libraries.
 
     python benchmarks/data_stages.py [--pieces 4000] [--notes 100] [--rounds 3]
 
-Each stage is measured in turn with the plain way, several rounds, the best of each taken; only ratios within a run mean
-something. In the best round the workers have already started, as they have for most of a long run.
+Each stage and the plain way are measured in turn, in several rounds; the best of each counts. Only ratios within a run
+are meaningful. In the best round the workers have already started, as they have for most of a long run.
 
 The plain way, on one worker: a loop of symusic that reads, bounds, cleans, compares and writes each file as ingest
 does, but without isolation and digests of the source files; MidiTok's ``augment_dataset``; its ``tokenize_dataset``.
-Of the loop without near duplicates, which are the longer half of it for small pieces, the time is given as well.
+The time of the loop without near duplicates, more than half of it for small pieces, is given as well.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def settings_for(folder: Path) -> Settings:
 
 
 def plain_ingest(source: Path, out: Path, near: bool = True) -> None:
-    """What ingest leaves, the plain way: file by file, note by note."""
+    """Do what ingest does, the plain way: file by file, note by note."""
     out.mkdir()
     seen: set[str] = set()
     kept_shingles: list[set[tuple[int, ...]]] = []
@@ -83,7 +83,7 @@ def plain_ingest(source: Path, out: Path, near: bool = True) -> None:
         for track in score.tracks:
             merged.setdefault((track.is_drum, track.program), []).extend(track.notes)
         score.tracks.clear()
-        tracks, told = [], []
+        tracks, rows = [], []
         for (is_drum, program), notes in sorted(merged.items()):
             lines: dict[int, list[Note]] = {}
             for note in sorted(notes, key=lambda note: (note.pitch, note.time, -note.duration)):
@@ -99,7 +99,7 @@ def plain_ingest(source: Path, out: Path, near: bool = True) -> None:
                 track.notes.append(note)
             score.tracks.append(track)
             tracks.append(kept)
-            told.append([program, len(kept), min(lines, default=127), max(lines, default=0)])
+            rows.append([program, len(kept), min(lines, default=127), max(lines, default=0)])
         for tempo in score.tempos:
             tempo.qpm = min(400, max(10, tempo.qpm))
         start = min(kept[0].time for kept in tracks if kept)
@@ -121,12 +121,12 @@ def plain_ingest(source: Path, out: Path, near: bool = True) -> None:
                 holders.setdefault(shingle, []).append(len(kept_shingles))
             kept_shingles.append(own)
         score.dump_midi(out / path.name)
-        facts.append({"source": path.name, "notes": score.note_num(), "tracks": told})
+        facts.append({"source": path.name, "notes": score.note_num(), "tracks": rows})
     (out / "manifest.json").write_text(json.dumps(facts))
 
 
 def shingles(tracks: list[list[Note]]) -> set[tuple[int, ...]]:
-    """All runs of four notes, transposed and stretched to one form, as ``etude.metrics.duplicates`` defines them."""
+    """All runs of four notes, invariant to key and tempo, as ``etude.metrics.duplicates`` defines them."""
     line = sorted({(note.time, note.pitch) for kept in tracks for note in kept})
     found = set()
     for a, b, c, d in zip(line, line[1:], line[2:], line[3:], strict=False):
@@ -137,13 +137,13 @@ def shingles(tracks: list[list[Note]]) -> set[tuple[int, ...]]:
 
 
 def plain_tokenize(files: list[Path], out: Path) -> None:
-    """MidiTok's own: one JSON file a piece."""
+    """Tokenize with MidiTok itself: one JSON file per piece."""
     config = miditok.TokenizerConfig(use_programs=True, use_time_signatures=True, use_tempos=True, use_velocities=False)
     miditok.REMI(config).tokenize_dataset(files, out, verbose=False, parallel_workers_size=1)
 
 
 def clock(work: Callable[..., object], *arguments: Any, **named: Any) -> float:
-    """Seconds that ``work`` takes, its output unseen."""
+    """Seconds that ``work`` takes, with its output hidden."""
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         work(*arguments, **named)
@@ -151,7 +151,7 @@ def clock(work: Callable[..., object], *arguments: Any, **named: Any) -> float:
 
 
 def measure(pieces: int, notes: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Pieces a second: stage -> plain, 1 worker, 2 workers. Of augment and tokenize copies are counted."""
+    """Pieces per second: stage -> plain, 1 worker, 2 workers. For augment and tokenize copies are counted."""
     best: dict[str, dict[str, float]] = {stage: {} for stage in ("ingest", "augment", "tokenize")}
 
     def keep(stage: str, way: str, count: int, seconds: float) -> None:
@@ -215,17 +215,17 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pieces", type=int, default=4000)
-    parser.add_argument("--notes", type=int, default=100, help="of a piece")
+    parser.add_argument("--notes", type=int, default=100, help="per piece")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     found = measure(given.pieces, given.notes, given.rounds)
-    print(f"{given.pieces} pieces of {given.notes} notes, best of {given.rounds} rounds; pieces a second\n")
+    print(f"{given.pieces} pieces of {given.notes} notes, best of {given.rounds} rounds; pieces per second\n")
     print("| stage | plain | 1 worker | 2 workers | 1 worker / plain | 2 workers / 1 |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for stage, rates in found.items():
         plain, one, two = rates["plain"], rates["1 worker"], rates["2 workers"]
         print(f"| {stage} | {plain:,.0f} | {one:,.0f} | {two:,.0f} | {one / plain:.2f} | {two / one:.2f} |")
-    print(f"\nThe plain ingest without near duplicates: {found['ingest']['without']:,.0f} pieces a second.")
+    print(f"\nThe plain ingest without near duplicates: {found['ingest']['without']:,.0f} pieces per second.")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The GANs beside each other and beside real music, over several seeds: train, generate and evaluate, then a table.
+"""The GANs compared with each other and with real music, over several seeds: train, generate, evaluate, and a table.
 
-    python benchmarks/gans.py [--seeds 1,2,3] [--variants gan,wgan] [--name gans] [key=value ...]
+    python benchmarks/gans.py [--seeds 1,2,3] [--models gan,wgan] [--name gans] [key=value ...]
 
-Further arguments are settings, as in train.max_steps=100 for a trial (give it a --name of its own). Everything is made
-under runs/NAME/SEED/ on the pipeline's data; the result is reports/NAME.json, the table made of it reports/NAME.md. The
-same command again goes on where it stopped.
+Further arguments are settings, such as train.max_steps=100 for a trial (give it its own --name). Everything is made
+under runs/NAME/SEED/ from the pipeline's data. The result is reports/NAME.json, its table reports/NAME.md. The same
+command continues where it stopped.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def measure(root: Path, name: str, model_name: str, seed: int, overrides: Sequen
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """The result in Markdown: a row a seed, and a row a variant with mean and standard deviation over its seeds."""
+    """The result in Markdown: a row a seed, and a row a model with mean and standard deviation over its seeds."""
     heads = ["model", "seed", *COLUMNS.values(), "bars", "best step / steps"]
     lines = [f"| {' | '.join(heads)} |", "| --- | ---: |" + " ---: |" * (len(heads) - 2)]
     for model_name in dict.fromkeys(row["model"] for row in result["rows"]):
@@ -91,16 +91,16 @@ def _spread(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.3f}{spread}"
 
 
-def numbers(text: str) -> list[int]:
+def parse_numbers(text: str) -> list[int]:
     """The whole numbers of ``1,2,3``."""
     return [int(part) for part in text.split(",")]
 
 
 def main() -> None:
-    """Measure what is not measured yet, and write the result and the table."""
+    """Measure what is missing, and write the result and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=numbers, default=[1, 2, 3])
-    parser.add_argument("--variants", default="gan,wgan")
+    parser.add_argument("--seeds", type=parse_numbers, default=[1, 2, 3])
+    parser.add_argument("--models", default="gan,wgan")
     parser.add_argument("--name", default="gans")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     given = parser.parse_intermixed_args()
@@ -109,7 +109,7 @@ def main() -> None:
     music = {**real["note_by_note"], "distance": real["real_against_real"]["distance"]}
     rows = [
         measure(root, given.name, model_name, seed, given.overrides)
-        for model_name in given.model_names.split(",")
+        for model_name in given.models.split(",")
         for seed in given.seeds
     ]
     result = {"rows": rows, "real_music": music}

@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py [--pieces 100000] [--workers 2]
 
-Memory is the proportional set size (PSS) of a stage's process and all of its children together, looked at ten times a
-second, in MiB: pages that processes share count once, and so do memory-mapped pages while they are in memory.
+Memory is the proportional set size (PSS) in MiB of a stage's process and all its children, sampled ten times a second:
+pages that processes share count once, and so do memory-mapped pages while they are in memory.
 """
 
 import argparse
@@ -37,7 +37,7 @@ module.run(settings, session, *{"tokenize": ["remi"], "train": ["lstm"]}.get(sta
 
 
 def peak(stage: str, source: Path, root: Path, workers: int) -> tuple[float, float]:
-    """Run a stage in a process of its own: peak memory in MiB, and seconds."""
+    """Run a stage in its own process: peak memory in MiB, and seconds."""
     start = time.monotonic()
     address = f"sqlite:///{root}/mlflow.db"
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The made-up pieces that the benchmarks of the data stages run on: small, in four parts, none a copy of another."""
+"""Synthetic pieces for the benchmarks of the data stages: small, in four parts, without duplicates."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ PARTS = {"Flute": (73, 72), "Clarinet": (71, 64), "Bassoon": (70, 55), "Cello": 
 
 
 def make_piece(seed: int, notes: int = 25) -> ScoreTick:
-    """A piece of about four times ``notes`` notes on 480 ticks a quarter, in 4/4, that wanders."""
+    """A random walk of about four times ``notes`` notes at 480 ticks per quarter note, in 4/4."""
     random = np.random.default_rng(seed)
     piece = ScoreTick(480)
     for name, (program, centre) in PARTS.items():
@@ -25,7 +25,7 @@ def make_piece(seed: int, notes: int = 25) -> ScoreTick:
 
 
 def write_pieces(folder: Path, count: int, notes: int = 25) -> None:
-    """``count`` MIDI files below ``folder``, a thousand a folder."""
+    """Write ``count`` MIDI files below ``folder``, a thousand per folder."""
     for number in range(count):
         place = folder / f"{number // 1000:03d}"
         place.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Sampling speed of the pipeline's models: beside a loop without a cache, beside GPT-2, and beside real time.
+"""Sampling speed of the models of the pipeline, compared with a loop without a cache, with GPT-2 and with real time.
 
 Needs data/tokenize and models/ as `dvc repro` leaves them. GPT-2 of the transformer's size is that of transformers of
-Hugging Face, with random weights, where it is installed (`pip install -e '.[benchmark]'`). The sides take turns, round
-by round; the best round of each counts. The loop without a cache, which takes minutes, takes part in the first round.
+Hugging Face, with random weights, where it is installed (`pip install -e '.[benchmark]'`). The contestants take
+turns, round by round; the best round of each counts. The loop without a cache takes minutes and runs once.
 """
 
 import argparse
@@ -15,22 +15,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etude import models, representations, sampling
+from etude import sampling
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
-from etude.config.sections import Generate, Settings
-from etude.core.files import read_json
+from etude.config.sections import Settings
 from etude.metrics.voice_leading import QUARTERS
+from etude.models.building import set_threads
 from etude.representations.base.grammar import BOS, EOS
-from etude.sampling.constraints import keeping
-from etude.sampling.timing import Timing, timing
+from etude.representations.base.loading import load_representation
+from etude.sampling.constraints import keep_given
+from etude.sampling.timing import Timing, timing_rules
 from etude.sampling.tokens import sample_tokens
-from etude.tasks.harmonizer import load
-from etude.tasks.harmony import harmonies, pose
-from etude.tasks.melody import melody
+from etude.tasks.capabilities import harmonizing_models
+from etude.tasks.harmonizer import Harmonizer
+from etude.tasks.harmony import harmonize, place_on_grid
+from etude.tasks.melody import find_melody
+from etude.tasks.trained_model import TrainedModel
 
 BARS = 16  # of the melody that is harmonised
-SLOW = "no cache"  # the side that takes minutes
+SLOW = "no cache"  # takes minutes
 PARTS = ("others", "harmonise", "real-time")
 
 
@@ -38,7 +41,7 @@ class Endless:
     """Rules under which no piece ends, so that all have the same number of tokens."""
 
     def __init__(self, rules: Timing) -> None:
-        """Args: the rules that hold otherwise."""
+        """Args: the rules that apply otherwise."""
         self.rules, self.start, self.move, self.beyond = rules, rules.start, rules.move, rules.beyond
 
     def close(self, state: NDArray[np.int64]) -> None:
@@ -55,30 +58,21 @@ class Endless:
         return np.zeros(len(last), dtype=bool)
 
 
-def trained(settings: Settings, session: Session, model_name: str) -> tuple[Any, Any, Store]:
-    """The pipeline's model of a variant, its representation and data."""
-    folder = session.read(f"models/{model_name}", f"etude train model={model_name}")
-    name = read_json(folder / "settings.json", "")["tokens"]["representation"]
-    store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
-    representation = representations.load(store)
-    return models.load(settings, model_name, folder, store, representation), representation, store
-
-
 def seconds(work: Callable[..., Any], *arguments: Any) -> float:
     """How long a call takes."""
-    began = time.perf_counter()
+    start = time.perf_counter()
     work(*arguments)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def without_cache(model: Any, count: int, tokens: int, seed: int) -> None:
-    """The loop that reads all tokens anew for each that it draws, no rules, no filters."""
+    """The loop that reads all tokens again for each that it draws, without rules and filters."""
     generator = torch.Generator().manual_seed(seed)
     written = torch.full((count, 1), BOS)
     with torch.no_grad():
         for _ in range(tokens):
-            shares = model(written)[0][:, -1].softmax(-1)
-            written = torch.cat([written, torch.multinomial(shares, 1, generator=generator)], dim=1)
+            probabilities = model(written)[0][:, -1].softmax(-1)
+            written = torch.cat([written, torch.multinomial(probabilities, 1, generator=generator)], dim=1)
 
 
 def gpt2(settings: Settings, vocabulary: int, tokens: int) -> Any:
@@ -102,13 +96,14 @@ def gpt2(settings: Settings, vocabulary: int, tokens: int) -> Any:
     ).eval()
 
 
-def beside_gpt2(settings: Settings, session: Session, tokens: int, rounds: int, slow: bool) -> None:
+def compare_with_gpt2(settings: Settings, session: Session, tokens: int, rounds: int, slow: bool) -> None:
     """Print tokens a second of the transformer, a loop without a cache and GPT-2, one piece and 16 at a time."""
-    model, representation, store = trained(settings, session, "transformer")
-    rules = Endless(timing(representation, representation.rules(store.parts("train")), None, None))
-    splits: dict[str, Callable[[int], Any]] = {"etude": lambda count: sample_tokens(model, rules, config, count)}
+    loaded = TrainedModel.load(settings, session, "transformer")
+    model, representation = loaded.model, loaded.representation
+    rules = Endless(timing_rules(representation, representation.rules(loaded.store.parts("train")), None, None))
+    contestants: dict[str, Callable[[int], Any]] = {"etude": lambda count: sample_tokens(model, rules, config, count)}
     if slow:
-        splits[SLOW] = lambda count: without_cache(model, count, tokens, 1)
+        contestants[SLOW] = lambda count: without_cache(model, count, tokens, 1)
     try:
         other = gpt2(settings, representation.vocabulary, tokens)
     except ImportError:
@@ -129,54 +124,54 @@ def beside_gpt2(settings: Settings, session: Session, tokens: int, rounds: int, 
                     use_cache=True,
                 )
 
-        splits["GPT-2"] = generate
-    print(f"| pieces at a time | {' | '.join(f'{name}, tokens a second' for name in splits)} | etude / each |")
-    print("| ---: |" + " ---: |" * (len(splits) + 1))
+        contestants["GPT-2"] = generate
+    print(f"| pieces at a time | {' | '.join(f'{name}, tokens a second' for name in contestants)} | etude / each |")
+    print("| ---: |" + " ---: |" * (len(contestants) + 1))
     for count in (1, 16):
-        config = replace(settings.generate.of("transformer"), max_tokens=tokens, batch_size=count)
-        best = dict.fromkeys(splits, float("inf"))
+        config = replace(loaded.config, max_tokens=tokens, batch_size=count)
+        best = dict.fromkeys(contestants, float("inf"))
         for turn in range(rounds):
-            for name, work in splits.items():
+            for name, work in contestants.items():
                 if turn == 0 or name != SLOW:
                     best[name] = min(best[name], seconds(work, count))
-        speeds = [count * tokens / best[name] for name in splits]
+        speeds = [count * tokens / best[name] for name in contestants]
         ratios = " and ".join(f"{speeds[0] / speed:.1f}" for speed in speeds[1:])
         print(f"| {count} | {' | '.join(f'{speed:,.0f}' for speed in speeds)} | {ratios} |", flush=True)
 
 
-def harmonise(settings: Settings, session: Session, rounds: int) -> None:
+def time_harmonies(settings: Settings, session: Session, rounds: int) -> None:
     """Print the seconds that a melody of 16 bars takes with the pipeline's settings, the model loaded."""
     store = Store(session.root / "data/tokenize/voicegrid")
-    representation = representations.load(store)
+    representation = load_representation(store)
     pieces = (representation.decode(tokens) for tokens in store.pieces("test"))
     score = next(piece for piece in pieces if piece.end() >= BARS * QUARTERS * piece.ticks_per_quarter)
     score = score.clip(0, BARS * QUARTERS * score.ticks_per_quarter, clip_end=True)
-    print("\n| variant | seconds for 16 bars |\n| --- | ---: |")
-    for model_name in ("voices", "deepbach"):
-        harmonizer = load(settings, session, model_name)
-        posed = pose(harmonizer.representation, harmonizer.observed, score, melody(score))
-        given = np.zeros(posed.grid.shape, dtype=bool)
+    print("\n| model | seconds for 16 bars |\n| --- | ---: |")
+    for model_name in harmonizing_models(settings):
+        harmonizer = Harmonizer.of(TrainedModel.load(settings, session, model_name))
+        melody = place_on_grid(harmonizer.representation, harmonizer.observed, score, find_melody(score))
+        given = np.zeros(melody.grid.shape, dtype=bool)
         given[:, 0] = True
-        allowed = keeping(posed.grid, given, harmonizer.observed)
-        config, known = settings.harmonize, (harmonizer.model, harmonizer.representation, posed.piece, allowed)
-        best = min(seconds(harmonies, *known, config, harmonizer.rng(config)) for _ in range(rounds))
+        allowed = keep_given(melody.grid, given, harmonizer.observed)
+        config, known = settings.harmonize, (harmonizer.model, harmonizer.representation, melody.piece, allowed)
+        best = min(seconds(harmonize, *known, config, harmonizer.rngs(config)) for _ in range(rounds))
         print(f"| `{model_name}` | {best:.1f} |", flush=True)
 
 
-def beside_real_time(settings: Settings, session: Session) -> None:
-    """Print how many times faster than it sounds one piece is drawn, alone and on one core, by each variant."""
+def compare_with_real_time(settings: Settings, session: Session) -> None:
+    """Print how many times faster than it sounds one piece is drawn, alone and on one core, by each model."""
     torch.set_num_threads(1)
-    print("\n| variant | seconds of music | seconds to draw | times real time, one core |")
+    print("\n| model | seconds of music | seconds to draw | times real time, one core |")
     print("| --- | ---: | ---: | ---: |")
     for model_name in settings.models:
         if not (session.root / "models" / model_name).is_dir():
             print(f"| `{model_name}` | not trained | | |")
             continue
-        model, representation, store = trained(settings, session, model_name)
-        config: Generate = replace(settings.generate.of(model_name), pieces=1)
-        began = time.perf_counter()
-        (score,) = sampling.sample(model, representation, store, config, 1)
-        took = time.perf_counter() - began
+        loaded = TrainedModel.load(settings, session, model_name, threads=1)
+        config = replace(loaded.config, pieces=1)
+        start = time.perf_counter()
+        (score,) = sampling.sample(loaded.model, loaded.representation, loaded.store, config, 1)
+        took = time.perf_counter() - start
         lasts = score.end() / score.ticks_per_quarter * 60 / (score.tempos[0].qpm if len(score.tempos) else 120)
         print(f"| `{model_name}` | {lasts:.1f} | {took:.2f} | {lasts / took:.0f} |", flush=True)
 
@@ -185,7 +180,7 @@ def main() -> None:
     """Measure and print tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all, where none is named")
-    parser.add_argument("--tokens", type=int, default=1024, help="of each piece beside GPT-2")
+    parser.add_argument("--tokens", type=int, default=1024, help="of each piece compared with GPT-2")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="leave out the loop without a cache, which takes minutes")
     given = parser.parse_args()
@@ -194,13 +189,13 @@ def main() -> None:
     parts = given.parts or PARTS
     session = Session(progress=False)
     settings = Settings.from_params(session.root / "params.yaml")
-    models.set_threads(settings.trainer.threads)
+    set_threads(settings.trainer.threads)
     if "others" in parts:
-        beside_gpt2(settings, session, given.tokens, given.rounds, not given.quick)
+        compare_with_gpt2(settings, session, given.tokens, given.rounds, not given.quick)
     if "harmonise" in parts:
-        harmonise(settings, session, given.rounds)
+        time_harmonies(settings, session, given.rounds)
     if "real-time" in parts:
-        beside_real_time(settings, session)
+        compare_with_real_time(settings, session)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Training throughput of every neural variant beside plain PyTorch on the same model and batches.
+"""Training throughput of every neural model compared with plain PyTorch on the same model and batches.
 
-Needs data/tokenize as `dvc repro` leaves it. The transformer is also measured beside GPT-2 of the same size from
-transformers of Hugging Face, where that is installed (`pip install -e '.[benchmark]'`). The sides take turns, round by
+Needs data/tokenize as `dvc repro` leaves it. The transformer is also compared with GPT-2 of the same size from Hugging
+Face's transformers, where that is installed (`pip install -e '.[benchmark]'`). The contestants take turns, round by
 round; the best round of each counts.
 """
 
@@ -19,71 +19,73 @@ from typing import Any
 import numpy as np
 import torch
 
-from etude import models, representations
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.seeds import seed_of
-from etude.training import Task, learn
-from etude.training.trainer import Scheme, learning_rate, resolved
+from etude.models.building import build_model
+from etude.representations.base.loading import load_representation
+from etude.training.objectives import OBJECTIVES, learn
+from etude.training.task import Task
+from etude.training.trainer import Objective, choose_hardware, learning_rate
 
-BOS = 10  # steps that are not counted: memory is laid out, libraries choose their ways
+WARMUP = 10  # steps that are not counted: memory is laid out, libraries choose their algorithms
 
 
 def task_of(settings: Settings, session: Session, model_name: str, folder: Path, report: Any) -> tuple[Any, Task]:
     """A fresh model and what it learns from."""
     store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
-    representation = representations.load(store)
-    torch.manual_seed(seed_of("weights", settings.train.seed))
-    model = models.build(settings, model_name, representation)
-    return model, Task(settings, session, store, representation, folder, report)
+    representation = load_representation(store)
+    torch.manual_seed(seed_of("weights", settings.schedule(model_name)[0].seed))
+    model = build_model(settings, model_name, representation)
+    return model, Task(settings, model_name, session, store, representation, folder, report)
 
 
-def ours(settings: Settings, session: Session, model_name: str) -> float:
-    """Steps a second of ``etude train``, without the validation at its end."""
+def measure_etude(settings: Settings, session: Session, model_name: str) -> float:
+    """Steps a second of ``etude train``, without its final validation."""
     times: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         model, task = task_of(
             settings, session, model_name, Path(folder), lambda row, step: times.setdefault(step, time.perf_counter())
         )
-        learn(model, task, model_name)
+        learn(model, task)
     last = max(times)
-    return (last - BOS) / (times[last] - times[BOS])
+    return (last - WARMUP) / (times[last] - times[WARMUP])
 
 
-def scheme_of(settings: Settings, model_name: str) -> type[Scheme]:
-    """The scheme by which a variant learns."""
-    module = importlib.import_module(f"etude.training.{settings.models[model_name]['objective']}")
+def objective_of(settings: Settings, model_name: str) -> type[Objective]:
+    """The class of a model's objective."""
+    module = importlib.import_module(OBJECTIVES[settings.models[model_name]["objective"]])
     own = [kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__]
-    schemes = [kind for kind in own if issubclass(kind, Scheme)]
-    (found,) = (kind for kind in schemes if not any(other in schemes for other in kind.__subclasses__()))
+    objectives = [kind for kind in own if issubclass(kind, Objective)]
+    (found,) = (kind for kind in objectives if not any(other in objectives for other in kind.__subclasses__()))
     return found
 
 
 class Plain:
-    """What a training step of a scheme needs, done by hand: no Lightning, no checkpoints, no history."""
+    """A training step of an objective in plain PyTorch: no Lightning, no checkpoints, no history."""
 
-    def __init__(self, scheme: Scheme) -> None:
-        """Args: the scheme whose step is taken."""
-        self.scheme = scheme
-        made = scheme.configure_optimizers()
-        self.optimizers = made if isinstance(made, list) else [made]
-        self.bf16 = resolved(scheme.task.settings.trainer, scheme.model)[1] == "bf16"
-        away: Any = scheme
-        away.log = away.log_dict = lambda *_, **__: None
-        away.optimizers = lambda: self.optimizers
-        away.manual_backward = lambda loss: loss.backward()
-        away.clip_gradients = lambda optimizer, gradient_clip_val, gradient_clip_algorithm: self.clip(optimizer)
-        away.toggle_optimizer = lambda optimizer: self.others_learn(optimizer, False)
-        away.untoggle_optimizer = lambda optimizer: self.others_learn(optimizer, True)
+    def __init__(self, objective: Objective) -> None:
+        """Args: the objective whose step is taken."""
+        self.objective = objective
+        optimizers: Any = objective.configure_optimizers()
+        self.optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        self.bf16 = choose_hardware(objective.task.settings.trainer, objective.model)[1] == "bf16"
+        stub: Any = objective  # without Lightning's trainer
+        stub.log = stub.log_dict = lambda *_, **__: None
+        stub.optimizers = lambda: self.optimizers
+        stub.manual_backward = lambda loss: loss.backward()
+        stub.clip_gradients = lambda optimizer, gradient_clip_val, gradient_clip_algorithm: self.clip(optimizer)
+        stub.toggle_optimizer = lambda optimizer: self.others_learn(optimizer, False)
+        stub.untoggle_optimizer = lambda optimizer: self.others_learn(optimizer, True)
 
     def clip(self, optimizer: torch.optim.Optimizer) -> None:
         """Bound the norm of the gradient."""
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        torch.nn.utils.clip_grad_norm_(weights, self.scheme.optim.clip)
+        torch.nn.utils.clip_grad_norm_(weights, self.objective.optim.clip)
 
     def others_learn(self, optimizer: torch.optim.Optimizer, learn: bool) -> None:
-        """Whether gradients of the weights of the other optimizers are worked out."""
+        """Whether gradients of the weights of the other optimizers are computed."""
         for other in self.optimizers:
             for group in other.param_groups if other is not optimizer else []:
                 for weight in group["params"]:
@@ -91,41 +93,42 @@ class Plain:
 
     def step(self, number: int) -> None:
         """One step."""
-        scheme, config = self.scheme, self.scheme.config
-        batch = scheme.draw(np.random.default_rng((config.seed, number)))
+        objective, config = self.objective, self.objective.config
+        batch = objective.draw(np.random.default_rng((config.seed, number)))
         torch.manual_seed(seed_of("step", config.seed, number))
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(number, scheme.optim, config.max_steps) * scheme.lr_scale
+                group["lr"] = learning_rate(number, objective.optim, config.max_steps) * objective.lr_scale
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            loss: Any = scheme.training_step(batch, number)
-        if scheme.automatic_optimization:
+            loss: Any = objective.training_step(batch, number)
+        if objective.automatic_optimization:
             self.optimizers[0].zero_grad()
             loss.backward()
             self.clip(self.optimizers[0])
             self.optimizers[0].step()
 
 
-def timed(step: Callable[[int], None], steps: int) -> float:
+def time_steps(step: Callable[[int], None], steps: int) -> float:
     """Steps a second after the first few."""
-    for number in range(BOS):
+    for number in range(WARMUP):
         step(number)
-    began = time.perf_counter()
-    for number in range(BOS, steps):
+    start = time.perf_counter()
+    for number in range(WARMUP, steps):
         step(number)
-    return (steps - BOS) / (time.perf_counter() - began)
+    return (steps - WARMUP) / (time.perf_counter() - start)
 
 
-def plain(settings: Settings, session: Session, model_name: str) -> float:
+def measure_plain(settings: Settings, session: Session, model_name: str) -> float:
     """Steps a second of the plain loop."""
     with tempfile.TemporaryDirectory() as folder:
         model, task = task_of(settings, session, model_name, Path(folder), lambda row, step: None)
         model.train()
         torch.set_num_threads(settings.trainer.threads)
-        return timed(Plain(scheme_of(settings, model_name)(model, task)).step, settings.config.max_steps)
+        objective = objective_of(settings, model_name)(model, task)
+        return time_steps(Plain(objective).step, objective.config.max_steps)
 
 
-def gpt2(settings: Settings, session: Session, model_name: str) -> float:
+def measure_gpt2(settings: Settings, session: Session, model_name: str) -> float:
     """Steps a second of a plain loop on Hugging Face's GPT-2 of the transformer's size, on the same batches."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -133,13 +136,13 @@ def gpt2(settings: Settings, session: Session, model_name: str) -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         own, task = task_of(settings, session, model_name, Path(folder), lambda row, step: None)
-        section, scheme = settings.models[model_name], NextToken(own, task)
+        section, objective = settings.models[model_name], NextToken(own, task)
         torch.set_num_threads(settings.trainer.threads)
         torch.manual_seed(0)
         model = GPT2LMHeadModel(
             GPT2Config(
                 vocab_size=own.embed.num_embeddings,
-                n_positions=scheme.config.window,
+                n_positions=objective.config.window,
                 n_embd=section["hidden"],
                 n_layer=section["layers"],
                 n_head=section["heads"],
@@ -150,24 +153,24 @@ def gpt2(settings: Settings, session: Session, model_name: str) -> float:
                 use_cache=False,
             )
         ).train()
-        optimizer = torch.optim.AdamW(model.parameters(), scheme.optim.lr, weight_decay=scheme.optim.weight_decay)
-        bf16 = resolved(settings.trainer, own)[1] == "bf16"
+        optimizer = torch.optim.AdamW(model.parameters(), objective.optim.lr, weight_decay=objective.optim.weight_decay)
+        bf16 = choose_hardware(settings.trainer, own)[1] == "bf16"
 
         def step(number: int) -> None:
-            tokens = scheme.draw(np.random.default_rng((scheme.config.seed, number)))
+            tokens = objective.draw(np.random.default_rng((objective.config.seed, number)))
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 loss = model(input_ids=tokens, labels=tokens).loss
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), scheme.optim.clip)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), objective.optim.clip)
             optimizer.step()
 
-        return timed(step, settings.config.max_steps)
+        return time_steps(step, objective.config.max_steps)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing but the table on standard output."""
+    """Keep everything but the table off standard output."""
     with contextlib.redirect_stdout(None):
         yield
 
@@ -175,7 +178,7 @@ def quiet() -> Iterator[None]:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("variants", nargs="*", help="default: every neural variant of params.yaml")
+    parser.add_argument("models", nargs="*", help="default: every neural model of params.yaml")
     parser.add_argument("--steps", type=int, default=60, help="of a round; the first 10 are not counted")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precision", choices=["auto", "float32", "bf16"], default="auto")
@@ -184,30 +187,34 @@ def main() -> None:
     settings = Settings.from_params(session.root / "params.yaml")
     settings = replace(
         settings,
-        train=replace(settings.train, max_steps=given.steps, steps_per_epoch=given.steps),
-        optim=replace(settings.optim, averaging=None),
+        train={**settings.train, "max_steps": given.steps, "steps_per_epoch": given.steps},
+        optim={**settings.optim, "averaging": None},
         trainer=replace(settings.trainer, precision=given.precision),
     )
-    chosen = given.model_names or [name for name in settings.models if settings.models[name]["objective"] != "counting"]
-    print("| variant | precision | etude, steps a second | plain loop | etude / plain | GPT-2 | etude / GPT-2 |")
+    chosen = given.models or [name for name in settings.models if settings.models[name]["objective"] != "counting"]
+    print("| model | precision | etude, steps a second | plain loop | etude / plain | GPT-2 | etude / GPT-2 |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for model_name in chosen:
-        splits: dict[str, Callable[[Settings, Session, str], float]] = {"ours": ours, "plain": plain}
+        contestants: dict[str, Callable[[Settings, Session, str], float]] = {
+            "etude": measure_etude,
+            "plain": measure_plain,
+        }
         if model_name == "transformer":
             with contextlib.suppress(ImportError):
                 import transformers  # noqa: F401
 
-                splits["gpt2"] = gpt2
-        best = dict.fromkeys(splits, 0.0)
+                contestants["gpt2"] = measure_gpt2
+        best = dict.fromkeys(contestants, 0.0)
         for _ in range(given.rounds):
-            for name, measure in splits.items():
+            for name, measure in contestants.items():
                 with quiet():
                     best[name] = max(best[name], measure(settings, session, model_name))
         model, _ = task_of(settings, session, model_name, Path(), lambda row, step: None)
-        cells = [f"`{model_name}`", resolved(settings.trainer, model)[1], f"{best['ours']:.2f}", f"{best['plain']:.2f}"]
-        cells.append(f"{best['ours'] / best['plain']:.2f}")
+        precision = choose_hardware(settings.trainer, model)[1]
+        cells = [f"`{model_name}`", precision, f"{best['etude']:.2f}", f"{best['plain']:.2f}"]
+        cells.append(f"{best['etude'] / best['plain']:.2f}")
         other = best.get("gpt2")
-        cells += [f"{other:.2f}", f"{best['ours'] / other:.2f}"] if other else ["–", "–"]
+        cells += [f"{other:.2f}", f"{best['etude'] / other:.2f}"] if other else ["–", "–"]
         print(f"| {' | '.join(cells)} |", flush=True)
 
 

@@ -14,6 +14,7 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, Trac
 
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
+from etude.artifacts.provenance import built_from, record_place
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
 from etude.core.files import write_json
@@ -43,9 +44,10 @@ def make_piece(seed: int, beats: int = 16, transpose: int = 0) -> ScoreTick:
     return piece
 
 
-# settings that make a small network of each neural variant
-SMALL = {
-    "lstm": {"hidden": 8},
+# settings that make a small model of each
+SMALL: dict[str, dict[str, Any]] = {
+    "ngram": {"order": 3},
+    "lstm": {"hidden": 8, "layers": 1},
     "gru": {"hidden": 8},
     "lstm_attention": {"hidden": 8},
     "transformer": {"hidden": 8, "heads": 2, "layers": 2},
@@ -77,14 +79,7 @@ def smoke(**sections: object) -> Settings:
 def tiny(**sections: object) -> Settings:
     """``smoke``, on one thread and with models that are trained in a moment."""
     models = smoke().models
-    small = {
-        "ngram": {**models["ngram"], "order": 3},
-        "lstm": {**models["lstm"], "hidden": 8, "layers": 1},
-        "conditional": {**models["conditional"], **SMALL["conditional"]},
-        "gan": {**models["gan"], "hidden": 8, "latent": 4},
-        "wgan": {**models["wgan"], "hidden": 8, "latent": 4},
-        "deepbach": {**models["deepbach"], "hidden": 8, "embedding": 4, "window": 32},
-    }
+    small = {name: {**section, **SMALL.get(name, {})} for name, section in models.items()}
     shrunk: dict[str, Any] = {"models": small, "generate": {"open_bars": 4, "max_tokens": 60}}
     updated = {
         name: {**shrunk.get(name, {}), **section} if isinstance(section, dict) else section
@@ -118,9 +113,8 @@ class Log:
 def make_project(root: Path, settings: Settings, pieces: int = 10) -> Session:
     """A project with ingested, split, augmented and encoded pieces."""
     root.mkdir(parents=True, exist_ok=True)
-    (root / "dvc.yaml").touch()
+    shutil.copy(ROOT / "dvc.yaml", root / "dvc.yaml")
     shutil.copytree(ROOT / "conf", root / "conf", dirs_exist_ok=True)
-    values = settings.as_dict()
     names = [f"p{number:02d}" for number in range(pieces)]
     valid, test = names[-4:-2], names[-2:]
     scores = {name: make_piece(number) for number, name in enumerate(names)}
@@ -129,13 +123,17 @@ def make_project(root: Path, settings: Settings, pieces: int = 10) -> Session:
         for name, score in scores.items()
     ]
     copies = [Copy(name, semitones) for name in names[:-4] for semitones in (0, 2)]
-    chain = {name: values[name] for name in ("dataset", "ingest", "split", "augment")}
+    for stage in ("ingest", "split", "augment"):
+        made_from = built_from(settings, stage)
+        if made_from.get("split", {}).get("method") == "auto":
+            made_from["split"] = {**made_from["split"], "method": "ratio"}
+        write_json(root / record_place(stage), {"settings": made_from, "auto": "ratio"})
     for stage, made in (("ingest", scores), ("augment", {c.id: alter(scores[c.origin], c, True) for c in copies})):
         (root / f"data/{stage}").mkdir(parents=True)
         shards = write_pieces(root / f"data/{stage}", ((name, score.dumps_midi()) for name, score in made.items()))
         entries = {"pieces": listed, "refused": []} if stage == "ingest" else {"copies": [c.as_dict() for c in copies]}
-        write_json(root / f"data/{stage}/manifest.json", {"settings": chain, "shards": shards, **entries})
-    split = {"settings": chain, "train": names[:-4], "valid": valid, "test": test, "families": {n: n for n in names}}
+        write_json(root / f"data/{stage}/manifest.json", {"shards": shards, **entries})
+    split = {"train": names[:-4], "valid": valid, "test": test, "families": {n: n for n in names}}
     write_json(root / "data/split/split.json", split)
     session = Session(root=root, progress=False)
     for representation in settings.tokenize:
@@ -187,5 +185,5 @@ def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that no worker is left alone with them at the end."""
-    longest = ["test_pipeline.py", "test_trainer.py", "test_tracking.py"]
+    longest = ["test_pipeline.py", "test_trainer.py", "test_live.py"]
     items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))

@@ -41,7 +41,7 @@ def record(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """A pipeline's floor, a pipeline's GAN without likelihood, and a sweep by hand: two learning rates, and a GAN."""
+    """A pipeline's baseline and GAN without likelihood, and a manual sweep: two learning rates, and a GAN."""
     root = tmp_path_factory.mktemp("compared")
     (root / "dvc.yaml").touch()
     (root / "conf").mkdir()
@@ -83,7 +83,7 @@ def execute(root: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
         "env": {"PYTHONPATH": str(ROOT / "src")},
     }
     (place / "kernel.json").write_text(json.dumps(kernel))
-    monkeypatch.setenv("JUPYTER_PATH", str(scratch / "jupyter"))  # before the kernels of the one who runs the tests
+    monkeypatch.setenv("JUPYTER_PATH", str(scratch / "jupyter"))  # before the user's own kernels
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(scratch / "runtime"))
     monkeypatch.setenv("IPYTHONDIR", str(scratch / "ipython"))
     monkeypatch.delenv("MPLBACKEND", raising=False)
@@ -93,14 +93,14 @@ def execute(root: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
     NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
-    return {cell.id: shown(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"}
+    return {cell.id: text_of(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"}
 
 
-def shown(outputs: list[Any]) -> str:
+def text_of(outputs: list[Any]) -> str:
     """All output of a cell: what was printed, and the richest text of what was displayed."""
     parts = []
     for output in outputs:
-        assert output.output_type != "error", output  # of a figure that cannot be drawn nbclient says nothing
+        assert output.output_type != "error", output  # nbclient is silent on a figure that cannot be drawn
         if output.output_type == "stream":
             parts.append(output.text)
         else:
@@ -111,22 +111,22 @@ def shown(outputs: list[Any]) -> str:
 def test_the_notebook_shows_what_the_runs_have(
     project: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = execute(project.root, tmp_path, monkeypatch)
-    assert "5 finished runs of 3 variants: gan, lstm, ngram." in told["runs"]
-    table = told["variants-table"]
+    texts = execute(project.root, tmp_path, monkeypatch)
+    assert "5 finished runs of 3 models: gan, lstm, ngram." in texts["runs"]
+    table = texts["models-table"]
     for value in ("0.813", "0.800", "0.432", "0.400", "0.654"):  # of lstm the newest
         assert f">{value}<" in table
     assert ">0.765<" not in table and ">nan<" not in table and ">-<" in table
-    assert all("<image/png>" in told[f"{name}-figure"] for name in ("floor", "curves", "sweep"))
-    sweep = told["sweep-table"]
+    assert all("<image/png>" in texts[f"{name}-figure"] for name in ("baseline", "curves", "sweep"))
+    sweep = texts["sweep-table"]
     assert all(f">{text}<" in sweep for text in ("lstm", "optim.lr", "0.001", "0.02", "0.654", "0.765"))
     assert sweep.index(">0.654<") < sweep.index(">0.765<")  # the best first
     assert ">gan<" in sweep and ">0.700<" in sweep and "seed" not in sweep and "ngram" not in sweep
-    assert told["sound-players"].count("data:audio/mpeg;base64,") == 3
-    assert not any("Warning" in text or NONE in text for text in told.values())
+    assert texts["sound-players"].count("data:audio/mpeg;base64,") == 3
+    assert not any("Warning" in text or NONE in text for text in texts.values())
 
 
-def test_the_notebook_says_what_to_do_without_runs(
+def test_the_notebook_explains_what_to_do_without_runs(
     project: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "project"
@@ -134,10 +134,10 @@ def test_the_notebook_says_what_to_do_without_runs(
         (root / folder).mkdir(parents=True)
     (root / "dvc.yaml").touch()
     shutil.copy(project.root / "mlruns" / "empty.db", root / "mlruns" / "mlflow.db")
-    told = execute(root, tmp_path, monkeypatch)
-    assert NONE in told["runs"] and NONE in told["variants-table"]
-    assert "There is no sweep." in told["sweep-table"]
-    assert not any("<image/png>" in text or "Warning" in text for text in told.values())
+    texts = execute(root, tmp_path, monkeypatch)
+    assert NONE in texts["runs"] and NONE in texts["models-table"]
+    assert "There is no sweep." in texts["sweep-table"]
+    assert not any("<image/png>" in text or "Warning" in text for text in texts.values())
 
 
 def test_the_notebook_is_committed_without_outputs() -> None:
@@ -145,7 +145,7 @@ def test_the_notebook_is_committed_without_outputs() -> None:
     nbformat.validate(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert cells and all(cell.outputs == [] and cell.execution_count is None for cell in cells)
-    assert all(cell.id.replace("-", "").isalpha() for cell in notebook.cells)  # names, not drawn anew at each saving
+    assert all(cell.id.replace("-", "").isalpha() for cell in notebook.cells)  # names, not random ones at each saving
     assert notebook.metadata.kernelspec.name == "python3"
 
 

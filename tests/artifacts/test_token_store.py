@@ -10,7 +10,7 @@ from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.representations import load
+from etude.representations.base.loading import load_representation
 
 
 def store(encoded: Session, name: str = "remi") -> Store:
@@ -20,7 +20,7 @@ def store(encoded: Session, name: str = "remi") -> Store:
 def test_arrays_are_memory_mapped_and_hold_each_piece(encoded: Session) -> None:
     found = store(encoded)
     assert isinstance(found.piece("train", 3).base, np.memmap)
-    remi = load(found)
+    remi = load_representation(found)
     assert found.piece("valid", 0).tolist() == remi.encode(make_piece(6)).tolist()
     assert found.manifest["pieces"]["valid"][0]["notes"] == make_piece(6).note_num()
     trip = found.manifest["round_trip"]

@@ -7,11 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etude.audio.mixing import decibels, mix, placed
+from etude.audio.mixing import add, balance, decibels
 from etude.core.errors import EtudeError
 
 TONE = np.sin(np.arange(800) / 7).astype(np.float32)
 STEREO = np.stack([TONE, TONE])
+
+
+def mix(stems: dict[str, np.ndarray], gain: dict[str, float], pan: dict[str, float], peak: float) -> np.ndarray:
+    return add(balance(stems, gain, pan, peak))
 
 
 @settings(deadline=None, max_examples=25)
@@ -21,8 +25,8 @@ def test_peak_and_constant_power(gain: float, pan: float, peak: float) -> None:
     assert mixed.shape == (2, 800) and mixed.dtype == np.float32
     assert decibels(float(np.abs(mixed).max())) == pytest.approx(peak, abs=1e-4)
     other = STEREO[:, ::-1] * 4  # loud enough to set the scale of both mixes alike
-    parts = placed({"A": STEREO, "B": other}, {"A": gain}, {"A": pan}, peak)
-    middle = placed({"A": STEREO, "B": other}, {"A": gain}, {}, peak)
+    parts = balance({"A": STEREO, "B": other}, {"A": gain}, {"A": pan}, peak)
+    middle = balance({"A": STEREO, "B": other}, {"A": gain}, {}, peak)
     ratio = np.square(parts["A"]).sum() / np.square(parts["B"]).sum()
     assert ratio == pytest.approx(np.square(middle["A"]).sum() / np.square(middle["B"]).sum(), rel=1e-6)
 
@@ -38,7 +42,7 @@ def test_pan_goes_left_and_right() -> None:
 
 def test_gain_in_decibels_and_parts_that_add_up() -> None:
     stems = {"A": STEREO, "B": STEREO[:, ::-1]}
-    parts = placed(stems, {"B": -6}, {"A": 0.3, "nobody": 1}, -3)
+    parts = balance(stems, {"B": -6}, {"A": 0.3, "nobody": 1}, -3)
     loud, soft = np.square(parts["A"]).sum(), np.square(parts["B"]).sum()
     assert 10 * math.log10(soft / loud) == pytest.approx(-6, abs=1e-6)
     assert np.allclose(parts["A"] + parts["B"], mix(stems, {"B": -6}, {"A": 0.3}, -3), atol=1e-6)

@@ -1,4 +1,4 @@
-"""The counting floors of the voice grid, by counts made by hand."""
+"""The counting baselines of the voice grid against counts worked out manually."""
 
 import math
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from etude.baselines.voice_counts import ADDED, contexts, costs
 
-VOCABULARY = 8  # tokens from 3 on are cells: hold, rest, and the pitches 5, 6, 7
+VOCABULARY = 8  # tokens 3 and above are cells: hold, rest, and the pitches 5, 6, 7
 CELLS = st.lists(st.sampled_from([3, 4, 5, 6, 7]), max_size=24)
 
 
@@ -18,7 +18,7 @@ def tokens(*cells: int) -> np.ndarray:
     return np.array([1, *cells, 2], dtype=np.uint16)
 
 
-def test_a_cell_is_told_its_voice_its_step_and_what_sounded() -> None:
+def test_the_context_of_a_cell_is_its_voice_its_step_and_the_sounding_token() -> None:
     voice, step, before, cell = contexts(tokens(5, 3, 3, 6, 4, 3, 3, 7), 2, 3)
     assert voice.tolist() == [[0, 1]] * 4
     assert step[:, 0].tolist() == [0, 1, 2, 0]
@@ -26,14 +26,14 @@ def test_a_cell_is_told_its_voice_its_step_and_what_sounded() -> None:
     assert cell.tolist() == [[5, 3], [3, 6], [4, 3], [3, 7]]
 
 
-def test_costs_are_those_of_the_counts_with_a_little_added() -> None:
+def test_costs_are_those_of_the_counts_with_a_constant_added() -> None:
     train = [tokens(5, 3, 3, 6), tokens(5, 3)]
     rows = costs(train, [tokens(5, 3, 3), tokens(6), tokens()], VOCABULARY, 1, 1)
-    start, hold = (2 + ADDED) / (2 + 5 * ADDED), (3 + ADDED) / (4 + 5 * ADDED)  # 5 begins twice; 3 of 4 after it hold
+    start, hold = (2 + ADDED) / (2 + 5 * ADDED), (3 + ADDED) / (4 + 5 * ADDED)  # 5 starts twice; 3 of 4 after it hold
     assert rows == pytest.approx([-math.log(start * hold * hold), -math.log(ADDED / (2 + 5 * ADDED)), 0])
 
 
-def test_the_step_within_the_beat_counts_where_it_is_asked_for() -> None:
+def test_the_step_within_the_beat_counts_if_requested() -> None:
     train = [tokens(*[5, 3] * 20)]
     without, given = (costs(train, [tokens(*[5, 3] * 4)], VOCABULARY, 1, steps)[0] for steps in (1, 2))
     assert given < 0.2 * without
@@ -41,7 +41,7 @@ def test_the_step_within_the_beat_counts_where_it_is_asked_for() -> None:
 
 @hypothesis(deadline=None, max_examples=30)
 @given(st.lists(CELLS.map(lambda cells: cells[: len(cells) // 2 * 2]), max_size=3), st.integers(1, 4))
-def test_the_shares_of_all_next_cells_add_up_to_one(train: list[list[int]], steps: int) -> None:
+def test_the_probabilities_of_all_next_cells_add_up_to_one(train: list[list[int]], steps: int) -> None:
     known = [tokens(*cells) for cells in train]
     start = [5, 6, 3, 4]
     one = costs(known, [tokens(*start)], VOCABULARY, 2, steps)[0]

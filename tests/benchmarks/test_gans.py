@@ -1,4 +1,4 @@
-"""The comparison of the GANs: its table, and that the committed one is what the committed result says."""
+"""The comparison of the GANs: its table, and that the committed table matches the committed result."""
 
 import json
 from types import ModuleType
@@ -29,15 +29,15 @@ def row(model_name: str, seed: int, distance: float) -> dict[str, Any]:
 
 def test_the_table_has_each_seed_and_means_with_their_spread(gans: ModuleType) -> None:
     music = {**row("", 0, 0.3), "distance": 0.25}
-    told = gans.table({"rows": [row("gan", 1, 1.0), row("gan", 2, 3.0), row("wgan", 1, 0.5)], "real_music": music})
-    lines = [line for line in told.splitlines() if line.startswith("|")]
+    table = gans.table({"rows": [row("gan", 1, 1.0), row("gan", 2, 3.0), row("wgan", 1, 0.5)], "real_music": music})
+    lines = [line for line in table.splitlines() if line.startswith("|")]
     assert lines[2] == "| gan | 1 | 1.000 | 0.500 | 0.500 | 0.500 | 0.500 | 1,024 | 1,500 / 3,000 |"
     assert lines[4].startswith("| **gan** | all | **2.000 ± 1.414** | **0.500 ± 0.000** |")
     assert lines[6].startswith("| **wgan** | all | **0.500** |"), "one seed has no spread"
     assert lines[7].startswith("| real music | – | 0.250 |") and len(lines) == 8
 
 
-def test_the_committed_table_is_what_the_committed_result_says(gans: ModuleType) -> None:
+def test_the_committed_table_matches_the_committed_result(gans: ModuleType) -> None:
     result, page = ROOT / "reports/gans.json", ROOT / "reports/gans.md"
     assert result.is_file() == page.is_file()
     if result.is_file():

@@ -1,4 +1,4 @@
-"""The benchmark of training: its plain loop does what a training does, so that their times may be compared."""
+"""The benchmark of training: its plain loop does what a training does, so that their times are comparable."""
 
 from pathlib import Path
 from types import ModuleType
@@ -8,7 +8,7 @@ import torch
 from conftest import SMALL, benchmark_script, smoke
 
 from etude.artifacts.context import Session
-from etude.training import learn
+from etude.training.objectives import learn
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def benchmark() -> ModuleType:
 
 
 @pytest.mark.parametrize("model_name", sorted(SMALL))
-def test_the_plain_loop_moves_the_weights_as_training_does(
+def test_the_plain_loop_updates_the_weights_as_training_does(
     model_name: str, benchmark: ModuleType, encoded: Session, tmp_path: Path
 ) -> None:
     base = smoke()
@@ -28,13 +28,13 @@ def test_the_plain_loop_moves_the_weights_as_training_does(
         optim={"averaging": None},
     )
     model, task = benchmark.task_of(settings, encoded, model_name, tmp_path, lambda row, step: None)
-    learn(model, task, model_name)
+    learn(model, task)
     other, task = benchmark.task_of(settings, encoded, model_name, tmp_path, lambda row, step: None)
     before = {name: weight.detach().clone() for name, weight in other.named_parameters()}
-    loop = benchmark.Plain(benchmark.scheme_of(settings, model_name)(other.train(), task))
+    loop = benchmark.Plain(benchmark.objective_of(settings, model_name)(other.train(), task))
     for number in range(3):
         loop.step(number)
-    wanted, found = dict(model.named_parameters()), dict(other.named_parameters())
+    expected, found = dict(model.named_parameters()), dict(other.named_parameters())
     assert any(not torch.equal(before[name], found[name]) for name in found)
     for name, weight in found.items():
-        assert torch.allclose(weight, wanted[name], atol=1e-6), name
+        assert torch.allclose(weight, expected[name], atol=1e-6), name

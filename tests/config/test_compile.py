@@ -7,14 +7,15 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from etude import models
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config import compile as params
+from etude.config.check import construct, target
 from etude.config.compile import compile_params
-from etude.config.sections import Settings, construct, target
+from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.representations import load
+from etude.models.building import build_model
+from etude.representations.base.loading import load_representation
 
 YAMLS = sorted(file.relative_to(ROOT / "conf") for file in (ROOT / "conf").glob("*/*.yaml"))
 
@@ -31,8 +32,8 @@ def test_every_yaml_composes_and_instantiates(file: Path, encoded: Session) -> N
     if group == "model":
         assert list(found.models) == [name]
         representation = found.models[name]["representation"]
-        learned = load(Store(encoded.root / "data/tokenize" / representation))
-        model = models.build(found, name, learned)
+        learned = load_representation(Store(encoded.root / "data/tokenize" / representation))
+        model = build_model(found, name, learned)
         assert type(model).__module__ == f"etude.models.{name}", "a variant is one class in a file of its own name"
     elif group == "tokenize":
         assert construct(target(found.tokenize[name], name), found.tokenize[name], name)

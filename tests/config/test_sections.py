@@ -6,8 +6,9 @@ import pytest
 import yaml
 from conftest import ROOT, smoke
 
+from etude.config.check import Range, check, construct, target
 from etude.config.compile import compile_params
-from etude.config.sections import Range, Settings, check, construct, target
+from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.models.lstm import LSTM
 from etude.representations.base.vocabulary import ItemSpec

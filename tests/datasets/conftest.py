@@ -1,4 +1,4 @@
-"""What the tests of datasets share: the sections of conf/, archives that they make, and the mirror where it is."""
+"""Shared by the tests of datasets: the sections of conf/, made archives, and the mirror of real archives."""
 
 import io
 import os
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from etude.config.sections import construct, target
+from etude.config.check import construct, target
 
 ROOT = Path(__file__).parents[2]
 PLACES = [Path(place) for place in (os.environ.get("ETUDE_MIRROR"), ROOT.parent / "shared" / "mirror") if place]
@@ -59,7 +59,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Path:
         if any(place.glob("*.zip")):
             monkeypatch.setenv("ETUDE_MIRROR", str(place))
             return place
-    pytest.skip("no archives: neither ETUDE_MIRROR nor ../shared/mirror beside the project holds any")
+    pytest.skip("no archives: neither ETUDE_MIRROR nor ../shared/mirror next to the project holds any")
 
 
 @pytest.fixture
@@ -72,6 +72,6 @@ def own_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the cache of the one who runs it."""
+    """No test reads or writes the user's cache."""
     monkeypatch.delenv("ETUDE_MIRROR", raising=False)
     monkeypatch.setenv("ETUDE_CACHE", str(tmp_path / "cache"))

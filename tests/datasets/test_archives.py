@@ -1,4 +1,4 @@
-"""Archives: from a mirror, from a server that fails in every way, and with members that mean harm."""
+"""Archives: from a mirror, from a server that fails in every way, and with malicious members."""
 
 import errno
 import gzip
@@ -30,7 +30,7 @@ KINDS = [".zip", ".tar.gz"]
 
 @pytest.fixture
 def make(tmp_path: Path, made: Any) -> Callable[..., Path]:
-    """Writes an archive of the kind that its suffix says."""
+    """Writes an archive in the format of its suffix."""
 
     def write(suffix: str, files: dict[str, bytes] | None = None) -> Path:
         path = tmp_path / f"top-1{suffix}"
@@ -40,7 +40,7 @@ def make(tmp_path: Path, made: Any) -> Callable[..., Path]:
 
 
 def taken(archive: Path, max_bytes: int = 10_000_000, max_files: int = 100) -> list[str]:
-    """What comes out of an archive, and that nothing comes out beside it."""
+    """The files unpacked from an archive; check that none lands outside the folder."""
     folder = archive.parent / "deep" / "folder"
     folder.mkdir(parents=True, exist_ok=True)
     around = {file for file in archive.parent.rglob("*") if folder not in file.parents}
@@ -51,7 +51,7 @@ def taken(archive: Path, max_bytes: int = 10_000_000, max_files: int = 100) -> l
     return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*"))
 
 
-# --- what comes out
+# --- unpacking
 
 
 @pytest.mark.parametrize("suffix", KINDS)
@@ -76,23 +76,23 @@ def test_no_name_leads_out(make: Callable[..., Path], suffix: str, name: str) ->
 
 
 def test_links_and_devices_in_a_zip_are_refused(tmp_path: Path) -> None:
-    for mode, said in [(stat.S_IFLNK, "a link"), (stat.S_IFCHR, "a device"), (stat.S_IFIFO, "a device")]:
+    for mode, message in [(stat.S_IFLNK, "a link"), (stat.S_IFCHR, "a device"), (stat.S_IFIFO, "a device")]:
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
             entry = zipfile.ZipInfo("top/midi/x.mid")
             entry.create_system, entry.external_attr = 3, (mode | 0o777) << 16
             archive.writestr(entry, "/etc/passwd")
-        with pytest.raises(EtudeError, match=f"its member 'top/midi/x.mid' is {said}"):
+        with pytest.raises(EtudeError, match=f"its member 'top/midi/x.mid' is {message}"):
             taken(tmp_path / "a.zip")
 
 
 def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path) -> None:
     kinds = {tarfile.SYMTYPE: "a link", tarfile.LNKTYPE: "a link", tarfile.CHRTYPE: "a dev", tarfile.FIFOTYPE: "a dev"}
-    for kind, said in kinds.items():
+    for kind, message in kinds.items():
         with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
             entry = tarfile.TarInfo("top/midi/x.mid")
             entry.type, entry.linkname = kind, "/etc/passwd"
             archive.addfile(entry)
-        with pytest.raises(EtudeError, match=f"its member 'top/midi/x.mid' is {said}"):
+        with pytest.raises(EtudeError, match=f"its member 'top/midi/x.mid' is {message}"):
             taken(tmp_path / "a.tar.gz")
 
 
@@ -166,21 +166,21 @@ def test_a_changed_checksum_at_the_end_of_a_tar_is_noticed(make: Callable[..., P
         taken(archive)
 
 
-def test_another_archive_is_said_to_be_one(make: Callable[..., Path]) -> None:
+def test_another_archive_is_refused(make: Callable[..., Path]) -> None:
     with pytest.raises(EtudeError, match="holds no file of the dataset"):
         taken(make(".zip", {"top/readme": b""}))
 
 
-# --- where it comes from
+# --- bringing
 
 
 @dataclass
 class Server:
-    """A server on this machine that serves one archive, and fails as it is told."""
+    """A server on this machine that serves one archive, and fails on demand."""
 
     data: bytes
-    status: list[int] = field(default_factory=list)  # answers instead of the file, one a request
-    cut: list[int] = field(default_factory=list)  # bytes after which the connection is cut, one a request
+    status: list[int] = field(default_factory=list)  # answers instead of the file, one per request
+    cut: list[int] = field(default_factory=list)  # bytes after which the connection breaks, one per request
     ranges: bool = True
     asked: list[str | None] = field(default_factory=list)  # the Range of each request
     url: str = ""
@@ -253,28 +253,28 @@ def test_an_archive_is_downloaded_once(server: Server, archive: Archive, tmp_pat
     assert server.asked == [None] and in_cache(tmp_path) == ["top-1.zip"]
 
 
-def test_a_cut_download_goes_on_where_it_was(server: Server, archive: Archive, tmp_path: Path) -> None:
+def test_a_broken_download_is_resumed(server: Server, archive: Archive, tmp_path: Path) -> None:
     server.cut = [50_000, 120_000]
     assert unpacked(archive, tmp_path) == ["a.mid", "b.mid"]
     assert [_start(wanted) // archives.CHUNK for wanted in server.asked] == [0, 3, 7]
 
 
-def test_it_goes_on_in_the_next_run(server: Server, archive: Archive, tmp_path: Path) -> None:
+def test_the_next_run_resumes_the_download(server: Server, archive: Archive, tmp_path: Path) -> None:
     server.cut = [40_000 * number for number in range(1, archives.TRIES + 1)]
-    with pytest.raises(EtudeError, match=r"cannot be downloaded.*what has come is kept.*set ETUDE_MIRROR"):
+    with pytest.raises(EtudeError, match=r"cannot be downloaded.*received so far is kept.*set ETUDE_MIRROR"):
         unpacked(archive, tmp_path)
     assert in_cache(tmp_path) == ["top-1.zip.part"]
     assert unpacked(archive, tmp_path) == ["a.mid", "b.mid"]
     assert 140_000 < _start(server.asked[-1]) <= 160_000 and in_cache(tmp_path) == ["top-1.zip"]
 
 
-def test_a_server_that_cannot_go_on_begins_anew(server: Server, archive: Archive, tmp_path: Path) -> None:
+def test_a_server_that_cannot_resume_starts_again(server: Server, archive: Archive, tmp_path: Path) -> None:
     server.ranges, server.cut = False, [50_000]
     assert unpacked(archive, tmp_path) == ["a.mid", "b.mid"]
     assert [_start(wanted) // archives.CHUNK for wanted in server.asked] == [0, 3]
 
 
-def test_what_is_left_of_another_file_begins_anew(server: Server, archive: Archive, tmp_path: Path) -> None:
+def test_a_partial_download_of_another_file_starts_again(server: Server, archive: Archive, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache/top-1.zip.part").write_bytes(b"x" * (len(server.data) + 5))
     assert unpacked(archive, tmp_path) == ["a.mid", "b.mid"]
@@ -303,7 +303,7 @@ def test_no_server_is_a_sentence(archive: Archive, tmp_path: Path) -> None:
 
 def test_a_wrong_checksum_leaves_nothing(server: Server, archive: Archive, tmp_path: Path) -> None:
     right, server.data = server.data, server.data[:-1] + b"x"
-    with pytest.raises(EtudeError, match="has not the published checksum"):
+    with pytest.raises(EtudeError, match="lacks the published checksum"):
         unpacked(archive, tmp_path)
     assert in_cache(tmp_path) == []
     server.data = right
@@ -347,7 +347,7 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(
         unpacked(archive, tmp_path)
 
 
-def test_a_mirror_needs_no_network_and_stays_as_it_is(
+def test_a_mirror_needs_no_network_and_stays_unchanged(
     server: Server, archive: Archive, tmp_path: Path, own_mirror: Path
 ) -> None:
     with pytest.raises(EtudeError, match=r"ETUDE_MIRROR = .* has no file top-1\.zip"):

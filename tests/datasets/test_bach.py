@@ -31,7 +31,7 @@ def test_every_four_part_chorale_is_there(fetched: tuple[Path, dict]) -> None:
     assert "Soprano 1, Soprano 2" in left_out["bwv227.3.mxl"] and "Piano" in left_out["bwv846.mxl"]
 
 
-def test_what_the_manifest_says_of_a_piece(fetched: tuple[Path, dict]) -> None:
+def test_the_manifest_describes_a_piece(fetched: tuple[Path, dict]) -> None:
     pieces = {piece["id"]: piece for piece in fetched[1]["pieces"]}
     piece = pieces["bwv269"]
     assert piece["title"] == "Aus meines Herzens Grunde"

@@ -1,4 +1,4 @@
-"""What all datasets share: sections of conf/, ids, the limit."""
+"""The parts that all datasets share: sections of conf/, ids, the limit."""
 
 import inspect
 import unicodedata
@@ -36,8 +36,8 @@ def test_faults_in_the_settings_name_their_key(made: Any) -> None:
         ({"reading": {**reading, "voices": {"A": 999}}}, r"dataset\.reading\.voices\.A = 999 is out of range"),
         ({"reading": {**reading, "voice": {}}}, r'dataset\.reading\.voice is not a setting\. Did you mean "voices"'),
     ]
-    for keys, said in faults:
-        with pytest.raises(EtudeError, match=said):
+    for keys, message in faults:
+        with pytest.raises(EtudeError, match=message):
             made.dataset("bach", **keys)
 
 
@@ -61,7 +61,7 @@ def test_ids_are_unique_and_safe(texts: list[str]) -> None:
 
 
 @given(st.lists(st.sampled_from(["train", "valid", "test"]), min_size=1, max_size=60), st.integers(1, 60))
-def test_a_limit_takes_each_side_in_proportion(splits: list[str], limit: int) -> None:
+def test_a_limit_takes_each_split_in_proportion(splits: list[str], limit: int) -> None:
     pieces = [{"id": place, "split": split} for place, split in enumerate(splits)]
     chosen = first(pieces, limit)
     assert len(chosen) == min(limit, len(pieces))
@@ -73,6 +73,6 @@ def test_a_limit_takes_each_side_in_proportion(splits: list[str], limit: int) ->
     assert first(pieces, None) == pieces
 
 
-def test_a_limit_without_sides_takes_the_first() -> None:
+def test_a_limit_without_splits_takes_the_first() -> None:
     pieces = [{"id": place, "split": None} for place in range(9)]
     assert first(pieces, 4) == pieces[:4]

@@ -21,7 +21,7 @@ TUNES = "X:1\nT:Eins\nK:C\nCDE|\n\nX:2\nT:Zwei\nK:G\nGAB|\n"
 
 @pytest.fixture
 def scores(tmp_path: Path) -> Path:
-    """A folder with names, kinds and places of many sorts."""
+    """A folder with many sorts of names, formats and places."""
     root = tmp_path / "my scores"
     (root / "in" / "deeper one").mkdir(parents=True)
     (root / "b.mid").write_bytes(b"b")
@@ -80,14 +80,14 @@ def test_the_same_whatever_the_order_of_the_disk(
     assert again == manifest and digest(tmp_path / "again") == digest(tmp_path / "files")
 
 
-def test_of_equal_files_the_first_is_taken(scores: Path, tmp_path: Path, made: Any) -> None:
+def test_the_first_of_equal_files_is_taken(scores: Path, tmp_path: Path, made: Any) -> None:
     (scores / "in" / "copy.mid").write_bytes(b"b")
     manifest, left_out = fetch(made, scores, tmp_path / "files")
     assert left_out == {"in/copy.mid": "the same bytes as b.mid"}
     assert len(manifest["pieces"]) == 8
 
 
-def test_what_is_no_plain_file_is_refused_unread(
+def test_anything_but_a_plain_file_is_refused_unread(
     scores: Path, tmp_path: Path, made: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outside = tmp_path / "outside"
@@ -112,14 +112,14 @@ def test_what_is_no_plain_file_is_refused_unread(
         "out.mid": "a link that leads out of the folder",
         "all out": "a link that leads out of the folder",
         "up": "a link that leads out of the folder",
-        "here": "a link to a folder, whose files are taken where they stand",
+        "here": "a link to a folder, whose files are taken from their own place",
         "inside.mid": "the same bytes as b.mid",
         "loop.mid": "a link that leads in a circle",
         "gone.mid": "a link that leads nowhere",
         "zero.mid": "a link that leads out of the folder",
         "pipe.mid": "a pipe, not a file",
         "empty.mid": "an empty file",
-        "words.abc": "no piece is in it",
+        "words.abc": "it holds no piece",
         "socket.mid": "a socket, not a file",
     }
     assert {piece["file"] for piece in manifest["pieces"]} == {file.name for file in (tmp_path / "files").iterdir()}
@@ -147,7 +147,7 @@ def test_large_and_unreadable_files_are_refused(
     }
 
 
-def test_a_name_that_is_no_text(scores: Path, tmp_path: Path, made: Any) -> None:
+def test_a_name_that_is_not_utf_8(scores: Path, tmp_path: Path, made: Any) -> None:
     (scores / os.fsdecode(b"caf\xe9.mid")).write_bytes(b"latin")
     (scores / unicodedata.normalize("NFD", "Über.mid")).write_bytes(b"mac")
     manifest, left_out = fetch(made, scores, tmp_path / "files")
@@ -170,14 +170,14 @@ def test_the_users_own_folder_is_named_with_a_tilde(
     assert len(manifest["pieces"]) == 8
 
 
-def test_what_is_wrong_with_the_path_is_said(scores: Path, tmp_path: Path, made: Any) -> None:
-    for path, said in [
+def test_a_wrong_path_is_explained(scores: Path, tmp_path: Path, made: Any) -> None:
+    for path, message in [
         (None, r"dataset\.path is not set\. .*etude download dataset=folder dataset\.path="),
         (str(tmp_path / "none"), r'dataset\.path = ".*/none" does not exist\. Name'),
         (str(scores / "b.mid"), "is not a folder"),
-        (str(tmp_path), "holds the download itself"),
+        (str(tmp_path), "contains the download itself"),
     ]:
-        with pytest.raises(EtudeError, match=said):
+        with pytest.raises(EtudeError, match=message):
             made.dataset("folder", path=path).fetch(tmp_path / "files", show=False)
 
 

@@ -32,8 +32,3 @@ def test_some_collections_and_a_limit(tmp_path: Path, made: Any) -> None:
     for wrong in (["esen"], []):
         with pytest.raises(EtudeError, match=r"dataset\.collections.*There are: essen, oneills, ryans"):
             made.dataset("folk", collections=wrong)
-
-
-def test_a_package_without_its_corpus_is_a_sentence() -> None:
-    with pytest.raises(EtudeError, match=r"has no corpus/nothing\. Install music21"):
-        corpus.find("nothing")

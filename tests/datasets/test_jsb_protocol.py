@@ -1,6 +1,6 @@
-"""The protocol of experiment=jsb_16th on the real chorales: every piece on its published side, every cell as published.
+"""The protocol of experiment=jsb_16th on the real chorales: pieces in their published split, cells as published.
 
-A token says as much as the published cell and no more: one follows from the other, given the cells before.
+A token and its published cell hold the same information: each follows from the other, given the previous cells.
 """
 
 import importlib
@@ -12,7 +12,6 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from etude import representations
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.baselines.voice_counts import measure
@@ -21,6 +20,7 @@ from etude.config.sections import Settings
 from etude.core.files import read_json
 from etude.metrics.likelihood import per_unit
 from etude.representations.base.grid import FIRST, HOLD, REST
+from etude.representations.base.loading import load_representation
 
 SIZES = {"train": 229, "valid": 76, "test": 77}
 
@@ -42,7 +42,7 @@ def to_cells(tokens: np.ndarray, low: int) -> np.ndarray:
     return cells
 
 
-def test_all_pieces_all_cells_and_the_counting_floors(mirror: Path, tmp_path: Path) -> None:
+def test_all_pieces_all_cells_and_the_baselines(mirror: Path, tmp_path: Path) -> None:
     overrides = ["experiment=jsb_16th", "augment.transpose=false", "ingest.seconds=120"]
     settings = Settings.of(yaml.safe_load(compile_params(ROOT / "conf", overrides)))
     session = Session(root=tmp_path, progress=False, workers=1)
@@ -50,7 +50,7 @@ def test_all_pieces_all_cells_and_the_counting_floors(mirror: Path, tmp_path: Pa
         importlib.import_module(f"etude.stages.{stage}").run(settings, session)
     importlib.import_module("etude.stages.tokenize").run(settings, session, "voicegrid")
     store = Store(tmp_path / "data/tokenize/voicegrid")
-    grid = representations.load(store)
+    grid = load_representation(store)
 
     published = json.loads((tmp_path / "data/download/files/Jsb16thSeparated.json").read_text())
     split_ids = read_json(tmp_path / "data/split/split.json", "")

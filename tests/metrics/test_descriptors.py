@@ -1,4 +1,4 @@
-"""Descriptors against values worked out by hand, and their edges."""
+"""Descriptors against values worked out manually, and their edge cases."""
 
 import math
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from etude.metrics.descriptors import UNITS, columns, descriptors, grid, to_muspy
-from etude.music.key import PROFILES, Mode, best_key
 
 Note3 = tuple[int, int, int]  # onset, duration, pitch
 DRUMS = ("drum_in_pattern_rate", "drum_pattern_consistency")
@@ -112,7 +111,7 @@ def test_a_piece_without_notes_in_its_opening_gives_nan(score: ScoreTick) -> Non
     assert all(math.isnan(value) for value in found.values())
 
 
-def test_drums_are_measured_as_drums_and_have_no_pitch() -> None:
+def test_drums_have_drum_measures_and_no_pitch() -> None:
     found = descriptors(piece([(0, 6, 36), (24, 6, 38), (40, 6, 42)], drums=True), 12, 4)
     assert found["drum_in_pattern_rate"] == pytest.approx(2 / 3)  # the last one is on a triplet
     assert found["drum_pattern_consistency"] == 1
@@ -130,20 +129,3 @@ def test_one_note_and_a_twelve_tone_row_raise_nothing() -> None:
 def test_columns_keep_the_order_of_the_pieces() -> None:
     rows = [descriptors(piece(scale(60)[:count]), 12, 16) for count in (3, 1)]
     assert columns(rows)["n_pitches_used"].tolist() == [3, 1]
-
-
-@pytest.mark.parametrize("mode", ["major", "minor"])
-@pytest.mark.parametrize("tonic", range(12))
-def test_each_profile_is_the_best_of_its_own_key(tonic: int, mode: Mode) -> None:
-    durations = [PROFILES[mode][(pitch - tonic) % 12] for pitch in range(12)]
-    assert best_key(durations) == (tonic, mode)
-
-
-def test_the_key_of_a_melody() -> None:
-    c_minor = [(0, 72), (2, 24), (3, 48), (5, 24), (7, 72), (8, 24), (11, 12)]
-    durations = [0] * 12
-    for pitch, length in c_minor:
-        durations[pitch] = length
-    assert best_key(durations) == (0, "minor")
-    assert best_key([0] * 12) is None
-    assert best_key([7] * 12) is None

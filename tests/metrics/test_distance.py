@@ -16,7 +16,7 @@ from etude.metrics.distance import (
     overall,
     piece_distances,
     ranks,
-    rounded,
+    round_floats,
     summary,
     unit,
 )
@@ -83,7 +83,7 @@ def test_overall_is_the_mean_over_descriptors_that_both_have() -> None:
     assert overall(samples, real) == pytest.approx(2)
 
 
-def test_the_interval_holds_the_value_is_seeded_and_narrows() -> None:
+def test_the_interval_contains_the_value_is_seeded_and_narrows() -> None:
     draw = np.random.default_rng(0)
     real = {"a": draw.normal(size=60), "b": draw.normal(size=60)}
     small = {name: draw.normal(0.5, 1, size=12) for name in real}
@@ -122,15 +122,15 @@ def test_pieces_are_ranked_by_their_distance_from_the_middle_of_real_music() -> 
 
 
 def test_summary_keeps_a_place_for_each_piece() -> None:
-    found = rounded(summary({"a": np.array([1.0, NAN, 2.00000049])}, 20, 0))["a"]
+    found = round_floats(summary({"a": np.array([1.0, NAN, 2.00000049])}, 20, 0))["a"]
     assert found["values"] == [1.0, None, 2.0]
     assert found["mean"] == 1.5
 
 
-def test_rounded_numbers_have_six_decimals_and_no_nan() -> None:
+def test_rounding_leaves_six_decimals_and_no_nan() -> None:
     given_ = {"a": [1 / 3, NAN, math.inf, -1e-9], "b": (np.float64(0.5), 3, "text", None, True)}
-    assert rounded(given_) == {"a": [0.333333, None, None, 0.0], "b": [0.5, 3, "text", None, True]}
-    assert math.copysign(1, rounded(-1e-9)) == 1
+    assert round_floats(given_) == {"a": [0.333333, None, None, 0.0], "b": [0.5, 3, "text", None, True]}
+    assert math.copysign(1, round_floats(-1e-9)) == 1
 
 
 def test_sets_of_a_size_are_farther_the_smaller_they_are() -> None:
@@ -144,7 +144,7 @@ def test_sets_of_a_size_are_farther_the_smaller_they_are() -> None:
     assert at_size(samples, real, 10, 200, 0) == small != at_size(samples, real, 10, 200, 1)
 
 
-def test_with_no_more_pieces_than_the_size_it_is_the_pieces_themselves() -> None:
+def test_with_no_more_pieces_than_the_size_all_pieces_are_the_set() -> None:
     samples, real = {"a": [1.0, 2.0, NAN]}, {"a": [1.0, 3.0]}
     found = at_size(samples, real, 3, 50, 0)
     assert found["pieces"] == 3 and found["distance"] == overall(samples, real)

@@ -58,7 +58,7 @@ def test_key_tempo_grid_and_leading_silence_do_not_matter(
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.lists(notes, max_size=3), st.none() | notes), max_size=5))
-def test_many_pieces_have_the_marks_that_each_has_alone(pieces: list[tuple[list[Line], Line | None]]) -> None:
+def test_many_pieces_have_the_fingerprints_that_each_has_alone(pieces: list[tuple[list[Line], Line | None]]) -> None:
     scores = [piece(*lines, drums=drums) for lines, drums in pieces]
     for score, mark in zip(scores, fingerprints(scores), strict=True):
         alone = fingerprint(score)
@@ -119,7 +119,7 @@ def test_the_sketch_of_a_long_piece_estimates_its_likeness() -> None:
     assert likeness(one, one[:0]) == 0
 
 
-def test_each_kind_is_found_and_what_stays_follows_the_order() -> None:
+def test_each_kind_is_found_and_the_order_decides_which_stays() -> None:
     line = tune(5)
     changed = [*line[:50], (line[50][0], line[50][1], 20), *line[51:]]
     pieces = {"z": line, "exact": line, "key": moved(line, 3), "slow": moved(line, 0, 2), "near": changed, "o": tune(6)}
@@ -147,7 +147,7 @@ def test_each_kind_is_found_and_what_stays_follows_the_order() -> None:
     assert set(find_duplicates(names, exact, [0] * 6, 2.0)) == {"key", "slow", "z"}  # not "near"
 
 
-def test_what_stays_is_near_to_nothing_that_stays() -> None:
+def test_no_two_remaining_pieces_are_near() -> None:
     """A chain of pieces, each near to the next; and all pairs are found that a comparison of all pairs finds."""
     assign = random.Random(0)
     lines = [tune(seed, 60) for seed in range(20)]

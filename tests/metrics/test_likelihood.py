@@ -1,4 +1,4 @@
-"""Likelihood: units worked out by hand, and costs that do not depend on who else is in the batch."""
+"""Likelihood: units worked out manually, and costs that do not depend on the rest of the batch."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.core.files import read_json
 from etude.metrics import likelihood as room
-from etude.metrics.likelihood import batches, likelihood, per_unit, piece_costs, piece_nats
+from etude.metrics.likelihood import batches, per_unit, piece_costs, piece_nats
 from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
@@ -24,6 +24,7 @@ from etude.models.sequence import SequenceModel
 from etude.models.voices import Voices
 from etude.representations.base.grammar import PAD
 from etude.representations.base.vocabulary import ItemSpec
+from etude.tasks.likelihood import likelihood
 
 VOCABULARY = 13
 KINDS = pytest.mark.parametrize("kind", ["lstm", "lstm_attention", "voices", "ngram"])
@@ -61,11 +62,11 @@ def test_costs_are_summed_before_they_are_divided() -> None:
     }
 
 
-def test_frames_are_counted_instead_of_notes_where_they_are_foretold() -> None:
+def test_frames_are_counted_instead_of_notes_where_they_are_predicted() -> None:
     facts = [{"notes": 4, "cells": 30, "frames": 5}, {"notes": 6, "cells": 20, "frames": 20}, {"frames": 0}]
     assert per_unit(np.array([10.0, 20.0, 0.0]), facts, "valid") == {
         "valid/nats_per_frame": 30 / 25,
-        "valid/nats_per_frame_by_piece": (10 / 5 + 20 / 20) / 2,  # a piece of one frame has nothing to foretell
+        "valid/nats_per_frame_by_piece": (10 / 5 + 20 / 20) / 2,  # a piece of one frame has nothing to predict
         "valid/nats_per_piece": 10.0,
     }
 
@@ -102,14 +103,14 @@ def test_the_order_of_pieces_does_not_count_and_the_units_agree(rows: list[tuple
 # --- costs
 
 
-def test_a_model_that_knows_nothing_pays_the_logarithm_of_the_vocabulary_for_each_token_after_the_first() -> None:
-    blank = NGram(VOCABULARY, 3, 10**6)  # nothing counted: every token is as likely
+def test_a_uniform_model_costs_the_logarithm_of_the_vocabulary_per_token_after_the_first() -> None:
+    blank = NGram(VOCABULARY, 3, 10**6)  # nothing counted: all tokens have one probability
     pieces = [np.array([1, 5, 6, 2], dtype=np.uint16), np.array([1, 2], dtype=np.uint16)]
     assert piece_nats(blank, pieces) == pytest.approx([3 * math.log(VOCABULARY), math.log(VOCABULARY)])
 
 
 @KINDS
-def test_the_cost_of_the_end_is_what_a_piece_costs_more_by_it(kind: str) -> None:
+def test_the_cost_of_the_end_is_the_difference_it_makes(kind: str) -> None:
     model = made(kind)
     random = np.random.default_rng(2)
     pieces = [np.array([1, *random.integers(3, VOCABULARY, length), 2], dtype=np.uint16) for length in (0, 7, 3, 12)]
@@ -124,7 +125,7 @@ def test_no_pieces_give_no_costs() -> None:
 @KINDS
 @hypothesis(deadline=None, max_examples=10)
 @given(pieces=PIECES)
-def test_a_piece_costs_the_same_alone_as_in_company(kind: str, pieces: list[NDArray[Any]]) -> None:
+def test_a_piece_costs_the_same_alone_and_in_a_batch(kind: str, pieces: list[NDArray[Any]]) -> None:
     model = made(kind)
     together = piece_nats(model, pieces)
     alone = [float(piece_nats(model, [piece])[0]) for piece in pieces]
@@ -145,7 +146,7 @@ def test_costs_do_not_depend_on_the_size_of_the_batch(kind: str, monkeypatch: py
 
 
 @KINDS
-def test_a_cost_is_what_step_after_step_gives(kind: str) -> None:
+def test_a_cost_equals_the_sum_over_steps(kind: str) -> None:
     model = made(kind)
     piece = np.array([1, 4, 4, 9, 3, 12, 2], dtype=np.uint16)
     state, cost = None, 0.0
@@ -157,7 +158,7 @@ def test_a_cost_is_what_step_after_step_gives(kind: str) -> None:
 
 @hypothesis(deadline=None, max_examples=25)
 @given(pieces=PIECES)
-def test_each_piece_is_in_one_batch_whole_and_padded(pieces: list[NDArray[Any]]) -> None:
+def test_each_piece_is_in_one_batch_complete_and_padded(pieces: list[NDArray[Any]]) -> None:
     found = batches(pieces, ItemSpec(VOCABULARY))
     assert sorted(place for places, _ in found for place in places) == list(range(len(pieces)))
     for places, tokens in found:
@@ -169,11 +170,11 @@ def test_each_piece_is_in_one_batch_whole_and_padded(pieces: list[NDArray[Any]])
     assert lengths == sorted(lengths)
 
 
-# --- of a trained variant
+# --- of a trained model
 
 
 @pytest.mark.parametrize("model_name", ["ngram", "lstm"])
-def test_valid_comes_out_as_the_training_measured_it(model_name: str, trained: Session) -> None:
+def test_valid_equals_the_training_s_value(model_name: str, trained: Session) -> None:
     found = likelihood(tiny(), trained, model_name)
     units = ("note", "note_by_piece", "piece", "cell", "cell_by_piece")
     assert set(found) == {f"{split}/nats_per_{unit}" for split in ("valid", "test") for unit in units}

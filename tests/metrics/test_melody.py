@@ -11,7 +11,7 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TrackTick as Track
 
 from etude.metrics import melody as module
-from etude.metrics.melody import Melody, compare, intervals, melody, needed, similar_pairs, similarity, tune
+from etude.metrics.melody import Melody, compare, intervals, melody, required_notes, similarity, tune
 
 TUNE = [60, 62, 64, 60, 67, 65, 64, 62, 64, 65, 67, 69, 71, 72, 67, 64, 65, 62, 60, 60, 67, 69, 67, 65]
 
@@ -59,7 +59,7 @@ def test_which_line_is_the_melody() -> None:
     drums = [(0, 24, 90), (12, 24, 90)]
     assert tune(tracks(Drums=drums, High=high), first=True)[:, 1].tolist() == [70, 69]
     assert not len(tune(tracks(Drums=drums), first=False))
-    # what begins below a sounding note is no part of the top line; what begins as it ends is
+    # a note that starts below a sounding one is no part of the top line; one that starts at its end is
     assert tune(tracks(High=[(0, 24, 70)], Low=[(6, 6, 50), (24, 6, 52)]), first=False)[:, 1].tolist() == [70, 52]
 
 
@@ -89,23 +89,23 @@ def test_few_melodies_are_all_compared_as_each_pair_is(tunes: list[list[tuple[in
 
 def random_tune(seed: int, notes: int = 50) -> tuple[list[int], list[int]]:
     """A tune that wanders in a scale as folk songs do: its runs of intervals are common."""
-    assign, place, scale = random.Random(seed), 7, [60 + 12 * octave + step for octave in (0, 1) for step in range(12)]
+    rng, place, scale = random.Random(seed), 7, [60 + 12 * octave + step for octave in (0, 1) for step in range(12)]
     scale = [pitch for pitch in scale if pitch % 12 in (0, 2, 4, 5, 7, 9, 11)]
     pitches = []
     for _ in range(notes):
-        place = min(13, max(0, place + assign.choice([-3, -2, -1, -1, 0, 1, 1, 2, 3])))
+        place = min(13, max(0, place + rng.choice([-3, -2, -1, -1, 0, 1, 1, 2, 3])))
         pitches.append(scale[place])
-    return pitches, [assign.choice([12, 24, 24]) for _ in pitches]
+    return pitches, [rng.choice([12, 24, 24]) for _ in pitches]
 
 
 def planted(count: int) -> tuple[list[Melody], set[tuple[int, int]]]:
     """Random tunes, and to each of the last fifth a variant: transposed, some notes changed, some ornamented."""
-    assign, melodies, pairs = random.Random(0), [of(*random_tune(seed)) for seed in range(count)], set()
+    rng, melodies, pairs = random.Random(0), [of(*random_tune(seed)) for seed in range(count)], set()
     for origin in range(count - count // 5, count):
         pitches: list[int] = []
         lengths: list[int] = []
         for pitch, length in zip(*random_tune(origin), strict=True):
-            chance = assign.random()
+            chance = rng.random()
             if chance < 0.1:
                 pitches, lengths = [*pitches, pitch, pitch + 2], [*lengths, length - 6, 6]
             else:
@@ -117,16 +117,16 @@ def planted(count: int) -> tuple[list[Melody], set[tuple[int, int]]]:
 
 def test_many_melodies_are_compared_where_they_share_rare_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     melodies, pairs = planted(120)
-    every = similar_pairs(melodies, 0.55)
+    every = compare(melodies).similar(0.55)
     assert pairs <= {(one, other) for one, other, _ in every}
     monkeypatch.setattr(module, "ALL_PAIRS", 0)
-    told: list[int] = []
-    assert similar_pairs(melodies, 0.55, told.append) == every
-    assert told == list(range(1, len(melodies) + 1))
+    done: list[int] = []
+    assert compare(melodies, done.append).similar(0.55) == every
+    assert done == list(range(1, len(melodies) + 1))
     assert len(compare(melodies).pairs) < len(melodies) ** 2 / 10
     # the places change with the order of the melodies, the pairs do not
     order = random.Random(1).sample(range(len(melodies)), len(melodies))
-    found = similar_pairs([melodies[place] for place in order], 0.55)
+    found = compare([melodies[place] for place in order]).similar(0.55)
     assert sorted((*sorted((order[one], order[other])), value) for one, other, value in found) == every
 
 
@@ -134,18 +134,18 @@ def test_frequent_runs_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ALL_PAIRS", 0)
     scale = [of(list(range(60 + place % 12, 84, 2)) * 3) for place in range(600)]
     assert not len(compare(scale).pairs)
-    assert similar_pairs([], 0.55) == [] and not len(compare([of([]), of([60])]).pairs)
+    assert compare([]).similar(0.55) == [] and not len(compare([of([]), of([60])]).pairs)
 
 
 def test_short_tunes_need_more_than_a_similarity(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = [of(TUNE[:10]), of(TUNE)]
-    assert needed(2) < 10 < needed(200) < len(TUNE)
-    assert similar_pairs(pair, 0.55) == [(0, 1, 1.0)]
+    assert required_notes(2) < 10 < required_notes(200) < len(TUNE)
+    assert compare(pair).similar(0.55) == [(0, 1, 1.0)]
     monkeypatch.setattr(module, "ALL_PAIRS", 0)
     others = [of(*random_tune(seed)) for seed in range(200)]
     assert [0, 1] in compare([*pair, *others]).pairs.tolist()
-    assert (0, 1, 1.0) not in similar_pairs([*pair, *others], 0.55)
-    assert (0, 1, 1.0) in similar_pairs([of(TUNE), of([*TUNE, 60]), *others], 0.55)
+    assert (0, 1, 1.0) not in compare([*pair, *others]).similar(0.55)
+    assert (0, 1, 1.0) in compare([of(TUNE), of([*TUNE, 60]), *others]).similar(0.55)
 
 
 def test_variants_of_a_tune_are_alike_and_other_tunes_are_not() -> None:
@@ -156,8 +156,8 @@ def test_variants_of_a_tune_are_alike_and_other_tunes_are_not() -> None:
     assert similarity(theme, of(TUNE + TUNE)) == 1  # a repeat written out
     changed = [*TUNE[:8], 61, *TUNE[9:]]
     assert 0.85 < similarity(theme, of(changed)) < 1
-    assign = random.Random(0)
-    others = [of([60 + assign.choice([0, 2, 4, 5, 7, 9, 11, 12]) for _ in TUNE]) for _ in range(10)]
+    rng = random.Random(0)
+    others = [of([60 + rng.choice([0, 2, 4, 5, 7, 9, 11, 12]) for _ in TUNE]) for _ in range(10)]
     assert max(similarity(theme, other) for other in others) < 0.5
 
 

@@ -1,4 +1,4 @@
-"""Overlap of distributions, by hand and by hypothesis, and distinct bars by hand."""
+"""Overlap of distributions, and distinct bars, against known values and by hypothesis."""
 
 import math
 from collections import Counter
@@ -9,11 +9,11 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
-from etude.metrics.overlap import DISTRIBUTIONS, beside, beside_at_size, count, in_any_key, overlap, together
+from etude.metrics.overlap import DISTRIBUTIONS, compare, compare_at_size, count, in_any_key, overlap, pool
 
 histograms = st.dictionaries(st.integers(0, 20), st.integers(1, 50), min_size=1, max_size=12)
 few = hypothesis(deadline=None, max_examples=60)
-Note = tuple[int, int, int]  # begin and length in quarters, pitch
+Note = tuple[int, int, int]  # start and length in quarter notes, pitch
 
 
 def piece(*voices: list[Note], drums: list[Note] | None = None) -> ScoreTick:
@@ -35,13 +35,13 @@ def line(*pitches: int) -> list[Note]:
 
 @few
 @given(histograms, st.integers(1, 9))
-def test_equal_shares_overlap_wholly(counts: dict[int, int], times: int) -> None:
+def test_equal_shares_overlap_fully(counts: dict[int, int], times: int) -> None:
     assert overlap(counts, {value: times * number for value, number in counts.items()}) == pytest.approx(1)
 
 
 @few
 @given(histograms, histograms)
-def test_it_is_symmetric_within_its_range_and_what_is_not_common_is_the_rest(
+def test_overlap_is_symmetric_within_its_range_and_the_complement_of_the_difference(
     ours: dict[int, int], theirs: dict[int, int]
 ) -> None:
     found = overlap(ours, theirs)
@@ -58,12 +58,12 @@ def test_disjoint_histograms_do_not_overlap(ours: dict[int, int], theirs: dict[i
     assert overlap(ours, {value + 100: number for value, number in theirs.items()}) == 0
 
 
-def test_by_hand_and_without_anything() -> None:
+def test_a_known_value_and_empty_histograms() -> None:
     assert overlap({0: 1, 1: 3}, {0: 2, 2: 2}) == 0.25
     assert math.isnan(overlap({}, {0: 1})) and math.isnan(overlap({0: 1}, {}))
 
 
-def test_what_is_counted() -> None:
+def test_counts_of_a_piece() -> None:
     found = count(piece([(0, 2, 60), (2, 1, 72)], [(0, 1, 60), (2, 2, 67)], drums=[(0, 4, 38)]), 12, 16)
     assert found.distributions == {
         "pitch_class": {0: 3, 7: 1},
@@ -81,7 +81,7 @@ def test_what_is_counted() -> None:
 def test_distinct_bars() -> None:
     a, b = [60, 62, 64, 65], [60, 62, 64, 67]
     up = [pitch + 5 for pitch in a]
-    found = beside([count(piece(line(*a, *b, *a)), 12, 16), count(piece(line(*up, *a)), 12, 16)], {})
+    found = compare([count(piece(line(*a, *b, *a)), 12, 16), count(piece(line(*up, *a)), 12, 16)], {})
     assert found == {"bars": 5, "distinct_bars": 3, "distinct_any_key": 2, "distinct_share": 0.4}
 
 
@@ -94,9 +94,9 @@ def test_bars_differ_in_voice_onset_length_and_pitch() -> None:
         piece([(0, 1, 60)], [(0, 1, 65)]),
     ]
     counted = [count(score, 12, 16) for score in pieces]
-    assert beside(counted, {})["distinct_any_key"] == 5
+    assert compare(counted, {})["distinct_any_key"] == 5
     later = count(piece([(4, 1, 60)], [(4, 1, 64)]), 12, 16)
-    assert beside([counted[0], later], {})["distinct_bars"] == 1, "which bar of the piece it is does not matter"
+    assert compare([counted[0], later], {})["distinct_bars"] == 1, "which bar of the piece it is does not matter"
 
 
 @few
@@ -108,19 +108,19 @@ def test_a_moved_bar_is_the_same_in_any_key(notes: list[Note], semitones: int) -
     assert (first == second) == (semitones == 0)
 
 
-def test_beside_real_music_and_in_sets_of_a_size() -> None:
+def test_comparison_with_real_music_and_in_sets_of_a_size() -> None:
     pieces = [count(piece(line(*range(60 + place, 64 + place))), 12, 16) for place in range(6)]
-    real = together(pieces).distributions
-    whole = beside(pieces, real)
+    real = pool(pieces).distributions
+    whole = compare(pieces, real)
     assert {name: whole[f"overlap_{name}"] for name in DISTRIBUTIONS} == pytest.approx(dict.fromkeys(DISTRIBUTIONS, 1))
-    assert beside_at_size(pieces, real, 6, 50, 0) == whole
-    small = beside_at_size(pieces, real, 3, 50, 0)
+    assert compare_at_size(pieces, real, 6, 50, 0) == whole
+    small = compare_at_size(pieces, real, 3, 50, 0)
     assert small["bars"] == small["distinct_bars"] == 3 and small["distinct_any_key"] == 1
     assert small["overlap_pitch_class"] < 1 == pytest.approx(small["overlap_duration"])
-    assert beside_at_size(pieces, real, 3, 50, 0) == small != beside_at_size(pieces, real, 3, 50, 1)
+    assert compare_at_size(pieces, real, 3, 50, 0) == small != compare_at_size(pieces, real, 3, 50, 1)
     assert real["pitch_class"] == Counter({place % 12: min(place - 59, 4, 69 - place) for place in range(60, 69)})
 
 
 def test_no_pieces_have_no_share() -> None:
-    found = beside([count(ScoreTick(24), 12, 16)], {"duration": {12: 3}})
+    found = compare([count(ScoreTick(24), 12, 16)], {"duration": {12: 3}})
     assert math.isnan(found["overlap_duration"]) and math.isnan(found["distinct_share"]) and found["bars"] == 0

@@ -34,7 +34,7 @@ def strict(before: list[int], after: list[int]) -> set[str]:
     return {kind for kind in wrong(before, after) if not kind.endswith("music21")}
 
 
-def test_each_move_that_is_forbidden_is_found_and_told_from_its_like() -> None:
+def test_each_forbidden_move_is_found_and_similar_ones_are_not() -> None:
     assert strict([67, 60], [69, 62]) == {"parallel_fifths"}
     assert strict([72, 60], [74, 62]) == {"parallel_octaves"}
     assert strict([60, 60], [62, 62]) == {"parallel_octaves", "overlaps"}, "unisons too"
@@ -65,7 +65,7 @@ def test_silence_is_no_voice() -> None:
     assert not any(states(np.array([0, 0, 0, 0]), 0).values())
 
 
-def test_each_state_that_is_forbidden_is_found() -> None:
+def test_each_forbidden_state_is_found() -> None:
     def found(pitches: list[int], leading: int | None = None) -> dict[str, int]:
         return {kind: int(number) for kind, number in states(np.array(pitches), leading).items() if number}
 
@@ -109,7 +109,7 @@ def test_the_leading_note_is_that_of_the_key() -> None:
     assert leading_note(np.zeros((4, 4), dtype=int)) is None
 
 
-def test_what_sounds_is_read_off_a_grid_and_off_a_piece() -> None:
+def test_sounding_pitches_of_a_grid_and_of_a_piece() -> None:
     grid = np.array([[3, 5], [7, 3], [3, 4], [7, 3], [4, 6]])  # 3: hold, 4: rest, 5: the lowest pitch
     assert sounding(grid, 40).tolist() == [[0, 40], [42, 40], [42, 0], [42, 0], [0, 41]]
     piece = make_piece(3)
@@ -123,7 +123,7 @@ def test_what_sounds_is_read_off_a_grid_and_off_a_piece() -> None:
 
 @hypothesis(deadline=None, max_examples=300)
 @given(st.lists(st.sampled_from(PENTATONIC), min_size=4, max_size=4))
-def test_music21_says_the_same_of_two_voices(pitches: list[int]) -> None:
+def test_music21_agrees_on_two_voices(pitches: list[int]) -> None:
     from music21.note import Note
     from music21.voiceLeading import VoiceLeadingQuartet
 

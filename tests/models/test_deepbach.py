@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from etude.models.deepbach import SIZES, DeepBach, batches, bounded, framed, sounding, turned
+from etude.models.deepbach import SIZES, DeepBach, add_bounds, batches, find_sounding, pad_pieces, reverse_rows
 from etude.representations.base.grammar import BOS, EOS, PAD
 from etude.representations.base.grid import FIRST, HOLD, REST
 
@@ -29,14 +29,12 @@ def piece(seed: int, frames: int = 12) -> torch.Tensor:
 
 def logits(made: DeepBach, frames: torch.Tensor, voice: int) -> torch.Tensor:
     with torch.no_grad():
-        return made(*framed([bounded(frames, 3)], 3), voice)[0, 1:-1]
+        return made(*pad_pieces([add_bounds(frames, 3)], 3), voice)[0, 1:-1]
 
 
 @hypothesis(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6), st.integers(0, 11), st.integers(0, 2), st.integers(HOLD, VOCABULARY - 1), st.booleans())
-def test_the_cell_itself_decides_nothing_of_what_is_said_of_it(
-    seed: int, time: int, voice: int, token: int, deep: bool
-) -> None:
+def test_the_cell_itself_does_not_change_its_logits(seed: int, time: int, voice: int, token: int, deep: bool) -> None:
     made = model(2 if deep else 1)
     frames = piece(seed)
     other = frames.clone()
@@ -45,7 +43,7 @@ def test_the_cell_itself_decides_nothing_of_what_is_said_of_it(
 
 
 @pytest.mark.parametrize("voice", range(3))
-def test_every_other_cell_and_all_that_is_known_of_the_frames_counts(voice: int) -> None:
+def test_every_other_cell_and_column_changes_them(voice: int) -> None:
     made = model()
     frames = piece(3)
     before = logits(made, frames, voice)[6]
@@ -61,13 +59,13 @@ def test_every_other_cell_and_all_that_is_known_of_the_frames_counts(voice: int)
 
 def test_padding_changes_nothing_and_costs_nothing() -> None:
     made = model()
-    short, long = bounded(piece(1, 7), 3), bounded(piece(2, 20), 3)
+    short, long = add_bounds(piece(1, 7), 3), add_bounds(piece(2, 20), 3)
     with torch.no_grad():
-        alone, best = made.nats(*framed([short], 3))
-        both, best_of_both = made.nats(*framed([long, short], 3))
+        alone, best = made.nats(*pad_pieces([short], 3))
+        both, best_of_both = made.nats(*pad_pieces([long, short], 3))
     assert torch.allclose(alone[0], both[1, :9], atol=1e-6)
     assert torch.equal(best[0, 1:8], best_of_both[1, 1:8])
-    assert both[1, 9:].abs().sum() == 0 and both[:, 0].abs().sum() == 0, "padding and begin cost nothing"
+    assert both[1, 9:].abs().sum() == 0 and both[:, 0].abs().sum() == 0, "padding and start cost nothing"
     assert alone[0, -1].abs().sum() == 0 and (alone[0, 1:-1] > 0).all()
 
 
@@ -75,26 +73,26 @@ def test_costs_are_those_of_the_logits() -> None:
     made = model()
     frames = piece(5)
     with torch.no_grad():
-        costs, best = made.nats(*framed([bounded(frames, 3)], 3))
+        costs, best = made.nats(*pad_pieces([add_bounds(frames, 3)], 3))
     for voice in range(3):
-        said = logits(made, frames, voice).log_softmax(-1)
-        wanted = -said[range(12), frames[:, voice] - HOLD]
-        assert torch.allclose(costs[0, 1:-1, voice], wanted, atol=1e-5)
-        assert torch.equal(best[0, 1:-1, voice], said.argmax(-1) + HOLD)
+        log_probabilities = logits(made, frames, voice).log_softmax(-1)
+        expected = -log_probabilities[range(12), frames[:, voice] - HOLD]
+        assert torch.allclose(costs[0, 1:-1, voice], expected, atol=1e-5)
+        assert torch.equal(best[0, 1:-1, voice], log_probabilities.argmax(-1) + HOLD)
 
 
 def test_what_sounds_is_the_last_token_that_is_no_hold() -> None:
     cells = torch.tensor([[[HOLD], [7], [HOLD], [REST], [HOLD], [9]]])
-    assert sounding(cells)[0, :, 0].tolist() == [PAD, 7, 7, REST, REST, 9]
+    assert find_sounding(cells)[0, :, 0].tolist() == [PAD, 7, 7, REST, REST, 9]
 
 
-def test_rows_are_turned_up_to_their_length() -> None:
+def test_rows_are_reversed_up_to_their_length() -> None:
     rows = torch.arange(8.0).view(2, 4, 1)
-    assert turned(rows, torch.tensor([4, 2]))[..., 0].tolist() == [[3, 2, 1, 0], [5, 4, 6, 7]]
-    assert torch.equal(turned(turned(rows, torch.tensor([3, 1])), torch.tensor([3, 1])), rows)
+    assert reverse_rows(rows, torch.tensor([4, 2]))[..., 0].tolist() == [[3, 2, 1, 0], [5, 4, 6, 7]]
+    assert torch.equal(reverse_rows(reverse_rows(rows, torch.tensor([3, 1])), torch.tensor([3, 1])), rows)
 
 
-def test_pieces_have_a_begin_and_an_end_and_stand_by_length() -> None:
+def test_pieces_have_bounds_and_are_sorted_by_length() -> None:
     pieces = [piece(seed, frames).numpy().astype(np.uint16) for seed, frames in enumerate((5, 0, 3, 9))]
     ((cells, known, lengths),) = batches(pieces, 3)
     assert lengths.tolist() == [5, 7, 11] and cells.shape == (3, 11, 3) and known.shape == (3, 11, 6)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from etude.models import save
-from etude.models.ngram import NGram, echo
+from etude.models.ngram import NGram, match_repeats
+from etude.models.weights import save_weights
 
 
-def test_bigram_by_hand() -> None:
+def test_bigram_computed_manually() -> None:
     model = NGram(4, 2, 10**6)
     model.count([np.array([1, 3, 3, 2])])
     # unigrams: 3 twice, 2 once: (count + kinds / V) / (3 + 2); bigrams after 3: 3 once, 2 once
@@ -20,12 +20,12 @@ def test_bigram_by_hand() -> None:
     assert np.exp(-costs) == pytest.approx([after_1, after_3[3], after_3[2]])
 
 
-def test_a_context_never_seen_hands_over_to_the_shorter_one() -> None:
+def test_an_unseen_context_backs_off_to_the_shorter_one() -> None:
     model = NGram(6, 3, 10**6)
     model.count([np.array([1, 3, 4, 3, 4, 2])])
     logits, _ = model.step(torch.tensor([5]))
-    shares = logits.exp()[0]
-    assert shares.sum().item() == pytest.approx(1) and shares[3] == shares[4] > shares[2] > shares[5] > 0
+    p = logits.exp()[0]
+    assert p.sum().item() == pytest.approx(1) and p[3] == p[4] > p[2] > p[5] > 0
 
 
 def test_longer_contexts_help_where_there_is_a_pattern() -> None:
@@ -44,20 +44,20 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     model = NGram(6, 3, 10**6)
     model.count([np.array([1, 3, 4, 3, 4, 2]), np.array([1, 5, 4, 2])])
     model.use = 2
-    first = save(model, tmp_path / "a.safetensors")
+    first = save_weights(model, tmp_path / "a.safetensors")
     again = NGram(6, 3, 10**6)
     again.load_state_dict(load_file(tmp_path / "a.safetensors"))
     tokens = torch.tensor([[1, 3, 4, 2]])
     assert again.use == 2 and torch.equal(again.nats(tokens), model.nats(tokens))
-    assert save(again, tmp_path / "b.safetensors") == first
+    assert save_weights(again, tmp_path / "b.safetensors") == first
 
 
-def test_the_echo_is_what_followed_the_last_time() -> None:
-    assert echo(np.array([1, 5, 7, 5, 8, 5, 3])).tolist() == [-1, -1, -1, -1, 7, -1, 8]
+def test_a_repeat_match_is_what_followed_the_last_time() -> None:
+    assert match_repeats(np.array([1, 5, 7, 5, 8, 5, 3])).tolist() == [-1, -1, -1, -1, 7, -1, 8]
 
 
-def test_the_echo_reaches_past_what_lies_between() -> None:
-    """Two voices, 3 and 4, keep a pitch each (from 5 on), with noise (from 20 on) between their notes."""
+def test_a_repeat_match_reaches_past_what_lies_between() -> None:
+    """Two voices, 3 and 4, keep a pitch each (5 or higher), with noise (20 or higher) between their notes."""
     draw = np.random.default_rng(0)
 
     def piece() -> np.ndarray:
@@ -65,12 +65,12 @@ def test_the_echo_reaches_past_what_lies_between() -> None:
         noise = draw.integers(20, 30, size=(40, 5))
         return np.array([token for row in noise for token in (*row, 3, high, *row[::-1], 4, low)])
 
-    plain, echoed = NGram(30, 2, 10**6), NGram(30, 3, 10**6)
-    for model in (plain, echoed):
+    bigram, matching = NGram(30, 2, 10**6), NGram(30, 3, 10**6)
+    for model in (bigram, matching):
         model.count([piece() for _ in range(30)])
     tokens = piece()
     pitches = np.flatnonzero(np.isin(tokens[:-1], (3, 4)))[4:]
-    costs = [model.nats(torch.from_numpy(tokens[None]))[0].numpy()[pitches].mean() for model in (plain, echoed)]
+    costs = [model.nats(torch.from_numpy(tokens[None]))[0].numpy()[pitches].mean() for model in (bigram, matching)]
     assert costs[0] > 1.5 > 0.3 > costs[1]
 
 

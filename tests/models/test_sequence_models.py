@@ -4,20 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from etude.core.errors import EtudeError
 from etude.models.gru import GRU
 from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
 from etude.models.ngram import NGram
-from etude.models.sequence import Dropout, SequenceModel, rotary, rotated
-from etude.models.transformer import Transformer, fewest_rows
+from etude.models.sequence import Dropout, SequenceModel, rotary, rotate
+from etude.models.transformer import Transformer, smallest_exact_batch
 from etude.models.voices import Voices
 from etude.representations.base.vocabulary import ItemSpec
 
 VOCABULARY = 17
 
 
-def made(kind: str) -> SequenceModel:
+def build(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     if kind == "lstm":
         return LSTM(ItemSpec(VOCABULARY), 16, 2, 0.3, 0.0).eval()
@@ -43,22 +42,22 @@ KINDS = pytest.mark.parametrize(
 
 
 @KINDS
-def test_steps_with_a_state_give_the_costs_of_the_whole(kind: str) -> None:
-    model = made(kind)
+def test_steps_with_a_state_give_the_costs_of_the_complete_sequence(kind: str) -> None:
+    model = build(kind)
     tokens = torch.randint(1, VOCABULARY, (3, 12), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         whole = model.nats(tokens)
     state, costs = None, []
     for place in range(11):
         logits, state = model.step(tokens[:, place], state)
-        shares = logits.double().log_softmax(-1)
-        costs.append(-shares.gather(1, tokens[:, place + 1, None])[:, 0])
+        log_probabilities = logits.double().log_softmax(-1)
+        costs.append(-log_probabilities.gather(1, tokens[:, place + 1, None])[:, 0])
     assert torch.allclose(torch.stack(costs, 1), whole.double(), atol=1e-4)
 
 
 @KINDS
 def test_the_past_alone_decides(kind: str) -> None:
-    model = made(kind)
+    model = build(kind)
     tokens = torch.randint(1, VOCABULARY, (1, 12), generator=torch.Generator().manual_seed(2))
     other = tokens.clone()
     other[0, 8:] = other[0, 8:] % (VOCABULARY - 1) + 1
@@ -67,8 +66,8 @@ def test_the_past_alone_decides(kind: str) -> None:
 
 
 @KINDS
-def test_the_shares_of_all_next_tokens_add_up_to_one(kind: str) -> None:
-    model = made(kind)
+def test_the_probabilities_of_all_next_tokens_add_up_to_one(kind: str) -> None:
+    model = build(kind)
     state = None
     for token in (1, 4, 9, 16):
         logits, state = model.step(torch.tensor([token]), state)
@@ -79,15 +78,15 @@ def test_the_shares_of_all_next_tokens_add_up_to_one(kind: str) -> None:
 
 @KINDS
 def test_padding_costs_nothing(kind: str) -> None:
-    model = made(kind)
+    model = build(kind)
     tokens = torch.randint(1, VOCABULARY, (1, 9), generator=torch.Generator().manual_seed(3))
     padded = torch.cat([tokens, torch.zeros(1, 5, dtype=torch.long)], 1)
     with torch.no_grad():
         assert model.nats(padded).sum().item() == pytest.approx(model.nats(tokens).sum().item(), rel=1e-5)
 
 
-def test_attention_looks_back_over_its_span_and_no_further() -> None:
-    model = made("lstm_attention")
+def test_attention_sees_its_window_and_no_further() -> None:
+    model = build("lstm_attention")
     assert isinstance(model, LSTMAttention)
     tokens = torch.randint(1, VOCABULARY, (1, 20))
     _, (_, keys, *_) = model(tokens)
@@ -98,7 +97,7 @@ def test_attention_looks_back_over_its_span_and_no_further() -> None:
         assert not torch.allclose(model.nats(tokens), without.nats(tokens))
 
 
-def test_a_block_sees_its_span_and_no_further() -> None:
+def test_a_block_sees_its_attention_window_and_no_further() -> None:
     model = Transformer(ItemSpec(VOCABULARY), 16, 1, 2, 5, 0.0).eval()
     tokens = torch.randint(1, VOCABULARY, (1, 20), generator=torch.Generator().manual_seed(4))
     other = tokens.clone()
@@ -116,67 +115,69 @@ def test_steps_of_a_transformer_are_the_same_in_every_batch_however_long_the_pie
     tokens = torch.randint(1, vocabulary, (40, 80), generator=torch.Generator().manual_seed(6))
     whole, _ = model(tokens[:2])
     found = []
-    for rows in (max(2, model.rows), max(2, model.rows) + 1, 16, 40):
+    for rows in (max(2, model.min_batch), max(2, model.min_batch) + 1, 16, 40):
         state, logits = None, []
         for place in range(80):
             one, state = model.step(tokens[:rows, place], state)
             logits.append(one[:2])
         found.append(torch.stack(logits, 1))
-        assert state is not None and state.room.blocks[0].shape[3] == 32, "keys and values of two spans, and no more"
+        assert state is not None and state.past.blocks[0].shape[3] == 32, (
+            "keys and values of two attention windows, and no more"
+        )
     assert all(torch.equal(one, found[0]) for one in found)
     assert torch.allclose(found[0], whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_products_sum_alike_from_the_fewest_rows_on(threads: int) -> None:
+def test_products_are_the_same_from_the_smallest_exact_batch(threads: int) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        fewest = fewest_rows(((192, 192), (192, 768), (768, 192), (192, 300)), threads)
+        fewest = smallest_exact_batch(((192, 192), (192, 768), (768, 192), (192, 300)), threads)
         left, right = torch.randn(40, 192), torch.randn(192, 768)
         whole = left @ right
-        assert fewest <= 4, "one, two or three rows are another routine, more are none, on any processor that we know"
+        assert fewest <= 4, "up to three rows run another routine, more rows do not, on any known CPU"
         assert all(torch.equal(left[:rows] @ right, whole[:rows]) for rows in range(fewest, 40))
     finally:
         torch.set_num_threads(before)
 
 
-def test_two_pieces_go_on_from_one_state_of_a_transformer() -> None:
-    model = made("transformer")
+def test_two_pieces_continue_from_one_state_of_a_transformer() -> None:
+    model = build("transformer")
     tokens = torch.randint(1, VOCABULARY, (2, 4), generator=torch.Generator().manual_seed(7))
     state = None
     for place in range(3):
         _, state = model.step(tokens[:, place], state)
 
-    def on(token: int) -> torch.Tensor:
+    def proceed(token: int) -> torch.Tensor:
         _, after = model.step(torch.tensor([token, token]), state)
         return model.step(tokens[:, 3], after)[0]
 
-    first, other, again = on(4), on(9), on(4)
+    first, other, again = proceed(4), proceed(9), proceed(4)
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-def test_rotated_products_depend_on_the_distance_alone() -> None:
+def test_rotated_products_depend_only_on_the_distance() -> None:
     a, b = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(5))
 
     def product(here: int, there: int) -> float:
         turns = [rotary(place, 1, 8, 10000.0, torch.device("cpu")) for place in (here, there)]
-        return float((rotated(a, *turns[0]) * rotated(b, *turns[1])).sum())
+        return float((rotate(a, *turns[0]) * rotate(b, *turns[1])).sum())
 
     assert product(3, 7) == pytest.approx(product(103, 107), rel=1e-4)
     assert product(3, 7) != pytest.approx(product(3, 8), rel=1e-2)
     assert product(5, 5) == pytest.approx(float((a * b).sum()), rel=1e-5)
 
 
-def test_with_follow_the_items_are_found_by_the_states_before_them() -> None:
+def test_with_follow_items_are_retrieved_by_the_states_before_them() -> None:
     torch.manual_seed(0)
     model = LSTMAttention(ItemSpec(VOCABULARY), 16, 1, 0.0, 0.0, 1, 64, True, 0).eval()
-    with torch.no_grad():  # keys and queries are the states as they are, values the items; nothing else is read out
+    with torch.no_grad():  # keys and queries are the plain states, values the items; nothing else reaches the head
         model.query_key.weight.copy_(torch.cat([torch.eye(16) * 8, torch.eye(16) * 8]))
         model.query_key.bias.zero_()
         model.value.load_state_dict(model.embed.state_dict())
-        model.mix.weight.copy_(torch.eye(16))
-        model.mix.bias.zero_()
+        model.out_proj.weight.copy_(torch.eye(16))
+        model.out_proj.bias.zero_()
         model.lm_head.weight.copy_(dict(model.named_parameters())["embed.weight"])
         phrase = torch.tensor([1, 5, 9, 3, 12, 7, 4])
         tokens = torch.cat([phrase, phrase[:-1]])[None]
@@ -194,7 +195,7 @@ FRAME_KINDS = pytest.mark.parametrize(
 )
 
 
-def reading_frames(kind: str) -> SequenceModel:
+def build_of_frames(kind: str) -> SequenceModel:
     torch.manual_seed(0)
     keys = ItemSpec(9, keys=True)
     if kind == "transformer":
@@ -206,28 +207,30 @@ def reading_frames(kind: str) -> SequenceModel:
     return LSTM(keys, [16, 24, 8] if kind == "lstm_widths" else 16, 3, 0.3, 0.0).eval()
 
 
-def sample_pieces(rows: int, length: int, seed: int = 1) -> torch.Tensor:
+def random_frames(rows: int, length: int, seed: int = 1) -> torch.Tensor:
     return (torch.rand(rows, length, 9, generator=torch.Generator().manual_seed(seed)) < 0.3).float()
 
 
 @FRAME_KINDS
 @torch.no_grad()
 def test_a_frame_costs_what_its_keys_cost_one_by_one(kind: str) -> None:
-    model, frames = reading_frames(kind), sample_pieces(3, 12)
+    model, frames = build_of_frames(kind), random_frames(3, 12)
     whole = model.nats(frames)
     assert whole.shape == (3, 11)
     state = None
     for place in range(11):
         logits, state = model.step(frames[:, place], state)
-        shares = logits.double().sigmoid()
+        probabilities = logits.double().sigmoid()
         after = frames[:, place + 1] > 0
-        assert torch.allclose(-torch.where(after, shares, 1 - shares).log().sum(1), whole[:, place].double(), atol=1e-4)
+        assert torch.allclose(
+            -torch.where(after, probabilities, 1 - probabilities).log().sum(1), whole[:, place].double(), atol=1e-4
+        )
 
 
 @FRAME_KINDS
 @torch.no_grad()
-def test_no_key_of_a_frame_is_told_of_the_frame_itself(kind: str) -> None:
-    model, frames = reading_frames(kind), sample_pieces(1, 12)
+def test_no_key_of_a_frame_sees_the_frame_itself(kind: str) -> None:
+    model, frames = build_of_frames(kind), random_frames(1, 12)
     logits, _ = model(frames)
     other = frames.clone()
     other[:, 7:] = 1 - other[:, 7:]
@@ -238,7 +241,7 @@ def test_no_key_of_a_frame_is_told_of_the_frame_itself(kind: str) -> None:
 @FRAME_KINDS
 @torch.no_grad()
 def test_padding_of_frames_costs_nothing_and_silence_does(kind: str) -> None:
-    model, frames = reading_frames(kind), sample_pieces(1, 12)
+    model, frames = build_of_frames(kind), random_frames(1, 12)
     alone = model.nats(frames).sum().item()
     padded = torch.cat([frames, torch.from_numpy(model.item_spec.padded(1, 4))], 1)
     assert model.nats(padded).sum().item() == pytest.approx(alone, rel=1e-5)
@@ -246,7 +249,7 @@ def test_padding_of_frames_costs_nothing_and_silence_does(kind: str) -> None:
 
 
 def test_packed_frames_come_out_as_they_went_in() -> None:
-    frames = sample_pieces(1, 20)[0].numpy()
+    frames = random_frames(1, 20)[0].numpy()
     keys = ItemSpec(9, keys=True)
     packed = np.packbits(frames.astype(np.uint8), axis=1)
     assert (keys.items(packed) == frames).all() and keys.items(packed[3:5]).dtype == np.float32
@@ -259,15 +262,13 @@ def test_one_width_in_a_list_is_the_same_model_and_a_list_of_another_length_is_r
     torch.manual_seed(3)
     other = LSTM(ItemSpec(9), [16, 16], 2, 0.1, 0.0).state_dict()
     assert list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
-    with pytest.raises(
-        EtudeError, match=r"models\.gru\.hidden = \[16, 8\] names 2 widths, but models\.gru\.layers = 3"
-    ):
+    with pytest.raises(ValueError, match=r"hidden = \[16, 8\] names 2 widths, but layers = 3"):
         GRU(ItemSpec(9), [16, 8], 3, 0.1, 0.0)
-    with pytest.raises(EtudeError, match=r"heads = 3 must divide models\.lstm_attention\.hidden = \[8, 16\], the last"):
+    with pytest.raises(ValueError, match=r"heads = 3 must divide hidden = \[8, 16\], the last"):
         LSTMAttention(ItemSpec(9), [8, 16], 2, 0.1, 0.0, 3, 5, False, 0)
 
 
-def test_forget_gates_begin_open_and_recurrent_weights_orthogonal() -> None:
+def test_forget_gates_start_open_and_recurrent_weights_orthogonal() -> None:
     for hidden in (16, [8, 16]):
         weights = LSTM(ItemSpec(9), hidden, 2, 0.1, 0.0).state_dict()
         biases = [tensor for name, tensor in weights.items() if "bias_ih" in name]
@@ -279,7 +280,7 @@ def test_forget_gates_begin_open_and_recurrent_weights_orthogonal() -> None:
         if "weight_hh" in name:
             for gate in tensor.chunk(3):
                 assert torch.allclose(gate @ gate.T, torch.eye(16), atol=1e-5)
-        elif "gru.bias" in name:
+        elif "recurrent.bias" in name:
             assert not tensor.any()
 
 
@@ -316,7 +317,7 @@ def test_dropout_leaves_out_its_share_and_keeps_the_mean(rate: float) -> None:
     assert torch.equal(layer.eval()(features), features)
 
 
-def test_dropout_is_drawn_from_the_seed_and_anew_each_time() -> None:
+def test_dropout_is_drawn_from_the_seed_and_again_each_time() -> None:
     layer, features = Dropout(0.3), torch.ones(7, 5)
     torch.manual_seed(1)
     first, second = layer(features), layer(features)

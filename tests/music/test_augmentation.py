@@ -103,7 +103,7 @@ def test_drums_keep_their_pitches_and_bound_no_transposition() -> None:
     assert pitches(alter(band, Copy("a", 3), metrical=True)) == [[63, 70], [36, 38]]
 
 
-def test_a_range_of_semitones_goes_beyond_what_train_has_but_not_beyond_midi() -> None:
+def test_a_range_of_semitones_goes_beyond_train_but_not_beyond_midi() -> None:
     wide = dataclasses.replace(ALL, transpose=[-3, 2])
     assert [copy.semitones for copy in all_copies({"a": piece([60])}, wide)] == [-3, -2, -1, 0, 1, 2]
     assert [copy.semitones for copy in all_copies({"a": piece([1, 126])}, wide)] == [-1, 0, 1]
@@ -127,7 +127,7 @@ def test_a_number_of_copies_is_not_exceeded_and_holds_the_piece_itself() -> None
     assert all_copies({"a": piece([60])}, dataclasses.replace(few, copies=1)) == [Copy("a")]
 
 
-def test_the_draw_depends_on_seed_and_copy_alone() -> None:
+def test_the_draw_depends_only_on_seed_and_copy() -> None:
     # ranges 60 to 81 and 40 to 50: every piece but the last has room
     many = {f"p{place}": piece([60, 62 + place], [40, 50 - place % 5]) for place in range(20)}
     made = set(all_copies(many, ALL))

@@ -27,7 +27,7 @@ def test_harte(text: str, pitches: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "H:maj", "C:foo", "C maj", "c:maj"])
-def test_what_is_no_chord_is_said(text: str) -> None:
+def test_anything_but_a_chord_is_refused(text: str) -> None:
     with pytest.raises(EtudeError, match="no chord symbol"):
         harte(text)
 

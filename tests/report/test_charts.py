@@ -16,23 +16,23 @@ def has(png: bytes, ink: str) -> int:
     return int((np.abs(pixels - wanted).sum(axis=1) < 40).sum())
 
 
-def test_curves_draw_each_variant_in_its_colour() -> None:
-    light = GROUNDS["light"]
+def test_curves_draw_each_model_in_its_colour() -> None:
+    light, dark = GROUNDS["light"], GROUNDS["dark"]
     lines = {"lstm": [(0, 2.0), (100, 1.0), (200, math.nan)], "gan": [(0, 3.0), (200, 2.5)]}
-    sample_pieces = curves(lines, {"ngram": 1.5}, ["ngram", "lstm", "gan"], light)
-    assert sample_pieces == curves(lines, {"ngram": 1.5}, ["ngram", "lstm", "gan"], light)
-    assert all(has(sample_pieces, colour(place, light)) > 50 for place in range(3))
-    assert has(curves({}, {}, ["ngram", "lstm"], light), colour(1, light)) == 0
-    assert has(curves(lines, {}, ["ngram", "lstm", "gan"], GROUNDS["dark"]), GROUNDS["dark"].paper) > 10_000
+    order = ["ngram", "lstm", "gan"]
+    pictures = curves(lines, {"ngram": 1.5}, order)
+    assert pictures == curves(lines, {"ngram": 1.5}, order) and list(pictures) == list(GROUNDS)
+    for name, ground in GROUNDS.items():
+        assert all(has(pictures[name], colour(place, ground)) > 50 for place in range(3))
+    assert has(curves({}, {}, order)["light"], colour(1, light)) == 0
+    assert has(pictures["dark"], dark.paper) > 10_000 and has(pictures["dark"], light.paper) < 1000
 
 
 def test_strips_leave_out_what_is_missing() -> None:
     light = GROUNDS["light"]
-    sample_pieces = strips(
-        [1.0, 2.0, None, 3.0], {"lstm": [1.5, math.nan, 2.5], "gan": []}, ["lstm", "gan"], "bits", light
-    )
-    assert sample_pieces == strips([1.0, 2.0, 3.0], {"lstm": [1.5, 2.5]}, ["lstm", "gan"], "bits", light)
-    assert has(sample_pieces, colour(0, light)) > 50 and has(sample_pieces, light.band) > 500
-    assert has(sample_pieces, colour(1, light)) == 0
-    strips([1.0, 1.0], {"lstm": [1.0]}, ["lstm"], "", light)  # one value everywhere
-    strips([], {}, ["lstm"], "", light)
+    pictures = strips([1.0, 2.0, None, 3.0], {"lstm": [1.5, math.nan, 2.5], "gan": []}, ["lstm", "gan"], "bits")
+    assert pictures == strips([1.0, 2.0, 3.0], {"lstm": [1.5, 2.5]}, ["lstm", "gan"], "bits")
+    assert has(pictures["light"], colour(0, light)) > 50 and has(pictures["light"], light.band) > 500
+    assert has(pictures["light"], colour(1, light)) == 0
+    strips([1.0, 1.0], {"lstm": [1.0]}, ["lstm"], "")  # one value everywhere
+    strips([], {}, ["lstm"], "")

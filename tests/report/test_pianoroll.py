@@ -37,19 +37,15 @@ def test_bar_lines_follow_the_signatures() -> None:
 def test_roll_in_milliseconds_under_changing_tempo() -> None:
     score = piece((0, 24, 60), (24, 48, 64), (72, 24, 67))
     score.tempos.append(TempoTick(48, 120))
-    sample_pieces = roll(score)
-    assert sample_pieces["tracks"] == [{"name": "Soprano", "notes": [[0, 1000, 60], [1000, 1500, 64], [2500, 500, 67]]}]
-    assert (
-        sample_pieces["bars"] == [0, 3000]
-        and sample_pieces["end"] == 3000
-        and (sample_pieces["low"], sample_pieces["high"]) == (60, 67)
-    )
+    shown = roll(score)
+    assert shown["tracks"] == [{"name": "Soprano", "notes": [[0, 1000, 60], [1000, 1500, 64], [2500, 500, 67]]}]
+    assert shown["bars"] == [0, 3000] and shown["end"] == 3000 and (shown["low"], shown["high"]) == (60, 67)
 
 
 def test_roll_is_cut_where_the_sound_is() -> None:
-    sample_pieces = roll(piece((0, 24, 60), (24, 48, 64), (72, 24, 67)), seconds=2)
-    assert sample_pieces["tracks"][0]["notes"] == [[0, 1000, 60], [1000, 1000, 64]]
-    assert sample_pieces["end"] == 2000 and sample_pieces["bars"] == [0]
+    shown = roll(piece((0, 24, 60), (24, 48, 64), (72, 24, 67)), seconds=2)
+    assert shown["tracks"][0]["notes"] == [[0, 1000, 60], [1000, 1000, 64]]
+    assert shown["end"] == 2000 and shown["bars"] == [0]
     assert roll(ScoreTick(24))["tracks"] == [] and roll(ScoreTick(24))["end"] == 0
 
 

@@ -11,7 +11,7 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from etude.audio.mp3 import read_mp3
 from etude.config.sections import Arrange
-from etude.report.sample import excerpt, key_name, page, write_sample
+from etude.report.sample import key_name, page, write_sample
 
 ARRANGE = Arrange(best=1, sample_rate=16000, peak=-3.0, gain={}, pan={"Bass": -0.5}, quality=0.2)
 
@@ -53,8 +53,8 @@ def test_page_is_self_contained_and_escaped(score: ScoreTick) -> None:
     assert not re.search(r'(src|href)="(?!data:|#)', html) and "http" not in html and "@import" not in html
     data = re.search(r'<script type="application/json">(.*?)</script>', html, re.S)
     assert data
-    sample_pieces = json.loads(data[1])
-    assert sample_pieces["tracks"][0]["name"] == "</script><b>" and len(sample_pieces["tracks"][1]["notes"]) == 8
+    shown = json.loads(data[1])
+    assert shown["tracks"][0]["name"] == "</script><b>" and len(shown["tracks"][1]["notes"]) == 8
     assert "<dd>C major</dd>" in html and "<dd>16</dd>" in html and "The first" not in html
 
 
@@ -64,10 +64,3 @@ def test_empty_piece(tmp_path: Path) -> None:
     assert sound.shape[1] >= rate and np.abs(sound).max() < 1e-4
     assert "unclear" in (tmp_path / "00.html").read_text(encoding="utf-8")
     assert key_name(ScoreTick(24)) == "unclear"
-
-
-def test_excerpt_fades_only_what_it_cuts() -> None:
-    sound = np.ones((2, 1000), np.float32)
-    assert np.array_equal(excerpt(sound, 100, 10), sound)
-    cut = excerpt(sound, 100, 5)
-    assert cut.shape == (2, 500) and cut[0, 0] == 1 and abs(cut[0, -1]) < 1e-6 and sound.all()

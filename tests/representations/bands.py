@@ -7,7 +7,7 @@ import yaml
 from conftest import ROOT
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from etude.config.sections import construct, target
+from etude.config.check import construct, target
 
 TRACKS = (("Flute", 73, False, 1), ("Piano", 0, False, 3), ("Drums", 0, True, 2))
 SETTINGS: list[tuple[str, dict[str, Any]]] = [

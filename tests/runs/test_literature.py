@@ -13,9 +13,9 @@ from conftest import ROOT, tiny
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
 from etude.core.files import write_json
-from etude.metrics.likelihood import likelihood
 from etude.runs import literature as experiments
 from etude.runs.literature import SPLITS, Protocol, protocol, read, result, table
+from etude.tasks.likelihood import likelihood
 
 PLAN = Protocol(
     "nats_per_note", "nats per note", "All notes count.", published=[{"who": "A", "figure": 2.5, "source": "B"}]

@@ -11,8 +11,9 @@ import yaml
 from conftest import ROOT, Log, make_piece, tiny
 
 from etude.artifacts.context import Session
+from etude.config.check import construct, target
 from etude.config.compile import compile_params
-from etude.config.sections import Settings, construct, target
+from etude.config.sections import Settings
 from etude.core.files import digest, read_json
 from etude.runs import pipeline as everything
 from etude.stages import STAGES, train

@@ -5,15 +5,15 @@ import pytest
 from conftest import make_piece
 from sampling.tunes import tune
 from symusic.core import TimeSignatureTick
-from tasks.test_harmony import GRIDS, HEARD, MODELS, PLAN
+from tasks.test_harmony import CONFIG, GRIDS, MODELS, OBSERVED
 
 from etude.core.errors import EtudeError
 from etude.metrics.voice_leading import SILENCE, sounding
 from etude.music.key import Mode
 from etude.representations.base.grid import FIRST, HOLD, REST
-from etude.sampling.constraints import Chord, bar_lines, keep_to_chords, keeping, read_chords
-from etude.tasks.harmony import harmonies, on_grid, pose
-from etude.tasks.melody import melody
+from etude.sampling.constraints import Chord, bar_lines, keep_given, keep_to_chords, read_chords
+from etude.tasks.harmony import grid_of, harmonize, place_on_grid
+from etude.tasks.melody import find_melody
 
 C_MAJOR: tuple[int, Mode] = (0, "major")
 
@@ -42,7 +42,7 @@ def test_chords_share_their_bars() -> None:
     three = tune((0, 24 * 30, 60))
     three.time_signatures.append(TimeSignatureTick(0, 3, 4))
     three.time_signatures.append(TimeSignatureTick(24 * 8, 2, 4))
-    assert bar_lines(three, 4, 4) == [0, 12, 24, 32, 40], "a new meter begins a bar"
+    assert bar_lines(three, 4, 4) == [0, 12, 24, 32, 40], "a new meter starts a bar"
     assert [(c.start, c.end) for c in read_chords("C | F | G | C", three, C_MAJOR, 4)] == [
         (0, 12), (12, 24), (24, 32), (32, 40),
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def test_given_cells_stay_and_nothing_is_held_beyond_them() -> None:
     given = np.zeros(grid.shape, dtype=bool)
     given[1:3, 2] = True
     observed = np.ones((4, FIRST + 8), dtype=bool)
-    allowed = keeping(grid, given, observed)
+    allowed = keep_given(grid, given, observed)
     assert np.flatnonzero(allowed[1, 2]).tolist() == [FIRST + 3] and np.flatnonzero(allowed[2, 2]).tolist() == [HOLD]
     assert not allowed[3, 2, HOLD] and allowed[4, 2, HOLD] and allowed[3, 1, HOLD]
     assert not allowed[0, :, HOLD].any(), "nothing is held before the begin"
@@ -72,20 +72,20 @@ def test_given_cells_stay_and_nothing_is_held_beyond_them() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_chords_a_bass_line_and_fixed_notes_are_kept(name: str) -> None:
     model, kind = MODELS[name]
-    grid, observed = GRIDS[kind], HEARD[kind]
+    grid, observed = GRIDS[kind], OBSERVED[kind]
     source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(16)])
-    posed = pose(grid, observed, source, melody(source))
-    given = np.zeros(posed.grid.shape, dtype=bool)
+    melody = place_on_grid(grid, observed, source, find_melody(source))
+    given = np.zeros(melody.grid.shape, dtype=bool)
     given[:, 0] = True
-    own = posed.grid.copy()
-    bass = on_grid(grid, make_piece(3, 32))[:64, 3]
+    own = melody.grid.copy()
+    bass = grid_of(grid, make_piece(3, 32))[:64, 3]
     own[:32, 3], given[:32, 3] = bass[:32], True
     alto = observed[1, FIRST:].nonzero()[0][0] + FIRST
     own[20:24, 1], given[20:24, 1] = (alto, HOLD, HOLD, HOLD), True
     chords = [Chord("C", 32, 40, frozenset({0, 4, 7}), 0), Chord("G", 48, 64, frozenset({7, 11, 2}), 7)]
-    allowed = keep_to_chords(keeping(own, given, observed), given, chords, grid.low)
+    allowed = keep_to_chords(keep_given(own, given, observed), given, chords, grid.low)
     rng = [np.random.default_rng(place) for place in range(3)]
-    for harmony in harmonies(model, grid, posed.piece, allowed, PLAN, rng):
+    for harmony in harmonize(model, grid, melody.piece, allowed, CONFIG, rng):
         assert (harmony.grid[given] == own[given]).all()
         assert harmony.grid[24, 1] != HOLD
         pitches = sounding(harmony.grid, grid.low)

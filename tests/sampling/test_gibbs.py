@@ -12,10 +12,10 @@ from etude.config.sections import Generate
 from etude.models.deepbach import DeepBach
 from etude.representations.base.grid import HOLD
 from etude.representations.chorale import BAR, BEAT, COLUMNS, FERMATA, STEP
-from etude.sampling.gibbs import _apart, cut, gibbs
+from etude.sampling.gibbs import _local_minima, cut_at_fermata, gibbs
 
 VOICES = {"A": 0, "B": 1}
-PLAN = dataclasses.replace(tiny().generate, sweeps=3, top_p=1.0)
+CONFIG = dataclasses.replace(tiny().generate, sweeps=3, top_p=1.0)
 
 
 def model(tokens: int = 6) -> DeepBach:
@@ -31,7 +31,7 @@ def row(frames: int, seed: int = 0) -> np.ndarray:
 
 
 def sample_pieces(
-    made: DeepBach, rows: list[np.ndarray], free: list[int], seed: int, config: Generate = PLAN
+    made: DeepBach, rows: list[np.ndarray], free: list[int], seed: int, config: Generate = CONFIG
 ) -> list[np.ndarray]:
     return gibbs(made, rows, free, [np.random.default_rng((seed, place)) for place in range(len(rows))], config)
 
@@ -69,17 +69,17 @@ def test_cells_are_drawn_by_their_conditionals() -> None:
         last: Any = list(network.merge.children())[-1]  # type: ignore[union-attr]
         torch.nn.init.zeros_(last.weight)
         last.bias.data = probabilities.log()
-    (found,) = sample_pieces(made, [row(4000)], [0], 1, dataclasses.replace(PLAN, sweeps=80))
+    (found,) = sample_pieces(made, [row(4000)], [0], 1, dataclasses.replace(CONFIG, sweeps=80))
     seen = np.bincount(found[:, 0] - HOLD, minlength=6) / 4000
     assert seen == pytest.approx(probabilities.numpy(), abs=0.03)
-    (cold,) = sample_pieces(made, [row(400)], [0], 1, dataclasses.replace(PLAN, sweeps=80, temperature=0.05))
+    (cold,) = sample_pieces(made, [row(400)], [0], 1, dataclasses.replace(CONFIG, sweeps=80, temperature=0.05))
     assert (cold[:, 0] == HOLD).mean() > 0.97
-    (sure,) = sample_pieces(made, [row(400)], [0], 1, dataclasses.replace(PLAN, sweeps=80, top_p=0.6))
+    (sure,) = sample_pieces(made, [row(400)], [0], 1, dataclasses.replace(CONFIG, sweeps=80, top_p=0.6))
     assert set(sure[:, 0].tolist()) == {HOLD, HOLD + 1}
 
 
 def test_no_two_cells_that_are_drawn_at_once_are_neighbours() -> None:
-    chosen = _apart(np.random.default_rng(0).random((5, 300)))
+    chosen = _local_minima(np.random.default_rng(0).random((5, 300)))
     assert not (chosen[:, 1:] & chosen[:, :-1]).any()
     assert 0.28 < chosen.mean() < 0.38
 
@@ -95,7 +95,7 @@ def frames(bars: int, pickup: int, held: list[int]) -> np.ndarray:
 
 
 def test_a_piece_is_cut_after_its_last_fermata_within_the_bars() -> None:
-    assert len(cut(frames(8, 0, []), 3)) == 12
-    assert len(cut(frames(8, 1, []), 3)) == 1 + 8, "a pickup counts as a bar"
-    assert len(cut(frames(8, 1, [3, 7, 8, 20]), 4)) == 9
-    assert len(cut(frames(8, 1, [3]), 9)) == 33 and len(cut(frames(8, 1, [3]), 99)) == 33
+    assert len(cut_at_fermata(frames(8, 0, []), 3)) == 12
+    assert len(cut_at_fermata(frames(8, 1, []), 3)) == 1 + 8, "a pickup counts as a bar"
+    assert len(cut_at_fermata(frames(8, 1, [3, 7, 8, 20]), 4)) == 9
+    assert len(cut_at_fermata(frames(8, 1, [3]), 9)) == 33 and len(cut_at_fermata(frames(8, 1, [3]), 99)) == 33

@@ -13,7 +13,7 @@ from symusic.core import ScoreTick
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.models.lstm import LSTM
-from etude.sampling.timing import Stream, timing
+from etude.sampling.timing import Stream, timing_rules
 from etude.sampling.tokens import sample_tokens
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
@@ -35,7 +35,7 @@ def in_three(seed: int) -> ScoreTick:
     return piece
 
 
-def written(name: str, settings: Settings, count: int = 12, **wishes: Any) -> tuple[Any, list[Any]]:
+def written(name: str, settings: Settings, count: int = 12, **requests: Any) -> tuple[Any, list[Any]]:
     """Pieces of a model that knows nothing; ``name`` is that of a representation, and of its merges."""
     name, _, merges = name.partition(" ")
     changes = {"merges": merges, "vocabulary": 2000} if merges else {}
@@ -44,10 +44,10 @@ def written(name: str, settings: Settings, count: int = 12, **wishes: Any) -> tu
     torch.manual_seed(0)
     model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     parts = [representation.encode(piece) for piece in train]
-    rules = timing(
-        representation, representation.rules([np.concatenate(parts)]), *(wishes.get(k) for k in ("bars", "seconds"))
+    rules = timing_rules(
+        representation, representation.rules([np.concatenate(parts)]), *(requests.get(k) for k in ("bars", "seconds"))
     )
-    longest = wishes.get("max_tokens", 1500)
+    longest = requests.get("max_tokens", 1500)
     config = dataclasses.replace(settings.generate, max_tokens=longest, top_p=1.0, temperature=1.0)
     return representation, sample_tokens(model, rules, config, count)
 
@@ -69,7 +69,7 @@ def test_pieces_have_the_wanted_bars_and_nothing_rings_after_them(name: str, set
     representation, pieces = written(name, settings, bars=3)
     ends = []
     for piece in pieces:
-        assert piece.whole
+        assert piece.complete
         score = representation.decode(piece.tokens)
         end = bar_lines(score, 3)[-1]
         ends.append(score.end() / score.ticks_per_quarter / end)
@@ -80,7 +80,7 @@ def test_pieces_have_the_wanted_bars_and_nothing_rings_after_them(name: str, set
 @pytest.mark.parametrize("name", TOLD)
 def test_a_piece_that_the_model_ends_rings_over_no_bar_line(name: str, settings: Settings) -> None:
     representation, pieces = written(name, settings)
-    whole = [representation.decode(piece.tokens) for piece in pieces if piece.whole]
+    whole = [representation.decode(piece.tokens) for piece in pieces if piece.complete]
     assert len(whole) > len(pieces) / (10 if name == "voicegrid" else 2)
     for score in whole:
         starts = [note.time for track in score.tracks for note in track.notes]
@@ -89,7 +89,7 @@ def test_a_piece_that_the_model_ends_rings_over_no_bar_line(name: str, settings:
             bar = next(line for line in bar_lines(score, 400) if line > last)
             assert score.end() / score.ticks_per_quarter <= bar
     if name == "voicegrid":
-        assert all((len(piece.tokens) - 2) % 16 == 0 for piece in pieces if piece.whole)
+        assert all((len(piece.tokens) - 2) % 16 == 0 for piece in pieces if piece.complete)
 
 
 def test_a_piece_lasts_as_many_seconds_as_are_wanted(settings: Settings) -> None:
@@ -106,7 +106,7 @@ def test_time_goes_as_the_tokens_say() -> None:
     piece = make_band(1)  # 3/4, then 4/4
     for name in ("remi", "tsd", "cpword"):
         representation = learned(name)
-        rules = timing(representation, representation.rules([representation.encode(piece)]), None, None)
+        rules = timing_rules(representation, representation.rules([representation.encode(piece)]), None, None)
         assert isinstance(rules, Stream)
         state = rules.start(1)
         onsets = set()
@@ -128,16 +128,16 @@ def test_tokens_that_do_not_tell_the_time_end_as_the_model_ends_them(settings: S
     for name, changes in (("octuple", plain), ("mmm", plain), ("midilike", plain), ("remi", merged)):
         representation = learned(name, **changes)
         rules = representation.rules([representation.encode(make_band(0))])
-        timing(representation, rules, None, None)
+        timing_rules(representation, rules, None, None)
         with pytest.raises(EtudeError, match=r"generate\.bars: pieces in .* tokens.* end where the model ends them"):
-            timing(representation, rules, 4, None)
+            timing_rules(representation, rules, 4, None)
 
 
 @pytest.mark.parametrize("name", TOLD)
 def test_pieces_that_go_on_too_long_end_with_a_bar_and_need_no_repair(name: str, settings: Settings) -> None:
     most = 4000 if name.endswith("notes") else 700  # knowing nothing, a model writes hundreds of them a bar
     representation, pieces = written(name, settings, max_tokens=most)
-    assert all(piece.whole and len(piece.tokens) <= most for piece in pieces)
+    assert all(piece.complete and len(piece.tokens) <= most for piece in pieces)
     if name != "voicegrid":
         for piece in pieces:
             score = representation.decode(piece.tokens)
@@ -147,7 +147,7 @@ def test_pieces_that_go_on_too_long_end_with_a_bar_and_need_no_repair(name: str,
 
 
 @pytest.mark.parametrize("bars", [None, 3])
-def test_after_each_bar_stands_what_was_wished_for(bars: int | None, settings: Settings) -> None:
+def test_each_bar_is_followed_by_the_forced_tokens(bars: int | None, settings: Settings) -> None:
     train = [make_piece(seed) for seed in range(4)]
     representation = learned("attributes", *train, voices=PROGRAMS)
     torch.manual_seed(0)
@@ -156,9 +156,9 @@ def test_after_each_bar_stands_what_was_wished_for(bars: int | None, settings: S
     config = dataclasses.replace(settings.generate, max_tokens=400, top_p=1.0, temperature=1.0)
     controls = {token for of in representation.controls for token in of}
     for control in ({}, {"key": "D minor", "density": "highest"}):
-        requested = representation.requested(control)
-        rules = timing(
-            representation, representation.rules([parts]), bars, None, representation.forced(requested)[None]
+        requested = representation.requested_tokens(control)
+        rules = timing_rules(
+            representation, representation.rules([parts]), bars, None, representation.forced_tokens(requested)[None]
         )
         for piece in sample_tokens(model, rules, config, 6):
             tokens = piece.tokens.tolist()
@@ -169,21 +169,21 @@ def test_after_each_bar_stands_what_was_wished_for(bars: int | None, settings: S
             assert sum(token in controls for token in tokens) == sum(map(len, said))
 
 
-def test_what_was_brought_says_what_was_wished_for() -> None:
+def test_a_prime_gets_the_forced_tokens() -> None:
     train = [make_piece(seed) for seed in range(4)]
     representation = learned("attributes", *train, voices=PROGRAMS)
     tokens = representation.encode(train[0]).astype(np.int64)
-    requested = representation.requested({"mode": "minor"})
-    other = representation.requested({"mode": "major"})
-    forced = np.stack([representation.forced(requested), representation.forced(other)])
-    rules = timing(representation, representation.rules([tokens]), None, None, forced)
+    requested = representation.requested_tokens({"mode": "minor"})
+    other = representation.requested_tokens({"mode": "major"})
+    forced = np.stack([representation.forced_tokens(requested), representation.forced_tokens(other)])
+    rules = timing_rules(representation, representation.rules([tokens]), None, None, forced)
     assert isinstance(rules, Stream)
-    found, second = rules.obeying(tokens)
+    found, second = rules.with_forced(tokens)
     assert second[2 : 2 + 9].tolist() == other
     own = [tokens.tolist(), found.tolist()]
     plain = [[token for token in one if token < representation.base] for one in own]
     assert plain[0] == plain[1] and found[2 : 2 + 9].tolist() == requested
     remi = learned("remi", *train, voices=PROGRAMS)
     tokens = remi.encode(train[0]).astype(np.int64)
-    plain_rules = timing(remi, remi.rules([tokens]), None, None)
-    assert isinstance(plain_rules, Stream) and np.array_equal(plain_rules.obeying(tokens), tokens[None])
+    plain_rules = timing_rules(remi, remi.rules([tokens]), None, None)
+    assert isinstance(plain_rules, Stream) and np.array_equal(plain_rules.with_forced(tokens), tokens[None])

@@ -8,28 +8,29 @@ import torch
 from conftest import make_piece
 from representations.bands import SETTINGS, learned, make_band
 
-from etude import models, sampling
+from etude import sampling
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
+from etude.models.building import build_model
 from etude.models.lstm import LSTM
 from etude.models.ngram import NGram
-from etude.representations import load
-from etude.sampling.timing import Timing, timing
-from etude.sampling.tokens import repeated, sample_tokens
+from etude.representations.base.loading import load_representation
+from etude.sampling.timing import Timing, timing_rules
+from etude.sampling.tokens import penalise_repetition, sample_tokens
 
 
 @pytest.fixture(scope="module")
 def floor(encoded: Session, settings: Settings) -> tuple[NGram, object, Store]:
     store = Store(encoded.root / "data/tokenize/remi")
-    remi = load(store)
-    model = models.build(settings, "ngram", remi)
+    remi = load_representation(store)
+    model = build_model(settings, "ngram", remi)
     model.count(store.pieces("train"))
     return model, remi, store
 
 
 def grammar(remi: Any, store: Store, bars: int | None = None) -> Timing:
-    return timing(remi, remi.rules(store.parts("train")), bars, None)
+    return timing_rules(remi, remi.rules(store.parts("train")), bars, None)
 
 
 def test_the_same_seed_gives_the_same_pieces_another_seed_others(floor: tuple, settings: Settings) -> None:
@@ -81,9 +82,9 @@ def test_the_grammar_allows_what_train_holds(floor: tuple) -> None:
 
 def test_windows_of_a_gan_fill_the_bars(encoded: Session, settings: Settings) -> None:
     store = Store(encoded.root / "data/tokenize/pianoroll")
-    roll = load(store)
+    roll = load_representation(store)
     torch.manual_seed(0)
-    gan = models.build(settings, "gan", roll)
+    gan = build_model(settings, "gan", roll)
     first, same = (sampling.sample(gan, roll, store, settings.generate, 2) for _ in range(2))
     assert [p.dumps_midi() for p in first] == [p.dumps_midi() for p in same]
     bars = settings.generate.open_bars
@@ -102,7 +103,7 @@ def test_a_model_that_has_learned_nothing_writes_pieces_that_decode(
     torch.manual_seed(0)
     model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     config = dataclasses.replace(settings.generate, max_tokens=200, batch_size=8, temperature=1.0, top_p=1.0)
-    rules = timing(representation, representation.rules([train]), None, None)
+    rules = timing_rules(representation, representation.rules([train]), None, None)
     written = sample_tokens(model, rules, config, 8)
     pieces = [piece.tokens for piece in written]
     assert all(piece[0] == 1 and (piece[1:-1] > 2).all() for piece in pieces)
@@ -118,7 +119,9 @@ def test_bars_of_octuple_do_not_go_back(settings: Settings) -> None:
     train = np.concatenate([octuple.encode(make_band(seed)) for seed in range(4)])
     model = LSTM(octuple.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     hot = dataclasses.replace(settings.generate, max_tokens=300, temperature=5.0, top_p=1.0)
-    for piece in (p.tokens for p in sample_tokens(model, timing(octuple, octuple.rules([train]), None, None), hot, 4)):
+    for piece in (
+        p.tokens for p in sample_tokens(model, timing_rules(octuple, octuple.rules([train]), None, None), hot, 4)
+    ):
         told = [(octuple.types[token], octuple.values[token]) for token in piece]
         bars = [int(value) for kind, value in told if kind == "Bar"]
         places = [int(value) for kind, value in told if kind == "Position"]
@@ -136,11 +139,11 @@ def test_rules_do_not_depend_on_how_train_is_cut(monkeypatch: pytest.MonkeyPatch
 
 def test_voices_write_whole_frames_of_what_may_sound(encoded: Session, settings: Settings) -> None:
     store = Store(encoded.root / "data/tokenize/voicegrid")
-    grid = load(store)
+    grid = load_representation(store)
     torch.manual_seed(0)
-    model = models.build(settings, "voices", grid).eval()
+    model = build_model(settings, "voices", grid).eval()
     config = dataclasses.replace(settings.generate, max_tokens=120, batch_size=4, top_p=1.0)
-    rules = timing(grid, grid.rules([]), None, None)
+    rules = timing_rules(grid, grid.rules([]), None, None)
     pieces = sample_tokens(model, rules, config, 4)
     alone = sample_tokens(model, rules, dataclasses.replace(config, batch_size=1), 4)
     assert [piece.tokens.tolist() for piece in pieces] == [piece.tokens.tolist() for piece in alone]
@@ -161,8 +164,8 @@ def test_a_piece_is_the_same_alone_and_in_any_batch(model_name: str, settings: S
     representation = learned(name, *train, voices=programs)
     torch.manual_seed(0)
     changed = {**settings.models, model_name: {**settings.models[model_name], **SMALL[model_name]}}
-    model = models.build(dataclasses.replace(settings, models=changed), model_name, representation).eval()
-    rules = timing(
+    model = build_model(dataclasses.replace(settings, models=changed), model_name, representation).eval()
+    rules = timing_rules(
         representation, representation.rules([np.concatenate([representation.encode(p) for p in train])]), 2, None
     )
     found = []
@@ -178,7 +181,7 @@ def test_nobody_waits_for_the_rows_that_fill_a_batch_up(
     _, remi, store = floor
     torch.manual_seed(0)
     model = LSTM(remi.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
-    assert model.rows > 1
+    assert model.min_batch > 1
     steps, step = 0, LSTM.step
 
     def counted(self: LSTM, *given: Any) -> Any:
@@ -199,7 +202,7 @@ def test_nobody_waits_for_the_rows_that_fill_a_batch_up(
 
 def test_recent_tokens_are_rarer_the_higher_the_penalty(floor: tuple, settings: Settings) -> None:
     scores = np.log(np.array([[0.5, 0.3, 0.2]]))
-    assert np.exp(repeated(scores, np.array([[0, 0]]), 2.0))[0] == pytest.approx([0.25, 0.3, 0.2])
+    assert np.exp(penalise_repetition(scores, np.array([[0, 0]]), 2.0))[0] == pytest.approx([0.25, 0.3, 0.2])
     _, remi, store = floor
     model = LSTM(remi.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     config = dataclasses.replace(settings.generate, max_tokens=150)

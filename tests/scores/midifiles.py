@@ -1,4 +1,4 @@
-"""MIDI files made by hand, byte by byte, so that they can be wrong."""
+"""MIDI files made byte by byte, so that they can be wrong."""
 
 import struct
 
@@ -12,12 +12,12 @@ def number(value: int) -> bytes:
 
 
 def event(delta: int, data: bytes) -> bytes:
-    """An event ``delta`` ticks after the one before."""
+    """An event ``delta`` ticks after the previous one."""
     return number(delta) + data
 
 
 def note(delta: int, length: int, pitch: int, velocity: int = 80, channel: int = 0) -> bytes:
-    """A note that begins ``delta`` ticks after the event before it."""
+    """A note that starts ``delta`` ticks after the previous event."""
     return event(delta, bytes([0x90 | channel, pitch, velocity])) + event(length, bytes([0x80 | channel, pitch, 0]))
 
 
@@ -27,6 +27,6 @@ def head(kind: int, tracks: int, division: int = 480) -> bytes:
 
 
 def track(*events: bytes) -> bytes:
-    """A track chunk, ended."""
+    """A complete track chunk."""
     body = b"".join(events) + event(0, b"\xff\x2f\x00")
     return b"MTrk" + struct.pack(">I", len(body)) + body

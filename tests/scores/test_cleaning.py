@@ -1,4 +1,4 @@
-"""Cleaning, held against a plain statement of its rules."""
+"""Cleaning, compared with a plain statement of its rules."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def plain(line: Line, pedal: Pedal) -> tuple[Line, dict[str, int]]:
     count = dict.fromkeys(COUNTS[:5], 0)
     events = sorted(pedal, key=lambda event: event[0])
     last = max([onset + length for onset, length, _, _ in line] + [time for time, _ in events], default=0)
-    observed: Line = []
+    sustained: Line = []
     for onset, length, pitch, velocity in line:
         end = onset + length
         before = [value for time, value in events if time < end]
@@ -50,9 +50,9 @@ def plain(line: Line, pedal: Pedal) -> tuple[Line, dict[str, int]]:
             strike = min([other for other, _, same, _ in line if same == pitch and other > onset], default=last)
             count["pedal"] += max(end, min(release, strike)) != end
             end = max(end, min(release, strike))
-        observed.append((onset, end - onset, pitch, velocity))
+        sustained.append((onset, end - onset, pitch, velocity))
     result: Line = []
-    for onset, length, pitch, velocity in sorted(observed, key=lambda note: (note[2], note[0], -note[1])):
+    for onset, length, pitch, velocity in sorted(sustained, key=lambda note: (note[2], note[0], -note[1])):
         if onset < 0 or pitch < 0 or velocity < 1:
             count["out_of_range"] += 1
         elif length <= 0:
@@ -84,7 +84,7 @@ def test_it_follows_the_plain_rules(tracks: list[tuple[Line, Pedal]], pedal: boo
     assert [notes(tidy, place) for place in range(len(tracks))] == [line for line, _ in expected]
     for name in COUNTS[:5]:
         assert counts[name] == sum(count[name] for _, count in expected), name
-    assert score == before  # the piece that was given stays as it was
+    assert score == before  # the given piece is unchanged
     again, none = clean(tidy, pedal)
     assert [track.notes for track in again.tracks] == [track.notes for track in tidy.tracks] and not any(none.values())
 
@@ -96,12 +96,12 @@ def test_many_pieces_are_cleaned_as_each_alone(pieces: list[list[Line]], drop_em
     assert clean_all(scores, False, drop_empty) == [clean(score, False, drop_empty) for score in scores]
 
 
-def test_what_cannot_be_in_midi_goes() -> None:
+def test_notes_that_midi_cannot_hold_are_dropped() -> None:
     tidy, counts = clean(piece([[(0, 24, -1, 80), (0, 24, 60, -64), (-5, 24, 60, 80), (0, 24, 61, 80)]]), False)
     assert notes(tidy) == [(0, 24, 61, 80)] and counts["out_of_range"] == 3
 
 
-def test_empty_tracks_go_where_they_may_and_an_empty_piece_stays_empty() -> None:
+def test_empty_tracks_are_dropped_on_request_and_an_empty_piece_stays_empty() -> None:
     score = piece([[(0, 24, 60, 80)], [(0, 0, 60, 80)]])
     assert [len(track.notes) for track in clean(score, False)[0].tracks] == [1, 0]
     tidy, counts = clean(score, False, drop_empty=True)
@@ -110,7 +110,7 @@ def test_empty_tracks_go_where_they_may_and_an_empty_piece_stays_empty() -> None
     assert len(tidy.tracks) == 0 and not any(counts.values()) and list(counts) == list(COUNTS)
 
 
-def test_the_pedal_lengthens_pitched_tracks_only_and_goes() -> None:
+def test_the_pedal_lengthens_pitched_tracks_only_and_is_dropped() -> None:
     line: Line = [(0, 12, 36, 80)]
     assert notes(clean(piece([line], [[(0, 100), (48, 0)]]), True)[0]) == [(0, 48, 36, 80)]
     drums, counts = clean(piece([line], [[(0, 100), (48, 0)]], drums=True), True)

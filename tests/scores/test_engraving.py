@@ -14,8 +14,8 @@ from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores import read
-from etude.scores.engraving import key_of, musicxml, picture, spelled, tonic_of
+from etude.scores.engraving import key_of, musicxml, picture, spell, tonic_of
+from etude.scores.readers import read
 
 READING = Reading(None, True, 80, True, 24, None, None)
 
@@ -24,7 +24,7 @@ def notes(score: ScoreTick) -> list[tuple[int, int, int]]:
     return sorted((note.time, note.duration, note.pitch) for track in score.tracks for note in track.notes)
 
 
-def test_what_is_written_reads_back(tmp_path: Path) -> None:
+def test_musicxml_reads_back(tmp_path: Path) -> None:
     piece = make_piece(2)
     piece.key_signatures.append(KeySignatureTick(0, -3, 0))
     text = musicxml(piece, "A & B")
@@ -60,39 +60,39 @@ def test_the_same_piece_gives_the_same_bytes_in_another_process() -> None:
         "from etude.scores.engraving import musicxml, picture; import hashlib;"
         "text = musicxml(make_piece(1), 'x'); print(hashlib.sha256((text + picture(text)).encode()).hexdigest())"
     )
-    said = {
+    digests = {
         subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
             env={"PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2")
     }  # fmt: skip
-    assert len(said) == 1
+    assert len(digests) == 1
 
 
 def test_a_picture_is_one_page_of_all_bars() -> None:
-    sample_pieces = picture(musicxml(make_piece(1, 80), "x"))
-    assert sample_pieces.lstrip().startswith("<svg") and sample_pieces.count('class="measure"') == 20
-    assert "Soprano" in sample_pieces
+    svg = picture(musicxml(make_piece(1, 80), "x"))
+    assert svg.lstrip().startswith("<svg") and svg.count('class="measure"') == 20
+    assert "Soprano" in svg
     with pytest.raises(EtudeError, match="cannot be engraved"):
         picture("nonsense")
 
 
 def test_pitches_are_spelled_in_their_key() -> None:
-    names = [spelled(pitch, 0, False) for pitch in range(60, 72)]
+    names = [spell(pitch, 0, False) for pitch in range(60, 72)]
     assert names == [(name, 4) for name in ("C", "C#", "D", "E-", "E", "F", "F#", "G", "G#", "A", "B-", "B")]
-    assert [spelled(pitch, sharps, True)[0] for pitch, sharps in ((68, 0), (66, 1), (63, 1))] == ["G#", "F#", "D#"]
-    assert [spelled(59, -5, False), spelled(60, 6, False), spelled(59, -6, False)] == [("C-", 4), ("B#", 3), ("C-", 4)]
+    assert [spell(pitch, sharps, True)[0] for pitch, sharps in ((68, 0), (66, 1), (63, 1))] == ["G#", "F#", "D#"]
+    assert [spell(59, -5, False), spell(60, 6, False), spell(59, -6, False)] == [("C-", 4), ("B#", 3), ("C-", 4)]
     assert [tonic_of(sharps, 0) for sharps in (-2, 0, 3)] == ["B-", "C", "A"]
     assert [tonic_of(sharps, 1) for sharps in (-2, 0, 4)] == ["G", "A", "C#"]
 
 
 @hypothesis(deadline=None, max_examples=60)
 @given(st.integers(12, 115), st.integers(-7, 7), st.booleans())
-def test_what_is_spelled_sounds_as_it_should(pitch: int, sharps: int, minor: bool) -> None:
+def test_a_spelled_pitch_sounds_the_same(pitch: int, sharps: int, minor: bool) -> None:
     from music21.pitch import Pitch
 
-    name, octave = spelled(pitch, sharps, minor)
+    name, octave = spell(pitch, sharps, minor)
     assert Pitch(name, octave=octave).midi == pitch
 
 

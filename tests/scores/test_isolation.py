@@ -1,4 +1,4 @@
-"""Work in forked processes: what each kind of loss costs, and what is left behind."""
+"""Work in forked processes: the cost of each kind of loss, and the state left behind."""
 
 import ctypes
 import os
@@ -17,16 +17,16 @@ import pytest
 
 from etude.core.errors import EtudeError
 from etude.scores import isolation
-from etude.scores.isolation import LIFE, Lost, attempted, isolated, isolated_groups
+from etude.scores.isolation import LIFE, Lost, attempt, isolate, isolate_groups
 
 MEMORY = 1 << 30
-SHORT = 2.0  # seconds of a deadline that some item is to miss, and that the others keep on a starved machine
+SHORT = 2.0  # seconds of a deadline that some item misses, and that the others keep on a busy machine
 LATE = f"not read after ingest.seconds = {SHORT:g}"
 MISSING = "cannot be read (FileNotFoundError: [Errno 2] No such file or directory: 'place')"
 
 
 def run(jobs: list[Callable[[], Any]], seconds: float = 60.0) -> list[Any]:
-    results = isolated(lambda job: job(), jobs, seconds, MEMORY)
+    results = isolate(lambda job: job(), jobs, seconds, MEMORY)
     return [result.reason if isinstance(result, Lost) else result for result in results]
 
 
@@ -77,7 +77,7 @@ def test_a_thousand_items_with_losses_between_come_in_order() -> None:
             raise MemoryError
         return place
 
-    results = list(isolated(work, range(1000), 60, MEMORY))
+    results = list(isolate(work, range(1000), 60, MEMORY))
     lost = [place for place, result in enumerate(results) if isinstance(result, Lost)]
     assert lost == [place for place in range(1000) if place % 250 in (40, 90)]
     assert all(result == place for place, result in enumerate(results) if place not in lost)
@@ -94,7 +94,7 @@ def test_a_crash_and_memory_are_tried_again_in_a_fresh_process() -> None:
             raise MemoryError
         return item, len(seen)
 
-    assert list(isolated(work, range(8), 60, MEMORY)) == [
+    assert list(isolate(work, range(8), 60, MEMORY)) == [
         (0, 1), (1, 2), (2, 3), (3, 1), (4, 2), (5, 1), (6, 2), (7, 3)
     ]  # fmt: skip
 
@@ -112,7 +112,7 @@ def test_a_loss_in_a_group_costs_its_own_item() -> None:
         return place
 
     groups = [[0, 1, 2], [3, 4], [5, 6, 7, 8], [9]]
-    results = list(isolated_groups(lambda group: [attempted(work, item) for item in group], groups, SHORT, MEMORY))
+    results = list(isolate_groups(lambda group: [attempt(work, item) for item in group], groups, SHORT, MEMORY))
     lost = {place: result.reason for place, result in enumerate(results) if isinstance(result, Lost)}
     assert [result for result in results if not isinstance(result, Lost)] == [0, 2, 3, 5, 8, 9]
     assert lost == {
@@ -124,20 +124,21 @@ def test_a_loss_in_a_group_costs_its_own_item() -> None:
 
 
 def test_a_process_is_replaced_after_its_life() -> None:
-    processes = list(isolated(lambda _: os.getpid(), range(2 * LIFE + 1), 60, MEMORY))
+    processes = list(isolate(lambda _: os.getpid(), range(2 * LIFE + 1), 60, MEMORY))
     assert [processes.count(process) for process in dict.fromkeys(processes)] == [LIFE, LIFE, 1]
 
 
 def test_results_of_ten_megabytes_and_nothing_to_do() -> None:
-    assert [len(data) for data in isolated(lambda _: bytes(10_000_000), range(3), 60, MEMORY)] == [10_000_000] * 3
-    assert list(isolated(len, [], 60, MEMORY)) == []
+    results = list(isolate(lambda _: bytes(10_000_000), range(3), 60, MEMORY))
+    assert results == [bytes(10_000_000)] * 3
+    assert list(isolate(len, [], 60, MEMORY)) == []
 
 
 def test_a_slow_reader_of_the_results_loses_nothing() -> None:
-    results = isolated(lambda item: bytes(200_000), range(3), SHORT, MEMORY)
-    assert len(next(results)) == 200_000
-    time.sleep(SHORT + 0.5)  # the process waits to be rid of its answer: that is no time of an item
-    assert [len(result) for result in results] == [200_000] * 2
+    results = isolate(lambda item: bytes(200_000), range(3), SHORT, MEMORY)
+    assert next(results) == bytes(200_000)
+    time.sleep(SHORT + 0.5)  # the process waits to send its answer: no item's time
+    assert list(results) == [bytes(200_000)] * 2
 
 
 def test_a_deadline_that_was_switched_off_is_kept_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +153,7 @@ def test_a_deadline_that_was_switched_off_is_kept_from_outside(monkeypatch: pyte
 
 def test_an_iterator_that_is_left_ends_its_process() -> None:
     before = children()
-    results = isolated(lambda item: item, range(10), 60, MEMORY)
+    results = isolate(lambda item: item, range(10), 60, MEMORY)
     assert next(results) == 0 and children() != before
     results.close()  # type: ignore[attr-defined]
     assert children() == before
@@ -160,12 +161,12 @@ def test_an_iterator_that_is_left_ends_its_process() -> None:
 
 def test_threads_and_work_that_isolates_in_its_turn() -> None:
     def nested(item: int) -> list[Any]:
-        return list(isolated(lambda other: item * other, range(3), 60, MEMORY))
+        return list(isolate(lambda other: item * other, range(3), 60, MEMORY))
 
     results: dict[int, list[Any]] = {}
 
     def serve(name: int) -> None:
-        results[name] = list(isolated(nested, range(50), 60, MEMORY))
+        results[name] = list(isolate(nested, range(50), 60, MEMORY))
 
     threads = [threading.Thread(target=serve, args=(name,)) for name in range(4)]
     for thread in threads:
@@ -180,7 +181,7 @@ def crash_on_two(item: int) -> int:
 
 
 def shard(items: list[int]) -> list[Any]:
-    return list(isolated(crash_on_two, items, 60, MEMORY))
+    return list(isolate(crash_on_two, items, 60, MEMORY))
 
 
 def test_in_workers_of_joblib() -> None:
@@ -191,7 +192,7 @@ def test_in_workers_of_joblib() -> None:
 def test_nothing_outlives_a_killed_parent_and_output_comes_once(tmp_path: Path) -> None:
     program = """
         import sys, time
-        from etude.scores.isolation import isolated
+        from etude.scores.isolation import isolate
         def work(item):
             print("from the process")
             if item:
@@ -199,7 +200,7 @@ def test_nothing_outlives_a_killed_parent_and_output_comes_once(tmp_path: Path) 
                 time.sleep(60)
         print("once", end=" ")
         sys.stdout.write("and no more")  # into a pipe: not flushed yet
-        for result in isolated(work, range(int(sys.argv[2])), 60, 1 << 30):
+        for result in isolate(work, range(int(sys.argv[2])), 60, 1 << 30):
             pass
     """
     (tmp_path / "program.py").write_text(textwrap.dedent(program))

@@ -73,7 +73,7 @@ def test_long_rests_of_all_tracks_are_refused_others_not() -> None:
         return piece([line, line])
 
     assert refusal(with_rest(4), LIMITS, READING) is None
-    assert "all voices rest for 5 quarters, more than dataset.reading.max_rest = 4" in str(
+    assert "all voices rest for 5 quarter notes, more than dataset.reading.max_rest = 4" in str(
         refusal(with_rest(5), LIMITS, READING)
     )
     assert refusal(with_rest(5), LIMITS, replace(READING, max_rest=None)) is None

@@ -1,4 +1,4 @@
-"""MIDI files: formats, wrappers, grids, tempo maps, what is kept and what is not."""
+"""MIDI files: formats, wrappers, grids, tempo maps, the parts that are kept and dropped."""
 
 import struct
 from pathlib import Path
@@ -10,8 +10,8 @@ from symusic.core import ScoreTick as Score
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores import pieces_of, read
 from etude.scores.cleaning import clean
+from etude.scores.readers import pieces_of, read
 
 TEMPO = b"\xff\x51\x03"
 SIGN = b"\xff\x58\x04"
@@ -140,14 +140,14 @@ def test_the_sequences_of_format_2_are_pieces(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ([head(0, 1, 0), track(note(0, 480, 60))], "a quarter has 0 ticks"),
-        ([head(0, 1, 1), track(note(0x0FFFFFF, 1, 60), note(0, 1, 60))], "go beyond 1000000 quarters"),
+        ([head(0, 1, 0), track(note(0, 480, 60))], "states 0 ticks per quarter note"),
+        ([head(0, 1, 1), track(note(0x0FFFFFF, 1, 60), note(0, 1, 60))], "go beyond 1000000 quarter notes"),
         ([head(0, 1, 1), track(*[note(0x0FFFFFFF, 1, 60)] * 9)], "go beyond"),  # 32 bits overflow
         (
             [head(0, 1), track(note(0, 480, 60))[:-1]],
             "cut off: a chunk should end at byte 35, the file ends at byte 34",
         ),
-        ([head(1, 2), track(note(0, 480, 60))], "cut off: its header says 2 tracks, but there are 1"),
+        ([head(1, 2), track(note(0, 480, 60))], "cut off: its header states 2 tracks, but there are 1"),
     ],
 )
 def test_absurd_files_are_refused(tmp_path: Path, parts: list[bytes], words: str) -> None:
@@ -155,7 +155,7 @@ def test_absurd_files_are_refused(tmp_path: Path, parts: list[bytes], words: str
         read(written(tmp_path / "a.mid", *parts), None, reading())
 
 
-def test_other_chunks_and_what_follows_the_tracks_are_passed_over(tmp_path: Path) -> None:
+def test_other_chunks_and_any_after_the_tracks_are_skipped(tmp_path: Path) -> None:
     alien = b"XFIH" + struct.pack(">I", 3) + b"abc"
     path = written(tmp_path / "a.mid", head(0, 1), alien, track(note(0, 480, 60)), b"\xff" * 30)
     assert notes(read(path, None, reading())[0]) == [(0, 24, 60, 80)]
@@ -166,11 +166,3 @@ def test_a_grid_too_fine_for_the_length_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.mid", head(0, 1, 96), track(slow, note(900_000 * 96, 96, 60)))
     with pytest.raises(EtudeError, match="too long for the grid"):
         read(path, None, reading(metrical=False, ticks_per_quarter=960))
-
-
-def test_unknown_kinds_name_those_that_are_read(tmp_path: Path) -> None:
-    for call in (lambda path: read(path, None, reading()), pieces_of):
-        with pytest.raises(EtudeError, match=r"a\.pdf: files ending in \.pdf cannot be read, only \.mid,"):
-            call(tmp_path / "a.pdf")
-    with pytest.raises(EtudeError, match="without an ending"):
-        pieces_of(tmp_path / "README")

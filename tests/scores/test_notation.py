@@ -9,9 +9,9 @@ from symusic.core import ScoreTick as Score
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores import read
 from etude.scores.cleaning import clean
 from etude.scores.notation import VELOCITY, Bar, _time_signatures
+from etude.scores.readers import read
 
 VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
 
@@ -89,7 +89,7 @@ def test_fermatas_are_markers_of_the_first_voice_that_has_any(tmp_path: Path) ->
         return [(mark.time, mark.text) for mark in again.markers]
 
     assert marked(soprano, alto) == []
-    # the bars begin at 0 (with a pickup at 72), 96 and 192; of the tied E the second half has the fermata
+    # the bars start at 0 (with a pickup at 72), 96 and 192; the second half of the tied E has the fermata
     assert marked(on(soprano, 2, 4), on(alto, 1)) == [(144, "fermata"), (240, "fermata")]
     assert marked(soprano, on(alto, 1)) == [(96, "fermata")]
 

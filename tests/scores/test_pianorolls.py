@@ -9,8 +9,8 @@ from symusic.core import ScoreTick as Score
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores import pieces_of, read
 from etude.scores.pianorolls import voices_of
+from etude.scores.readers import pieces_of, read
 
 VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
 
@@ -24,7 +24,7 @@ def notes(piece: Score, place: int) -> list[tuple[int, int, int]]:
     return [(note.time, note.duration, note.pitch) for note in piece.tracks[place].notes]
 
 
-def test_equal_neighbours_are_one_note_and_the_name_says_the_step(tmp_path: Path) -> None:
+def test_equal_neighbours_are_one_note_and_the_name_states_the_step(tmp_path: Path) -> None:
     frames = [[72, 67, 64, 48], [72, 69, 65, 53], [72, 69, 65, -1], [74, 67, 65, 55]]
     for name, step in (("Jsb16thSeparated.json", 6), ("jsb-chorales-8th.json", 12), ("jsb-chorales-quarter.json", 24)):
         path = tmp_path / name
@@ -57,20 +57,22 @@ def test_voices(frames: list[list[int]], voices: list[tuple[int, ...]]) -> None:
     ("name", "content", "part", "words"),
     [
         ("jsb-16th.json", {"train": [[[60]]]}, "train/1", "holds no piece train/1"),
-        ("jsb-16th.json", {"train": [[[60]]]}, None, "pieces are named as train/17"),
+        ("jsb-16th.json", {"train": [[[60]]]}, None, "a piece is named like train/17"),
         ("jsb-16th.json", [1, 2], "train/0", "no file of piano rolls"),
         ("jsb-16th.json", {"train": [[[60, 61, 62, 63, 64]]]}, "train/0", "a frame has 5 pitches"),
         ("jsb-16th.json", {"train": [[60]]}, "train/0", "not a list of pitches"),
-        ("jsb.json", {"train": [[[60]]]}, "train/0", "how long a frame is: 16th, 8th, quarter"),
+        ("jsb.json", {"train": [[[60]]]}, "train/0", "the length of a frame: 16th, 8th, quarter"),
     ],
 )
-def test_what_is_no_piano_roll_is_said(tmp_path: Path, name: str, content: Any, part: str | None, words: str) -> None:
+def test_anything_but_a_piano_roll_is_refused(
+    tmp_path: Path, name: str, content: Any, part: str | None, words: str
+) -> None:
     (tmp_path / name).write_text(json.dumps(content))
     with pytest.raises(EtudeError, match=words):
         read(tmp_path / name, part, reading())
 
 
-def test_what_is_no_json_is_said(tmp_path: Path) -> None:
+def test_anything_but_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a16th.json").write_text("{")
     with pytest.raises(EtudeError, match="no file of piano rolls"):
         pieces_of(tmp_path / "a16th.json")

@@ -10,7 +10,7 @@ from symusic.core import ScoreTick as Score
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores import read
+from etude.scores.readers import read
 
 VOICES = {"Melody": 73, "Piano": 0, "Chords": 24}
 CHORDS = "0.2\t1.1\tN\n1.1\t2.9\tB:maj\n2.9\t3.5\tB:maj\n3.5\t4.7\tC#:min7/5\n"
@@ -47,7 +47,7 @@ def song(folder: Path, beats: list[tuple[float, int]], times: list[float], chord
 BEATS = [(0.5, 0), (1.1, 1), (1.7, 0), (2.3, 0), (2.9, 1), (3.5, 0), (4.1, 0), (4.8, 0), (5.5, 1)]
 
 
-def test_notes_stand_on_the_beats_and_a_downbeat_on_a_bar_line(tmp_path: Path) -> None:
+def test_notes_are_on_the_beats_and_a_downbeat_on_a_bar_line(tmp_path: Path) -> None:
     piece, info = read(song(tmp_path, BEATS, [0.5, 1.1, 2.0, 4.8]), None, reading())
     # the first beat is the third of a bar of three
     assert notes(piece) == [(48, 12, 72), (72, 12, 72), (108, 12, 72), (216, 10, 72)]
@@ -60,7 +60,7 @@ def test_notes_stand_on_the_beats_and_a_downbeat_on_a_bar_line(tmp_path: Path) -
     assert info["annotation"] == "beats and chords" and info["tempo_stated"]
 
 
-def test_before_the_first_beat_and_after_the_last_time_goes_on(tmp_path: Path) -> None:
+def test_time_continues_before_the_first_beat_and_after_the_last(tmp_path: Path) -> None:
     beats = [(3.0 + 0.5 * place, int(place % 4 == 0)) for place in range(9)]
     piece, _ = read(song(tmp_path, beats, [0.9, 7.5]), None, reading())
     assert notes(piece)[0][0] == 192 - round(24 * 2.1 / 0.5)  # two bars ahead of the first downbeat
@@ -90,7 +90,7 @@ def test_without_annotation_or_metre_it_is_plain_midi(tmp_path: Path) -> None:
         (None, "nan\t0.5\tC:maj\n", "not a time in each line"),
     ],
 )
-def test_a_broken_annotation_is_said(tmp_path: Path, beats: str | None, chords: str, words: str) -> None:
+def test_a_broken_annotation_is_explained(tmp_path: Path, beats: str | None, chords: str, words: str) -> None:
     path = song(tmp_path, BEATS, [0.5], chords)
     if beats is not None:
         (tmp_path / "beat_midi.txt").write_text(beats)

@@ -1,10 +1,11 @@
-"""The settings of reading, and what is known of a piece."""
+"""The settings of reading, and the facts about a piece."""
 
 import pytest
 from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
 
-from etude.config.sections import Reading, construct
+from etude.config.check import construct
+from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.scores.reading import KEY_NAMES, opening
 

@@ -47,10 +47,10 @@ def session(tmp_path: Path) -> Session:
                 track.notes.clear()
         score.dump_midi(folder / f"{number:02d}.mid")
     ranks = [{"file": f"{number:02d}.mid", "rank": rank, "distance": 0.5} for number, rank in enumerate((2, 0, 1))]
-    sample_pieces = {"generate": {"seed": 1}}
-    report = {"model": "lstm", "key": "abc", "settings": sample_pieces, "pieces": ranks}
+    made_with = {"generate": {"seed": 1}}
+    report = {"model": "lstm", "key": "abc", "settings": made_with, "pieces": ranks}
     write_json(tmp_path / "reports/evaluate/lstm.json", report)
-    write_json(folder / "manifest.json", {"settings": {**sample_pieces, "key": "abc"}, "pieces": []})
+    write_json(folder / "manifest.json", {"settings": {**made_with, "key": "abc"}, "pieces": []})
     return Session(root=tmp_path, progress=False)
 
 
@@ -61,11 +61,11 @@ def test_the_best_by_rank_then_name() -> None:
 
 
 def test_stems_add_up_to_the_mix() -> None:
-    alone, mixed, told = arrange(piece(72), ARRANGE)
-    assert np.allclose(sum(alone.values()), mixed, atol=1e-6)
-    assert told["peak_dbfs"] == -1.0 and told["seconds"] == 3.0 and -40 < told["rms_dbfs"] < -1
-    assert [track["name"] for track in told["tracks"]] == ["Soprano", "Bass"]
-    assert all(track["notes"] == 2 and track["rms_dbfs"] < -1 for track in told["tracks"])
+    sound, facts = arrange(piece(72), ARRANGE)
+    assert np.allclose(sum(sound.stems.values()), sound.mix, atol=1e-6)
+    assert facts["peak_dbfs"] == -1.0 and facts["seconds"] == 3.0 and -40 < facts["rms_dbfs"] < -1
+    assert [track["name"] for track in facts["tracks"]] == ["Soprano", "Bass"]
+    assert all(track["notes"] == 2 and track["rms_dbfs"] < -1 for track in facts["tracks"])
 
 
 def test_run_writes_mix_stems_and_report(session: Session) -> None:
@@ -90,8 +90,8 @@ def test_names_that_are_no_file_names() -> None:
     assert names == ["Violin_I_II", "violin_i_ii_2", "track", "Töne"]
 
 
-def test_what_is_missing_is_said(session: Session) -> None:
-    with pytest.raises(EtudeError, match="no variant"):
+def test_messages_name_what_is_missing(session: Session) -> None:
+    with pytest.raises(EtudeError, match="no model"):
         run(Stub(ARRANGE), session, "lstn")
     (session.root / "data/generate/lstm/01.mid").unlink()
     with pytest.raises(EtudeError, match="etude generate model=lstm"):
@@ -104,7 +104,7 @@ def test_what_is_missing_is_said(session: Session) -> None:
 
 @pytest.mark.parametrize("other", [{"generate": {"seed": 2}, "key": "abc"}, {"generate": {"seed": 1}, "key": "abd"}])
 def test_samples_that_the_evaluation_did_not_measure_are_refused(other: dict[str, object], session: Session) -> None:
-    by_hand = Session(root=session.root, run=session.root / "runs/1", progress=False)
+    earlier = Session(root=session.root, run=session.root / "runs/1", progress=False)
     write_json(session.root / "data/generate/lstm/manifest.json", {"settings": other, "pieces": []})
     with pytest.raises(EtudeError, match=r"other samples .* etude evaluate model=lstm session\.run=.*runs/1"):
-        run(Stub(ARRANGE), by_hand, "lstm")
+        run(Stub(ARRANGE), earlier, "lstm")

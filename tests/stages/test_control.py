@@ -8,14 +8,14 @@ import pytest
 from conftest import tiny
 from symusic.core import ScoreTick
 
-from etude import representations
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.core.files import digest
-from etude.metrics.likelihood import likelihood
-from etude.representations.attributes import UNITS, Attributes, measured
-from etude.stages.control import judged, named, run, summary
-from etude.tasks import conditioning as controls
+from etude.representations.attributes import UNITS, Attributes, measure
+from etude.representations.base.loading import load_representation
+from etude.stages.control import PLAYED, judged, named, run, summary
+from etude.tasks.conditioning import meets
+from etude.tasks.likelihood import likelihood
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def inside(trained: Session, tmp_path: Path) -> Session:
 
 
 def representation(trained: Session) -> Attributes:
-    made: Attributes = representations.load(Store(trained.root / "data/tokenize/attributes"))
+    made: Attributes = load_representation(Store(trained.root / "data/tokenize/attributes"))
     return made
 
 
@@ -42,8 +42,9 @@ def test_each_wish_has_its_pieces_and_its_row(inside: Session) -> None:
     for one in report["controls"]:
         scores = [ScoreTick(file) for file in sorted((folder / one["example"]).parent.glob("*.mid"))]
         control = {one["control"]: one["value"]}
-        right = [controls.met(of, score, control) for score in scores]
+        right = [meets(of, score, control) for score in scores]
         assert one["met"] == sum(right) / 2 and one["example"].endswith(f"0{right.index(max(right))}.mid")
+        assert ("sound" in one) == (one["control"] == PLAYED) and (folder / one.get("sound", "")).exists()
 
 
 def test_nats_without_attributes_are_those_of_the_stage_evaluate(inside: Session) -> None:
@@ -70,11 +71,11 @@ def test_a_wish_is_judged_by_the_pieces_themselves(encoded: Session) -> None:
     assert of.scale is not None
     train = [ScoreTick(file) for file in sorted((encoded.root / "data/ingest").rglob("*.mid"))]
     train = train or [of.decode(piece) for piece in Store(encoded.root / "data/tokenize/attributes").pieces("train")]
-    by_top = sorted(train, key=lambda score: measured(score).top)
+    by_top = sorted(train, key=lambda score: measure(score).top)
     told = judged(of, {"top": "highest"}, by_top[-1:], by_top[:1])
     assert (told["met"], told["met_without"]) == (1.0, 0.0)
-    assert told["begins"] <= told["mean"] == measured(by_top[-1]).top and told["ends"] is None
-    assert told["mean_without"] == measured(by_top[0]).top < told["begins"]
+    assert told["begins"] <= told["mean"] == measure(by_top[-1]).top and told["ends"] is None
+    assert told["mean_without"] == measure(by_top[0]).top < told["begins"]
 
 
 def test_a_summary_weighs_attributes_by_their_wishes() -> None:

@@ -21,7 +21,7 @@ from etude.stages.evaluate import evaluate, run
 from etude.stages.reference import reference
 
 EVALUATE = Evaluate(resolution=12, bars=4, bootstrap=20, seed=0)
-Project = tuple[Settings, Session, list[tuple[str, bool]]]  # and what was published, its report there
+Project = tuple[Settings, Session]
 LIKELIHOOD = {"valid/nats_per_note": 0.7512345678, "test/nats_per_note": 0.8}
 
 
@@ -46,16 +46,9 @@ REAL = [piece(60), piece(62, 1), piece(59, 3, 12)]
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with a trained lstm (its likelihood stands in), four samples and the reference."""
-    published: list[tuple[str, bool]] = []
-    likelihood, tracking = ModuleType("etude.metrics.likelihood"), ModuleType("etude.tracking")
-
-    def publish(session: Session, model_name: str) -> None:
-        published.append((model_name, (session.root / f"reports/evaluate/{model_name}.json").is_file()))
-
+    likelihood = ModuleType("etude.tasks.likelihood")
     vars(likelihood)["likelihood"] = lambda settings, session, model_name: dict(LIKELIHOOD)
-    vars(tracking)["publish"] = publish
-    monkeypatch.setitem(sys.modules, "etude.metrics.likelihood", likelihood)
-    monkeypatch.setitem(sys.modules, "etude.tracking", tracking)
+    monkeypatch.setitem(sys.modules, "etude.tasks.likelihood", likelihood)
     settings = replace(Settings.from_params(project_root() / "params.yaml"), evaluate=EVALUATE)
 
     (tmp_path / "models/lstm").mkdir(parents=True)
@@ -72,7 +65,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (tmp_path / "reports").mkdir()
     report, _ = reference(dict(zip("abc", REAL, strict=True)), {"d": piece(61)}, EVALUATE, 32)
     (tmp_path / "reports/reference.json").write_text(json.dumps(report))
-    return settings, Session(root=tmp_path, progress=False), published
+    return settings, Session(root=tmp_path, progress=False)
 
 
 def result_of(session: Session) -> dict[str, Any]:
@@ -106,8 +99,8 @@ def test_nothing_but_empty_samples_gives_nulls() -> None:
     assert found["descriptors"]["polyphony"]["values"] == [None, None]
 
 
-def test_run_leaves_report_and_figure_publishes_and_is_the_same_again(project: Project) -> None:
-    settings, session, published = project
+def test_run_leaves_report_and_figure_and_is_the_same_again(project: Project) -> None:
+    settings, session = project
     run(settings, session, "lstm")
     result = result_of(session)
     assert (result["model"], result["key"], result["unreadable"]) == ("lstm", "abc", [])
@@ -120,14 +113,13 @@ def test_run_leaves_report_and_figure_publishes_and_is_the_same_again(project: P
     assert set(result["descriptors"]) == set(UNITS)
     assert sorted(entry["rank"] for entry in result["pieces"]) == [0, 1, 2, 3]
     assert (session.root / "reports/evaluate/lstm.png").read_bytes().startswith(b"\x89PNG")
-    assert published == [("lstm", True)]
     first = digest(session.root / "reports")
     run(settings, session, "lstm")
     assert digest(session.root / "reports") == first
 
 
 def test_a_broken_and_a_missing_sample_are_listed_and_the_rest_goes_on(project: Project) -> None:
-    settings, session, _ = project
+    settings, session = project
     folder = session.root / "data/generate/lstm"
     (folder / "01.mid").write_bytes(b"MThd nonsense")
     (folder / "02.mid").unlink()
@@ -144,7 +136,7 @@ def test_a_broken_and_a_missing_sample_are_listed_and_the_rest_goes_on(project: 
 
 
 def test_no_samples_and_what_was_not_made_are_said(project: Project) -> None:
-    settings, session, _ = project
+    settings, session = project
     with pytest.raises(EtudeError, match='Did you mean "lstm"'):
         run(settings, session, "lstn")
     with pytest.raises(EtudeError, match="etude train model=gan"):
@@ -157,7 +149,7 @@ def test_no_samples_and_what_was_not_made_are_said(project: Project) -> None:
 
 
 def test_a_reference_of_another_resolution_is_refused(project: Project) -> None:
-    settings, session, _ = project
+    settings, session = project
     other = replace(settings, evaluate=replace(EVALUATE, resolution=24))
     with pytest.raises(EtudeError, match=r"evaluate\.resolution = 12, and this run has 24.*etude reference"):
         run(other, session, "lstm")
@@ -181,9 +173,9 @@ def test_the_figure_is_the_same_bytes_whatever_the_reader_s_own_style() -> None:
 
 
 def test_samples_of_another_training_are_refused(project: Project) -> None:
-    settings, session, published = project
+    settings, session = project
     place = session.root / "data/generate/lstm/manifest.json"
     place.write_text(place.read_text().replace("abc", "abd"))
     with pytest.raises(EtudeError, match=r"sampled from another training .* etude generate model=lstm"):
         run(settings, session, "lstm")
-    assert not published
+    assert not (session.root / "reports/evaluate/lstm.json").exists()

@@ -14,8 +14,10 @@ from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.metrics.voice_leading import KINDS, count, pitches_of, rates
-from etude.stages.harmonize import measured, run, summary
-from etude.tasks.harmonizer import Harmonizer, load, model_names
+from etude.stages.harmonize import measured, run, summary, typical
+from etude.tasks.capabilities import harmonizing_models
+from etude.tasks.harmonizer import Harmonizer
+from etude.tasks.trained_model import TrainedModel
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 
@@ -29,6 +31,8 @@ def test_the_melodies_of_the_test_pieces_are_harmonised(inside: Session) -> None
     report = json.loads(run(tiny(), inside, "deepbach").read_text())
     names = [piece["id"] for piece in report["pieces"]]
     assert names == ["p08", "p09"] and report["left_out"] == [] and report["harmonizes"]
+    assert report["example"] == f"{typical(report['pieces'])}.mid"
+    assert inside.write(f"data/harmonize/deepbach/{report['sound']}").stat().st_size > 1000
     for name in names:
         made = ScoreTick(inside.write(f"data/harmonize/deepbach/{name}.mid"))
         source = make_piece(int(name[1:]))
@@ -90,12 +94,12 @@ def test_after_a_kill_it_goes_on_where_it_stopped(inside: Session, monkeypatch: 
 
 def test_a_piece_that_is_its_own_harmony_agrees_with_itself(trained: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     from etude.stages import harmonize
-    from etude.tasks.harmony import Harmony, on_grid
+    from etude.tasks.harmony import Harmony, grid_of
 
-    harmonizer = load(tiny(), trained, "deepbach")
+    harmonizer = Harmonizer.of(TrainedModel.load(tiny(), trained, "deepbach"))
     piece = make_piece(3)  # of train, so that the grid holds all its notes
-    own = Harmony(on_grid(harmonizer.representation, piece), 12.0, 0)
-    monkeypatch.setattr(harmonize, "harmonies", lambda *_, **__: [own])
+    own = Harmony(grid_of(harmonizer.representation, piece), 12.0, 0)
+    monkeypatch.setattr(harmonize, "harmonize", lambda *_, **__: [own])
     facts, made = measured(harmonizer, piece, tiny().harmonize, 0)
     assert facts["harmony"]["agreement"] == {"Alto": 1.0, "Tenor": 1.0, "Bass": 1.0}
     assert facts["harmony"]["counts"] == facts["real"]["counts"] and made.note_num() == piece.note_num()
@@ -103,6 +107,14 @@ def test_a_piece_that_is_its_own_harmony_agrees_with_itself(trained: Session, mo
     assert report["metrics"]["harmony/loss"] == 0
     beside = report["metrics"]["harmony/parallels_beside_all_real"]
     assert beside == (1 if any(facts["real"]["counts"][f"parallel_{kind}"] for kind in ("fifths", "octaves")) else None)
+
+
+def test_the_typical_piece_has_the_median_agreement() -> None:
+    agreements = {"p1": 0.1, "p2": 0.8, "p3": 0.3, "p4": 0.9}
+    pieces = [
+        {"id": name, "harmony": {"agreement": {"Alto": value, "Bass": value}}} for name, value in agreements.items()
+    ]
+    assert typical(pieces) == "p3" and typical(pieces[:3]) == "p3"
 
 
 def test_no_more_than_the_wanted_bars_and_pieces(inside: Session) -> None:
@@ -137,7 +149,7 @@ def test_a_variant_that_cannot_says_so(inside: Session) -> None:
 
 
 def test_those_can_that_read_voices_on_a_grid(settings: Settings) -> None:
-    assert model_names(settings) == ["voices", "deepbach"], "first those with a likelihood"
+    assert harmonizing_models(settings) == ["voices", "deepbach"], "first those with a likelihood"
     other = {**settings.models, "lstm": {**settings.models["lstm"], "representation": "voicegrid"}}
     other["ngram"] = {**other["ngram"], "representation": "voicegrid"}
-    assert model_names(replace(settings, models=other)) == ["lstm", "voices", "deepbach"]
+    assert harmonizing_models(replace(settings, models=other)) == ["lstm", "voices", "deepbach"]

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, make_piece, smoke
 from symusic.core import ScoreTick as Score
 
-from etude import scores
+from etude.scores import readers
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
 from etude.artifacts.provenance import built_from
@@ -109,7 +109,7 @@ def test_tracks_come_as_they_are_where_no_voices_are_named(tmp_path: Path) -> No
 
 
 def test_a_file_that_hangs_or_crashes_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = scores.read
+    real = readers.read
 
     def wild(path: Path, *rest: Any) -> Any:
         if path.name == "b.mid":
@@ -118,7 +118,7 @@ def test_a_file_that_hangs_or_crashes_costs_itself_alone(tmp_path: Path, monkeyp
             os._exit(7)
         return real(path, *rest)
 
-    monkeypatch.setattr(scores, "read", wild)
+    monkeypatch.setattr(readers, "read", wild)
     download(tmp_path, {f"{name}.mid": make_piece(place).dumps_midi() for place, name in enumerate("abcd")})
     run(smoke(ingest={"seconds": 2}), Session(root=tmp_path, workers=1, progress=False))
     pieces, manifest = made(tmp_path)

@@ -2,14 +2,16 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import smoke
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
-from etude.artifacts.provenance import built_from
+from etude.artifacts.provenance import built_from, record_place
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, write_json
@@ -20,7 +22,7 @@ EVALUATE = Evaluate(resolution=12, bars=4, bootstrap=20, seed=0)
 
 
 def piece(first: int, step: int = 2, count: int = 8) -> ScoreTick:
-    """A scale of quarters in 4/4, in whole tones unless ``step`` says otherwise."""
+    """A scale of quarter notes in 4/4, in whole tones unless ``step`` says otherwise."""
     score = ScoreTick(24)
     score.tempos.append(TempoTick(0, 240))
     score.time_signatures.append(TimeSignatureTick(0, 4, 4))
@@ -39,21 +41,17 @@ def project(tmp_path: Path, settings: Settings) -> Path:
     (tmp_path / "data/ingest").mkdir(parents=True)
     shards = write_pieces(tmp_path / "data/ingest", pieces)
     listed = [{"id": name, "title": f"Title {name}"} for name in ids]
-    made = {"settings": built_from(settings, "ingest"), "pieces": listed, "shards": shards}
-    write_json(tmp_path / "data/ingest/manifest.json", made)
-    split_ids = {"settings": built_from(settings, "split"), "train": ["f"], "valid": ["d", "e"], "test": ids[:3]}
-    write_json(tmp_path / "data/split/split.json", split_ids)
+    write_json(tmp_path / "data/ingest/manifest.json", {"pieces": listed, "shards": shards})
+    write_json(tmp_path / "data/split/split.json", {"train": ["f"], "valid": ["d", "e"], "test": ids[:3]})
+    for stage in ("ingest", "split"):
+        write_json(tmp_path / record_place(stage), {"settings": built_from(settings, stage)})
     return tmp_path
 
 
 @pytest.fixture
 def settings() -> Settings:
-    """The committed settings, shrunk."""
-    from dataclasses import replace
-
-    from etude.artifacts.context import project_root
-
-    return replace(Settings.from_params(project_root() / "params.yaml"), evaluate=EVALUATE)
+    """experiment=smoke, and shrunk."""
+    return replace(smoke(), evaluate=EVALUATE)
 
 
 def test_measures_test_pieces_and_real_against_real() -> None:
@@ -77,7 +75,7 @@ def test_the_same_pieces_are_at_no_distance() -> None:
     assert reference(test, test, EVALUATE, 32)[0]["real_against_real"]["distance"] == 0
 
 
-def test_no_pieces_and_no_notes_are_said() -> None:
+def test_messages_name_missing_pieces_and_notes() -> None:
     with pytest.raises(EtudeError, match=r"split\.valid"):
         reference({"a": piece(48)}, {}, EVALUATE, 32)
     with pytest.raises(EtudeError, match="No test piece"):
@@ -102,7 +100,7 @@ def test_a_damaged_piece_and_an_unknown_one_are_named(project: Path, settings: S
     session = Session(root=project, progress=False)
     file = project / "data/split/split.json"
     write_json(file, {**json.loads(file.read_text()), "valid": ["d"], "test": ["zz"]})
-    with pytest.raises(EtudeError, match=r"deals zz.*etude split"):
+    with pytest.raises(EtudeError, match=r"assigns zz.*etude split"):
         run(settings, session)
     write_json(file, {**json.loads(file.read_text()), "test": ["a"]})
     (project / "data/ingest/pieces/00000.zip").write_bytes(b"PK")

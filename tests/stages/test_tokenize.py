@@ -8,13 +8,13 @@ import pytest
 from conftest import make_piece, make_project, smoke
 from symusic.core import ScoreTick
 
-from etude import representations
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces, write_pieces
 from etude.artifacts.token_store import SPLITS, Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
+from etude.representations.base.loading import load_representation
 from etude.stages.tokenize import run
 
 REPRESENTATIONS = pytest.mark.parametrize("name", ["remi", "pianoroll"])
@@ -47,7 +47,7 @@ def test_pieces_lie_in_the_order_of_the_split_and_copies_in_that_of_augment(
     name: str, encoded: Session, settings: Settings
 ) -> None:
     store = Store(encoded.root / "data/tokenize" / name)
-    representation = representations.load(store)
+    representation = load_representation(store)
     expected = {
         "train": [make_piece(number, transpose=semitones) for number in range(6) for semitones in (0, 2)],
         "valid": [make_piece(6), make_piece(7)],
@@ -233,5 +233,5 @@ def test_merged_tokens_are_learned_on_train_and_are_fewer(
     made, plain = Store(tmp_path / "a/data/tokenize/remi"), Store(encoded.root / "data/tokenize/remi")
     assert made.manifest["vocabulary"] == 250 and made.count("train") < plain.count("train")
     assert made.manifest["round_trip"] == plain.manifest["round_trip"]
-    representation = representations.load(made)
+    representation = load_representation(made)
     assert representation.decode(made.piece("test", 0)).note_num() == make_piece(8).note_num()

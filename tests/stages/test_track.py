@@ -1,24 +1,21 @@
 """Stage track: what was trained is published; the file it leaves does not depend on MLflow."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
+from conftest import smoke
 
 from etude import tracking
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.stages import track
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
-
 
 @pytest.fixture
 def settings() -> Settings:
-    values = yaml.safe_load(PARAMS.read_text())
-    values["models"] = {name: {} for name in ("lstm", "gan", "ngram")}
-    return Settings.of(values)
+    return replace(smoke(), models={name: {} for name in ("lstm", "gan", "ngram")})
 
 
 @pytest.fixture
@@ -56,7 +53,7 @@ def test_a_server_that_is_away_changes_nothing_in_the_file(
     }
 
 
-def test_trainings_by_hand_are_published_too_and_a_damaged_one_costs_itself(
+def test_trainings_under_runs_are_published_too_and_a_damaged_one_is_skipped(
     settings: Settings, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for job in ("0", "1"):
@@ -68,5 +65,5 @@ def test_trainings_by_hand_are_published_too_and_a_damaged_one_costs_itself(
     (session.root / "runs/broken/models/gan/settings.json").write_text("{")
     track.run(settings, session)
     assert sorted(tracking.runs(session)["place"]) == ["", "", "runs/sweep/0", "runs/sweep/1"]
-    assert "passed over: " in (said := capsys.readouterr().out) and "runs/broken" in said
+    assert "skipped: " in (output := capsys.readouterr().out) and "runs/broken" in output
     assert set(json.loads((session.root / "mlruns/published.json").read_text())) == {"gan", "lstm"}

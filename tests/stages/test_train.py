@@ -13,12 +13,14 @@ import pytest
 from conftest import ROOT, Log, tiny
 from filelock import FileLock
 
-from etude import models, representations
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
+from etude.models.building import build_model
+from etude.models.weights import load_model, save_weights
+from etude.representations.base.loading import load_representation
 from etude.stages import train
 from etude.stages.train import run, training_key
 
@@ -64,7 +66,7 @@ def test_a_training_leaves_a_whole_model(model_name: str, trained: Session) -> N
 
 def test_parameters_are_counted(trained: Session) -> None:
     store = store_of(tiny(), trained, "lstm")
-    model = models.build(tiny(), "lstm", representations.load(store))
+    model = build_model(tiny(), "lstm", load_representation(store))
     count = sum(weights.numel() for weights in model.parameters())
     assert read_json(trained.root / "models/lstm/result.json", "")["parameters"] == count
 
@@ -251,13 +253,13 @@ def store_of(settings: Settings, session: Session, model_name: str) -> Store:
 
 def loaded(session: Session, folder: Path, model_name: str = "lstm") -> Any:
     store = store_of(tiny(), session, model_name)
-    return models.load(tiny(), model_name, folder, store, representations.load(store))
+    return load_model(tiny(), model_name, folder, store, load_representation(store))
 
 
 def test_the_model_on_disk_is_the_one_that_was_trained(trained: Session, tmp_path: Path) -> None:
     model = loaded(trained, trained.root / "models/lstm")
     assert not model.training
-    assert models.save(model, tmp_path / "again") == digest(trained.root / "models/lstm/weights.safetensors")
+    assert save_weights(model, tmp_path / "again") == digest(trained.root / "models/lstm/weights.safetensors")
 
 
 def test_a_flipped_bit_in_the_weights_is_found(trained: Session, tmp_path: Path) -> None:
@@ -278,8 +280,8 @@ def test_the_weights_are_those_of_the_settings_beside_them(trained: Session) -> 
     """The settings of now may ask for another width: what was trained is what is loaded."""
     wide = with_model(tiny(), "lstm", hidden=16)
     store = store_of(wide, trained, "lstm")
-    representation = representations.load(store)
-    model = models.load(wide, "lstm", trained.root / "models/lstm", store, representation)
+    representation = load_representation(store)
+    model = load_model(wide, "lstm", trained.root / "models/lstm", store, representation)
     assert model.lm_head.in_features == 8
 
 

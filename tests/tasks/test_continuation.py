@@ -1,100 +1,67 @@
-"""A piece that somebody brings to etude generate: its tracks are found, and what cannot be is said."""
+"""Continuing a piece: it stays note for note, and what comes after starts when it ends."""
 
-from dataclasses import replace
-from pathlib import Path
+import dataclasses
+from typing import Any
 
+import numpy as np
 import pytest
-from conftest import VOICES, make_piece, tiny
-from sampling.tunes import tune
+import torch
+from conftest import VOICES, make_piece
+from representations.bands import learned
 from symusic.core import ScoreTick
 
-from etude.artifacts.context import Session
-from etude.cli import main as cli
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.stages.generate import run
-from etude.tasks.continuation import Given, able, on_voices
+from etude.models.lstm import LSTM
+from etude.tasks.continuation import continue_piece
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
+TRAIN = [make_piece(seed) for seed in range(6)]
 
 
-def notes(piece: ScoreTick) -> set[tuple[str, int, int, int]]:
-    return {(t.name, n.time, n.duration, n.pitch) for t in piece.tracks for n in t.notes}
+class Arrays:
+    """Stands in for the store: its train tokens."""
+
+    def __init__(self, representation: Any) -> None:
+        self.representation = representation
+
+    def parts(self, split: str) -> list[np.ndarray]:
+        return [np.concatenate([self.representation.encode(piece) for piece in TRAIN])]
 
 
-@pytest.fixture
-def theme(tmp_path: Path) -> str:
-    make_piece(3, 8).dump_midi(tmp_path / "theme.mid")
-    return str(tmp_path / "theme.mid")
+def going_on(name: str, prime: ScoreTick, settings: Settings, **changes: Any) -> list[ScoreTick]:
+    name, _, merges = name.partition(" ")
+    merged = {"merges": merges, "vocabulary": 2000} if merges else {}
+    representation = learned(name, *TRAIN, voices=PROGRAMS, **merged)
+    torch.manual_seed(0)
+    model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    config = dataclasses.replace(settings.generate, **{"max_tokens": 1500, "temperature": 1.0, **changes})
+    store: Any = Arrays(representation)
+    return [piece.score for piece in continue_piece(model, representation, store, config, 4, prime)]
 
 
-def config(**changes: object) -> Settings:
-    return tiny(generate={"pieces": 2, "max_tokens": 600, **changes})
+def notes(piece: ScoreTick) -> list[tuple[str, int, int, int]]:
+    return sorted((t.name, n.time, n.duration, n.pitch) for t in piece.tracks for n in t.notes)
 
 
-def test_pieces_go_on_from_a_theme(trained: Session, theme: str, tmp_path: Path) -> None:
-    folder = run(config(bars=4), replace(trained, out=tmp_path), "lstm", Given(prime=theme))
-    for place in range(2):
-        piece = ScoreTick(folder / f"{place:02d}.mid")
-        assert {note for note in notes(piece) if note[1] < 8 * 24} == notes(make_piece(3, 8))
-        assert 8 * 24 < piece.end() <= 16 * 24
+@pytest.mark.parametrize("name", ["remi", "remi notes", "tsd", "structured", "attributes", "cpword", "voicegrid"])
+@pytest.mark.parametrize("quarter", [24, 480])
+def test_the_prime_stays_and_the_rest_comes_after_it(name: str, quarter: int, settings: Settings) -> None:
+    prime = make_piece(3, 6).resample(quarter)
+    made, added = going_on(name, prime, settings, bars=4), 0
+    for piece in made:
+        assert piece.ticks_per_quarter == quarter and piece.tempos == prime.tempos
+        before = [note for note in notes(piece) if note[1] < prime.end()]
+        assert before == notes(prime)
+        after = [note for note in notes(piece) if note[1] >= prime.end()]
+        added += len(after)
+        assert after and max(time + lasts for _, time, lasts, _ in after) <= 16 * quarter
+    assert added > 16 and len({tuple(notes(piece)) for piece in made}) == 4
 
 
-def test_bars_of_a_piece_are_filled_in(trained: Session, theme: str, tmp_path: Path) -> None:
-    given = Given(prime=theme, fill="2", tracks=["Tenor"])
-    folder = run(config(), replace(trained, out=tmp_path), "deepbach", given)
-    changed = notes(ScoreTick(folder / "00.mid")) ^ notes(make_piece(3, 8))
-    assert changed and {(voice, time >= 96) for voice, time, _, _ in changed} == {("Tenor", True)}
-
-
-def test_variants_that_cannot_say_so_and_who_can(trained: Session, theme: str, tmp_path: Path) -> None:
-    def said(model_name: str, sentence: str, **given: object) -> None:
-        with pytest.raises(EtudeError, match=sentence):
-            run(config(), replace(trained, out=tmp_path), model_name, Given(**given))  # type: ignore[arg-type]
-        assert not (tmp_path / "data").exists()
-
-    said("gan", r"model=gan cannot go on from a piece\. Those can: model=lstm or", prime=theme)
-    said("ngram", r"model=ngram cannot go on", prime=theme)
-    with pytest.raises(EtudeError, match=r"cannot go on from a piece\. Those can: model=transformer or model=voices"):
-        alone = replace(config(), models={"gan": config().models["gan"]})
-        run(alone, replace(trained, out=tmp_path), "gan", Given(prime=theme))
-    said(
-        "lstm",
-        r"model=lstm cannot fill in bars.*Those can: model=voices or model=deepbach",
-        prime=theme,
-        fill="1-2",
-    )
-    said("lstm", r"Name it, as in prime=theme\.mid", fill="1-2")
-    said("lstm", r"prime = .*none\.mid is no file", prime=str(tmp_path / "none.mid"))
-    said("deepbach", r"fill = 3-2 must name bars", prime=theme, fill="3-2")
-    said("deepbach", r"theme\.mid: it ends before bar 9 begins", prime=theme, fill="9")
-    said("deepbach", r"tracks = Viola: the model has the voices Soprano, Alto", prime=theme, fill="1", tracks=["Viola"])
-
-
-def test_those_can_go_on_whose_tokens_tell_the_time(settings: Settings) -> None:
-    assert able(settings) == ["lstm", "gru", "lstm_attention", "transformer", "conditional", "voices"]
-    other = {**settings.models, "lstm": {**settings.models["lstm"], "representation": "pianoroll"}}
-    assert "lstm" not in able(replace(settings, models=other))
-
-
-def test_tracks_are_found_by_program_by_name_or_as_the_only_one() -> None:
-    piece = make_piece(1)
-    assert notes(on_voices(piece, PROGRAMS)) == notes(piece)
-    for track in piece.tracks:
-        track.program = 0
-    found = on_voices(piece, PROGRAMS)
-    assert notes(found) == notes(piece) and [t.program for t in found.tracks] == list(PROGRAMS.values())
-    (only,) = on_voices(tune((0, 24, 60)), PROGRAMS).tracks
-    assert only.name == "Soprano"
-    piece.tracks[1].name = "Viola"
-    with pytest.raises(EtudeError, match="its tracks Viola are none of the voices that the model has"):
-        on_voices(piece, PROGRAMS)
-    with pytest.raises(EtudeError, match="it has no notes"):
-        on_voices(ScoreTick(24), PROGRAMS)
-
-
-def test_bars_with_a_dash_are_bars_to_fill() -> None:
-    assert cli.placed("bars=5-8", "generate") == "fill=5-8"
-    assert cli.placed("bars=8", "generate") == "generate.bars=8"
-    assert cli.placed("temperature=0.9", "harmonize") == "harmonize.temperature=0.9"
-    assert cli.placed("seed=3", "generate") == "seed=3" and cli.placed("bars=8", "train") == "bars=8"
+def test_a_prime_that_is_too_long_is_said(settings: Settings) -> None:
+    for name in ("remi", "voicegrid"):
+        with pytest.raises(EtudeError, match="longer than the wanted bars or seconds"):
+            going_on(name, make_piece(3, 16), settings, bars=4)
+        with pytest.raises(EtudeError, match=r"more than half of generate\.max_tokens = 100"):
+            going_on(name, make_piece(3, 16), settings, max_tokens=100)

@@ -1,4 +1,4 @@
-"""A melody that somebody brings: a file in, files out, or a sentence."""
+"""A given melody: a file in, files out, or a sentence."""
 
 import shutil
 import subprocess
@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT, VOICES, make_piece, tiny
 from sampling.tunes import tune as written
 from symusic.core import ScoreTick, TempoTick
@@ -15,7 +16,8 @@ from etude.artifacts.context import Session
 from etude.cli import main as cli
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.tasks.harmonize_file import Files, harmonize_file
+from etude.tasks.harmonize_file import harmonize_file
+from etude.tasks.requests import HarmonizeFiles
 
 ABC = "X:1\nT:Ah\nM:3/4\nL:1/4\nK:F\nFAc|f2e|d_BG|F3|]\n"
 
@@ -25,7 +27,7 @@ def config(**changes: object) -> Settings:
 
 
 def made(session: Session, source: Path, output: Path, **controls: object) -> ScoreTick:
-    files = Files(str(source), str(output), **controls)  # type: ignore[arg-type]
+    files = HarmonizeFiles(str(source), str(output), **controls)  # type: ignore[arg-type]
     return ScoreTick(harmonize_file(config(), session, files)[0])
 
 
@@ -46,7 +48,7 @@ def tune(tmp_path: Path) -> Path:
 
 
 def test_a_melody_gets_its_other_voices_and_a_score(trained: Session, tune: Path, tmp_path: Path) -> None:
-    files = Files(str(tune), str(tmp_path / "chorale.mid"))
+    files = HarmonizeFiles(str(tune), str(tmp_path / "chorale.mid"))
     assert harmonize_file(config(), trained, files) == [tmp_path / "chorale.mid", tmp_path / "chorale.musicxml"]
     source, score = ScoreTick(tune), ScoreTick(tmp_path / "chorale.mid")
     assert (score.tracks[0].name, score.tracks[0].program) == ("Soprano", 68)
@@ -57,7 +59,7 @@ def test_a_melody_gets_its_other_voices_and_a_score(trained: Session, tune: Path
     assert sorted(file.name for file in tmp_path.iterdir()) == ["chorale.mid", "chorale.musicxml", "melody.mid"]
 
 
-def test_scores_may_be_brought_pictures_and_sound_be_had(trained: Session, tmp_path: Path) -> None:
+def test_scores_may_be_given_and_pictures_and_sound_requested(trained: Session, tmp_path: Path) -> None:
     (tmp_path / "ah.abc").write_text(ABC)
     pitches = [65, 69, 72, 77, 76, 74, 70, 67, 65]
     more = {"picture": str(tmp_path / "ah.svg"), "sound": str(tmp_path / "ah.mp3")}
@@ -72,7 +74,7 @@ def test_scores_may_be_brought_pictures_and_sound_be_had(trained: Session, tmp_p
 def test_the_same_seed_gives_the_same_bytes_another_others(trained: Session, tune: Path, tmp_path: Path) -> None:
     files = []
     for place, seed in enumerate((1, 1, 2)):
-        places = harmonize_file(config(seed=seed), trained, Files(str(tune), str(tmp_path / f"{place}.mid")))
+        places = harmonize_file(config(seed=seed), trained, HarmonizeFiles(str(tune), str(tmp_path / f"{place}.mid")))
         files.append([file.read_bytes() for file in places])
     assert files[0] == files[1] and files[0][0] != files[2][0] and files[0][1] != files[2][1]
 
@@ -88,48 +90,50 @@ def test_what_is_there_is_replaced_only_when_asked(trained: Session, tune: Path,
     place.write_bytes(b"mine")
     made(trained, tune, place, overwrite=True)
     assert place.read_bytes()[:4] == b"MThd"
-    with pytest.raises(EtudeError, match="is what you bring"):
+    with pytest.raises(EtudeError, match="is a file that you give"):
         made(trained, tune, tune, overwrite=True)
-    with pytest.raises(EtudeError, match="is what you bring"):
+    with pytest.raises(EtudeError, match="is a file that you give"):
         made(trained, tune, tmp_path / "melody.musicxml", overwrite=True)
 
 
-def test_files_that_will_not_do_are_said(trained: Session, tune: Path, tmp_path: Path) -> None:
+def test_files_that_cannot_be_used_are_refused(trained: Session, tune: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out.mid")
 
-    def said(source: str | None, output: str | None, sentence: str, **controls: object) -> None:
+    def refused(source: str | None, output: str | None, sentence: str, **controls: object) -> None:
         with pytest.raises(EtudeError, match=sentence):
-            harmonize_file(config(), trained, Files(source, output, **controls))  # type: ignore[arg-type]
+            harmonize_file(config(), trained, HarmonizeFiles(source, output, **controls))  # type: ignore[arg-type]
         assert not list(tmp_path.glob("out.*")) and not list(tmp_path.glob(".*part"))
 
-    said(None, out, r"input names no file\. Say it as in: etude harmonize input=melody\.mid output=chorale\.mid")
-    said(str(tune), None, "output names no file")
-    said(str(tmp_path / "none.mid"), out, r"none\.mid is no file")
-    said(str(tmp_path), out, "is no file")
-    said(str(tune), str(tmp_path / "no/out.mid"), r"the folder .*no does not exist")
+    refused(None, out, r"input names no file\. Give one, as in: etude harmonize input=melody\.mid output=chorale\.mid")
+    refused(str(tune), None, "output names no file")
+    refused(str(tmp_path / "none.mid"), out, r"none\.mid is no file")
+    refused(str(tmp_path), out, "is no file")
+    refused(str(tune), str(tmp_path / "no/out.mid"), r"the folder .*no does not exist")
     (tmp_path / "folder.mid").mkdir()
-    said(str(tune), str(tmp_path / "folder.mid"), "is a folder")
-    said(str(tune), str(tmp_path / "out.txt"), r"output = .*out\.txt must end in \.mid")
-    said(str(tune), out, r"picture = x\.png must end in \.svg", picture="x.png")
+    refused(str(tune), str(tmp_path / "folder.mid"), "is a folder")
+    refused(str(tune), str(tmp_path / "out.txt"), r"output = .*out\.txt must end in \.mid")
+    refused(str(tune), out, r"picture = x\.png must end in \.svg", picture="x.png")
     (tmp_path / "empty.mid").touch()
-    said(str(tmp_path / "empty.mid"), out, r"empty\.mid is empty")
+    refused(str(tmp_path / "empty.mid"), out, r"empty\.mid is empty")
     for number, data in enumerate((b"MThd", b"nonsense" * 9, tune.read_bytes()[:9])):
         (tmp_path / f"{number}.mid").write_bytes(data)
-        said(str(tmp_path / f"{number}.mid"), out, rf"{number}\.mid cannot be read")
+        refused(str(tmp_path / f"{number}.mid"), out, rf"{number}\.mid cannot be read")
     for name in ("a.abc", "a.musicxml", "a.mxl", "a.txt"):
         (tmp_path / name).write_text("nonsense")
-        said(str(tmp_path / name), out, rf"{name} cannot be read")
+        refused(str(tmp_path / name), out, rf"{name} cannot be read")
     ScoreTick(24).dump_midi(tmp_path / "silent.mid")
-    said(str(tmp_path / "silent.mid"), out, r"silent\.mid: it has no track with notes")
+    refused(str(tmp_path / "silent.mid"), out, r"silent\.mid: it has no track with notes")
     piece = make_piece(1)
     piece.tracks[0].notes.extend(piece.tracks[1].notes)
     piece.dump_midi(tmp_path / "two.mid")
-    said(str(tmp_path / "two.mid"), out, r"two\.mid: its first track .* more than one note at a time.* top_line=true")
+    refused(
+        str(tmp_path / "two.mid"), out, r"two\.mid: its first track .* more than one note at a time.* top_line=true"
+    )
     made(trained, tmp_path / "two.mid", tmp_path / "line.mid", top_line=True)
     long = make_piece(1)
     long.tracks[0].notes[-1].time += 24 * 4 * 2000
     long.dump_midi(tmp_path / "long.mid")
-    said(str(tmp_path / "long.mid"), out, r"longer than ingest\.max_bars = 1000")
+    refused(str(tmp_path / "long.mid"), out, r"longer than ingest\.max_bars = 1000")
 
 
 def test_a_bass_fixed_notes_and_chords_are_kept(trained: Session, tune: Path, tmp_path: Path) -> None:
@@ -153,33 +157,36 @@ def test_a_bass_fixed_notes_and_chords_are_kept(trained: Session, tune: Path, tm
     assert below and all(n.pitch % 12 in ({0, 3, 7} if n.time < 600 else {5, 8, 0}) for n in below)
 
 
-def test_wishes_that_cannot_be_are_said(trained: Session, tune: Path, tmp_path: Path) -> None:
-    def said(sentence: str, **controls: object) -> None:
+def test_requests_that_cannot_be_met_are_refused(trained: Session, tune: Path, tmp_path: Path) -> None:
+    def refused(sentence: str, **controls: object) -> None:
         with pytest.raises(EtudeError, match=sentence):
             made(trained, tune, tmp_path / "out.mid", **controls)
         assert not list(tmp_path.glob("out.*"))
 
-    said(r"bass = .*none\.mid is no file", bass=str(tmp_path / "none.mid"))
+    refused(r"bass = .*none\.mid is no file", bass=str(tmp_path / "none.mid"))
     make_piece(1).dump_midi(tmp_path / "all.mid")
-    said(
+    refused(
         r"fixed = .*'Soprano', 'Alto', 'Tenor', 'Bass'\. Name them as the voices: Alto", fixed=str(tmp_path / "all.mid")
     )
     low = written((0, 24, 12))
     low.dump_midi(tmp_path / "low.mid")
-    said(r"bass = .*low\.mid: its note 12 of Bass lies outside \d+ to \d+", bass=str(tmp_path / "low.mid"))
+    refused(r"bass = .*low\.mid: its note 12 of Bass lies outside \d+ to \d+", bass=str(tmp_path / "low.mid"))
     written((0, 24, 48), (0, 24, 50)).dump_midi(tmp_path / "both.mid")
-    said(r"bass = .*both\.mid: its first track .* more than one note", bass=str(tmp_path / "both.mid"))
-    said(r'chords: "H" is no chord', chords="C | H")
-    said(r"chords has 9 bars", chords="C|" * 9)
+    refused(r"bass = .*both\.mid: its first track .* more than one note", bass=str(tmp_path / "both.mid"))
+    refused(r'chords: "H" is no chord', chords="C | H")
+    refused(r"chords has 9 bars", chords="C|" * 9)
 
 
-def test_no_model_and_a_model_that_cannot_are_said(encoded: Session, trained: Session, tune: Path) -> None:
+def test_no_model_and_a_model_that_cannot_are_refused(encoded: Session, trained: Session, tune: Path) -> None:
     out = tune.with_name("out.mid")
     with pytest.raises(EtudeError, match=r"models/voices does not exist\. Make it with: etude train model=voices"):
         made(encoded, tune, out)
     other = replace(config(), models={"lstm": tiny().models["lstm"]})
-    with pytest.raises(EtudeError, match=r"model=lstm: .* Use model=deepbach, model=voices"):
-        harmonize_file(other, trained, Files(str(tune), str(out)))
+    with pytest.raises(EtudeError, match=r"model=lstm cannot draw voices to a given one\. None of"):
+        harmonize_file(other, trained, HarmonizeFiles(str(tune), str(out)))
+    (tune.parent / "params.yaml").write_text(yaml.safe_dump(config().as_dict(), sort_keys=False))
+    with pytest.raises(EtudeError, match=r"model=lstm .* Those can: model=voices or model=deepbach\."):
+        harmonize_file(other, replace(trained, root=tune.parent), HarmonizeFiles(str(tune), str(out)))
     assert not out.exists()
 
 

@@ -14,27 +14,30 @@ from representations.bands import learned
 from sampling.tunes import tune
 from symusic.core import KeySignatureTick, ScoreTick, TempoTick, TimeSignatureTick
 
-from etude.config.sections import Harmonize, construct
+from etude.config.check import construct
+from etude.config.sections import Harmonize
 from etude.core.errors import EtudeError
 from etude.metrics.voice_leading import parallels, sounding
+from etude.models.building import NOT_ARGUMENTS
 from etude.models.deepbach import DeepBach
 from etude.models.lstm import LSTM
 from etude.models.transformer import Transformer
 from etude.models.voices import Voices
 from etude.music.markers import fermatas, mark_fermatas
 from etude.representations.base.grid import HOLD
-from etude.sampling.constraints import keeping
-from etude.tasks.harmony import WAYS, Harmony, harmonies, on_grid, pose, written
-from etude.tasks.melody import melody
+from etude.sampling.constraints import keep_given
+from etude.sampling.harmonies import SAMPLERS
+from etude.tasks.harmony import Harmony, grid_of, harmonize, place_on_grid, to_score
+from etude.tasks.melody import find_melody
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
-PLAN = dataclasses.replace(smoke().harmonize, candidates=3)
+CONFIG = dataclasses.replace(smoke().harmonize, candidates=3)
 TRAIN = [make_piece(seed, 32) for seed in range(6)]
 
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """What small models of some train pieces need: representations, tokens heard by voice, and the models."""
+    """What small models of some train pieces need: representations, observed tokens by voice, and the models."""
 
     grids: dict[str, Any]
     observed: dict[str, np.ndarray]
@@ -47,19 +50,19 @@ def known(train: list[ScoreTick]) -> Known:
     observed = {name: np.zeros((4, grid.vocabulary), dtype=bool) for name, grid in grids.items()}
     for name, grid in grids.items():
         for piece in train:
-            for voice, tokens in enumerate(on_grid(grid, piece).T):
+            for voice, tokens in enumerate(grid_of(grid, piece).T):
                 observed[name][voice, tokens] = True
     torch.manual_seed(0)
     deepbach = DeepBach(grids["chorale"].vocabulary, PROGRAMS, 4, 6, 1, 0.0, 16).eval()
     for piece in train:
-        for voice, tokens in enumerate(on_grid(grids["chorale"], piece).T):
+        for voice, tokens in enumerate(grid_of(grids["chorale"], piece).T):
             counted = torch.bincount(torch.from_numpy(tokens) - HOLD, minlength=deepbach.counts.shape[1])
             deepbach.counts[voice] += counted
 
     def forward(kind: Any, name: str, **given: Any) -> tuple[Any, str]:
         torch.manual_seed(0)
         values = {**smoke().models[name], **SMALL[name]}
-        values = {key: value for key, value in values.items() if key not in ("representation", "objective", "lr_scale")}
+        values = {key: value for key, value in values.items() if key not in NOT_ARGUMENTS}
         item_spec = grids["voicegrid"].item_spec
         return construct(kind, values, f"models.{name}", item_spec=item_spec, **given).eval(), "voicegrid"
 
@@ -73,27 +76,27 @@ def known(train: list[ScoreTick]) -> Known:
 
 
 KNOWN = known(TRAIN)
-GRIDS, HEARD, MODELS = KNOWN.grids, KNOWN.observed, KNOWN.models
+GRIDS, OBSERVED, MODELS = KNOWN.grids, KNOWN.observed, KNOWN.models
 EACH = pytest.mark.parametrize("name", MODELS)
 
 
 def sample_pieces(
-    name: str, source: ScoreTick, config: Harmonize = PLAN, seed: int = 0, of: Known = KNOWN
+    name: str, source: ScoreTick, config: Harmonize = CONFIG, seed: int = 0, of: Known = KNOWN
 ) -> tuple[list[Harmony], ScoreTick, Any]:
-    """The harmonies of a melody, the best as a piece, and the melody as it is posed."""
+    """The harmonies of a melody, the best as a piece, and the melody on its grid."""
     model, kind = of.models[name]
     grid, observed = of.grids[kind], of.observed[kind]
-    track = melody(source)
-    posed = pose(grid, observed, source, track)
-    given_cells = np.zeros(posed.grid.shape, dtype=bool)
+    track = find_melody(source)
+    melody = place_on_grid(grid, observed, source, track)
+    given_cells = np.zeros(melody.grid.shape, dtype=bool)
     given_cells[:, 0] = True
-    allowed = keeping(posed.grid, given_cells, observed)
-    rng = [np.random.default_rng((seed, place)) for place in range(config.candidates)]
-    found = harmonies(model, grid, posed.piece, allowed, config, rng)
-    return found, written(found[0], grid, posed, source, track), posed
+    allowed = keep_given(melody.grid, given_cells, observed)
+    rngs = [np.random.default_rng((seed, place)) for place in range(config.candidates)]
+    found = harmonize(model, grid, melody.piece, allowed, config, rngs)
+    return found, to_score(found[0], grid, melody, source, track), melody
 
 
-def heard_in(track: Any) -> list[tuple[int, int, int]]:
+def notes_of(track: Any) -> list[tuple[int, int, int]]:
     return sorted((note.time, note.duration, note.pitch) for note in track.notes)
 
 
@@ -129,7 +132,7 @@ def test_the_melody_comes_out_note_for_note_in_its_own_ticks(name: str, source: 
     assert source == before
     given = next(track for track in source.tracks if len(track.notes))
     back = ScoreTick.from_midi(made.dumps_midi())
-    assert heard_in(back.tracks[0]) == heard_in(given) == heard_in(made.tracks[0])
+    assert notes_of(back.tracks[0]) == notes_of(given) == notes_of(made.tracks[0])
     assert {note.velocity for note in back.tracks[0].notes} == {70}
     assert back.ticks_per_quarter == source.ticks_per_quarter
     assert [(tempo.time, tempo.mspq) for tempo in back.tempos] == [(t.time, t.mspq) for t in source.tempos]
@@ -143,13 +146,13 @@ def test_the_melody_comes_out_note_for_note_in_its_own_ticks(name: str, source: 
 @EACH
 def test_drawn_voices_stay_in_the_range_that_they_have_in_train(name: str) -> None:
     source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(16)])
-    found, _, posed = sample_pieces(name, source)
+    found, _, melody = sample_pieces(name, source)
     grid = MODELS[name][1]
     for harmony in found:
-        assert harmony.grid.shape == posed.grid.shape and (harmony.grid[:, 0] == posed.grid[:, 0]).all()
+        assert harmony.grid.shape == melody.grid.shape and (harmony.grid[:, 0] == melody.grid[:, 0]).all()
         assert (harmony.grid[0, 1:] != HOLD).all()
         for voice in (1, 2, 3):
-            assert HEARD[grid][voice, harmony.grid[:, voice]].all()
+            assert OBSERVED[grid][voice, harmony.grid[:, voice]].all()
 
 
 @EACH
@@ -163,24 +166,24 @@ def test_the_same_seed_gives_the_same_and_another_seed_others(name: str) -> None
 def test_each_harmony_is_the_same_alone_and_among_others(name: str) -> None:
     source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(8)])
     many, _, _ = sample_pieces(name, source)
-    (alone,), _, _ = sample_pieces(name, source, dataclasses.replace(PLAN, candidates=1))
+    (alone,), _, _ = sample_pieces(name, source, dataclasses.replace(CONFIG, candidates=1))
     assert any(np.array_equal(alone.grid, harmony.grid) for harmony in many)
 
 
 @EACH
 def test_the_best_by_cost_and_rules_comes_first(name: str) -> None:
     source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(12)])
-    found, _, posed = sample_pieces(name, source, dataclasses.replace(PLAN, candidates=6, parallel_cost=5.0))
+    found, _, melody = sample_pieces(name, source, dataclasses.replace(CONFIG, candidates=6, parallel_cost=5.0))
     costs = [harmony.nats + 5 * harmony.parallels for harmony in found]
     assert costs == sorted(costs) and len(set(costs)) > 1
     model, grid = MODELS[name]
-    given_cells = np.zeros(posed.grid.shape, dtype=bool)
+    given_cells = np.zeros(melody.grid.shape, dtype=bool)
     given_cells[:, 0] = True
-    allowed = keeping(posed.grid, given_cells, HEARD[grid])
+    allowed = keep_given(melody.grid, given_cells, OBSERVED[grid])
     for harmony in found:
         pitches = sounding(harmony.grid, GRIDS[grid].low)
         assert harmony.parallels == parallels(pitches[:-1], pitches[1:]).sum()
-        again = WAYS[model.sampler].cost(model, GRIDS[grid], posed.piece, allowed, harmony.grid)
+        again = SAMPLERS[model.sampler].cost(model, GRIDS[grid], melody.piece, allowed, harmony.grid)
         assert harmony.nats == pytest.approx(again, rel=1e-4)
 
 
@@ -188,7 +191,7 @@ def test_the_best_by_cost_and_rules_comes_first(name: str) -> None:
 def test_a_cost_of_parallels_leaves_few(name: str) -> None:
     """Of models that know nothing; a scale invites parallels."""
     source = tune(*[(12 * place, 12, 65 + place % 9) for place in range(64)])
-    config = dataclasses.replace(PLAN, sweeps=12, particles=12, candidates=4)
+    config = dataclasses.replace(CONFIG, sweeps=12, particles=12, candidates=4)
     many, few = (
         np.mean([h.parallels for h in sample_pieces(name, source, dataclasses.replace(config, parallel_cost=cost))[0]])
         for cost in (0.0, 12.0)
@@ -197,7 +200,7 @@ def test_a_cost_of_parallels_leaves_few(name: str) -> None:
 
 
 def test_what_stands_on_the_grid_is_what_was_drawn_to() -> None:
-    """The harmony lies under the melody: it begins and ends within its frames, on sixteenths of the input's ticks."""
+    """The harmony lies under the melody: it starts and ends within its frames, on sixteenths of the input's ticks."""
     source = tune(*[(480 + 480 * place, 480, 66 + place % 5) for place in range(7)], quarter=480)
     _, made, _ = sample_pieces("deepbach", source)
     for track in made.tracks[1:]:
@@ -213,7 +216,7 @@ def test_a_melody_beyond_the_range_has_the_harmony_of_the_one_that_it_is_transpo
         for shift in (0, 12 * octaves)
     )
     for track, other in zip(at.tracks, moved.tracks, strict=True):
-        assert heard_in(other) == [(time, length, pitch + 12 * octaves) for time, length, pitch in heard_in(track)]
+        assert notes_of(other) == [(time, length, pitch + 12 * octaves) for time, length, pitch in notes_of(track)]
     wide = tune((0, 24, 40), (24, 24, 90))
     with pytest.raises(EtudeError, match="span 50 semitones"):
         sample_pieces("deepbach", wide)
@@ -222,21 +225,21 @@ def test_a_melody_beyond_the_range_has_the_harmony_of_the_one_that_it_is_transpo
 def test_keys_and_fermatas_of_the_source_are_taken_or_else_found() -> None:
     chorale = GRIDS["chorale"]
 
-    def posed(source: ScoreTick) -> ScoreTick:
-        return pose(chorale, HEARD["chorale"], source, melody(source)).piece
+    def melody(source: ScoreTick) -> ScoreTick:
+        return place_on_grid(chorale, OBSERVED["chorale"], source, find_melody(source)).piece
 
     source = tune(*[(24 * place, 24, pitch) for place, pitch in enumerate((67, 69, 71, 72, 74, 71, 67, 67))])
-    found = posed(source)
+    found = melody(source)
     assert [(key.key, key.tonality) for key in found.key_signatures] == [(1, 0)]
     assert fermatas(found) == [24 * 7], "the last note"
     source.key_signatures.append(KeySignatureTick(0, 0, 0))
-    assert [key.key for key in posed(source).key_signatures] == [1], "many a file says C major of any music"
+    assert [key.key for key in melody(source).key_signatures] == [1], "many a file says C major of any music"
     source.key_signatures[0].key, source.key_signatures[0].tonality = -2, 1
     mark_fermatas(source, [24])
-    found = posed(source)
+    found = melody(source)
     assert [(key.key, key.tonality) for key in found.key_signatures] == [(-2, 1)] and fermatas(found) == [24]
     source.tracks[0].shift_pitch(-24, inplace=True)
-    model = pose(chorale, HEARD["chorale"], source, melody(source))
+    model = place_on_grid(chorale, OBSERVED["chorale"], source, find_melody(source))
     assert [(key.key, key.tonality) for key in model.piece.key_signatures] == [((-2 + 7 * model.shift + 5) % 12 - 5, 1)]
 
 
@@ -246,7 +249,7 @@ def test_a_long_melody_is_written_with_part_of_the_past(monkeypatch: pytest.Monk
     source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(80)])
     whole, _, _ = sample_pieces("voices", source)
     monkeypatch.setattr(particles, "BEATS", 30)
-    short, _, posed = sample_pieces("voices", source)
+    short, _, melody = sample_pieces("voices", source)
     for harmony in short:
-        assert harmony.grid.shape == posed.grid.shape and (harmony.grid[:, 0] == posed.grid[:, 0]).all()
+        assert harmony.grid.shape == melody.grid.shape and (harmony.grid[:, 0] == melody.grid[:, 0]).all()
     assert not all(np.array_equal(a.grid, b.grid) for a, b in zip(whole, short, strict=True))

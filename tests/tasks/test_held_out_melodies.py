@@ -8,15 +8,16 @@ import pytest
 import yaml
 from conftest import ROOT, make_piece
 from symusic.core import ScoreTick
-from tasks.test_harmony import PLAN, Known, heard_in, known, sample_pieces
+from tasks.test_harmony import CONFIG, Known, known, notes_of, sample_pieces
 
-from etude.config.sections import Reading, construct
+from etude.config.check import construct
+from etude.config.sections import Reading
 from etude.datasets import corpus
-from etude.scores import read
-from etude.tasks.melody import melody
+from etude.scores.readers import read
+from etude.tasks.melody import find_melody
 
 COUNT = 50
-FEW = dataclasses.replace(PLAN, candidates=1, sweeps=1)
+FEW = dataclasses.replace(CONFIG, candidates=1, sweeps=1)
 
 
 def held_out() -> list[Path]:
@@ -54,5 +55,5 @@ def test_fifty_held_out_melodies_come_out_note_for_note(name: str, melodies: dic
             source = source.clip(0, quarters * source.ticks_per_quarter, clip_end=True)
             _, made, _ = sample_pieces(name, source, FEW, of=wide)
             back = ScoreTick.from_midi(made.dumps_midi())
-            assert heard_in(back.tracks[0]) == heard_in(melody(source)), title
+            assert notes_of(back.tracks[0]) == notes_of(find_melody(source)), title
             assert len(made.tracks) == 4, title

@@ -1,4 +1,4 @@
-"""Filling in: what is not wanted anew stays note for note."""
+"""Filling in: what is not to be drawn again stays note for note."""
 
 from itertools import pairwise
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from conftest import make_piece
 from symusic.core import ScoreTick
-from tasks.test_harmony import GRIDS, HEARD, MODELS, PLAN
+from tasks.test_harmony import CONFIG, GRIDS, MODELS, OBSERVED
 
 from etude.core.errors import EtudeError
-from etude.tasks.infilling import filled
+from etude.tasks.harmonizer import Harmonizer
+from etude.tasks.infilling import fill_bars
 
 
 def notes(piece: ScoreTick) -> set[tuple[str, int, int, int]]:
@@ -20,13 +21,13 @@ def sample_pieces(
     name: str, source: ScoreTick, bars: tuple[int, int], voices: list[str], count: int = 3
 ) -> list[ScoreTick]:
     model, kind = MODELS[name]
-    rng = [np.random.default_rng(place) for place in range(count)]
-    return filled(model, GRIDS[kind], HEARD[kind], source, bars, voices, PLAN, rng)
+    rngs = [np.random.default_rng(place) for place in range(count)]
+    return fill_bars(Harmonizer(name, model, GRIDS[kind], OBSERVED[kind]), source, bars, voices, CONFIG, rngs)
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("quarter", [24, 480])
-def test_only_the_wanted_bars_and_voices_are_new(name: str, quarter: int) -> None:
+def test_only_the_requested_bars_and_voices_are_new(name: str, quarter: int) -> None:
     source = make_piece(2, 20).resample(quarter)
     bar = 4 * quarter
     pieces = sample_pieces(name, source, (2, 3), ["Alto", "Bass"])
@@ -36,7 +37,7 @@ def test_only_the_wanted_bars_and_voices_are_new(name: str, quarter: int) -> Non
         gone, new = notes(source) - notes(piece), notes(piece) - notes(source)
         assert gone and new
         assert {voice for voice, *_ in gone | new} == {"Alto", "Bass"}
-        assert all(bar <= time < 3 * bar for _, time, _, _ in gone), "what begins elsewhere stays"
+        assert all(bar <= time < 3 * bar for _, time, _, _ in gone), "what starts elsewhere stays"
         assert all(bar <= time for _, time, _, _ in new)
         for track in piece.tracks:
             times = sorted((note.time, note.end) for note in track.notes)
@@ -49,7 +50,7 @@ def test_one_bar_at_either_end_and_bars_that_are_not_there() -> None:
         (piece,) = sample_pieces("deepbach", source, bars, ["Tenor"], 1)
         assert {voice for voice, *_ in notes(source) ^ notes(piece)} == {"Tenor"}
         assert piece.end() <= source.end()
-    with pytest.raises(EtudeError, match="it ends before bar 5 begins"):
+    with pytest.raises(EtudeError, match="it ends before bar 5 starts"):
         sample_pieces("deepbach", source, (5, 6), ["Tenor"])
 
 

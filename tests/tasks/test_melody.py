@@ -10,7 +10,7 @@ from symusic.core import ScoreTick
 
 from etude.core.errors import EtudeError
 from etude.music.columns import columns_of
-from etude.tasks.melody import melody, phrase_ends, shift_into, skyline
+from etude.tasks.melody import find_melody, phrase_ends, shift_into, skyline
 
 
 def test_phrases_end_on_long_notes_before_rests_and_at_the_end() -> None:
@@ -29,23 +29,23 @@ def test_the_smallest_transposition_into_a_range() -> None:
 
 def test_no_melody_is_said() -> None:
     with pytest.raises(EtudeError, match="no track with notes but percussion"):
-        melody(ScoreTick(24))
+        find_melody(ScoreTick(24))
     drums = tune((0, 24, 40))
     drums.tracks[0].is_drum = True
     with pytest.raises(EtudeError, match="percussion"):
-        melody(drums)
+        find_melody(drums)
     with pytest.raises(EtudeError, match=r"top_line=true"):
-        melody(tune((0, 24, 60), (0, 24, 64)))
+        find_melody(tune((0, 24, 60), (0, 24, 64)))
     with pytest.raises(EtudeError, match=r"\(tune\) has more than one note at a time, first 1\.5 quarters from"):
-        melody(tune((0, 24, 60), (36, 24, 60), (36, 24, 64)))
+        find_melody(tune((0, 24, 60), (36, 24, 60), (36, 24, 64)))
     with pytest.raises(EtudeError, match=r"more than one note at a time, first 1 quarters"):
-        melody(tune((0, 48, 60), (24, 24, 64)))
-    assert len(melody(tune((0, 30, 60), (24, 24, 64))).notes) == 2, "legato is one voice"
+        find_melody(tune((0, 48, 60), (24, 24, 64)))
+    assert len(find_melody(tune((0, 30, 60), (24, 24, 64))).notes) == 2, "legato is one voice"
 
 
 def test_the_top_line_is_what_nothing_sounds_above() -> None:
     chords = tune((0, 24, 60), (0, 48, 64), (24, 24, 62), (48, 24, 65), (48, 24, 57), (60, 24, 67), (72, 24, 50))
-    line = melody(chords, top_line=True)
+    line = find_melody(chords, top_line=True)
     assert [(n.time, n.duration, n.pitch) for n in line.notes] == [(0, 48, 64), (48, 12, 65), (60, 24, 67)]
     assert len(chords.tracks[0].notes) == 7, "the piece stays as it was"
 

@@ -1,4 +1,4 @@
-"""Windows for the next item: the same batches wherever copies are made; frames of keys through the stages."""
+"""Windows for the next item: the same batches wherever copies are made; models of frames through the stages."""
 
 import shutil
 from pathlib import Path
@@ -10,26 +10,28 @@ import yaml
 from conftest import ROOT, Log, make_project, smoke, tiny
 from symusic.core import ScoreTick
 
-from etude import models, representations
 from etude.artifacts.context import Session
+from etude.artifacts.provenance import record_place
 from etude.artifacts.token_store import Store
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
-from etude.metrics.likelihood import likelihood
+from etude.models.building import build_model
 from etude.models.voices import Voices
 from etude.representations.base.grammar import BOS, EOS
+from etude.representations.base.loading import load_representation
 from etude.representations.base.vocabulary import NONE
 from etude.stages import generate, tokenize, train
-from etude.training import Task
+from etude.tasks.likelihood import likelihood
 from etude.training.adversarial import Adversarial
 from etude.training.next_token import NextToken
+from etude.training.task import Task
 
 FRAMES = ("lstm", "gru", "lstm_attention")
 
 
-def framed(steps_per_beat: int = 2) -> Settings:
+def frame_settings(steps_per_beat: int = 2) -> Settings:
     """``tiny`` with small models of frames, and an n-gram that cannot read them."""
     found = yaml.safe_load(compile_params(ROOT / "conf", ["tokenize=frames", "model=[lstm,gru,lstm_attention,ngram]"]))
     small = {"representation": "frames", "hidden": 8, "layers": 1}
@@ -43,30 +45,32 @@ def framed(steps_per_beat: int = 2) -> Settings:
     return Settings.of({**values, "tokenize": section, "models": own})
 
 
-def schemes(session: Session, settings: Settings, out: Path) -> list[NextToken | Adversarial]:
+def objectives(session: Session, settings: Settings, out: Path) -> list[NextToken | Adversarial]:
     found: list[NextToken | Adversarial] = []
-    for model_name, scheme in (("lstm", NextToken), ("gan", Adversarial)):
+    for model_name, objective in (("lstm", NextToken), ("gan", Adversarial)):
         name = settings.model(model_name)["representation"]
         store = Store(session.read(f"data/tokenize/{name}", ""))
-        representation = representations.load(store)
+        representation = load_representation(store)
         torch.manual_seed(0)
-        model = models.build(settings, model_name, representation)
-        found.append(scheme(model, Task(settings, session, store, representation, out, lambda values, step: None)))
+        model = build_model(settings, model_name, representation)
+        task = Task(settings, model_name, session, store, representation, out, lambda values, step: None)
+        found.append(objective(model, task))
     return found
 
 
-def test_windows_of_a_voice_grid_begin_with_a_bar_and_reach_the_end_of_each_piece(
+def test_windows_of_a_voice_grid_start_with_a_bar_and_reach_the_end_of_each_piece(
     encoded: Session, tmp_path: Path
 ) -> None:
     settings = tiny(train={"window": 100, "batch_size": 64})
     store = Store(encoded.root / "data/tokenize/voicegrid")
-    grid = representations.load(store)
+    grid = load_representation(store)
     torch.manual_seed(0)
     steps = 1  # a beat: bars of 12 steps
     model = Voices(grid.item_spec, grid.frame, steps, 8, 1, 1, 2, 4, 1, 1, 0.1, 0.1, 1.0)
-    scheme = NextToken(model, Task(settings, encoded, store, grid, tmp_path, lambda values, step: None))
+    task = Task(settings, "voices", encoded, store, grid, tmp_path, lambda values, step: None)
+    objective = NextToken(model, task)
     pieces, starts, ends = [piece.tolist() for piece in store.pieces("train")], set(), 0
-    for row in scheme.draw(np.random.default_rng(0)).tolist():
+    for row in objective.draw(np.random.default_rng(0)).tolist():
         window = row[: row.index(0)] if 0 in row else row
         found = [
             start
@@ -83,42 +87,44 @@ def test_windows_of_a_voice_grid_begin_with_a_bar_and_reach_the_end_of_each_piec
 def test_batches_do_not_depend_on_where_copies_are_made(encoded: Session, tmp_path: Path) -> None:
     later = smoke(augment={"at": "load"})
     root = tmp_path / "later"
-    for place in ("data/ingest", "data/split", "data/augment"):
+    for place in ("data/ingest", "data/split", "data/augment", "data/built_from"):
         shutil.copytree(encoded.root / place, root / place)
     shutil.rmtree(root / "data/augment/pieces")
-    manifest = root / "data/augment/manifest.json"
-    chain = {**read_json(manifest, "")["settings"], "augment": later.as_dict()["augment"]}
-    write_json(manifest, {**read_json(manifest, ""), "settings": chain, "shards": []})
+    record, manifest = root / record_place("augment"), root / "data/augment/manifest.json"
+    chain = {**read_json(record, "")["settings"], "augment": later.as_dict()["augment"]}
+    write_json(record, {**read_json(record, ""), "settings": chain})
+    write_json(manifest, {**read_json(manifest, ""), "shards": []})
     session = Session(root=root, progress=False)
     for name in later.tokenize:
         tokenize.run(later, session, name)
-    for stored, made in zip(schemes(encoded, tiny(), tmp_path), schemes(session, tiny(), tmp_path), strict=True):
+    for stored, made in zip(objectives(encoded, tiny(), tmp_path), objectives(session, tiny(), tmp_path), strict=True):
         for seed in range(20):
-            ours, theirs = (scheme.draw(np.random.default_rng(seed)) for scheme in (made, stored))
+            ours, theirs = (objective.draw(np.random.default_rng(seed)) for objective in (made, stored))
             assert torch.equal(ours, theirs)
 
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A tiny project in frames, its models trained and sampled; read it, do not write into it."""
-    session = make_project(tmp_path_factory.mktemp("frames") / "project", framed())
+    session = make_project(tmp_path_factory.mktemp("frames") / "project", frame_settings())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "start", Log().start)
         for model_name in FRAMES:
-            train.run(framed(), session, model_name)
-            generate.run(framed(), session, model_name)
+            train.run(frame_settings(), session, model_name)
+            generate.run(frame_settings(), session, model_name)
     return session
 
 
 def test_windows_of_frames_are_those_of_the_pieces_and_padded(frames: Session, tmp_path: Path) -> None:
     store = Store(frames.root / "data/tokenize/frames")
-    representation = representations.load(store)
-    settings = framed()
-    model = models.build(settings, "gru", representation)
-    scheme = NextToken(model, Task(settings, frames, store, representation, tmp_path, lambda values, step: None))
-    items = scheme.draw(np.random.default_rng(0))
-    assert items.shape == (settings.train.batch_size, 16, 88) and items.dtype == torch.float32
-    assert scheme.monitor == "valid/nats_per_frame"
+    representation = load_representation(store)
+    settings = frame_settings()
+    model = build_model(settings, "gru", representation)
+    task = Task(settings, "gru", frames, store, representation, tmp_path, lambda values, step: None)
+    objective = NextToken(model, task)
+    items = objective.draw(np.random.default_rng(0))
+    assert items.shape == (settings.schedule("gru")[0].batch_size, 16, 88) and items.dtype == torch.float32
+    assert objective.monitor == "valid/nats_per_frame"
     whole = [representation.item_spec.items(piece) for piece in store.pieces("train")]
     for window in items.numpy():
         real = window[window[:, 0] >= 0]
@@ -134,11 +140,12 @@ def test_windows_of_frames_are_those_of_the_pieces_and_padded(frames: Session, t
 def test_a_window_may_end_with_its_piece_at_many_places(encoded: Session, tmp_path: Path) -> None:
     settings = tiny(train={"window": 24, "batch_size": 1024})
     store = Store(encoded.root / "data/tokenize/remi")
-    representation = representations.load(store)
-    model = models.build(settings, "lstm", representation)
-    scheme = NextToken(model, Task(settings, encoded, store, representation, tmp_path, lambda values, step: None))
+    representation = load_representation(store)
+    model = build_model(settings, "lstm", representation)
+    task = Task(settings, "lstm", encoded, store, representation, tmp_path, lambda values, step: None)
+    objective = NextToken(model, task)
     assert min(len(piece) for piece in store.pieces("train")) > 24
-    rows = scheme.draw(np.random.default_rng(0)).numpy()
+    rows = objective.draw(np.random.default_rng(0)).numpy()
     lengths = (rows != 0).sum(axis=1)
     starts = (rows[:, 0] == BOS).mean()
     ends = [length for row, length in zip(rows, lengths, strict=True) if row[length - 1] == EOS]
@@ -147,16 +154,17 @@ def test_a_window_may_end_with_its_piece_at_many_places(encoded: Session, tmp_pa
     assert min(ends) <= 14 and max(ends) >= 23 and len(set(ends)) > 8, "ends stand anywhere in the second half"
 
 
-def test_windows_of_a_model_with_a_meter_begin_with_its_longest_period(encoded: Session, tmp_path: Path) -> None:
+def test_windows_of_a_model_with_a_meter_start_with_its_longest_period(encoded: Session, tmp_path: Path) -> None:
     base = tiny(train={"window": 12, "batch_size": 64})
     section = {**base.models["lstm_attention"], "meter": 3, "hidden": 8}
     settings = Settings.of({**base.as_dict(), "models": {"lstm_attention": section}})
     store = Store(encoded.root / "data/tokenize/remi")
-    representation = representations.load(store)
-    model = models.build(settings, "lstm_attention", representation)
-    scheme = NextToken(model, Task(settings, encoded, store, representation, tmp_path, lambda values, step: None))
+    representation = load_representation(store)
+    model = build_model(settings, "lstm_attention", representation)
+    task = Task(settings, "lstm_attention", encoded, store, representation, tmp_path, lambda values, step: None)
+    objective = NextToken(model, task)
     pieces, later = [piece.tolist() for piece in store.pieces("train")], 0
-    for row in scheme.draw(np.random.default_rng(0)).tolist():
+    for row in objective.draw(np.random.default_rng(0)).tolist():
         window = row[: row.index(0)] if 0 in row else row
         starts = [b for piece in pieces for b in range(len(piece)) if piece[b : b + len(window)] == window]
         assert any(start % 8 == 0 for start in starts)
@@ -168,17 +176,18 @@ def test_a_piece_that_fits_is_one_window(encoded: Session, tmp_path: Path) -> No
     store = Store(encoded.root / "data/tokenize/remi")
     whole = {piece.tobytes() for piece in store.pieces("train")}
     window = max(len(piece) for piece in store.pieces("train"))
-    representation = representations.load(store)
+    representation = load_representation(store)
     settings = tiny(train={"window": window, "batch_size": 32})
-    model = models.build(settings, "lstm", representation)
-    scheme = NextToken(model, Task(settings, encoded, store, representation, tmp_path, lambda values, step: None))
-    for row in scheme.draw(np.random.default_rng(0)).numpy():
+    model = build_model(settings, "lstm", representation)
+    task = Task(settings, "lstm", encoded, store, representation, tmp_path, lambda values, step: None)
+    objective = NextToken(model, task)
+    for row in objective.draw(np.random.default_rng(0)).numpy():
         assert row[row != 0].astype(np.uint16).tobytes() in whole
 
 
 @pytest.mark.parametrize("model_name", FRAMES)
 def test_models_of_frames_learn_and_are_measured_by_frame(model_name: str, frames: Session) -> None:
-    found = likelihood(framed(), frames, model_name)
+    found = likelihood(frame_settings(), frames, model_name)
     units = ("nats_per_frame", "nats_per_frame_by_piece", "nats_per_piece")
     assert set(found) == {f"{split}/{unit}" for split in ("valid", "test") for unit in units}
     store = Store(frames.root / "data/tokenize/frames")
@@ -195,11 +204,11 @@ def test_models_of_frames_learn_and_are_measured_by_frame(model_name: str, frame
 
 @pytest.mark.parametrize("model_name", FRAMES)
 def test_samples_of_frames_are_pieces(model_name: str, frames: Session) -> None:
-    settings = framed()
+    settings = frame_settings()
     listed = read_json(frames.root / f"data/generate/{model_name}/manifest.json", "")["pieces"]
     assert len(listed) == settings.generate.pieces
     firsts = {p[0].tobytes() for p in Store(frames.root / "data/tokenize/frames").pieces("train")}
-    representation = representations.load(Store(frames.root / "data/tokenize/frames"))
+    representation = load_representation(Store(frames.root / "data/tokenize/frames"))
     for entry in listed:
         score = ScoreTick(frames.root / f"data/generate/{model_name}" / entry["file"])
         assert representation.encode(score)[0].tobytes() in firsts
@@ -210,4 +219,4 @@ def test_an_ngram_reads_no_frames(frames: Session) -> None:
     with pytest.raises(
         EtudeError, match=r"models\.ngram\.representation = frames: NGram reads tokens, .* gives frames"
     ):
-        train.run(framed(), frames, "ngram")
+        train.run(frame_settings(), frames, "ngram")

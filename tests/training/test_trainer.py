@@ -14,33 +14,37 @@ import torch
 from conftest import SMALL, smoke
 from safetensors.torch import load_file
 
-from etude import models, representations
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
-from etude.config.sections import Optim, Settings
+from etude.config.schedule import Optim
+from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
 from etude.core.seeds import seed_of
+from etude.models.building import build_model
+from etude.models.weights import save_weights
+from etude.representations.base.loading import load_representation
 from etude.stages.train import train
-from etude.training import Learned, Task, learn
 from etude.training.callbacks import Averaging
 from etude.training.next_token import NextToken
-from etude.training.trainer import learning_rate, resolved
+from etude.training.objectives import learn
+from etude.training.task import Learned, Task
+from etude.training.trainer import choose_hardware, learning_rate
 
-PLAN = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50}
+SCHEDULE = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50}
 
 
-def config(model_name: str, **changes: object) -> Settings:
+def settings_for(model_name: str, **changes: object) -> Settings:
     base = smoke()
     sections = {**base.models, model_name: {**base.models[model_name], **SMALL.get(model_name, {})}}
-    return smoke(train={**PLAN, **changes}, models=sections, trainer={"steps": None}, optim={"averaging": 0.9})
+    return smoke(train={**SCHEDULE, **changes}, models=sections, trainer={"steps": None}, optim={"averaging": 0.9})
 
 
 def with_optim(settings: Settings, **changes: Any) -> Settings:
-    return replace(settings, optim=replace(settings.optim, **changes))
+    return replace(settings, optim={**settings.optim, **changes})
 
 
-def trained(
+def run_training(
     settings: Settings,
     model_name: str,
     session: Session,
@@ -50,34 +54,34 @@ def trained(
     store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
     folder.mkdir(parents=True, exist_ok=True)
     model, _, learned = train(settings, model_name, store, session, folder, report)
-    return models.save(model, folder / "w.safetensors"), learned
+    return save_weights(model, folder / "w.safetensors"), learned
 
 
 def _slow(settings: Settings, model_name: str, session: Session, folder: Path) -> None:
     def report(row: Mapping[str, float], step: int) -> None:
-        (folder / f"told{step}").touch()
+        (folder / f"reported{step}").touch()
         if step >= 10:
             time.sleep(60)
 
     import etude.training.callbacks as room
 
     room.LOG_EVERY = 1
-    trained(settings, model_name, session, folder, report)
+    run_training(settings, model_name, session, folder, report)
 
 
-@pytest.mark.parametrize("model_name", ["transformer", "gan", "wgan", "deepbach"])  # of each way to learn one
+@pytest.mark.parametrize("model_name", ["transformer", "gan", "wgan", "deepbach"])  # one for each objective
 def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
     model_name: str, encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("etude.training.callbacks.LOG_EVERY", 1)
-    settings = config(model_name)
-    whole, learned = trained(settings, model_name, encoded, tmp_path / "whole", lambda row, step: None)
+    settings = settings_for(model_name)
+    whole, learned = run_training(settings, model_name, encoded, tmp_path / "whole", lambda row, step: None)
     (tmp_path / "cut").mkdir()
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=_slow, args=(settings, model_name, encoded, tmp_path / "cut"))
     process.start()
     for _ in range(900):
-        if (tmp_path / "cut/told10").exists() or not process.is_alive():
+        if (tmp_path / "cut/reported10").exists() or not process.is_alive():
             break
         time.sleep(0.1)
     assert process.pid is not None and process.is_alive()
@@ -85,123 +89,121 @@ def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
     process.join()
     assert (tmp_path / "cut/last.ckpt").is_file()
     steps: list[int] = []
-    cut, resumed = trained(settings, model_name, encoded, tmp_path / "cut", lambda row, step: steps.append(step))
-    assert min(steps) > 5, "it went on from the last epoch, not from the begin"
+    cut, resumed = run_training(settings, model_name, encoded, tmp_path / "cut", lambda row, step: steps.append(step))
+    assert min(steps) > 5, "it continued from the last epoch, not from the start"
     assert cut == whole
     assert resumed.history == learned.history and resumed.result == learned.result
 
 
 def test_the_same_seed_gives_the_same_bytes_another_seed_others(encoded: Session, tmp_path: Path) -> None:
-    found = [
-        trained(config("lstm", max_steps=4, seed=seed), "lstm", encoded, tmp_path / str(place), lambda row, step: None)[
-            0
-        ]
-        for place, seed in enumerate((1, 1, 2))
-    ]
+    found = []
+    for place, seed in enumerate((1, 1, 2)):
+        settings, folder = settings_for("lstm", max_steps=4, seed=seed), tmp_path / str(place)
+        found.append(run_training(settings, "lstm", encoded, folder, lambda row, step: None)[0])
     assert found[0] == found[1] != found[2]
 
 
-def test_a_torn_checkpoint_is_never_seen(encoded: Session, tmp_path: Path) -> None:
-    trained(config("lstm", max_steps=6), "lstm", encoded, tmp_path, lambda row, step: None)
+def test_a_truncated_checkpoint_is_never_seen(encoded: Session, tmp_path: Path) -> None:
+    run_training(settings_for("lstm", max_steps=6), "lstm", encoded, tmp_path, lambda row, step: None)
     assert not list(tmp_path.glob(".*part"))
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["epoch"] == 1
 
 
 def test_training_lowers_the_cost_and_keeps_the_best(encoded: Session, tmp_path: Path) -> None:
-    base = config("lstm", max_steps=40, steps_per_epoch=10)
+    base = settings_for("lstm", max_steps=40, steps_per_epoch=10)
     settings = with_optim(base, lr=0.03)
-    _, learned = trained(settings, "lstm", encoded, tmp_path, lambda row, step: None)
+    _, learned = run_training(settings, "lstm", encoded, tmp_path, lambda row, step: None)
     costs = [row["valid/nats_per_note"] for row in learned.history if "valid/nats_per_note" in row]
     assert len(costs) == 4 and costs == sorted(costs, reverse=True)
     assert learned.result["valid/nats_per_note"] == min(costs) and learned.result["steps"] == 40
 
 
 def test_early_stopping_holds_also_when_resumed(encoded: Session, tmp_path: Path) -> None:
-    base = config("lstm", max_steps=40, steps_per_epoch=2, patience=2)
+    base = settings_for("lstm", max_steps=40, steps_per_epoch=2, patience=2)
     still = with_optim(base, lr=1e-8)
-    first, learned = trained(still, "lstm", encoded, tmp_path, lambda row, step: None)
+    first, learned = run_training(still, "lstm", encoded, tmp_path, lambda row, step: None)
     assert learned.result["steps"] < 40
-    again, resumed = trained(still, "lstm", encoded, tmp_path, lambda row, step: None)
+    again, resumed = run_training(still, "lstm", encoded, tmp_path, lambda row, step: None)
     assert again == first and resumed.result == learned.result
 
 
 def task_of(settings: Settings, session: Session, folder: Path, model_name: str = "lstm") -> tuple[Any, Task]:
     store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
-    representation = representations.load(store)
+    representation = load_representation(store)
     torch.manual_seed(0)
-    model = models.build(settings, model_name, representation)
-    return model, Task(settings, session, store, representation, folder, lambda row, step: None)
+    model = build_model(settings, model_name, representation)
+    return model, Task(settings, model_name, session, store, representation, folder, lambda row, step: None)
 
 
 def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(
     encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = with_optim(config("lstm"), lr=0.01, warmup_steps=0, final_lr=1.0)
+    settings = with_optim(settings_for("lstm"), lr=0.01, warmup_steps=0, final_lr=1.0)
     model, task = task_of(settings, encoded, tmp_path)
-    whole = type(model).loss
+    original = type(model).loss
 
     def broken(self: Any, tokens: Any, smoothing: float) -> Any:
-        costs = whole(self, tokens, smoothing)
+        costs = original(self, tokens, smoothing)
         return costs * float("nan") if (tmp_path / "last.ckpt").is_file() else costs
 
     monkeypatch.setattr(type(model), "loss", broken)
-    said = rf"train/nats_per_token is nan at step 6, learning rate 0\.01\. .*{tmp_path}/last\.ckpt\. Lower optim\.lr"
-    with pytest.raises(EtudeError, match=said):
-        learn(model, task, "lstm")
+    message = rf"train/nats_per_token is nan at step 6, learning rate 0\.01\. .*{tmp_path}/last\.ckpt\. Lower optim\.lr"
+    with pytest.raises(EtudeError, match=message):
+        learn(model, task)
     torch.nn.init.constant_(model.lm_head.bias, float("nan"))
     (tmp_path / "last.ckpt").unlink()
     with pytest.raises(EtudeError, match=r"is nan at step 1, .*There is no checkpoint yet\."):
-        learn(model, task, "lstm")
+        learn(model, task)
 
 
 def test_memory_that_runs_out_names_the_batch_size(
     encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, task = task_of(config("lstm"), encoded, tmp_path)
+    model, task = task_of(settings_for("lstm"), encoded, tmp_path)
 
     def full(*_: Any) -> None:
         torch.empty(1 << 60)
 
     monkeypatch.setattr(type(model), "loss", full)
     with pytest.raises(EtudeError, match=r"ran out at step 1: train\.batch_size = 2 .* Set train\.batch_size=1"):
-        learn(model, task, "lstm")
-    model, task = task_of(config("lstm", batch_size=1), encoded, tmp_path)
+        learn(model, task)
+    model, task = task_of(settings_for("lstm", batch_size=1), encoded, tmp_path)
     with pytest.raises(EtudeError, match=r"Set train\.window=8"):
-        learn(model, task, "lstm")
+        learn(model, task)
 
 
 def test_other_errors_pass_as_they_are(encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, task = task_of(config("lstm"), encoded, tmp_path)
+    model, task = task_of(settings_for("lstm"), encoded, tmp_path)
     monkeypatch.setattr(type(model), "loss", lambda *_: torch.ones(2) @ torch.ones(3))
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
-        learn(model, task, "lstm")
+        learn(model, task)
 
 
 def test_what_is_kept_is_the_average_of_the_weights(encoded: Session, tmp_path: Path) -> None:
-    """One parameter, moved by hand: 1, 2, 3 ... after each step; decays 2/11, 3/12, 4/13 after the first."""
-    settings = config("lstm", max_steps=4, steps_per_epoch=4)
+    """One parameter is set to 1, 2, 3 ... after each step; the decays after the first are 2/11, 3/12, 4/13."""
+    settings = settings_for("lstm", max_steps=4, steps_per_epoch=4)
     model, task = task_of(settings, encoded, tmp_path)
 
     expected = torch.tensor(1.0)
     for count, now in enumerate((2.0, 3.0, 4.0), start=1):
         expected = torch.lerp(expected, torch.tensor(now), 1 - min(0.9, (1 + count) / (10 + count)))
     averaging = Averaging(0.9)
-    scheme = NextToken(model, task)
-    averaging.setup(None, scheme, "fit")  # type: ignore[arg-type]
+    objective = NextToken(model, task)
+    averaging.setup(None, objective, "fit")  # type: ignore[arg-type]
     for now in (1.0, 2.0, 3.0, 4.0):
         torch.nn.init.constant_(model.lm_head.bias, now)
-        averaging._average_model.update_parameters(scheme)  # type: ignore[union-attr]
-    averaging.on_train_end(None, scheme)  # type: ignore[arg-type]
+        averaging._average_model.update_parameters(objective)  # type: ignore[union-attr]
+    averaging.on_train_end(None, objective)  # type: ignore[arg-type]
     assert model.lm_head.bias[0].item() == pytest.approx(expected.item())
 
 
 def test_averaging_changes_the_weights_that_are_kept_and_smoothing_the_training(
     encoded: Session, tmp_path: Path
 ) -> None:
-    base = config("lstm", max_steps=6)
+    base = settings_for("lstm", max_steps=6)
     others = (base, with_optim(base, averaging=None), with_optim(base, label_smoothing=0.1))
     found = [
-        trained(settings, "lstm", encoded, tmp_path / str(place), lambda row, step: None)[0]
+        run_training(settings, "lstm", encoded, tmp_path / str(place), lambda row, step: None)[0]
         for place, settings in enumerate(others)
     ]
     assert len(set(found)) == 3
@@ -211,32 +213,32 @@ def of(history: list[dict[str, float]], name: str) -> list[float]:
     return [row[name] for row in history if name in row]
 
 
-def _in_processes(plans: Mapping[str, Settings], session: Session, folder: Path) -> None:
-    for model_name, settings in plans.items():
+def _in_processes(settings_of: Mapping[str, Settings], session: Session, folder: Path) -> None:
+    for model_name, settings in settings_of.items():
         rows: list[int] = []
         own = folder / model_name
-        _, learned = trained(settings, model_name, session, own, lambda row, step, rows=rows: rows.append(step))  # type: ignore[misc]
+        _, learned = run_training(settings, model_name, session, own, lambda row, step, rows=rows: rows.append(step))  # type: ignore[misc]
         write_json(own / "found.json", {"rows": rows, "made_on": learned.made_on, "history": learned.history})
 
 
-def in_two_processes(plans: Mapping[str, Settings], session: Session, folder: Path) -> dict[str, Any]:
-    """What a training of each variant in two processes told, was made on and found on the way."""
+def in_two_processes(settings_of: Mapping[str, Settings], session: Session, folder: Path) -> dict[str, Any]:
+    """What a training of each model in two processes reported, its hardware and its history."""
     context = multiprocessing.get_context("spawn")  # a process in which torch has computed nothing may be forked
     two = {
         model_name: replace(settings, trainer=replace(settings.trainer, devices=2, accelerator="auto"))
-        for model_name, settings in plans.items()
+        for model_name, settings in settings_of.items()
     }
     process = context.Process(target=_in_processes, args=(two, session, folder))
     process.start()
     process.join(240)
-    return {model_name: read_json(folder / model_name / "found.json", "") for model_name in plans}
+    return {model_name: read_json(folder / model_name / "found.json", "") for model_name in settings_of}
 
 
 def test_two_processes_learn_what_one_learns(encoded: Session, tmp_path: Path) -> None:
-    """Of each batch one row each; without dropout the weights differ in the last digits alone."""
-    base = config("lstm", max_steps=10)
+    """Each takes one row of each batch; without dropout the weights differ only in the last digits."""
+    base = settings_for("lstm", max_steps=10)
     base = replace(base, models={**base.models, "lstm": {**base.models["lstm"], "dropout": 0.0}})
-    _, alone = trained(base, "lstm", encoded, tmp_path / "one", lambda row, step: None)
+    _, alone = run_training(base, "lstm", encoded, tmp_path / "one", lambda row, step: None)
     found = in_two_processes({"lstm": base}, encoded, tmp_path)["lstm"]
     history = found["history"]
     assert found["made_on"] == {"accelerator": "cpu", "devices": 2, "precision": "float32"}
@@ -253,49 +255,49 @@ def test_two_processes_learn_what_one_learns(encoded: Session, tmp_path: Path) -
     assert losses[0] != losses[1], "each process has its own rows"
 
 
-def test_two_processes_move_all_networks_of_a_variant(encoded: Session, tmp_path: Path) -> None:
-    """Networks in turn (gan, wgan), one a voice (deepbach) and members of which each has its rows (voices)."""
-    plans = {
-        model_name: config(model_name, max_steps=5, batch_size=4)
+def test_two_processes_update_all_networks_of_a_model(encoded: Session, tmp_path: Path) -> None:
+    """Networks in turn (gan, wgan), one a voice (deepbach), and members each with their own rows (voices)."""
+    settings_of = {
+        model_name: settings_for(model_name, max_steps=5, batch_size=4)
         for model_name in ("gan", "wgan", "deepbach", "voices")
     }
-    found = in_two_processes(plans, encoded, tmp_path)
-    for model_name, settings in plans.items():
+    found = in_two_processes(settings_of, encoded, tmp_path)
+    for model_name, settings in settings_of.items():
         assert found[model_name]["made_on"]["devices"] == 2
         assert found[model_name]["rows"] == [row["step"] for row in found[model_name]["history"]]
         store = Store(encoded.root / "data/tokenize" / settings.models[model_name]["representation"])
-        torch.manual_seed(seed_of("weights", settings.train.seed))
-        started = dict(models.build(settings, model_name, representations.load(store)).named_parameters())
+        torch.manual_seed(seed_of("weights", settings.schedule(model_name)[0].seed))
+        started = dict(build_model(settings, model_name, load_representation(store)).named_parameters())
         ended = load_file(tmp_path / model_name / "w.safetensors")
         networks = {tuple(name.split(".")[:2]) for name in started}
         moved = {tuple(name.split(".")[:2]) for name, weight in started.items() if not torch.equal(weight, ended[name])}
         assert moved == networks, model_name
 
 
-def test_a_batch_that_cannot_be_dealt_is_refused(encoded: Session, tmp_path: Path) -> None:
-    base = config("lstm", batch_size=3)
-    with pytest.raises(EtudeError, match=r"train\.batch_size = 3 cannot be dealt to trainer\.devices = 2"):
-        trained(
+def test_a_batch_that_cannot_be_split_is_refused(encoded: Session, tmp_path: Path) -> None:
+    base = settings_for("lstm", batch_size=3)
+    with pytest.raises(EtudeError, match=r"train\.batch_size = 3 cannot be split among trainer\.devices = 2"):
+        run_training(
             replace(base, trainer=replace(base.trainer, devices=2)), "lstm", encoded, tmp_path, lambda row, step: None
         )
 
 
-def test_precision_auto_is_bf16_where_processor_and_variant_gain(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gaining(torch.nn.Module):
+def test_precision_auto_is_bf16_where_cpu_and_model_benefit(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Benefiting(torch.nn.Module):
         gains_by_bf16 = True
 
     own = replace(smoke().trainer, precision="auto")
-    for able in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda able=able: able)
-        assert resolved(own, Gaining()) == ("cpu", "bf16" if able else "float32")
-        assert resolved(own, torch.nn.Module()) == ("cpu", "float32")
-    assert resolved(replace(own, precision="bf16"), torch.nn.Module()) == ("cpu", "bf16")
+    for supported in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda supported=supported: supported)
+        assert choose_hardware(own, Benefiting()) == ("cpu", "bf16" if supported else "float32")
+        assert choose_hardware(own, torch.nn.Module()) == ("cpu", "float32")
+    assert choose_hardware(replace(own, precision="bf16"), torch.nn.Module()) == ("cpu", "bf16")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_gpu_that_is_not_there_is_said() -> None:
+def test_a_missing_gpu_is_named() -> None:
     with pytest.raises(EtudeError, match=r"trainer\.accelerator = gpu, but torch finds none here\. Use trainer=cpu\."):
-        resolved(replace(smoke().trainer, accelerator="gpu"), torch.nn.Module())
+        choose_hardware(replace(smoke().trainer, accelerator="gpu"), torch.nn.Module())
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:

@@ -1,4 +1,4 @@
-"""The gradient penalty by hand, and the rows that a training draws."""
+"""The gradient penalty compared with known values, and the rows that a training draws."""
 
 from pathlib import Path
 
@@ -7,10 +7,11 @@ import pytest
 import torch
 from conftest import tiny
 
-from etude import models, representations
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
-from etude.training import Task
+from etude.models.building import build_model
+from etude.representations.base.loading import load_representation
+from etude.training.task import Task
 from etude.training.wasserstein import Wasserstein, gradient_penalty
 
 
@@ -61,18 +62,19 @@ class Plain:
         return rolls
 
 
-def scheme(session: Session, lengths: list[int], folder: Path) -> Wasserstein:
+def build_objective(session: Session, lengths: list[int], folder: Path) -> Wasserstein:
     settings = tiny()
     store: object = Bars(lengths)
     from etude.models.wgan import WGAN
 
     model = WGAN((2, 32, 5), 4, latent=4, hidden=8, row=2, critic_steps=3, penalty=10.0, rounds=2)
-    return Wasserstein(model, Task(settings, session, store, Plain(), folder, lambda row, step: None))  # type: ignore[arg-type]
+    return Wasserstein(model, Task(settings, "wgan", session, store, Plain(), folder, lambda row, step: None))  # type: ignore[arg-type]
 
 
-def test_rows_stay_within_a_piece_and_say_where_they_are(encoded: Session, tmp_path: Path) -> None:
-    rolls, places = scheme(encoded, [3, 1, 2], tmp_path).draw(np.random.default_rng(0))
-    size = 2 * 3 * tiny().train.batch_size // 2  # two rounds of three moves, each on rows of two windows
+def test_rows_stay_within_a_piece_and_have_their_places(encoded: Session, tmp_path: Path) -> None:
+    rolls, places = build_objective(encoded, [3, 1, 2], tmp_path).draw(np.random.default_rng(0))
+    config, _ = tiny().schedule("wgan")
+    size = 2 * 3 * config.batch_size // 2  # two rounds of three updates, each on rows of two windows
     assert rolls.shape == (size, 64, 2, 5) and places.shape == (size, 2, 2)
     found = {tuple(row[[0, 32], 0, 0].int().tolist()): at.int().tolist() for row, at in zip(rolls, places, strict=True)}
     assert found == {
@@ -83,19 +85,19 @@ def test_rows_stay_within_a_piece_and_say_where_they_are(encoded: Session, tmp_p
 
 
 def test_pieces_of_one_window_make_rows_of_one(encoded: Session, tmp_path: Path) -> None:
-    rolls, places = scheme(encoded, [1, 1], tmp_path).draw(np.random.default_rng(0))
+    rolls, places = build_objective(encoded, [1, 1], tmp_path).draw(np.random.default_rng(0))
     assert rolls.shape[1] == 32 and places[:, 0].eq(1).all()
 
 
-def test_a_step_moves_both_networks(encoded: Session, tmp_path: Path) -> None:
+def test_a_step_updates_both_networks(encoded: Session, tmp_path: Path) -> None:
     store = Store(encoded.root / "data/tokenize/pianoroll")
-    representation = representations.load(store)
+    representation = load_representation(store)
     torch.manual_seed(0)
-    model = models.build(tiny(), "wgan", representation)
+    model = build_model(tiny(), "wgan", representation)
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    from etude.training import learn
+    from etude.training.objectives import learn
 
-    learned = learn(model, Task(tiny(), encoded, store, representation, tmp_path, lambda row, step: None), "wgan")
+    learned = learn(model, Task(tiny(), "wgan", encoded, store, representation, tmp_path, lambda row, step: None))
     moved = {
         name.partition(".")[0] for name, weight in model.named_parameters() if not torch.equal(weight, before[name])
     }

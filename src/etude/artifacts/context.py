@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from etude.config.sections import Count, Natural
+from etude.config.check import Count, Natural
 from etude.core.errors import EtudeError, closest
 
 ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
@@ -39,6 +39,7 @@ class Session:
     out: Path | None = None
     run: Path | None = None
     workers: Count = field(default_factory=_workers)
+    jobs: Count = 1  # stage instances of `etude all` that run side by side
     engine: str = field(default_factory=lambda: os.environ.get("ETUDE_ENGINE", "loky"))
     shard: Natural | None = None  # the only one that a data stage works on, as one job of many
     progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")

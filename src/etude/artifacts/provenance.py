@@ -1,63 +1,121 @@
-"""What data was built from: refusal of what other settings built."""
+"""What data was built from: recorded next to the data, in data/built_from; data of other settings is refused.
+
+The records lie outside the folders that DVC hashes and stages read, so that a setting that changes no byte of the data
+makes nothing after it out of date.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
+from etude.config.code import digest_of_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, digest_of, read_json
+from etude.core.files import digest_of, read_json, whole, write_json
 
-PACKAGE = Path(__file__).parent
 # the stages that make data, in their order -> the file of their folder that says what was made
 MANIFESTS = {"download": "manifest.json", "ingest": "manifest.json", "split": "split.json", "augment": "manifest.json"}
 STAGES = (*MANIFESTS, "tokenize")
 SPLITS = ("train", "valid", "test")
 SECTIONS = ("dataset", "ingest", "split", "augment", "tokenize")  # of the settings, one for each of STAGES
+LIMITS = ("seconds", "max_memory")  # of ingest: they stop a reader that hangs, and decide nothing that is read
 
 
-def built_from(settings: Settings, stage: str) -> dict[str, Any]:
-    """The sections that decide what ``stage``, download to augment, makes: its own and those of the stages before."""
+def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[str, Any]:
+    """The sections that decide what a data stage makes: its own and those of the stages before it.
+
+    Args:
+        settings: all settings.
+        stage: download to tokenize.
+        name: the representation, of tokenize.
+    """
     values = settings.as_dict()
-    return {name: values[name] for name in SECTIONS[: STAGES.index(stage) + 1]}
+    found = {section: values[section] for section in SECTIONS[: STAGES.index(stage) + 1]}
+    if "ingest" in found:
+        found["ingest"] = {key: value for key, value in found["ingest"].items() if key not in LIMITS}
+    if name is not None:
+        if name not in settings.tokenize:
+            known = ", ".join(sorted(settings.tokenize))
+            raise EtudeError(f'There is no representation "{name}" under tokenize. There are: {known}.')
+        found["tokenize"] = {name: settings.tokenize[name]}
+    return found
 
 
-def key_of(values: Any, code: Sequence[str]) -> str:
-    """What something is made from, as hexadecimal digits: ``values`` (JSON), and files or folders of the package."""
-    files = [file for place in code for file in sorted((PACKAGE / place).rglob("*.py")) or [PACKAGE / place]]
-    return digest_of({"values": values, "code": {str(file.relative_to(PACKAGE)): digest(file) for file in files}})
+def record_place(stage: str, name: str | None = None) -> str:
+    """Where the record of a data stage lies: ``data/built_from/split.json``."""
+    return f"data/built_from/{stage}{f'/{name}' if name else ''}.json"
 
 
-def require(place: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+@contextmanager
+def recorded(
+    settings: Settings, session: Session, stage: str, name: str | None = None
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield an empty folder for what a data stage makes, and the record, which the stage may add to.
+
+    The folder appears whole or not at all, the record after it: where there is a record, the data is that of it.
+    """
+    place = session.write(f"data/{stage}{f'/{name}' if name else ''}")
+    record = session.write(record_place(stage, name))
+    record.unlink(missing_ok=True)
+    facts: dict[str, Any] = {"settings": built_from(settings, stage, name)}
+    with whole(place) as part:
+        part.mkdir()
+        yield part, facts
+    write_json(record, facts)
+
+
+def key_of(values: Any, stage: str, settings: Settings, name: str | None = None) -> str:
+    """What something is made from, as hexadecimal digits: ``values`` (JSON), and the code of a stage instance."""
+    return digest_of({"values": values, "code": digest_of_code(stage, settings, name)})
+
+
+def require(place: str, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse data that was built with other settings.
 
     Args:
         place: its folder, as in data/split.
-        found: the sections that it was built with, as its manifest says.
-        wanted: those that this run asks for, in the order of the stages.
+        record: what it was built from.
+        wanted: the sections that this run asks for, in the order of the stages.
 
     Raises:
         EtudeError: naming both values of each key that differs, and the commands that build the right data.
     """
-    plain = json.loads(json.dumps(wanted))
+    found, plain = record["settings"], json.loads(json.dumps(wanted))
+    if plain.get("split", {}).get("method") == "auto":
+        plain["split"]["method"] = record.get("auto", "auto")
     changes = [change for name in plain for change in _changes(found.get(name), plain[name], name)]
     if not changes:
         return
-    said = "; ".join(f"{key} = {old!r}, but this run asks for {key} = {new!r}" for key, old, new in changes)
+    differences = "; ".join(f"{key} = {old!r}, but this run asks for {key} = {new!r}" for key, old, new in changes)
     overrides = " ".join(_override(key, new) for key, _, new in changes)
     first = SECTIONS.index(changes[0][0].split(".")[0])
     commands = " && ".join(f"etude {stage} {overrides}" for stage in STAGES[first : len(wanted)])
-    raise EtudeError(f"{place} was built with {said}. Build the right data with: {commands}")
+    raise EtudeError(f"{place} was built with {differences}. Build the right data with: {commands}")
+
+
+def read_record(session: Session, stage: str, name: str | None = None) -> dict[str, Any]:
+    """The record of a data stage."""
+    made_by = f"etude {stage}{f' tokenize={name}' if name else ''}"
+    record: dict[str, Any] = read_json(session.read(record_place(stage, name), made_by), made_by)
+    return record
+
+
+def carry(settings: Settings, session: Session, record: dict[str, Any], stage: str) -> None:
+    """Take over from the record of an earlier ``stage`` what it was built with: ``auto`` has become a method there."""
+    before = read_record(session, stage)
+    record |= {name: value for name, value in before.items() if name != "settings"}
+    record["settings"] = {**record["settings"], **before["settings"]}
 
 
 def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, dict[str, Any]]:
     """The folder that ``stage``, download to augment, left, and its manifest; refused where other settings built it."""
     folder = session.read(f"data/{stage}", f"etude {stage}")
     manifest = read_json(folder / MANIFESTS[stage], f"etude {stage}")
-    require(f"data/{stage}", manifest.get("settings", {}), built_from(settings, stage))
+    require(f"data/{stage}", read_record(session, stage), built_from(settings, stage))
     return folder, manifest
 
 
@@ -68,14 +126,14 @@ def ingested(settings: Settings, session: Session) -> tuple[Pieces, dict[str, An
 
 
 def split_ids(settings: Settings, session: Session, pieces: Pieces) -> dict[str, list[str]]:
-    """The ids that the stage split dealt to train, valid and test; refused where ``pieces`` lacks one of them."""
+    """The piece ids of train, valid and test, as the stage split left them; refused where ``pieces`` lacks one."""
     _, manifest = upstream(settings, session, "split")
     splits = {split: manifest[split] for split in SPLITS}
     for names in splits.values():
         for name in names:
             if name not in pieces.entries:
                 raise EtudeError(
-                    f"data/split deals {name}, which data/ingest does not hold. Deal again with: etude split"
+                    f"data/split assigns {name}, which data/ingest does not hold. Split again with: etude split"
                 )
     return splits
 

@@ -5,7 +5,7 @@ with the list of their copies; the store gives the same arrays either way.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from symusic.core import ScoreTick
 
 from etude.artifacts import provenance
 from etude.artifacts.midi_archive import Pieces
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, read_json
+from etude.core.files import digest, digest_of, read_json
 from etude.music.augmentation import Copy, alter
 
 SPLITS = provenance.SPLITS
@@ -27,20 +28,12 @@ HELD = 1 << 26  # numbers of made copies that are held in memory
 PART = 1 << 20  # items
 
 
-def built_from(settings: Settings, representation: str) -> dict[str, Any]:
-    """The sections that decide what a representation's arrays hold."""
-    if representation not in settings.tokenize:
-        known = ", ".join(sorted(settings.tokenize))
-        raise EtudeError(f'There is no representation "{representation}" under tokenize. There are: {known}.')
-    own = {representation: settings.tokenize[representation]}
-    return {**provenance.built_from(settings, "augment"), "tokenize": own}
-
-
 @dataclass
 class Store:
     """The folder that the stage ``tokenize`` leaves for one representation."""
 
     folder: Path
+    encode: Callable[[ScoreTick], NDArray[Any]] | None = None  # of train copies without arrays; see load_representation
     _made: "OrderedDict[int, NDArray[Any]]" = field(default_factory=OrderedDict, repr=False)
     _held: int = field(default=0, repr=False)  # the items of _made
 
@@ -51,14 +44,22 @@ class Store:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """settings, vocabulary, pieces by side, notes and cells by piece, the round trip, digests of the arrays."""
+        """The representation's settings, voices, vocabulary, pieces by side, notes and cells by piece, the round trip, digests of the arrays."""
         manifest: dict[str, Any] = read_json(self.folder / "manifest.json", self.made_by)
         return manifest
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the arrays, by which a run names its data."""
-        return digest(self.folder)
+        """SHA-256 over the digests of the arrays and lists, and what they mean, by which a run names its data."""
+        return digest_of({name: self.manifest[name] for name in ("sha256", "representation", "voices", "kind")})
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What the arrays were built from: ``settings``, section by section."""
+        data = self.folder.parents[1]
+        place = data / Path(provenance.record_place("tokenize", self.folder.name)).relative_to("data")
+        record: dict[str, Any] = read_json(place, self.made_by)
+        return record
 
     def count(self, split: str) -> int:
         """The number of items of a side: tokens, or windows of piano rolls."""
@@ -112,9 +113,8 @@ class Store:
 
     def require(self, settings: Settings, representation: str) -> None:
         """Refuse arrays that were built with other settings, naming both and the commands that help."""
-        provenance.require(
-            f"data/tokenize/{self.folder.name}", self.manifest["settings"], built_from(settings, representation)
-        )
+        place = f"data/tokenize/{self.folder.name}"
+        provenance.require(place, self.record, provenance.built_from(settings, "tokenize", representation))
 
     @cached_property
     def _offsets(self) -> dict[str, NDArray[np.int64]]:
@@ -126,23 +126,23 @@ class Store:
         return {split: self._array(f"{split}.npy") for split in splits}
 
     @cached_property
-    def _source(self) -> tuple[Pieces, list[Copy], Any] | None:
-        """The train pieces, their copies and the representation, where copies are made when they are drawn."""
+    def _source(self) -> tuple[Pieces, list[Copy]] | None:
+        """The train pieces and their copies, where copies are made when they are drawn."""
         if "train.npy" in self.manifest["sha256"]:
             return None
-        from etude import representations  # which knows the store
-
         listed = read_json(self.folder / COPIES, self.made_by)
         copies = [Copy.of(entry) for entry in listed["copies"]]
-        return Pieces(self.folder, listed, "pieces", self.made_by), copies, representations.load(self)
+        return Pieces(self.folder, listed, "pieces", self.made_by), copies
 
     def _copy(self, place: int) -> NDArray[Any]:
         if place not in self._made:
             assert self._source is not None
-            pieces, copies, representation = self._source
-            metrical = self.manifest["settings"]["dataset"]["reading"]["metrical"]
+            if self.encode is None:
+                raise RuntimeError(f"{self.folder}: load_representation(store) must come before its train copies.")
+            pieces, copies = self._source
+            metrical = self.manifest["metrical"]
             made = alter(pieces.score(copies[place].origin), copies[place], metrical)
-            self._made[place] = representation.encode(made)
+            self._made[place] = self.encode(made)
             self._held += self._made[place].size
             while self._held > HELD and len(self._made) > 1:
                 self._held -= self._made.popitem(last=False)[1].size

@@ -1,1 +1,1 @@
-"""Pieces made audible: synthesis, mixing, mp3."""
+"""Pieces made audible: synthesis, mixing, mp3, and ``render``, the one way to make a score sound."""

@@ -2,24 +2,23 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from etude.core.errors import EtudeError
 
 
-def placed(
+def balance(
     stems: Mapping[str, np.ndarray], gain: Mapping[str, float], pan: Mapping[str, float], peak: float
 ) -> dict[str, np.ndarray]:
-    """Stems as they sound in the mix: with gain and pan, and scaled so that their sum has the given peak.
+    """Give stems their gain and pan, and scale them so that their sum has the given peak.
 
     The pan has constant power: the channels are scaled by sqrt(2) cos(a) and sqrt(2) sin(a), a = (pan + 1) pi / 4, so
     that the middle leaves a stem as it is and the squares always sum to 2.
 
     Args:
         stems: track name -> (2, samples), all of the same length.
-        gain: track name -> dB; a track without one gets 0. Names that no stem has are passed over.
+        gain: track name -> dB; a track without one gets 0. Names that no stem has are ignored.
         pan: track name -> place from -1 (left) to 1 (right); a track without one gets 0.
         peak: the highest absolute sample of the sum, in dBFS (0 is full scale).
 
@@ -27,7 +26,7 @@ def placed(
         Track name -> (2, samples), float64, in the order of ``stems``. Silence stays silence.
 
     Raises:
-        EtudeError: there is no stem, their lengths differ, or a gain or a place is out of range.
+        EtudeError: there is no stem, their lengths differ, or a gain or a pan is out of range.
     """
     if not stems:
         raise EtudeError("There is nothing to mix: the piece has no stems.")
@@ -44,18 +43,16 @@ def placed(
     return {name: part * scale for name, part in parts.items()}
 
 
-def mix(
-    stems: Mapping[str, np.ndarray], gain: Mapping[str, float], pan: Mapping[str, float], peak: float
-) -> np.ndarray:
-    """The sum of stems, (2, samples) float32, with its peak at ``peak``; arguments and errors as in :func:`placed`."""
-    return _sum(placed(stems, gain, pan, peak)).astype(np.float32)
+def add(stems: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The sum of stems, (2, samples) float32."""
+    return _sum(stems).astype(np.float32)
 
 
-def _sum(parts: Mapping[str, np.ndarray]) -> np.ndarray:
-    first, *others = parts.values()
+def _sum(stems: Mapping[str, np.ndarray]) -> np.ndarray:
+    first, *others = stems.values()
     total = first.copy()
-    for part in others:
-        total += part
+    for stem in others:
+        total += stem
     return total
 
 
@@ -64,7 +61,7 @@ def decibels(level: float) -> float:
     return 20 * math.log10(level) if level > 0 else -math.inf
 
 
-def _number(values: Mapping[str, Any], name: str, key: str, low: float, high: float) -> float:
+def _number(values: Mapping[str, object], name: str, key: str, low: float, high: float) -> float:
     value = values.get(name, 0.0)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise EtudeError(f"arrange.{key}.{name} = {value!r} must be a number between {low} and {high}.")

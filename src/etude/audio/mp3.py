@@ -1,6 +1,7 @@
 """mp3 files: written in blocks, the same bytes for the same sound."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import soundfile
@@ -46,6 +47,14 @@ def write_mp3(path: Path, audio: np.ndarray, sample_rate: int, quality: float) -
             f"{path.name} cannot be written as mp3 at {sample_rate} samples a second ({error}). "
             f"Set arrange.sample_rate to {rates}."
         ) from None
+
+
+def encode_mp3(audio: np.ndarray, sample_rate: int, quality: float) -> bytes:
+    """A sound as the bytes of an mp3 file; arguments and errors as in :func:`write_mp3`."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "sound.mp3"
+        write_mp3(path, audio, sample_rate, quality)
+        return path.read_bytes()
 
 
 def read_mp3(path: Path) -> tuple[np.ndarray, int]:

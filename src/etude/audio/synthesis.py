@@ -3,11 +3,11 @@
 import importlib.util
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import symusic
-from symusic.core import ScoreTick
+from symusic.core import NoteSecond, ScoreSecond, ScoreTick, Synthesizer, TrackSecondList
 
 from etude.core.errors import EtudeError
 
@@ -29,7 +29,7 @@ def soundfont() -> Path:
 
 
 def track_names(score: ScoreTick) -> list[str]:
-    """A name for each track, in order: its own, or ``Track 2``; a name that comes again is numbered (``Violin 2``)."""
+    """A name for each track, in order: its own, or ``Track 2``; a repeated name is numbered (``Violin 2``)."""
     names: list[str] = []
     for place, track in enumerate(score.tracks, start=1):
         name = first = track.name.strip() or f"Track {place}"
@@ -41,7 +41,7 @@ def track_names(score: ScoreTick) -> list[str]:
     return names
 
 
-def stems(score: ScoreTick, sample_rate: int) -> dict[str, np.ndarray]:
+def synthesize(score: ScoreTick, sample_rate: int) -> dict[str, np.ndarray]:
     """Render each track alone.
 
     Args:
@@ -54,25 +54,28 @@ def stems(score: ScoreTick, sample_rate: int) -> dict[str, np.ndarray]:
         piece without notes, which lasts two seconds; a piece without tracks has one silent stem, ``Silence``. Levels
         are the soundfont's own: a sum of stems can exceed 1. The same piece gives the same bytes.
     """
-    timed: Any = score.to("second")
+    timed = cast(ScoreSecond, score.to("second"))
     ends = [float(note.time + note.duration) for track in timed.tracks for note in track.notes]
     end = max(ends, default=EMPTY)
     samples = round((end + TAIL) * sample_rate)
     synthesizer = symusic.Synthesizer(soundfont(), sample_rate, 0)
     return {
-        name: _render(synthesizer, timed, place, end + TAIL, samples) for place, name in enumerate(track_names(score))
+        name: _synthesize_track(synthesizer, timed, place, end + TAIL, samples)
+        for place, name in enumerate(track_names(score))
     } or {"Silence": np.zeros((2, samples), np.float32)}
 
 
-def _render(synthesizer: Any, timed: Any, place: int, seconds: float, samples: int) -> np.ndarray:
+def _synthesize_track(
+    synthesizer: Synthesizer, timed: ScoreSecond, place: int, seconds: float, samples: int
+) -> np.ndarray:
     stem = np.zeros((2, samples), np.float32)
     if not len(timed.tracks[place].notes):
         return stem  # the synthesizer refuses a score without notes
     alone = timed.copy()
     track = alone.tracks[place]
     # The synthesizer stops at the last note's end and would cut its release: a silent note later keeps it going.
-    track.notes.append(symusic.Note(seconds, 0.01, 60, 0, ttype="second"))
-    alone.tracks = [track]
+    track.notes.append(NoteSecond(seconds, 0.01, 60, 0))
+    alone.tracks = TrackSecondList([track])
     sound = np.asarray(synthesizer.render(alone, stereo=True))[:, :samples]
     stem[:, : sound.shape[1]] = sound
     return stem

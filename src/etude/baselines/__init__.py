@@ -1,1 +1,1 @@
-"""Counting baselines."""
+"""Counting baselines: models that only count the train pieces."""

@@ -1,4 +1,7 @@
-"""The compiler: conf/ in, params.yaml out. Inside a DVC experiment it leaves params.yaml, which -S has set, alone."""
+"""The compiler: conf/ in, params.yaml out; src/ in, code.yaml out.
+
+Inside a DVC experiment params.yaml, which -S has set, is left alone.
+"""
 
 import os
 import sys
@@ -15,6 +18,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from etude.artifacts.context import project_root
+from etude.config.code import compile_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.files import write_text
@@ -51,6 +55,8 @@ def composed(config: Any) -> dict[str, Any]:
                 for name, section in values[group].items()
                 if not isinstance(section, dict) or "_target_" in section
             }
+    for group in ("harmonizers", "conditioners"):
+        values[group] = {name: entry for name, entry in values.get(group, {}).items() if name in values["models"]}
     return {str(key): value for key, value in values.items()}
 
 
@@ -65,12 +71,12 @@ def compile_params(conf: Path, overrides: list[str] | None = None) -> str:
 
 
 def main() -> None:
-    """Entry point of the stage ``params``."""
-    if os.environ.get("DVC_EXP_NAME"):
-        return
+    """Entry point of the stage ``params``: write params.yaml and code.yaml."""
     try:
         root = project_root()
-        write_text(root / "params.yaml", compile_params(root / "conf"))
+        if not os.environ.get("DVC_EXP_NAME"):
+            write_text(root / "params.yaml", compile_params(root / "conf"))
+        write_text(root / "code.yaml", compile_code(Settings.from_params(root / "params.yaml")))
     except EtudeError as error:
         sys.exit(f"etude: {error}")
 

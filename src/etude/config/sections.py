@@ -1,137 +1,18 @@
-"""The settings of every stage: types and ranges, checked with messages that name the key."""
+"""The settings of every stage, section by section, with types and ranges."""
 
-import importlib
 import inspect
-import re
-import types
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import yaml
 
+from etude.config.check import Count, Fraction, Loader, Natural, OneOf, Positive, Range, Seed, check, construct
+from etude.config.schedule import Optim, Train, schedule_of
 from etude.core.errors import EtudeError, closest
 
-T = TypeVar("T")
-
-
-class Loader(yaml.SafeLoader):
-    """YAML as DVC writes it: 1e-05 is a number (YAML 1.2), for PyYAML alone (1.1) it is a text."""
-
-
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-@dataclass(frozen=True)
-class Range:
-    """Inclusive limits of a number; ``None`` leaves a side open."""
-
-    low: float | None = None
-    high: float | None = None
-
-    def __str__(self) -> str:
-        if self.low is None:
-            return f"at most {self.high:g}"
-        return f"at least {self.low:g}" if self.high is None else f"between {self.low:g} and {self.high:g}"
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """The texts that a setting may be."""
-
-    options: tuple[str, ...]
-
-
-Count = Annotated[int, Range(1)]
-Natural = Annotated[int, Range(0)]
-Share = Annotated[float, Range(0, 1)]
-Positive = Annotated[float, Range(1e-12)]
-Seed = Annotated[int, Range(0, 2**31 - 1)]
-
-
-def check(value: Any, annotation: Any, key: str) -> Any:
-    """``value``, if it has the type and range of ``annotation``; whole numbers pass as float. Errors name ``key``."""
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Annotated:
-        value = check(value, args[0], key)
-        for limit in args[1:]:
-            if isinstance(limit, Range) and value is not None:
-                low, high = limit.low, limit.high
-                if not ((low is None or value >= low) and (high is None or value <= high)):
-                    raise EtudeError(f"{key} = {value} is out of range: it must be {limit}.")
-            if isinstance(limit, OneOf) and value not in limit.options:
-                raise EtudeError(f"{key} = {value} is not known. {closest(str(value), limit.options)}")
-        return value
-    if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in args:
-            return None
-        options = [option for option in args if option is not type(None)]
-        for option in options[:-1]:
-            try:
-                return check(value, option, key)
-            except EtudeError:
-                continue
-        return check(value, options[-1], key)
-    if origin is list or origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise EtudeError(f"{key} = {value!r} must be a list.")
-        return [check(item, args[0], f"{key}[{place}]") for place, item in enumerate(value)]
-    if origin is dict or annotation is dict:
-        if not isinstance(value, Mapping):
-            raise EtudeError(f"{key} = {value!r} must be a section of keys.")
-        of = args[1] if len(args) == 2 else Any
-        return {name: check(item, of, f"{key}.{name}") for name, item in value.items()}
-    if annotation is Any or annotation is inspect.Parameter.empty:
-        return value
-    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if (isinstance(value, bool) and annotation is not bool) or not isinstance(value, annotation):
-        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
-        hint = " In YAML 1.1 a power needs a dot: write 1.0e-4." if annotation is float and "e" in str(value) else ""
-        raise EtudeError(f"{key} = {value!r} must be {kind.get(annotation.__name__, annotation.__name__)}.{hint}")
-    return value
-
-
-def construct(make: Callable[..., T], values: Mapping[str, Any], where: str, **given: Any) -> T:
-    """Call ``make`` with the keys of one section, checked against the signature of ``make``.
-
-    Args:
-        make: a class or function whose parameters are annotated.
-        values: the section; ``_target_`` is passed over.
-        where: the name of the section, for messages.
-        given: arguments that are not settings (a vocabulary's size); they are not checked.
-    """
-    signature = inspect.signature(make)
-    hints = typing.get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
-    known = {name: p for name, p in signature.parameters.items() if name not in given}
-    values = {name: value for name, value in values.items() if name != "_target_"}
-    for name in values:
-        if name not in known:
-            raise EtudeError(f"{where}.{name} is not a setting. {closest(name, known)}")
-    for name, parameter in known.items():
-        if name not in values and parameter.default is inspect.Parameter.empty:
-            raise EtudeError(f"{where}.{name} is missing. Set it in conf/.")
-    checked = {name: check(value, hints.get(name, Any), f"{where}.{name}") for name, value in values.items()}
-    return make(**checked, **given)
-
-
-def target(values: Mapping[str, Any], where: str) -> Any:
-    """The class that a section's ``_target_`` names. Only classes of etude: a settings file runs no other code."""
-    path = values.get("_target_")
-    if not isinstance(path, str) or not path.startswith("etude.") or path.count(".") < 2:
-        raise EtudeError(f'{where}._target_ = {path!r} must name a class of etude, as in "etude.models.lstm.LSTM".')
-    module, _, name = path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise EtudeError(f"{where}._target_ = {path!r} cannot be imported: {error}.") from None
-    if not inspect.isclass(found):
-        raise EtudeError(f"{where}._target_ = {path!r} must name a class.")
-    return found
+Temperature = Annotated[float, Range(0.01, 10)]
 
 
 @dataclass(frozen=True)
@@ -181,13 +62,13 @@ class Split:
 
     method: Annotated[str, OneOf(("auto", "ratio", "folds", "published"))]
     seed: Seed
-    train: Share
-    valid: Share
-    test: Share
+    train: Fraction
+    valid: Fraction
+    test: Fraction
     folds: Annotated[int, Range(3, 1000)]
     fold: Natural  # which of the folds is test; the next one is valid
     opening: Annotated[int, Range(4, 64)]  # intervals of the melody that make an opening phrase
-    similarity: Share  # of two melodies, from which on they count as one tune
+    similarity: Fraction  # of two melodies, from which on they count as one tune
 
     def __post_init__(self) -> None:
         if self.fold >= self.folds:
@@ -217,31 +98,6 @@ class Augment:
 
 
 @dataclass(frozen=True)
-class Optim:
-    """AdamW with linear warm-up and cosine decay."""
-
-    lr: Annotated[float, Range(1e-8, 1)]
-    weight_decay: Annotated[float, Range(0, 10)]
-    warmup_steps: Natural
-    final_lr: Share  # share of lr that is left at the last step
-    clip: Annotated[float, Range(1e-6)]
-    label_smoothing: Annotated[float, Range(0, 0.9)]  # share of a training target that is spread over all tokens
-    averaging: Annotated[float, Range(0, 0.99999)] | None  # decay of the weights' exponential moving average
-
-
-@dataclass(frozen=True)
-class Train:
-    """One training."""
-
-    seed: Seed
-    max_steps: Count
-    steps_per_epoch: Count
-    batch_size: Count
-    window: Annotated[int, Range(2, 65536)]  # tokens
-    patience: Count  # epochs without a better validation
-
-
-@dataclass(frozen=True)
 class Trainer:
     """What a training runs on. Other processors sum in another order, so this decides the last digits."""
 
@@ -263,11 +119,10 @@ class Generate:
     seconds: Positive | None  # that a piece lasts, to the nearest bar, in place of bars
     open_bars: Count  # of a piece from a model that does not end it by itself, where nothing else is wanted
     batch_size: Count
-    temperature: Annotated[float, Range(0.01, 10)] | None  # None: the variant's own
-    temperatures: dict[str, Annotated[float, Range(0.01, 10)]]  # variant -> its own; 1 where there is none
+    temperature: Temperature | None  # None: the model's own, else 1
     top_k: Count | None
     top_p: Annotated[float, Range(0.01, 1)]
-    min_p: Share
+    min_p: Fraction
     repetition: Annotated[float, Range(1, 10)]  # by which the log shares of recent tokens are multiplied
     repetition_span: Count  # tokens that are recent
     max_tokens: Annotated[int, Range(32, 65536)]
@@ -280,14 +135,6 @@ class Generate:
             raise EtudeError(
                 f"generate.bars = {self.bars} and generate.seconds = {self.seconds:g} are both wanted. Set one to null."
             )
-
-    def of(self, model_name: str) -> "Generate":
-        """The same with the temperature that a variant is sampled at."""
-        return replace(self, temperature=self.temperature_of(model_name))
-
-    def temperature_of(self, model_name: str = "") -> float:
-        """The temperature, of a variant where it is left to the variants."""
-        return self.temperatures.get(model_name, 1.0) if self.temperature is None else self.temperature
 
     @property
     def requested(self) -> dict[str, Any]:
@@ -318,7 +165,7 @@ class Harmonize:
     candidates: Count  # that are drawn; the one that is best by likelihood and rules is taken
     sweeps: Count  # over all voices, of pseudo-Gibbs sampling
     particles: Count  # of each candidate, of a model that writes forwards
-    temperature: Annotated[float, Range(0.01, 10)]
+    temperature: Temperature
     top_p: Annotated[float, Range(0.01, 1)]
     parallel_cost: Annotated[float, Range(0, 100)]  # nats that each parallel fifth or octave costs
     pieces: Count  # test pieces at most, whose melodies the pipeline harmonises
@@ -344,7 +191,7 @@ class Arrange:
     peak: Annotated[float, Range(-40, 0)]  # dBFS
     gain: dict  # track name -> dB
     pan: dict  # track name -> -1 (left) to 1 (right)
-    quality: Share  # of the mp3
+    quality: Fraction  # of the mp3
 
 
 @dataclass(frozen=True)
@@ -358,8 +205,10 @@ class Settings:
     augment: Augment
     tokenize: dict[str, dict[str, Any]]
     models: dict[str, dict[str, Any]]
-    optim: Optim
-    train: Train
+    harmonizers: dict[str, Any]  # the models that write voices to given ones, for which the stage harmonize runs
+    conditioners: dict[str, Any]  # the models that take control attributes, for which the stage control runs
+    optim: dict[str, Any]
+    train: dict[str, Any]
     trainer: Trainer
     generate: Generate
     control: Control
@@ -382,13 +231,11 @@ class Settings:
             for field in fields(cls)
             if inspect.isclass(field.type) and field.type.__module__ == __name__
         }
-        return cls(
-            seed=check(values["seed"], Seed, "seed"),
-            dataset=check(values["dataset"], dict, "dataset"),
-            tokenize=check(values["tokenize"], dict, "tokenize"),
-            models=check(values["models"], dict, "models"),
-            **sections,
-        )
+        plain = {name: check(values[name], dict, name) for name in known - {"seed", *sections}}
+        settings = cls(seed=check(values["seed"], Seed, "seed"), **plain, **sections)
+        for model_name in settings.models:
+            settings.schedule(model_name), settings.sampling(model_name)  # which raises where a value is out of range
+        return settings
 
     @classmethod
     def from_params(cls, path: Path) -> "Settings":
@@ -411,14 +258,21 @@ class Settings:
         """How ingest reads the files of the dataset."""
         return construct(Reading, check(self.dataset.get("reading"), dict, "dataset.reading"), "dataset.reading")
 
-    @property
-    def config(self) -> Train:
-        """The section ``train``, ended sooner where ``trainer.steps`` says so."""
-        steps = min(self.train.max_steps, self.trainer.steps or self.train.max_steps)
-        return replace(self.train, max_steps=steps, steps_per_epoch=min(self.train.steps_per_epoch, steps))
+    def schedule(self, model_name: str) -> tuple[Train, Optim]:
+        """How one model is trained: ``train`` and ``optim``, where a key is null with the model's own value."""
+        return schedule_of(model_name, self.model(model_name), self.train, self.optim, self.trainer.steps)
+
+    def sampling(self, model_name: str) -> Generate:
+        """How one model is sampled: ``generate``, with the model's own temperature where that is null."""
+        own = check(self.model(model_name).get("generate") or {}, dict, f"models.{model_name}.generate")
+        for name in own:
+            if name != "temperature":
+                raise EtudeError(f"models.{model_name}.generate.{name} is not a setting. Did you mean temperature?")
+        value = check(own.get("temperature"), Temperature | None, f"models.{model_name}.generate.temperature")
+        return self.generate if self.generate.temperature is not None else replace(self.generate, temperature=value)
 
     def model(self, model_name: str) -> dict[str, Any]:
-        """The section of one variant."""
+        """The section of one model."""
         if model_name not in self.models:
-            raise EtudeError(f'There is no variant "{model_name}". {closest(model_name, self.models)}')
+            raise EtudeError(f'There is no model "{model_name}". {closest(model_name, self.models)}')
         return self.models[model_name]

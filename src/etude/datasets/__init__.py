@@ -1,4 +1,4 @@
-"""Where pieces come from: one dataset a file. Here is what all share: settings, manifest, ids, limit."""
+"""Where pieces come from: one file per dataset. Here is what all share: settings, manifest, ids, limit."""
 
 import hashlib
 import re
@@ -10,10 +10,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from etude.config.sections import Count, Reading, construct
+from etude.config.check import Count, construct
+from etude.config.sections import Reading
 from etude.core.files import digest
 
 LONGEST = 120  # bytes of an id, which becomes a file's name
+Entry = dict[str, Any]  # a piece in the manifest, see ``piece``
+LeftOut = dict[str, str]  # the source of a file that gives no piece, and the reason
+Manifest = dict[str, Any]  # of a download, see ``Dataset.fetch``
 
 
 class Dataset(ABC):
@@ -29,25 +33,25 @@ class Dataset(ABC):
         Args:
             name: of the dataset.
             limit: of the pieces, for trials: the first ones.
-            reading: how ingest reads the files (etude.scores.Reading).
+            reading: how ingest reads the files (etude.config.sections.Reading).
         """
         self.name, self.limit = name, limit
         self.reading = construct(Reading, reading, "dataset.reading")
 
     @abstractmethod
-    def pieces(self, folder: Path, left_out: list[dict[str, str]], show: bool) -> Iterator[dict[str, Any]]:
-        """Bring source files to ``folder`` and yield an entry (see ``piece``) a piece, in a fixed order.
+    def pieces(self, folder: Path, left_out: list[LeftOut], show: bool) -> Iterator[Entry]:
+        """Bring source files to ``folder`` and yield one entry per piece (see ``piece``), in a fixed order.
 
-        What is left out is added to ``left_out``: its ``source`` and the ``reason``.
+        Files that are left out are added to ``left_out``: their ``source`` and the ``reason``.
         """
 
-    def fetch(self, folder: Path, show: bool) -> dict[str, Any]:
-        """Bring the untouched source files to ``folder`` and return the manifest.
+    def fetch(self, folder: Path, show: bool) -> Manifest:
+        """Bring the unchanged source files to ``folder`` and return the manifest.
 
-        It says what was taken, and what was left out for which reason.
+        The manifest lists the pieces, and the files left out with the reason.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        left_out: list[dict[str, str]] = []
+        left_out: list[LeftOut] = []
         pieces = sorted(islice(self.pieces(folder, left_out, show), self.limit), key=lambda piece: piece["id"])
         return {
             "dataset": self.name,
@@ -63,16 +67,16 @@ class Dataset(ABC):
         return self.SOURCE
 
 
-def piece(folder: Path, file: str, name: str, source: str, **facts: Any) -> dict[str, Any]:
-    """The manifest's entry of a piece.
+def piece(folder: Path, file: str, name: str, source: str, **facts: Any) -> Entry:
+    """Make the manifest's entry of a piece.
 
     Args:
         folder: of the download.
         file: the source file, relative to ``folder``.
         name: the piece's id.
-        source: what a person calls the file.
-        facts: ``part`` (which piece of a file that holds many), ``title``, ``split`` (of a published split: train, valid
-            or test), ``origin`` (equal for pieces of one family), ``sha256`` where it is known, and free ones.
+        source: the file's name for people.
+        facts: ``part`` (which piece of a file that holds many), ``title``, ``split`` (train, valid or
+            test, if published), ``origin`` (equal for related pieces), ``sha256`` where it is known, and any others.
     """
     known: dict[str, Any] = {"part": None, "title": None, "split": None, "origin": None}
     sha256 = facts.pop("sha256", None) or digest(folder / file)
@@ -80,33 +84,33 @@ def piece(folder: Path, file: str, name: str, source: str, **facts: Any) -> dict
 
 
 class Names:
-    """Makes ids of names: letters of any script, digits and ``_ . -``, unique also where case does not count."""
+    """Makes ids from names: letters of any script, digits and ``_ . -``, unique even if case is ignored."""
 
     def __init__(self) -> None:
-        """Begin with none given out."""
-        self.given: Counter[str] = Counter()
+        """Start without any id."""
+        self.counts: Counter[str] = Counter()
 
     def __call__(self, text: str) -> str:
-        """An id that was not given out yet."""
+        """A new id."""
         plain = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", text)).strip(".") or "piece"
         if len(plain.encode()) > LONGEST:
             mark = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
             plain = f"{plain.encode()[: LONGEST - 16].decode(errors='ignore')}-{mark}"
         name = plain
-        while self.given[key(name)]:
-            self.given[key(plain)] += 1
-            name = f"{plain}-{self.given[key(plain)]}"
-        self.given[key(name)] += 1
+        while self.counts[key(name)]:
+            self.counts[key(plain)] += 1
+            name = f"{plain}-{self.counts[key(plain)]}"
+        self.counts[key(name)] += 1
         return name
 
 
 def key(name: str) -> str:
-    """Equal for names that a file system may take for one."""
+    """A key that is equal for names that a file system may treat as one."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
-def first(pieces: Sequence[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
-    """The first ``limit`` pieces; of each side of a published split in proportion, and at least one while it lasts."""
+def first(pieces: Sequence[Entry], limit: int | None) -> list[Entry]:
+    """The first ``limit`` pieces, from each published split in proportion, and at least one while the limit allows."""
     if limit is None or limit >= len(pieces):
         return list(pieces)
     size = Counter(entry["split"] for entry in pieces)

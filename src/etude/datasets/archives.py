@@ -1,4 +1,4 @@
-"""Archives of datasets: bring one from a mirror or the network, and take files out of it without trusting it."""
+"""Archives of datasets: bring one from a mirror or the network, and unpack files from it without trusting it."""
 
 import errno
 import gzip
@@ -28,10 +28,10 @@ from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.core.progress import bar
 
-BLOCK = 1 << 20  # bytes that are unpacked at a time
-CHUNK = 1 << 14  # bytes that are downloaded at a time; a cut loses what has come of one
-TRIES = 4  # of a download, each beginning where the last was cut
-PAUSE = 1.0  # seconds before the second try, doubled before each further one
+BLOCK = 1 << 20  # bytes unpacked at a time
+CHUNK = 1 << 14  # bytes downloaded at a time; a broken connection loses at most one chunk
+TRIES = 4  # of a download, each starts where the last one broke off
+PAUSE = 1.0  # seconds before the second try, doubled for each further one
 TIMEOUT = 30.0  # seconds without an answer
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DAMAGE = (
@@ -50,10 +50,10 @@ DAMAGE = (
 
 @dataclass(frozen=True)
 class Archive:
-    """One archive of a dataset, and what may come out of it."""
+    """One archive of a dataset, and the limits on its content."""
 
     name: str  # of the file in a mirror, ending in .zip or .tar.gz
-    url: str  # from where there is no mirror
+    url: str  # used where there is no mirror
     checksum: str | None  # published, of the archive itself, as in "sha256:70470e..."
     max_bytes: int  # that it may unpack to
     max_files: int  # that it may hold
@@ -64,7 +64,7 @@ class Member:
     """One entry of an archive."""
 
     name: str
-    kind: str  # "a file", "a folder", or what it is instead
+    kind: str  # "a file", "a folder", "a link", "a device or pipe"
     open: Callable[[], IO[bytes]]
 
 
@@ -76,19 +76,19 @@ def unpack(
     extra: re.Pattern[str] | None,
     show: bool,
 ) -> None:
-    """Bring ``archive`` and take the files of the dataset out of it.
+    """Bring ``archive`` and unpack the files of the dataset.
 
     Args:
-        archive: where ETUDE_MIRROR names a folder, it is read there and nowhere else; else it is downloaded once.
+        archive: it is read from the folder that ETUDE_MIRROR names, if set; else it is downloaded once.
         folder: where the files go; it must be empty.
-        wanted: the names of the files, below the one folder at the top of the archive; group 1 is where they go.
-        content: the digest that the files together must have (etude.core.files.digest), which no repacking changes.
-            ``None`` where it is not known: then the archive itself must have its checksum.
-        extra: more files, taken where the archive has them, which do not count for ``content``.
+        wanted: the names of the files, below the archive's one top folder; group 1 is where they go.
+        content: the digest that the files together must have (etude.core.files.digest); repacking does not change it.
+            ``None`` where it is unknown: then the archive itself must have its checksum.
+        extra: more files, unpacked if the archive has them, which do not count for ``content``.
         show: progress.
 
     Raises:
-        EtudeError: it cannot be had, is damaged, dangerous or another one. A downloaded one is then removed.
+        EtudeError: it is unavailable, damaged, dangerous or another archive. A downloaded one is then removed.
     """
     path, own = _bring(archive, show)
     try:
@@ -112,10 +112,10 @@ def unpack(
 def take(
     archive: Path, folder: Path, wanted: re.Pattern[str], max_bytes: int, max_files: int, some: bool = True
 ) -> None:
-    """Write the members of a .zip or .tar.gz file that ``wanted`` matches below ``folder``.
+    """Unpack the members of a .zip or .tar.gz file that ``wanted`` matches below ``folder``.
 
-    The first part of every name (the one folder at the top) is passed over; ``wanted`` must match the rest, and its
-    group 1 is the place below ``folder``. ``some``: none at all is an error.
+    The first part of every name (the one top folder) is ignored; ``wanted`` must match the rest, and its group 1 is the
+    place below ``folder``. With ``some`` it is an error if none matches.
 
     Raises:
         EtudeError: a member leads out of the folder, or is a link or device; more than ``max_bytes`` are unpacked;
@@ -140,29 +140,29 @@ def take(
             taken += 1
     except (*DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL, errno.ENAMETOOLONG):
-            raise  # of the disk; the others come from places and names that a damaged archive states
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise EtudeError(f"{archive.name} is damaged ({said[:200]}). Bring another copy of it.") from None
+            raise  # from the disk; the others come from places and names in a damaged archive
+        message = " ".join(str(error).split()) or type(error).__name__
+        raise EtudeError(f"{archive.name} is damaged ({message[:200]}). Bring another copy of it.") from None
     if some and not taken:
         raise EtudeError(f"{archive.name} holds no file of the dataset: it is another archive. Bring the right one.")
 
 
 @contextmanager
 def writing(place: Path, otherwise: str) -> Iterator[None]:
-    """Turn a full disk under ``place`` into an EtudeError; ``otherwise`` says what else than to free space helps."""
+    """Turn a full disk under ``place`` into an EtudeError; ``otherwise`` names another remedy than to free space."""
     try:
         yield
     except OSError as error:
         if error.errno not in FULL:
             raise
         raise EtudeError(
-            f"The disk of {place} is full ({os.strerror(error.errno)}). Free space{otherwise}, and try again: nothing "
-            "half-written was left."
+            f"The disk of {place} is full ({os.strerror(error.errno)}). Free space{otherwise}, and try again: no "
+            "half-written file is left."
         ) from None
 
 
 def _bring(archive: Archive, show: bool) -> tuple[Path, bool]:
-    """The archive's file, and whether it is a download of our own, in the cache."""
+    """Return the archive's file, and whether it is a download in the cache."""
     mirror = os.environ.get("ETUDE_MIRROR")
     if mirror:
         path = Path(mirror).expanduser() / archive.name
@@ -178,12 +178,12 @@ def _bring(archive: Archive, show: bool) -> tuple[Path, bool]:
         with writing(cache, ", or set ETUDE_CACHE to a folder on another disk"):
             return _download(archive, cache, show), True
     except requests.HTTPError as error:
-        said = str(error).split(" for url")[0]
-        raise EtudeError(f"{archive.url} does not send it ({said}). Try again later, {help_}.") from None
+        message = str(error).split(" for url")[0]
+        raise EtudeError(f"{archive.url} does not send it ({message}). Try again later, {help_}.") from None
     except requests.RequestException as error:
         raise EtudeError(
-            f"{archive.url} cannot be downloaded ({type(error).__name__}). Check the network and try again (what has "
-            f"come is kept), {help_}."
+            f"{archive.url} cannot be downloaded ({type(error).__name__}). Check the network and try again (the part "
+            f"received so far is kept), {help_}."
         ) from None
     except OSError as error:
         raise EtudeError(
@@ -192,7 +192,7 @@ def _bring(archive: Archive, show: bool) -> tuple[Path, bool]:
 
 
 def _download(archive: Archive, cache: Path, show: bool) -> Path:
-    """The archive in ``cache``, from the network where it is not there yet; one process at a time."""
+    """Return the archive in ``cache``; download it if it is missing, in one process at a time."""
     pooch.get_logger().setLevel(logging.WARNING)
     cache.mkdir(parents=True, exist_ok=True)
     part = cache / f"{archive.name}.part"
@@ -204,11 +204,11 @@ def _download(archive: Archive, cache: Path, show: bool) -> Path:
                 break
             except requests.RequestException as error:
                 answer = 500 if error.response is None else error.response.status_code
-                if attempt == TRIES or (answer < 500 and answer != 429):  # what another try does not change
+                if attempt == TRIES or (answer < 500 and answer != 429):  # another try does not help
                     raise
                 time.sleep(PAUSE * 2 ** (attempt - 1))
             except OSError:
-                part.unlink(missing_ok=True)  # a full disk is not made fuller
+                part.unlink(missing_ok=True)  # frees the full disk
                 raise
         part.replace(output)
 
@@ -219,18 +219,18 @@ def _download(archive: Archive, cache: Path, show: bool) -> Path:
             )
         except ValueError:
             raise EtudeError(
-                f"What {archive.url} sent has not the published checksum {archive.checksum}; it was removed. Try "
+                f"The download from {archive.url} lacks the published checksum {archive.checksum}; it was removed. Try "
                 f"again, or set ETUDE_MIRROR to a folder that holds the right {archive.name}."
             ) from None
 
 
 def _stream(url: str, part: Path, show: bool) -> None:
-    """Download ``url`` to ``part``, from where an earlier try left it, if the server can."""
+    """Download ``url`` to ``part``, and resume an earlier try if the server can."""
     done = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         resumed = response.status_code == 206
-        if done and (response.status_code == 416 or (resumed and _begins(response) != done)):
+        if done and (response.status_code == 416 or (resumed and _first_byte(response) != done)):
             part.unlink()
             return _stream(url, part, show)
         response.raise_for_status()
@@ -239,15 +239,15 @@ def _stream(url: str, part: Path, show: bool) -> None:
         if show and not length:
             print(f"download: {url}, of unknown size", file=sys.stderr)
         progress = bar(f"{part.stem} (kB)", (done + length) // 1000, show and length > 0)
-        with progress as tell, part.open("ab" if resumed else "wb") as copy:
+        with progress as show_done, part.open("ab" if resumed else "wb") as copy:
             for block in response.iter_content(CHUNK):
                 copy.write(block)
                 done += len(block)
-                tell(done // 1000)
+                show_done(done // 1000)
 
 
-def _begins(response: requests.Response) -> int | None:
-    """The first byte of a part of a file that a server sent."""
+def _first_byte(response: requests.Response) -> int | None:
+    """The number of the first byte of a partial response."""
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     return int(found.group(1)) if found else None
 
@@ -274,27 +274,27 @@ def _zip_members(archive: Path) -> Iterator[Member]:
 
 
 def _tar_members(archive: Path, max_bytes: int) -> Iterator[Member]:
-    """The members in the order of the file, each to be read before the next one is asked for."""
+    """The members in the order of the file; each must be read before the next one is requested."""
     with gzip.open(archive) as unzipped:
         stream = _Limited(cast(IO[bytes], unzipped), archive, max_bytes)
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=BLOCK) as source:
             while entry := source.next():
                 kind = "a file" if entry.isreg() else "a folder" if entry.isdir() else "a device or pipe"
                 kind = "a link" if entry.issym() or entry.islnk() else kind
-                yield Member(entry.name, kind, partial(_opened, source, entry))
-                source.members = []  # type: ignore[attr-defined]  # they would all be kept
-            while stream.read(BLOCK):  # to the end, where gzip keeps its checksum
+                yield Member(entry.name, kind, partial(_open, source, entry))
+                source.members = []  # type: ignore[attr-defined]  # else all stay in memory
+            while stream.read(BLOCK):  # up to gzip's checksum at the end
                 pass
 
 
-def _opened(source: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
+def _open(source: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
     opened = source.extractfile(entry)
-    assert opened is not None, "asked for files only"
+    assert opened is not None, "only files are opened"
     return opened
 
 
 class _Limited:
-    """A stream that gives out so many bytes and no more: headers can be bombs, too."""
+    """A stream that gives at most ``max_bytes``: headers can be bombs, too."""
 
     def __init__(self, stream: IO[bytes], archive: Path, max_bytes: int) -> None:
         self.stream, self.archive, self.max_bytes, self.done = stream, archive, max_bytes, 0
@@ -312,8 +312,8 @@ def _too_much(archive: Path, max_bytes: int) -> EtudeError:
 
 
 def _below_the_top(archive: Path, member: Member) -> str:
-    """A member's name without the folder at the top; refused where it leads out of it, or is no file or folder."""
-    name = PureWindowsPath(member.name)  # it knows both kinds of separators, and drives
+    """A member's name without the top folder. Refuse one that leads out of it, or is no file or folder."""
+    name = PureWindowsPath(member.name)  # handles both separators, and drives
     if name.anchor or ".." in name.parts:
         raise EtudeError(f"{archive.name} is refused: its member {member.name!r} leads out of the folder.")
     if member.kind not in ("a file", "a folder"):
@@ -322,7 +322,7 @@ def _below_the_top(archive: Path, member: Member) -> str:
 
 
 def _new(archive: Path, place: Path) -> IO[bytes]:
-    """A file that did not exist, opened for writing."""
+    """Open a new file for writing."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         return place.open("xb")

@@ -5,17 +5,16 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.core.progress import follow
-from etude.datasets import Dataset, corpus, piece
+from etude.datasets import Dataset, Entry, LeftOut, corpus, piece
 from etude.scores.parts import find_voices
-from etude.scores.reading import KEY_NAMES
+from etude.scores.reading import KEY_NAMES, Facts
 
-# Copies of a movement that carry the name of an edition or an arrangement after the number that the list of titles has.
+# Copies of a movement name an edition or an arrangement after the number in the list of titles.
 EDITION = re.compile(r"-(sc|inst|lpz|lz|w)$")
 
 
@@ -29,13 +28,13 @@ class Bach(Dataset):
         """The folder of the installed package."""
         return f"{corpus.version()}, corpus/bach"
 
-    def pieces(self, folder: Path, left_out: list[dict[str, str]], show: bool) -> Iterator[dict[str, Any]]:
+    def pieces(self, folder: Path, left_out: list[LeftOut], show: bool) -> Iterator[Entry]:
         """The chorales in the order of their files.
 
-        Instrument parts stay in the files; the manifest names them (``left_out_parts``), and ingest leaves them out.
+        Instrument parts stay in the files. The manifest lists them as ``left_out_parts``, and ingest leaves them out.
         """
         if self.reading.voices is None:
-            raise EtudeError("dataset.reading.voices = null: the chorales are chosen by their voices. Name them.")
+            raise EtudeError("dataset.reading.voices = null: the chorales are chosen by their voices. Name the voices.")
         titles = _titles()
         taken: set[str] = set()
         files = sorted(
@@ -96,8 +95,8 @@ def _musicxml(file: Path) -> ElementTree.Element:
         return ElementTree.fromstring(archive.read(str(paths[0])))
 
 
-def _facts(root: ElementTree.Element) -> dict[str, Any]:
-    """Key, time signature and tempo (quarters a minute) at the beginning; ``None`` where the score names none."""
+def _facts(root: ElementTree.Element) -> Facts:
+    """Key, time signature and tempo (BPM) at the start; ``None`` where the score states none."""
     key, time = root.find(".//key"), root.find(".//time")
     tempo = root.find(".//sound[@tempo]")
     name = None

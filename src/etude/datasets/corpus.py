@@ -1,4 +1,4 @@
-"""The corpus of scores that the music21 package bundles: where it is, and what it says of rights."""
+"""The corpus of scores that the music21 package bundles: its place and its licence."""
 
 import importlib.metadata
 import importlib.util
@@ -18,7 +18,7 @@ CITATION = (
 
 
 def find(folder: str) -> Path:
-    """A folder of the corpus, found without importing music21 (a second)."""
+    """Find a folder of the corpus without importing music21, which takes a second."""
     spec = importlib.util.find_spec("music21")
     for place in (spec.submodule_search_locations or []) if spec else []:
         found = Path(place) / "corpus" / folder
@@ -31,5 +31,5 @@ def find(folder: str) -> Path:
 
 
 def version() -> str:
-    """The package and its version, as a source."""
+    """The package and its version."""
     return f"music21 {importlib.metadata.version('music21')}"

@@ -1,4 +1,4 @@
-"""The user's own scores: every file below a folder that can be read, copied; never followed out of it."""
+"""The user's own scores: a copy of every readable score below a folder; links out of it are refused."""
 
 import hashlib
 import os
@@ -8,21 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from etude.config.sections import Count
+from etude.config.check import Count
 from etude.core.errors import EtudeError
 from etude.core.progress import follow
-from etude.datasets import Dataset, Names, piece
+from etude.datasets import Dataset, Entry, LeftOut, Manifest, Names, piece
+from etude.scores.readers import pieces_of
 
-SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".xml", ".musicxml", ".mxl", ".abc", ".krn")  # letter case apart
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".xml", ".musicxml", ".mxl", ".abc", ".krn")  # in either letter case
 MAX_BYTES = 50_000_000  # of a file
 HOW = "Name your folder of scores, as in: etude download dataset=folder dataset.path=~/my_midi"
 
 
 class Folder(Dataset):
-    """Scores below one folder. Of files with the same bytes the first is taken; other kinds of files are counted."""
+    """Scores below one folder. The first of several identical files is taken; other kinds of files are counted."""
 
     SOURCE = "the user's own files"
-    LICENCE = "Not stated. Who uses the files must know their rights."
+    LICENCE = "Not stated. The user of the files must know their rights."
     CITATION = "None stated."
 
     def __init__(self, name: str, limit: Count | None, reading: dict[str, Any], path: str | None) -> None:
@@ -30,14 +31,14 @@ class Folder(Dataset):
         super().__init__(name, limit, reading)
         self.path = path
 
-    def fetch(self, folder: Path, show: bool) -> dict[str, Any]:
+    def fetch(self, folder: Path, show: bool) -> Manifest:
         """Copy the files to ``folder`` and return the manifest; it also counts the ``other_files`` by suffix."""
         root = self._root(folder)
         others = Counter(_suffix(file) for file in _below(root, []) if _other(file))
         return {**super().fetch(folder, show), "other_files": dict(sorted(others.items()))}
 
-    def pieces(self, folder: Path, left_out: list[dict[str, str]], show: bool) -> Iterator[dict[str, Any]]:
-        """The scores in the order of their names, with the folders that they are in."""
+    def pieces(self, folder: Path, left_out: list[LeftOut], show: bool) -> Iterator[Entry]:
+        """The scores in the order of their paths."""
         root = self._root(folder)
         names = Names()
         seen: dict[str, str] = {}
@@ -51,11 +52,11 @@ class Folder(Dataset):
                     raise EtudeError(f"the same bytes as {seen[sha256]}")
                 name = names(source.removesuffix(file.suffix).replace("/", "_"))
                 copy = folder / f"{name}{_suffix(file)}"
-                held = _copied(data, copy)
+                held = _copy(data, copy)
             except EtudeError as error:
                 left_out.append({"source": source, "reason": str(error)})
                 continue
-            collection = len(held) > 1 and _suffix(file) == ".abc"  # its tunes are no family
+            collection = len(held) > 1 and _suffix(file) == ".abc"  # its tunes are not related
             for part, title in held:
                 alone = len(held) == 1
                 facts = {"part": part, "title": title, "sha256": sha256}
@@ -73,12 +74,14 @@ class Folder(Dataset):
         if not root.is_dir():
             raise EtudeError(f'dataset.path = "{self.path}" is not a folder. {HOW}')
         if folder.resolve().is_relative_to(root):
-            raise EtudeError(f'dataset.path = "{self.path}" holds the download itself. Name a folder of scores alone.')
+            raise EtudeError(
+                f'dataset.path = "{self.path}" contains the download itself. Name a folder of scores only.'
+            )
         return root
 
 
-def _below(root: Path, left_out: list[dict[str, str]]) -> list[Path]:
-    """All that is below ``root`` and no folder, sorted; folders that cannot be read are added to ``left_out``."""
+def _below(root: Path, left_out: list[LeftOut]) -> list[Path]:
+    """All files below ``root``, sorted; unreadable folders are added to ``left_out``."""
 
     def unreadable(error: OSError) -> None:
         left_out.append(
@@ -93,7 +96,7 @@ def _below(root: Path, left_out: list[dict[str, str]]) -> list[Path]:
 
 
 def _other(file: Path) -> bool:
-    """Whether it is a plain file of another kind."""
+    """Whether ``file`` is a plain file of another kind."""
     return _suffix(file) not in SUFFIXES and stat.S_ISREG(file.lstat().st_mode)
 
 
@@ -111,7 +114,7 @@ def _text(name: str) -> str:
 
 
 def _read(file: Path, root: Path) -> bytes:
-    """The bytes of a plain file. Nothing else is opened: EtudeError with the reason."""
+    """The bytes of a plain file. Anything else stays unopened and raises EtudeError with the reason."""
     try:
         target = file
         if file.is_symlink():
@@ -119,16 +122,16 @@ def _read(file: Path, root: Path) -> bytes:
             if not target.is_relative_to(root):
                 raise EtudeError("a link that leads out of the folder")
             if target.is_dir():
-                raise EtudeError("a link to a folder, whose files are taken where they stand")
+                raise EtudeError("a link to a folder, whose files are taken from their own place")
         _plain(target.lstat())
-        # another process may put something else there: a link is not followed, a pipe does not block
+        # another process may replace the file: a link is not followed, a pipe does not block
         with open(os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
             _plain(os.fstat(stream.fileno()))
             data = stream.read(MAX_BYTES + 1)
     except RuntimeError:
         raise EtudeError("a link that leads in a circle") from None
     except FileNotFoundError:
-        raise EtudeError("a link that leads nowhere" if file.is_symlink() else "it went away") from None
+        raise EtudeError("a link that leads nowhere" if file.is_symlink() else "it disappeared") from None
     except OSError as error:
         raise EtudeError(f"it cannot be read ({error.strerror})") from None
     if len(data) > MAX_BYTES:
@@ -136,15 +139,13 @@ def _read(file: Path, root: Path) -> bytes:
     return data
 
 
-def _copied(data: bytes, copy: Path) -> list[tuple[str | None, str | None]]:
-    """Write ``data`` to ``copy`` and return what pieces it holds; a file without any does not stay."""
-    from etude.scores import pieces_of
-
+def _copy(data: bytes, copy: Path) -> list[tuple[str | None, str | None]]:
+    """Write ``data`` to ``copy`` and return the pieces it holds; a file without any is removed."""
     copy.write_bytes(data)
     try:
         held = pieces_of(copy)
         if not held:
-            raise EtudeError("no piece is in it")
+            raise EtudeError("it holds no piece")
     except EtudeError:
         copy.unlink()
         raise
@@ -152,7 +153,7 @@ def _copied(data: bytes, copy: Path) -> list[tuple[str | None, str | None]]:
 
 
 def _plain(facts: os.stat_result) -> None:
-    """Refuse what is not a file of a fitting size."""
+    """Refuse anything but a file of a suitable size."""
     kinds = {stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket", stat.S_ISCHR: "a device", stat.S_ISBLK: "a device"}
     for is_one, kind in kinds.items():
         if is_one(facts.st_mode):

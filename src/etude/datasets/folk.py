@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from etude.config.sections import Count
+from etude.config.check import Count
 from etude.core.errors import EtudeError, closest
 from etude.core.progress import follow
-from etude.datasets import Dataset, Names, corpus, piece
+from etude.datasets import Dataset, Entry, LeftOut, Names, corpus, piece
+from etude.scores.readers import pieces_of
 
 COLLECTIONS = {"essen": "essenFolksong", "oneills": "oneills1850", "ryans": "ryansMammoth"}  # -> their folders
 
@@ -43,10 +44,8 @@ class Folk(Dataset):
         """The folders of the installed package."""
         return f"{corpus.version()}, corpus/{{{','.join(sorted(COLLECTIONS[name] for name in {*self.collections}))}}}"
 
-    def pieces(self, folder: Path, left_out: list[dict[str, str]], show: bool) -> Iterator[dict[str, Any]]:
-        """The tunes in the order of their files and of their places in them."""
-        from etude.scores import pieces_of
-
+    def pieces(self, folder: Path, left_out: list[LeftOut], show: bool) -> Iterator[Entry]:
+        """The tunes in the order of their files and of their places in each."""
         names = Names()
         places = [corpus.find(COLLECTIONS[name]) for name in sorted({*self.collections})]
         files = [file for place in places for file in sorted(place.glob("*.abc"))]

@@ -1,4 +1,4 @@
-"""The JSB chorales: Bach's four-part chorales as pitches on a grid, with the split that the literature compares on."""
+"""The JSB chorales: Bach's four-part chorales as pitches on a grid, with the split that the literature uses."""
 
 import json
 import re
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from etude.config.sections import Count
+from etude.config.check import Count
 from etude.core.errors import EtudeError, closest
-from etude.datasets import piece
+from etude.datasets import Entry, LeftOut, piece
 from etude.datasets.archived import Archived
 
-# grid -> the file; that of 16ths has four voices a step (-1 is silence), the others lists of pitches
+# grid -> file; the 16ths have four voices a step (-1 is silence), the others lists of pitches
 GRIDS = {"16th": "Jsb16thSeparated.json", "8th": "jsb-chorales-8th.json", "quarter": "jsb-chorales-quarter.json"}
 SPLITS = ("train", "valid", "test")
 
@@ -35,14 +35,14 @@ class Jsb(Archived):
     def __init__(
         self, name: str, limit: Count | None, reading: dict[str, Any], version: str, digest: str | None, grid: str
     ) -> None:
-        """Take the section ``dataset`` of the settings; ``grid`` is the step: 16th, 8th or quarter."""
+        """Take the section ``dataset`` of the settings; ``grid`` is the time step: 16th, 8th or quarter."""
         super().__init__(name, limit, reading, version, digest)
         if grid not in GRIDS:
             raise EtudeError(f"dataset.grid = {grid!r} is not a grid of the dataset. {closest(str(grid), GRIDS)}")
         self.grid = grid
 
-    def entries(self, folder: Path, files: list[str], left_out: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
-        """The chorales of the file of this grid, side by side."""
+    def entries(self, folder: Path, files: list[str], left_out: list[LeftOut]) -> Iterator[Entry]:
+        """The chorales of the file of this grid, split by split."""
         file = GRIDS[self.grid]
         rolls = json.loads((folder / file).read_text(encoding="utf-8"))
         sha256 = None

@@ -6,7 +6,7 @@ from etude.datasets.archived import Archived
 
 
 class Lakh(Archived):
-    """The full set. Names are the MD5 of the files; what they hold is unknown until ingest has read them."""
+    """The full set. Names are the MD5 of the files; their content is unknown until ingest reads them."""
 
     ARCHIVE = "{version}.tar.gz"
     URL = "http://hog.ee.columbia.edu/craffel/lmd/{version}.tar.gz"

@@ -4,17 +4,16 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from etude.core.errors import EtudeError
-from etude.datasets import Names, piece
+from etude.datasets import Entry, LeftOut, Names, piece
 from etude.datasets.archived import Archived
 
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
 
 class Maestro(Archived):
-    """1,276 performances; those of one composition are one family."""
+    """1,276 performances; performances of one composition are related."""
 
     ARCHIVE = "maestro-{version}-midi.zip"
     URL = "https://storage.googleapis.com/magentadata/datasets/maestro/{version}/maestro-{version}-midi.zip"
@@ -29,11 +28,14 @@ class Maestro(Archived):
         "Dataset. ICLR 2019."
     )
 
-    def entries(self, folder: Path, files: list[str], left_out: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+    def entries(self, folder: Path, files: list[str], left_out: list[LeftOut]) -> Iterator[Entry]:
         """The performances that the dataset's table lists, in the order of their files."""
         tables = [file for file in files if file.endswith(".csv")]
         if len(tables) != 1:
-            raise EtudeError(f"dataset {self.name}: the archive has {len(tables)} tables maestro-*.csv instead of one.")
+            raise EtudeError(
+                f"dataset {self.name}: the archive has {len(tables)} tables maestro-*.csv instead of one. "
+                "Bring another copy of it."
+            )
         with (folder / tables[0]).open(encoding="utf-8", newline="") as stream:
             rows = {row["midi_filename"]: row for row in csv.DictReader(stream)}
         names = Names()

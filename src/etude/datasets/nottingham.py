@@ -6,7 +6,7 @@ from etude.datasets.archived import Archived
 
 
 class Nottingham(Archived):
-    """1,034 tunes. The tracks have no names: the first is the melody, the second, which 13 tunes lack, the chords."""
+    """1,034 tunes. The tracks have no names: the first is the melody, the second (13 tunes lack it) the chords."""
 
     ARCHIVE = "nottingham-dataset-{version}.zip"
     URL = "https://github.com/jukedeck/nottingham-dataset/archive/{version}.zip"

@@ -3,18 +3,17 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from etude.core.files import digest
-from etude.datasets import piece
+from etude.datasets import Entry, LeftOut, piece
 from etude.datasets.archived import Archived
 
 
 class Pop909(Archived):
-    """Tracks MELODY (the singer's), BRIDGE (the leading instrument's) and PIANO, ticks on the beat but for an offset.
+    """Tracks MELODY (the singer), BRIDGE (the leading instrument) and PIANO; ticks are on the beat plus an offset.
 
-    Beside NNN/NNN.mid are its annotations: beat_midi.txt (seconds, beat, downbeat) and chord_midi.txt (begin, end,
-    name); and key_audio.txt (begin, end, name), which not every copy of the archive has.
+    Next to NNN/NNN.mid are its annotations: beat_midi.txt (seconds, beat, downbeat) and chord_midi.txt (start, end,
+    name); and key_audio.txt (start, end, name), which not every copy of the archive has.
     """
 
     ARCHIVE = "POP909-Dataset-{version}.zip"
@@ -28,11 +27,11 @@ class Pop909(Archived):
         "Pop-song Dataset for Music Arrangement Generation. Proceedings of ISMIR 2020."
     )
 
-    def entries(self, folder: Path, files: list[str], left_out: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
-        """A piece a song; ``beside`` are the digests of the annotations."""
+    def entries(self, folder: Path, files: list[str], left_out: list[LeftOut]) -> Iterator[Entry]:
+        """One piece per song; ``annotations`` holds the digests of the annotation files."""
         for file in files:
             if file.endswith(".mid"):
                 song = PurePosixPath(file).parent
                 notes = sorted((folder / song).glob("*.txt"))
-                beside = {f"{song}/{note.name}": digest(note) for note in notes}
-                yield piece(folder, file, song.name, f"POP909/{file}", beside=beside)
+                annotations = {f"{song}/{note.name}": digest(note) for note in notes}
+                yield piece(folder, file, song.name, f"POP909/{file}", annotations=annotations)

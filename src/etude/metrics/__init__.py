@@ -1,1 +1,1 @@
-"""Measures of pieces and of models: likelihood, muspy descriptors, distances."""
+"""Measures of pieces and of models: likelihood, muspy descriptors, distances. They read and write no files."""

@@ -14,7 +14,7 @@ from etude.music.key import best_key
 if TYPE_CHECKING:
     import muspy
 
-# descriptor -> its unit, in the order of tables and figures; the first fourteen carry muspy's names and definitions
+# descriptor -> its unit, in the order of tables and figures; the first fourteen have muspy's names and definitions
 UNITS: dict[str, str] = {
     "n_pitches_used": "pitches",
     "n_pitch_classes_used": "pitch classes",
@@ -25,13 +25,13 @@ UNITS: dict[str, str] = {
     "scale_consistency": "share of notes",
     "polyphony": "pitches at once",
     "polyphony_rate": "share of time steps",
-    "empty_beat_rate": "share of quarters",
+    "empty_beat_rate": "share of quarter notes",
     "empty_measure_rate": "share of bars",
     "groove_consistency": "1 - share of steps",
     "drum_in_pattern_rate": "share of drum notes",
     "drum_pattern_consistency": "share of drum notes",
-    "mean_duration_quarters": "quarters a note",
-    "notes_per_bar": "notes a bar",
+    "mean_duration_quarters": "quarter notes per note",
+    "notes_per_bar": "notes per bar",
 }
 
 
@@ -39,7 +39,7 @@ UNITS: dict[str, str] = {
 class Grid:
     """The opening of a piece on a grid of time steps.
 
-    ``notes`` holds, for each track, its drum flag, its program and an array (notes, 3) of start and end in steps and
+    For each track, ``notes`` holds its drum flag, its program and an array (notes, 3) of start and end in steps and
     pitch; ``measure`` is the length of a bar in steps, ``length`` the end of the last note.
     """
 
@@ -50,11 +50,11 @@ class Grid:
 
 
 def grid(score: ScoreTick, resolution: int, bars: int) -> Grid:
-    """Lay the first ``bars`` bars of ``score`` on ``resolution`` steps a quarter.
+    """Place the first ``bars`` bars of ``score`` on ``resolution`` steps per quarter note.
 
     Onsets and ends go to the nearest step (halves upwards), but every note keeps at least one step, so none is lost.
-    A note that begins after the last bar is left out and one that sounds across its end is cut there. Bars are counted
-    by the piece's first time signature (4/4 where it has none), as muspy's measures of bars need one constant length.
+    A note that starts after the last bar is left out, and one that sounds across its end is cut there. The first time
+    signature (4/4 where there is none) gives the bars, since muspy's measures of bars need one constant length.
     """
     signatures = sorted(score.time_signatures, key=lambda signature: signature.time)
     top, bottom = (signatures[0].numerator, signatures[0].denominator) if signatures else (4, 4)
@@ -75,7 +75,7 @@ def grid(score: ScoreTick, resolution: int, bars: int) -> Grid:
 
 
 def to_muspy(opening: Grid) -> "muspy.Music":
-    """The same notes as a ``muspy.Music``, one muspy track a track."""
+    """The same notes as a ``muspy.Music``, track by track."""
     import muspy  # takes seconds
 
     tracks = [
@@ -90,31 +90,31 @@ def to_muspy(opening: Grid) -> "muspy.Music":
 
 
 def descriptors(score: ScoreTick, resolution: int, bars: int) -> dict[str, float]:
-    """Measure the first ``bars`` bars of ``score`` at ``resolution`` time steps a quarter.
+    """Measure the first ``bars`` bars of ``score`` at ``resolution`` time steps per quarter note.
 
-    Values depend on the resolution (groove consistency most), so only values of one resolution compare. nan stands for
-    what is not defined, never an exception: everything for a piece without notes, the measures of pitch where all notes
-    are drums, the measures of drums where there are none.
+    Values depend on the resolution (groove consistency most): compare values of one resolution only. An undefined value
+    is nan, never an exception: all values of a piece without notes, pitch measures where all notes are drums, drum
+    measures where there are no drums.
 
-    Definitions are muspy's (muspy.metrics, version 0.5), with its own edges:
+    Definitions are muspy's (muspy.metrics, version 0.5), with its edge cases:
 
     - n_pitches_used, n_pitch_classes_used: numbers of different pitches and pitch classes.
-    - pitch_range: highest less lowest pitch, in semitones.
+    - pitch_range: highest minus lowest pitch, in semitones.
     - pitch_entropy, pitch_class_entropy: Shannon entropy of the histogram of notes, in bits, in [0, 7] and [0, 3.585].
     - pitch_in_scale_rate: share of notes in the major or natural minor scale of the key that fits best
       (``etude.music.key``), found the same way in every piece; nan where no key stands out. In [0, 1].
     - scale_consistency: the largest such share over all 24 scales. In [0, 1].
     - polyphony: mean number of different pitches at once, over the time steps where any sounds; unisons count once.
     - polyphony_rate: share of time steps with *more than two* pitches. In [0, 1].
-    - empty_beat_rate, empty_measure_rate: share of quarters and of bars without a note. muspy counts one more where
-      the piece ends on a line between two, and a note that ends on such a line counts in the next. In [0, 1].
-    - groove_consistency: 1 less the mean share of time steps in which neighbouring bars differ in having an onset.
+    - empty_beat_rate, empty_measure_rate: share of quarter notes and of bars without a note. muspy counts one more
+      where the piece ends on a line between two, and a note that ends on such a line counts in the next. In [0, 1].
+    - groove_consistency: 1 minus the mean share of time steps in which neighbouring bars differ in having an onset.
       muspy adds an empty bar where the piece ends on a bar line. nan for less than a bar. In [0, 1].
-    - drum_in_pattern_rate: share of drum notes on the quarters, eighths and sixteenths (muspy's duple pattern).
+    - drum_in_pattern_rate: share of drum notes on quarter, eighth and sixteenth positions (muspy's duple pattern).
     - drum_pattern_consistency: the larger of the shares for the duple and the triple pattern.
 
-    and two of our own: mean_duration_quarters, the mean length of the notes, and notes_per_bar, their number divided by
-    the number of bars up to the end of the last note, a begun bar counted whole.
+    and two more: mean_duration_quarters, the mean length of the notes, and notes_per_bar, their number divided by the
+    number of bars up to the end of the last note, an incomplete bar counted whole.
     """
     opening = grid(score, resolution, bars)
     values = dict.fromkeys(UNITS, math.nan)
@@ -134,7 +134,7 @@ def descriptors(score: ScoreTick, resolution: int, bars: int) -> dict[str, float
     values["notes_per_bar"] = len(every) / math.ceil(opening.length / opening.measure)
 
     pitched = [notes for is_drum, _, notes in opening.notes if not is_drum and len(notes)]
-    if pitched:  # without a pitch muspy calls the range -127
+    if pitched:  # without a pitch muspy's range is -127
         simple: tuple[Callable[[muspy.Music], float], ...] = (
             metrics.n_pitches_used,
             metrics.n_pitch_classes_used,

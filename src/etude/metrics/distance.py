@@ -1,11 +1,10 @@
-"""How far a set of pieces is from real music: distances between sets of descriptors, and between a piece and a set."""
+"""Distance from real music: between sets of descriptors, and between a piece and a set."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import wasserstein_distance
 
 Values = Sequence[float] | np.ndarray
 COVER = (2.5, 97.5)  # percentiles of a 95 % interval
@@ -19,9 +18,9 @@ def finite(values: Values) -> np.ndarray:
 
 
 def unit(real: Values) -> float:
-    """The standard deviation of the real values, by which distances are divided; 1 where they are all the same.
+    """The standard deviation of the real values, the divisor of distances; 1 where they are all equal.
 
-    So a distance to a descriptor that is constant in real music is in the descriptor's own unit.
+    A distance to a descriptor that is constant in real music is therefore in the descriptor's own unit.
     """
     kept = finite(real)
     return float(np.std(kept)) if len(kept) and np.ptp(kept) > 0 else 1.0
@@ -30,18 +29,20 @@ def unit(real: Values) -> float:
 def distance(sample: Values, real: Values, scale: float | None = None) -> float:
     """1-Wasserstein distance of two sets of values of one descriptor, in standard deviations of the real values.
 
-    The least mean way that values must move to turn one set into the other: 0 for equal sets, k where all values are k
+    It is the least mean shift of values that turns one set into the other: 0 for equal sets, k where all values are k
     standard deviations too high. Unlike a Kullback-Leibler divergence of estimated densities it needs neither bins nor
-    a bandwidth, and two sets that do not overlap still have their distance. nan values are dropped; nan where nothing
-    is left of either set. Two finite sets from one source are a little apart: compare with real against real.
+    a bandwidth, and is finite for sets that do not overlap. nan values are dropped; the result is nan if a set is then
+    empty. Two finite sets from one source are slightly apart: compare with real against real.
 
     Args:
-        sample: values in any order and of any number.
+        sample: any number of values, in any order.
         real: the same of real music.
-        scale: what to divide by, in place of ``unit(real)``.
+        scale: the divisor, instead of ``unit(real)``.
 
     Source: scipy.stats.wasserstein_distance.
     """
+    from scipy.stats import wasserstein_distance  # takes seconds
+
     ours, theirs = finite(sample), finite(real)
     if not len(ours) or not len(theirs):
         return math.nan
@@ -49,25 +50,25 @@ def distance(sample: Values, real: Values, scale: float | None = None) -> float:
 
 
 def distances(samples: Mapping[str, Values], real: Mapping[str, Values]) -> dict[str, float]:
-    """The distance of each descriptor that both have, by name; nan where one of the two holds no value."""
+    """The distance of each descriptor that both have, by name; nan where one of them has no value."""
     return {name: distance(samples[name], real[name]) for name in samples if name in real}
 
 
 def overall(samples: Mapping[str, Values], real: Mapping[str, Values]) -> float:
-    """Mean distance over the descriptors that have values on both sides, in standard deviations; nan if none has."""
+    """Mean distance over the descriptors with values in both sets, in standard deviations; nan if there is none."""
     return _mean(list(distances(samples, real).values()))
 
 
 def interval(
     samples: Mapping[str, Values], real: Mapping[str, Values], resamples: int, seed: int
 ) -> tuple[float, float]:
-    """95 % bootstrap interval of ``overall``: the spread it has over pieces drawn anew, around the value itself.
+    """95 % bootstrap interval of ``overall``: its spread over resampled pieces, around the value itself.
 
-    Whole pieces are drawn with replacement, the samples and the real ones each: arrays of one side must have one
-    length, a place being one piece (nan where it has no value). The unit stays that of the given real pieces (a rare
-    value that a draw misses would change it beyond measure), so its own uncertainty is not in the interval. Drawing
-    with replacement pushes a distance up, since a draw has fewer different pieces, so the plain percentiles would lie
-    above the value that they belong to: they are moved down by the mean of that push, and not below 0.
+    Whole pieces are drawn with replacement, from the samples and from the real ones: the arrays of one set must have
+    one length, where a place is one piece (nan where it has no value). The unit stays that of the given real pieces (a
+    draw that misses a rare value would change it too much), so its own uncertainty is not in the interval. Drawing with
+    replacement increases a distance, since a draw has fewer different pieces, so the plain percentiles would lie above
+    the value: they are moved down by the mean increase, but not below 0.
 
     Source: B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 10 and 13.
     """
@@ -94,21 +95,21 @@ def interval(
 def at_size(
     samples: Mapping[str, Values], real: Mapping[str, Values], size: int, draws: int, seed: int
 ) -> dict[str, Any]:
-    """How far sets of ``size`` pieces out of ``samples`` are from ``real``.
+    """Measure the distance of sets of ``size`` pieces out of ``samples`` from ``real``.
 
-    Of one source, a small set is farther than a large one: sets of other sizes do not compare.
+    A small set of one source is farther than a large one: only sets of equal size compare.
 
     Args:
-        samples: descriptor -> values, a place being one piece.
+        samples: descriptor -> values, where a place is one piece.
         real: the same of real music.
-        size: how many pieces a set has; whole sets, drawn without replacement. With no more than ``size`` pieces it is
-            those pieces, with their ``interval``.
+        size: number of pieces in a set, drawn without replacement. With no more than ``size`` pieces, all pieces are
+            the set, with their ``interval``.
         draws: number of sets, or of the interval's resamples.
         seed: of the draws.
 
     Returns:
-        ``pieces`` a set, ``distance`` (the mean of ``overall`` over the sets), ``low`` and ``high`` (what 95 % of the
-        sets score), and ``descriptors``, the mean distance of each.
+        ``pieces`` in a set, ``distance`` (the mean of ``overall`` over the sets), ``low`` and ``high`` (the range of
+        95 % of the sets), and ``descriptors``, the mean distance of each.
     """
     count = max((len(values) for values in samples.values()), default=0)
     if count <= size:
@@ -130,7 +131,7 @@ def at_size(
 
 
 def mean_interval(values: Values, resamples: int, seed: int) -> tuple[float, float, float]:
-    """Mean of the values that are not nan with its 95 % percentile bootstrap interval: mean, low, high; nan if none."""
+    """Mean of the values that are not nan, with its 95 % percentile bootstrap interval: mean, low, high."""
     kept = finite(values)
     if not len(kept):
         return math.nan, math.nan, math.nan
@@ -168,7 +169,7 @@ def ranks(values: Values) -> list[int]:
 
 
 def summary(samples: Mapping[str, Values], resamples: int, seed: int) -> dict[str, dict[str, Any]]:
-    """Each descriptor's mean, its 95 % bootstrap interval (low, high) and all its values, one a piece."""
+    """Each descriptor's mean, its 95 % bootstrap interval (low, high) and all its values, one per piece."""
     found: dict[str, dict[str, Any]] = {}
     for name, values in samples.items():
         mean, low, high = mean_interval(values, resamples, seed)
@@ -176,17 +177,17 @@ def summary(samples: Mapping[str, Values], resamples: int, seed: int) -> dict[st
     return found
 
 
-def rounded(value: Any) -> Any:
-    """``value`` (numbers, lists, mappings) as reports hold it: floats to 6 decimals, nan and infinity as ``None``.
+def round_floats(value: Any) -> Any:
+    """Round ``value`` (numbers, lists, mappings) for a report: floats to 6 decimals, nan and infinity to ``None``.
 
-    The last digits of a sum depend on the processor; without them equal results are equal bytes.
+    The last digits of a sum depend on the CPU; without them equal results are equal bytes.
     """
     if isinstance(value, Mapping):
-        return {name: rounded(item) for name, item in value.items()}
+        return {name: round_floats(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [rounded(item) for item in value]
+        return [round_floats(item) for item in value]
     if isinstance(value, float):
-        return round(float(value), 6) + 0.0 if math.isfinite(value) else None  # + 0.0: no minus before a zero
+        return round(float(value), 6) + 0.0 if math.isfinite(value) else None  # + 0.0: no negative zero
     return value
 
 

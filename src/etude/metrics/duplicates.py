@@ -1,4 +1,4 @@
-"""Which of many pieces are one: the same notes, the same but for key, tempo and tick grid, or nearly so."""
+"""Duplicates among many pieces: the same notes, the same except for key, tempo and tick grid, or nearly the same."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick as Score
 
 Hashes = NDArray[np.uint64]
-Whole = NDArray[np.int64]
+Integers = NDArray[np.int64]
 NOTES = 4  # of a shingle
-SHINGLES = 512  # that are kept of a piece: the smallest hashes, a bottom-k sketch (Broder, 1997)
-FEWEST = 24  # shingles that a piece needs to be compared by them: shorter pieces are alike by chance
-COMMON = 4  # rare shingles that two pieces must share to be compared
-BUCKETS = 1 << 22  # in which hashes are counted, to tell rare ones from frequent ones
+SHINGLES = 512  # kept per piece: the smallest hashes, a bottom-k sketch (Broder, 1997)
+FEWEST = 24  # shingles that a comparison requires: shorter pieces are alike by chance
+COMMON = 4  # rare shingles that two compared pieces share at least
+BUCKETS = 1 << 22  # for counting hashes, to separate rare from frequent ones
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What duplicates of a piece are found by."""
+    """The digests and hashes by which the duplicates of a piece are found."""
 
     exact: bytes  # digest of the notes, track by track
-    relative: bytes  # the same, but for transposition, a constant factor of time and leading silence
-    shingles: Hashes  # sorted, each once: runs of notes, transposed and stretched to one form
+    relative: bytes  # the same, but invariant to transposition, a constant factor of time and leading silence
+    shingles: Hashes  # sorted, each once: runs of notes in a form invariant to key and tempo
 
 
 def fingerprint(score: Score) -> Fingerprint:
@@ -38,11 +38,11 @@ def fingerprint(score: Score) -> Fingerprint:
 def fingerprints(scores: Sequence[Score]) -> list[Fingerprint]:
     """The fingerprint of each piece; velocities, programs and names do not matter.
 
-    ``exact`` digests onset, duration and pitch of each track's notes, with the ticks a quarter. ``relative`` digests
-    onsets from the first one on and durations, divided by their greatest common divisor, and pitches above the first
-    pitched note; drums keep their pitch. Of a shingle, ``NOTES`` notes of all pitched tracks or of all drums in order
-    of onset and pitch (unisons once), count the steps in pitch and, divided by their greatest common divisor, in time.
-    A fingerprint does not depend on the other pieces, but together small pieces take less time.
+    ``exact`` digests onset, duration and pitch of each track's notes, with the ticks per quarter note. ``relative``
+    digests onsets after the first one and durations, divided by their greatest common divisor, and pitches above the
+    first pitched note; drums keep their pitch. A shingle is ``NOTES`` notes of all pitched tracks or of all drums, in
+    order of onset and pitch (unisons once); it hashes the steps in pitch and, divided by their greatest common divisor,
+    in time. A fingerprint does not depend on the other pieces, but small pieces take less time together.
     """
     marks = [Fingerprint(b"", b"", np.empty(0, np.uint64)) for _ in scores]
     tracks, voices, owners = [], [], []
@@ -82,17 +82,17 @@ def fingerprints(scores: Sequence[Score]) -> list[Fingerprint]:
 
 
 def likeness(one: Hashes, other: Hashes) -> float:
-    """The Jaccard similarity of the sets that two pieces' ``shingles`` are kept of, in [0, 1]; 0 where one is empty.
+    """The Jaccard similarity of two pieces' full sets of shingles, in [0, 1]; 0 where one is empty.
 
     Exact where neither set has more than ``SHINGLES`` members, else an estimate with a standard error below 0.023.
     """
     common = len(np.intersect1d(one, other, assume_unique=True))
     if not common:
         return 0.0
-    whole = len(one) + len(other) - common
-    if whole <= SHINGLES or max(len(one), len(other)) < SHINGLES:
-        return common / whole
-    # of the union the smallest SHINGLES hashes are known: the share of them that both have
+    union = len(one) + len(other) - common
+    if union <= SHINGLES or max(len(one), len(other)) < SHINGLES:
+        return common / union
+    # the SHINGLES smallest hashes of the union are known: the share of them that both have
     both = np.concatenate([one, other])
     both.sort()
     both = both[np.concatenate([[True], both[1:] != both[:-1]])][:SHINGLES]
@@ -104,41 +104,41 @@ def find_duplicates(
     fingerprints: Sequence[Fingerprint],
     order: Sequence[Any],
     near: float,
-    tell: Callable[[int], None] | None = None,
+    report: Callable[[int], None] | None = None,
 ) -> dict[str, tuple[str, str, float]]:
-    """Which pieces to remove, so that no two of those that stay are duplicates.
+    """Choose pieces to remove, so that no two remaining pieces are duplicates.
 
-    Pieces are taken in ``order``; each is removed that is the duplicate of one that stays. So the result does not
-    depend on the order of ``ids``, and what a piece was removed for is always among those that stay.
+    Pieces are visited in ``order``; one is removed if it duplicates a piece that stays. So the result does not depend
+    on the order of ``ids``, and the reason for each removal is always a piece that stays.
 
-    With ``near`` = 0.8 a run of 5 % of the notes may differ (0.85 for 100 notes). Of 400 Bach chorales 11 are removed,
-    each the same setting in another file; different harmonisations of one tune are at 0.43 and less.
+    With ``near`` = 0.8 a run of 5 % of the notes may differ (0.85 for 100 notes). 11 of 400 Bach chorales are removed,
+    each the same setting in another file; different harmonisations of one tune have 0.43 and less.
 
     Args:
         ids: the pieces' ids.
-        fingerprints: one a piece.
-        order: a sort key for each piece: of two duplicates the one with the lower key stays. Equal keys go by id.
-        near: from which ``likeness`` on two pieces are one; above 1 only exact and transposed ones are.
-        tell: called with the number of pieces that are done.
+        fingerprints: one per piece.
+        order: a sort key for each piece: the lower key of two duplicates stays. Equal keys go by id.
+        near: threshold of ``likeness`` for duplicates; above 1 only exact and transposed ones count.
+        report: called with the number of finished pieces.
 
     Returns:
-        By removed id, sorted: the id that is kept, ``"exact"``, ``"transposed"`` (also in tempo) or ``"near"``, and the
-        similarity. A piece that equals one that is near to a third is removed as near to the third.
+        By removed id, sorted: the kept id, ``"exact"``, ``"transposed"`` (also in tempo) or ``"near"``, and the
+        similarity. A piece that equals one near a third piece is removed as near to the third.
     """
     ranked = sorted(range(len(ids)), key=lambda place: (order[place], ids[place]))
     removed: dict[int, tuple[int, str, float]] = {}
     first: dict[bytes, int] = {}
-    stand = []  # the first piece of each relative digest; the others have the same shingles
+    firsts = []  # the first piece of each relative digest; the others have the same shingles
     for place in ranked:
         mark = fingerprints[place]
         related = first.setdefault(mark.relative, place)
         if related == place:
-            stand.append(place)
+            firsts.append(place)
         else:
             removed[place] = (related, "exact" if fingerprints[related].exact == mark.exact else "transposed", 1.0)
     if near <= 1:
-        for place, kept, alike in _near([fingerprints[place].shingles for place in stand], near, tell):
-            removed[stand[place]] = (stand[kept], "near", alike)
+        for place, kept, alike in _near([fingerprints[place].shingles for place in firsts], near, report):
+            removed[firsts[place]] = (firsts[kept], "near", alike)
     final: dict[str, tuple[str, str, float]] = {}
     for place in sorted(removed, key=lambda place: ids[place]):
         kept, kind, alike = removed[place]
@@ -147,12 +147,12 @@ def find_duplicates(
     return final
 
 
-def _near(sets: Sequence[Hashes], near: float, tell: Callable[[int], None] | None) -> list[tuple[int, int, float]]:
-    """(removed, kept, likeness) of the sets that are near to an earlier one that stays; the most alike one is named.
+def _near(sets: Sequence[Hashes], near: float, report: Callable[[int], None] | None) -> list[tuple[int, int, float]]:
+    """(removed, kept, likeness) of the sets near an earlier one that stays; ``kept`` is the most similar one.
 
-    Two sets share at least ``near * n`` members, n those of either. So, with all members in one order for all sets, the
-    first ``n - ceil(near * n) + common`` of both have ``common`` in common (Wang, Li and Feng, 2012). With rare hashes
-    first in that order few pairs have to be compared, and none is missed.
+    Two near sets share at least ``near * n`` members, where n is the size of either. So, with the members of all sets
+    in one order, the first ``n - ceil(near * n) + common`` of both have ``common`` in common (Wang, Li and Feng, 2012).
+    With rare hashes first in that order few pairs are compared, and none is missed.
     """
     counts = np.zeros(BUCKETS, dtype=np.int32)
     for start in range(0, len(sets), 10000):
@@ -167,7 +167,7 @@ def _near(sets: Sequence[Hashes], near: float, tell: Callable[[int], None] | Non
     together = np.concatenate([np.empty(0, np.uint64), *heads])
     _, inverse, times = np.unique(together, return_inverse=True, return_counts=True)
     starts = np.cumsum([0, *(len(head) for head in heads)])
-    holders: dict[int, list[int]] = defaultdict(list)  # a hash that several sets begin with -> those that stay
+    holders: dict[int, list[int]] = defaultdict(list)  # a hash at the start of several sets -> those that stay
     found = []
     for place, members in enumerate(sets):
         own = inverse[starts[place] : starts[place + 1]]
@@ -183,8 +183,8 @@ def _near(sets: Sequence[Hashes], near: float, tell: Callable[[int], None] | Non
         else:
             for value in own:
                 holders[value].append(place)
-        if tell:
-            tell(place + 1)
+        if report:
+            report(place + 1)
     return found
 
 
@@ -192,8 +192,8 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _bases(onset: Whole, pitch: Whole, pitched: NDArray[np.bool_], owner: Whole) -> Whole:
-    """For each note what its pitch is measured from: the piece's first pitched note, for drums 0."""
+def _bases(onset: Integers, pitch: Integers, pitched: NDArray[np.bool_], owner: Integers) -> Integers:
+    """The reference pitch of each note: the piece's first pitched note, for drums 0."""
     bases = np.zeros(int(owner[-1]) + 1, np.int64)
     places = np.flatnonzero(pitched)
     places = places[np.lexsort((places, onset[places], owner[places]))]
@@ -202,8 +202,8 @@ def _bases(onset: Whole, pitch: Whole, pitched: NDArray[np.bool_], owner: Whole)
     return bases[owner] * pitched
 
 
-def _shingles(onset: Whole, pitch: Whole, owner: Whole, drums: int) -> tuple[Hashes, Whole]:
-    """The hashes of all runs of ``NOTES`` notes, pitched ones (0) or those of drums (1), and the pieces they are of."""
+def _shingles(onset: Integers, pitch: Integers, owner: Integers, drums: int) -> tuple[Hashes, Integers]:
+    """The hashes of all runs of ``NOTES`` notes, pitched (0) or of drums (1), and their pieces."""
     keys = np.unique((owner << 40) + (onset << 8) + pitch + 128)
     owner, onset, pitch = keys >> 40, keys >> 8 & 0xFFFFFFFF, (keys & 0xFF) - 128
     runs = len(owner) - NOTES + 1
@@ -222,8 +222,8 @@ def _shingles(onset: Whole, pitch: Whole, owner: Whole, drums: int) -> tuple[Has
     return hashes, owner[:runs][inside]
 
 
-def _smallest(hashes: Hashes, owner: Whole, pieces: int) -> list[Hashes]:
-    """Of each piece the ``SHINGLES`` smallest of its hashes, sorted, each once."""
+def _smallest(hashes: Hashes, owner: Integers, pieces: int) -> list[Hashes]:
+    """The ``SHINGLES`` smallest hashes of each piece, sorted, each once."""
     order = np.lexsort((hashes, owner))
     hashes, owner = hashes[order], owner[order]
     new = np.append(True, (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1]))[: len(owner)]

@@ -1,11 +1,10 @@
 """Likelihood with a stated unit: nats per note, per cell, per frame and per piece, of whole pieces.
 
-A piece's cost is that of all its tokens, the end included. Several token sequences can stand for one piece; the cost of
-the one that the tokenizer writes is an upper bound of the piece's. Of a piece in frames the first is given and costs
-nothing, as in the literature (Bai et al., 2018).
+A piece's cost, its negative log-likelihood (NLL), is that of all its tokens, the end included. Several token sequences
+can stand for one piece; the cost of the tokenizer's own is an upper bound of the piece's. The first frame of a piece in
+frames is given and costs nothing, as in the literature (Bai et al., 2018).
 """
 
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etude import models, representations
-from etude.artifacts.context import Session
-from etude.artifacts.token_store import Store
-from etude.config.sections import Settings
 from etude.models.sequence import SequenceModel
 from etude.representations.base.vocabulary import ItemSpec
 
@@ -24,7 +19,7 @@ BATCH = 8  # whole pieces at a time
 
 
 def batches(pieces: Sequence[NDArray[Any]], item_spec: ItemSpec) -> list[tuple[list[int], torch.Tensor]]:
-    """Pieces of similar length together, padded: the pieces' places, and tokens (B, T) or frames (B, T, keys)."""
+    """Batch pieces of similar length, padded: the pieces' places, and tokens (B, T) or frames (B, T, keys)."""
     order = sorted(range(len(pieces)), key=lambda place: (len(pieces[place]), place))
     found = []
     for start in range(0, len(order), BATCH):
@@ -40,7 +35,7 @@ def batches(pieces: Sequence[NDArray[Any]], item_spec: ItemSpec) -> list[tuple[l
 def piece_costs(
     model: SequenceModel, pieces: Sequence[NDArray[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cost of each piece in nats, and that of its last item alone, encoded as the store has them: each (pieces,)."""
+    """Cost of each piece in nats, and that of its last item alone, from pieces as stored: each (pieces,)."""
     device = next(model.parameters(), torch.empty(0)).device
     costs, ends = np.zeros(len(pieces)), np.zeros(len(pieces))
     for places, items in batches(pieces, model.item_spec):
@@ -51,7 +46,7 @@ def piece_costs(
 
 
 def piece_nats(model: SequenceModel, pieces: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """Cost of each piece in nats, encoded as the store has them: (pieces,). An empty list gives an empty array."""
+    """Cost of each piece in nats, from pieces as stored: (pieces,). An empty list gives an empty array."""
     return piece_costs(model, pieces)[0]
 
 
@@ -61,20 +56,20 @@ def per_unit(
     split: str,
     ends: NDArray[np.float64] | None = None,
 ) -> dict[str, float]:
-    """The costs of a side's pieces by unit.
+    """The costs of a split's pieces by unit.
 
     Args:
         costs: (pieces,) in nats.
         facts: for each piece its ``notes`` and its ``cells`` (voices times sixteenths, the unit of the JSB literature);
-            or, of pieces whose frames are foretold, ``frames``, the number of frames after the first.
-        split: valid or test, the front part of the names.
-        ends: (pieces,) how much of the costs is that of the end, which is no cell: nats a cell leave it out.
+            or, for models of frames, ``frames``, the number of frames after the first.
+        split: valid or test, the prefix of the names.
+        ends: (pieces,) the part of the costs from the end, which is no cell: nats per cell exclude it.
 
     Returns:
-        ``side/nats_per_piece``, and ``side/nats_per_note`` and ``side/nats_per_cell``, or ``side/nats_per_frame``: sums
-        over the side divided by sums, so that each note counts the same. With ``_by_piece`` at the end: the mean over
-        pieces of each one's cost a note (cell, frame), so that each piece counts the same; pieces without any are left
-        out. nan without notes.
+        ``split/nats_per_piece``, and ``split/nats_per_note`` and ``split/nats_per_cell``, or ``split/nats_per_frame``:
+        sums over the split divided by sums, so that each note counts the same. With the suffix ``_by_piece``: the mean
+        over pieces of each one's cost per note (cell, frame), so that each piece counts the same; pieces without any
+        are left out. nan without notes.
     """
     found = {f"{split}/nats_per_piece": _ratio(costs.sum(), len(facts))}
     framed = bool(facts) and "frames" in facts[0]
@@ -89,26 +84,3 @@ def per_unit(
 
 def _ratio(total: float, count: float) -> float:
     return float(total / count) if count else float("nan")
-
-
-def likelihood(settings: Settings, session: Session, model_name: str) -> dict[str, float]:
-    """Likelihood of valid and test under the trained ``model_name``; empty for variants that have none (GANs).
-
-    Variants that have something else in its stead name in ``measure`` the file of metrics/ that measures it.
-    """
-    name = settings.model(model_name)["representation"]
-    folder = session.read(f"models/{model_name}", f"etude train model={model_name}")
-    store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
-    model = models.load(settings, model_name, folder, store, representations.load(store))
-    models.set_threads(settings.trainer.threads)
-    if measure := getattr(model, "measure", None):
-        own: dict[str, float] = importlib.import_module(f"etude.metrics.{measure}").likelihood(model, store)
-        return own
-    if not isinstance(model, SequenceModel):
-        return {}
-    facts = store.manifest["pieces"]
-    found: dict[str, float] = {}
-    for split in ("valid", "test"):
-        costs, ends = piece_costs(model, list(store.pieces(split)))
-        found |= per_unit(costs, facts[split], split, ends)
-    return found

@@ -1,31 +1,30 @@
-"""Comparing melodies: which of many pieces are one tune, whatever their key, metre and passing notes."""
+"""Comparing melodies: which of many pieces are one tune, in any key and metre, with any passing notes."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from symusic.core import ScoreTick as Score
+from symusic.core import TrackTick as Track
 
-Line = NDArray[np.int64]  # (notes, 3): onset, pitch, duration; one note an onset, in their order
+Line = NDArray[np.int64]  # (notes, 3): onset, pitch, duration; one note per onset, in order
 Melody = NDArray[np.int32]  # (notes, 2): pitch, weight in ticks
-# the name of a melody's track; "Voice Oohs" and "Synth Voice" are General MIDI's sounds for backgrounds
+# the name of a melody's track; "Voice Oohs" and "Synth Voice" are background sounds of General MIDI
 SUNG = re.compile(r"melod|vocal|(?<!synth )voice(?! oohs)|lead|sopran|cantus|canto", re.IGNORECASE)
-LONGEST = 400  # notes of a melody that are compared, from its beginning
+LONGEST = 400  # notes of a melody that are compared, from its start
 MISMATCH = 1.0  # cost of two notes that differ, as a share of their weight
 GAP = 1.0  # cost of a note that the other melody lacks, as a share of its weight
-TRANSPOSITIONS = 3  # of a pair that are tried: those under which their pitches agree best
-# Weights are ticks and the costs are whole, so that all sums below are exact, on every processor, in float32.
-ALL_PAIRS = 40_000  # notes of all melodies up to which every pair is compared, in about half a minute
-RUN = 5  # intervals of the runs by which pairs of more melodies are chosen
-FREQUENT = 500  # melodies that a run may be part of, to choose by it
-NOTES_A_RUN = 25  # notes of the shorter melody for each run that nobody else has, or many that others have as well
-FEWEST_RUNS = 2  # such runs that a chosen pair shares at least
-CHOSEN = 64  # pairs of each melody that are compared, at most
+TRANSPOSITIONS = 3  # tried for a pair: those under which their pitches agree best
+# Weights are ticks and the costs are whole, so that all sums below are exact in float32 on every CPU.
+ALL_PAIRS = 40_000  # notes of all melodies: up to this limit every pair is compared, in about half a minute
+RUN = 5  # intervals of a run; shared runs choose the pairs of more melodies
+FREQUENT = 500  # a run in more melodies than this chooses no pair
+NOTES_A_RUN = 25  # notes of the shorter melody per unique shared run, or per many frequent ones
+FEWEST_RUNS = 2  # such runs that a chosen pair has in common, at least
+CHOSEN = 64  # compared pairs of each melody at most
 
 
 def tune(piece: Score, first: bool) -> Line:
@@ -33,9 +32,9 @@ def tune(piece: Score, first: bool) -> Line:
 
     Args:
         piece: a score with tracks in their order.
-        first: the first track is the melody, as in a dataset with named voices. Otherwise, and where it is silent: the
-            first track whose name says so (``SUNG``), or the top line of all pitched tracks together, without the
-            notes that begin below a sounding one.
+        first: the first track is the melody, as in a dataset with named voices. Otherwise, and where it is silent, it
+            is the first track with a melody's name (``SUNG``), or the top line of all pitched tracks, without the notes
+            that start below a sounding one.
     """
     pitched = [track for track in piece.tracks if not track.is_drum and len(track.notes)]
     named = [track for track in pitched if SUNG.search(track.name)]
@@ -55,16 +54,16 @@ def tune(piece: Score, first: bool) -> Line:
 def intervals(line: Line) -> list[int]:
     """The steps in semitones from each note of a melody to the next. Fewer than two notes give an empty list.
 
-    Transposition and tempo do not matter; rhythm neither.
+    Transposition, tempo and rhythm do not matter.
     """
     return [int(step) for step in np.diff(line[:, 1])]
 
 
 def melody(line: Line, ticks_per_quarter: int) -> Melody:
-    """The first ``LONGEST`` notes as (pitch, weight): the weight is a note's length up to one quarter, in ticks.
+    """The first ``LONGEST`` notes as (pitch, weight): the weight is a note's length up to one quarter note, in ticks.
 
-    So a passing eighth note weighs half of a chorale note, and a tune in halves or in triple time weighs the same as in
-    quarters. Shape (notes, 2); an empty line gives (0, 2).
+    So a passing eighth note has half the weight of a chorale note, and a tune in half notes or in triple time has the
+    same weight as in quarter notes. Shape (notes, 2); an empty line gives (0, 2).
     """
     notes = line[:LONGEST]
     return np.stack([notes[:, 1], np.minimum(notes[:, 2], ticks_per_quarter)], axis=1).astype(np.int32)
@@ -73,47 +72,47 @@ def melody(line: Line, ticks_per_quarter: int) -> Melody:
 def similarity(one: Melody, other: Melody) -> float:
     """How much of the shorter melody is found in the other, in [0, 1]; 1 if it is contained, in any key.
 
-    Definition: the best local alignment (Smith and Waterman, 1981) over transpositions, its score divided by the score
-    of the lighter melody with itself. A match scores the mean weight of the two notes. An empty melody gives 0.
+    Definition: the score of the best local alignment (Smith and Waterman, 1981) over transpositions, divided by the
+    score of the lighter melody with itself. A match scores the mean weight of the two notes. An empty melody gives 0.
 
     On 405 Bach chorales, pairs with one title and one tune have 0.57 and more, pairs of different tunes 0.54 and less.
     """
-    return float(_against(one, [other])[0])
+    return float(_similarities(one, [other])[0])
 
 
 @dataclass(frozen=True)
-class Compared:
-    """The pairs of melodies that were compared, each once, in the order of their places."""
+class Comparison:
+    """The compared pairs of melodies, each once, in the order of their places."""
 
     pairs: NDArray[np.int64]  # (pairs, 2): places of two melodies, the lower first
     similarity: NDArray[np.float64]  # (pairs,), in [0, 1]
-    margin: NDArray[np.float64]  # (pairs,): notes beyond those that are ``needed``; below 0 it may be chance
+    margin: NDArray[np.float64]  # (pairs,): notes beyond ``required_notes``; below 0 it may be chance
 
     def similar(self, threshold: float) -> list[tuple[int, int, float]]:
-        """The pairs that are one tune: so similar, and in enough notes, with their similarity."""
+        """The pairs that are one tune (similar enough, in enough notes), with their similarity."""
         chosen = np.flatnonzero((self.margin >= 0) & (self.similarity >= threshold))
         ends, alike = self.pairs[chosen].tolist(), self.similarity[chosen].tolist()
         return [(one, other, value) for (one, other), value in zip(ends, alike, strict=True)]
 
 
-def needed(melodies: int) -> float:
-    """How many notes two of so many melodies have to agree in beyond chance to be one tune.
+def required_notes(melodies: int) -> float:
+    """How many notes two melodies of a collection must agree in beyond chance to be one tune.
 
-    Counted are the notes of the shorter one that agree, less half of those that do not. 2 notes more are needed for
-    each doubling of the collection: of 490,000 pairs of an Essen folk song and another one backwards, which are alike
-    by chance alone, 2 notes more halved the number of those with a similarity from 0.55 on. So the number of melodies
-    that are like a given one by chance stays below 0.1, and families do not grow together into one: of 8,514 Essen
-    songs 2,596 did without this. 400 melodies need 13 notes, 8,500 need 22.
+    The count is the agreeing notes of the shorter one minus half of the others. Each doubling of the collection
+    requires 2 more notes: among 490,000 pairs of an Essen folk song and another one backwards, which are alike only by
+    chance, 2 more notes halved the number with a similarity of at least 0.55. So the number of melodies that are like a
+    given one by chance stays below 0.1, and families do not merge into one: without this, 2,596 of 8,514 Essen songs
+    did. 400 melodies require 13 notes, 8,500 require 22.
     """
     return 2 * np.log2(max(1, melodies)) - 4
 
 
-def compare(melodies: Sequence[Melody], tell: Callable[[int], None] | None = None) -> Compared:
-    """``similarity`` of all pairs; beyond ``ALL_PAIRS`` notes only of those that ``candidates`` chooses.
+def compare(melodies: Sequence[Melody], report: Callable[[int], None] | None = None) -> Comparison:
+    """Compute ``similarity`` of all pairs; beyond ``ALL_PAIRS`` notes only of those that ``candidates`` chooses.
 
     Args:
         melodies: in any order; the result follows it.
-        tell: called with the number of melodies that are done.
+        report: called with the number of finished melodies.
     """
     notes = np.array([len(one) for one in melodies], dtype=np.int64)
     if notes.sum() <= ALL_PAIRS:
@@ -130,29 +129,24 @@ def compare(melodies: Sequence[Melody], tell: Callable[[int], None] | None = Non
     for done, end in enumerate(ends):
         rows = order[start:end]
         if len(rows):
-            similarity[rows] = _against(melodies[longer[rows[0]]], [melodies[other] for other in shorter[rows]])
+            similarity[rows] = _similarities(melodies[longer[rows[0]]], [melodies[other] for other in shorter[rows]])
         start = int(end)
-        if tell:
-            tell(done + 1)
+        if report:
+            report(done + 1)
     beyond = np.minimum(notes[pairs[:, 0]], notes[pairs[:, 1]]) * (similarity - (1 - similarity) / 2)
-    return Compared(pairs, similarity, beyond - needed(len(notes)))
-
-
-def similar_pairs(
-    melodies: Sequence[Melody], threshold: float, tell: Callable[[int], None] | None = None
-) -> list[tuple[int, int, float]]:
-    """The places of two melodies that are one tune, the lower first, with their similarity, in their order."""
-    return compare(melodies, tell).similar(threshold)
+    return Comparison(pairs, similarity, beyond - required_notes(len(notes)))
 
 
 def candidates(melodies: Sequence[Melody]) -> NDArray[np.int64]:
-    """The pairs of melodies that share rare runs of ``RUN`` intervals, (pairs, 2), each once and sorted.
+    """Choose the pairs of melodies that share rare runs of ``RUN`` intervals: (pairs, 2), each once and sorted.
 
-    A run counts by the information in it, log2 of melodies / melodies with it; those of more than ``FREQUENT`` melodies
-    do not count, so that the cost grows with the number of melodies alone. Runs are taken from all notes, and from
-    those of at least mean weight, so that passing notes hide no tune. Of each melody the ``CHOSEN`` best pairs are
-    taken, if they share as much as one run that nobody else has for each ``NOTES_A_RUN`` notes.
+    A run counts by its information, log2 of melodies / melodies with it. Runs in more than ``FREQUENT`` melodies do not
+    count, so that the cost is linear in the number of melodies. Runs come from all notes, and from those of at least
+    mean weight, so that passing notes hide no tune. Each melody keeps its ``CHOSEN`` best pairs that share as much as
+    one unique run for each ``NOTES_A_RUN`` notes.
     """
+    from scipy.sparse import csr_matrix  # a third of a second, for large collections alone
+
     count = len(melodies)
     found = [_runs(one) for one in melodies]
     owner = np.repeat(np.arange(count), [len(runs) for runs in found])
@@ -160,11 +154,11 @@ def candidates(melodies: Sequence[Melody]) -> NDArray[np.int64]:
         np.concatenate([np.empty(0, np.int64), *found]), return_inverse=True, return_counts=True
     )
     useful = (holders > 1) & (holders <= FREQUENT)
-    worth = np.round(256 * np.log2(count / holders)).astype(np.int64) * useful  # whole numbers: sums are exact
+    information = np.round(256 * np.log2(count / holders)).astype(np.int64) * useful  # whole numbers: sums are exact
     kept = useful[run]
     shape = (count, len(holders))
     has = csr_matrix((np.ones(kept.sum(), np.int64), (owner[kept], run[kept])), shape)
-    gives = csr_matrix((worth[run[kept]], (owner[kept], run[kept])), shape).T.tocsr()
+    gives = csr_matrix((information[run[kept]], (owner[kept], run[kept])), shape).T.tocsr()
     notes = np.array([len(one) for one in melodies], dtype=np.int64)
     least = np.maximum(FEWEST_RUNS, notes / NOTES_A_RUN) * 256 * np.log2(max(2, count / 2))
     chosen = []
@@ -182,7 +176,7 @@ def candidates(melodies: Sequence[Melody]) -> NDArray[np.int64]:
 
 
 def _runs(one: Melody) -> NDArray[np.int64]:
-    """The runs of intervals of a melody, each once, as numbers."""
+    """The runs of intervals of a melody, each once, coded as numbers."""
     heavy = one[one[:, 1] * len(one) >= one[:, 1].sum()]
     found = []
     for pitches in (one[:, 0], heavy[:, 0]):
@@ -192,8 +186,8 @@ def _runs(one: Melody) -> NDArray[np.int64]:
     return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
 
 
-def _top(tracks: Sequence[Any]) -> Line:
-    """The highest note at each onset of some tracks, of equal ones the longest."""
+def _top(tracks: Sequence[Track]) -> Line:
+    """The highest note at each onset of some tracks; the longest of equal ones."""
     found = [track.notes.numpy() for track in tracks]
     notes = np.concatenate(
         [np.empty((0, 3), np.int64), *(np.stack([n["time"], n["pitch"], n["duration"]], axis=1) for n in found)]
@@ -202,8 +196,8 @@ def _top(tracks: Sequence[Any]) -> Line:
     return notes[np.diff(notes[:, 0], prepend=-1) != 0]
 
 
-def _against(one: Melody, others: Sequence[Melody]) -> NDArray[np.float64]:
-    """``similarity`` of one melody with each of ``others``, all pairs and transpositions at once."""
+def _similarities(one: Melody, others: Sequence[Melody]) -> NDArray[np.float64]:
+    """Compute ``similarity`` of one melody with each of ``others``, all pairs and transpositions at once."""
     result = np.zeros(len(others))
     length = max((len(other) for other in others), default=0)
     if not len(one) or not length:
@@ -217,7 +211,7 @@ def _against(one: Melody, others: Sequence[Melody]) -> NDArray[np.float64]:
     pitch = pitch[:, None, :] + shifts[:, :, None]  # (pairs, shifts, notes)
     weight = weight[:, None, :]  # (pairs, 1, notes)
     fall = np.zeros((len(others), 1, length + 1), dtype=np.float32)
-    np.cumsum(GAP * weight, axis=-1, out=fall[..., 1:])  # what skipping all notes so far costs
+    np.cumsum(GAP * weight, axis=-1, out=fall[..., 1:])  # the cost of skipping all notes so far
 
     # best[pair, shift, j]: the best score of an alignment that ends at or before note j of the other
     before = np.zeros((*pitch.shape[:2], length + 1), dtype=np.float32)

@@ -1,41 +1,62 @@
-"""How well each cell of a piece is foretold from all its other cells: a pseudo-likelihood (Besag, 1975).
+"""How well each cell of a piece is predicted from all its other cells: a pseudo-likelihood (Besag, 1975).
 
-It is no likelihood: each cell's cost is given its own past and future, so that the costs do not add up to that of a
-piece, and must not be compared with nats per note.
+It is no likelihood: the cost of each cell is given its own past and future. The costs do not add up to that of a piece,
+and must not be compared with nats per note.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from etude.artifacts.token_store import Store
 from etude.models.deepbach import batches
 from etude.representations.base.grid import FIRST, HOLD
 
 
+class CellModel(Protocol):
+    """A model of each cell given all others, as DeepBach is."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the voices."""
+
+    def nats(self, cells: Tensor, known: Tensor, lengths: Tensor, /) -> tuple[Tensor, Tensor]:
+        """The cost of each cell in nats, and its most probable token: (B, T, voices) twice."""
+
+    def parameters(self) -> Iterable[Tensor]:
+        """The weights, whose device is that of ``nats``; none: the CPU."""
+
+
+class Pieces(Protocol):
+    """The encoded pieces of a dataset, as a token store has them."""
+
+    def pieces(self, split: str, /) -> Iterable[NDArray[Any]]:
+        """The pieces of valid or test, each (frames, voices + 6)."""
+
+
 @torch.no_grad()
-def measured(model: Any, pieces: Sequence[NDArray[Any]], split: str) -> dict[str, float]:
-    """What the conditionals of a model say of the cells of some pieces.
+def measure(model: CellModel, pieces: Sequence[NDArray[Any]], split: str) -> dict[str, float]:
+    """Measure the conditional distributions of a model on the cells of some pieces.
 
     Args:
-        model: ``nats`` gives the cost of each cell and the likeliest token, as DeepBach's does; ``names`` its voices.
+        model: its costs are measured.
         pieces: each (frames, voices + 6).
-        split: valid or test, the front part of the names.
+        split: valid or test, the prefix of the names.
 
     Returns:
-        ``side/pseudo_nats_per_cell`` (a cell is a voice and a step of the grid), so that each cell counts the same, and
-        ``side/pseudo_nats_per_cell_by_piece``, the mean over pieces of each one's cost a cell, pieces without any left
-        out; and for all voices, and for each by its name: ``side/accuracy``, the share of cells whose likeliest token
-        is the right one, and ``side/onset_accuracy``, the same among the cells where a note begins. nan where there is
-        no such cell.
+        ``split/pseudo_nats_per_cell`` (a cell is a voice at a step of the grid), so that each cell counts the same, and
+        ``split/pseudo_nats_per_cell_by_piece``, the mean over pieces of each one's cost per cell, pieces without cells
+        left out. For all voices, and for each by its name: ``split/accuracy``, the share of cells whose most probable
+        token is right, and ``split/onset_accuracy``, the same among the cells where a note starts; nan without such a
+        cell.
     """
-    device = next(model.parameters(), torch.empty(0)).device
+    device = next(iter(model.parameters()), torch.empty(0)).device
     names = list(model.names)
     sums = np.zeros((5, len(names)))  # cost, cells, right cells, onsets, right onsets
-    own: list[float] = []  # each piece's cost a cell
+    own: list[float] = []  # each piece's cost per cell
     for batch in batches(pieces, len(names)):
         cells = batch[0]
         costs, best = (found.cpu() for found in model.nats(*(part.to(device) for part in batch)))
@@ -48,17 +69,17 @@ def measured(model: Any, pieces: Sequence[NDArray[Any]], split: str) -> dict[str
 
 
 def summary(sums: NDArray[np.float64], own: Sequence[float], names: Sequence[str], split: str) -> dict[str, float]:
-    """The metrics of ``measured``.
+    """The metrics of ``measure``.
 
     Args:
         sums: (5, voices), of cost, cells, right cells, onsets and right onsets.
-        own: of each piece the cost a cell.
+        own: the cost per cell of each piece.
         names: of the voices.
-        split: valid or test, the front part of the names.
+        split: valid or test, the prefix of the names.
     """
 
-    def share(part: float, whole: float) -> float:
-        return float(part / whole) if whole else float("nan")
+    def share(part: float, total: float) -> float:
+        return float(part / total) if total else float("nan")
 
     cost, cells, right, onsets, right_onsets = sums.sum(axis=1)
     found = {
@@ -73,10 +94,10 @@ def summary(sums: NDArray[np.float64], own: Sequence[float], names: Sequence[str
     return found
 
 
-def likelihood(model: Any, store: Store) -> dict[str, float]:
-    """``measured`` of valid and test."""
+def likelihood(model: CellModel, store: Pieces) -> dict[str, float]:
+    """``measure`` of valid and test."""
     return {
         name: value
         for split in ("valid", "test")
-        for name, value in measured(model, list(store.pieces(split)), split).items()
+        for name, value in measure(model, list(store.pieces(split)), split).items()
     }

@@ -1,13 +1,12 @@
-"""Voice leading: what the rules of part-writing forbid, counted, with Bach's own rates as the referee.
+"""Voice leading: counts of the faults that the rules of part-writing forbid, for comparison with Bach's own rates.
 
-Everything is counted on what sounds, frame by frame: a note that is struck again in its place is no motion. Two
-definitions stand beside each other. The strict ones are those of the schoolbook (Aldwell, Schachter and Cadwallader,
-Harmony and Voice Leading, 4th edition, 2011, chapters 5 and 6); the others count what
-``music21.voiceLeading.VoiceLeadingQuartet`` says of every two voices, with intervals in semitones: MIDI has no other.
+All counts are of sounding pitches, frame by frame: a repeated note is no motion. There are two sets of definitions. The
+strict ones are from the textbook (Aldwell, Schachter and Cadwallader, Harmony and Voice Leading, 4th edition, 2011,
+chapters 5 and 6); the others follow ``music21.voiceLeading.VoiceLeadingQuartet`` for every two voices, with intervals
+in semitones, the only ones in MIDI.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,14 @@ from symusic.core import ScoreTick
 from etude.music.key import best_key
 from etude.representations.base.grid import FIRST, REST, to_grid
 
-SILENCE = 0  # in place of a pitch
-QUARTERS = 4  # of a bar, whatever the meter, so that rates compare
+Pitches = NDArray[np.signedinteger] | NDArray[np.unsignedinteger]
+
+SILENCE = 0  # instead of a pitch
+QUARTERS = 4  # quarter notes of a bar in any meter, so that rates compare
 # lowest and highest pitch of a voice of four, from the top: C4-G5, G3-D5, C3-A4, E2-D4
 RANGES = ((60, 79), (55, 74), (48, 69), (40, 62))
-WIDEST = 12  # semitones between neighbouring voices, but for the lowest two
-LEAPS = (6, 10, 11)  # semitones that no voice sings: tritone and sevenths; nor any beyond the octave
+WIDEST = 12  # semitones between neighbouring voices, except the lowest two
+LEAPS = (6, 10, 11)  # forbidden semitones of a voice: tritone and sevenths; and any beyond the octave
 TONE = 2
 MOVES = (
     "parallel_fifths",
@@ -42,21 +43,21 @@ KINDS = (*MOVES, *STATES)
 PARALLELS = ("parallel_fifths", "parallel_octaves")
 
 
-def moves(before: NDArray[Any], after: NDArray[Any]) -> dict[str, NDArray[np.int64]]:
-    """What is wrong with the step from one frame to the next: how many voices, or pairs of voices, do it.
+def moves(before: Pitches, after: Pitches) -> dict[str, NDArray[np.int64]]:
+    """Count the faults of the step from one frame to the next: the voices, or pairs of voices, with each fault.
 
-    - parallel fifths and octaves: two voices go in one direction and keep a perfect fifth, or an octave or unison;
-      by music21 also from one to another an octave wider or narrower, or in two directions, and no unisons in parallel;
-    - hidden fifths and octaves: the outer voices go in one direction into a fifth or octave that is no parallel, the
-      upper one by more than a tone; by music21 any two voices, however far they go;
-    - overlaps: a voice goes beyond where its neighbour was; by music21 beyond where any other voice was;
-    - crossings by music21: a voice is beyond another one in one of the two frames;
-    - leaps: a voice goes by a tritone, a seventh or more than an octave.
+    - parallel fifths and octaves: two voices move in one direction and keep a perfect fifth, or an octave or unison;
+      in music21 also to an interval an octave wider or narrower, or in two directions, and no parallel unisons;
+    - hidden fifths and octaves: the outer voices move in one direction into a fifth or octave that is no parallel, the
+      upper one by more than a tone; in music21 any two voices, by any step;
+    - overlaps: a voice moves beyond the previous pitch of its neighbour; in music21 beyond that of any other voice;
+    - crossings in music21: a voice is beyond another one in one of the two frames;
+    - leaps: a voice moves by a tritone, a seventh or more than an octave.
 
-    Where no voice of a pair moves there is no step, nor where one is silent in one of the two frames.
+    A pair does not count where neither voice moves, or where one is silent in one of the two frames.
 
     Args:
-        before: what sounds, (..., voices) MIDI pitches from the highest voice to the lowest, or SILENCE.
+        before: sounding pitches, (..., voices) MIDI pitches from the highest voice to the lowest, or SILENCE.
         after: the same, of the next frame.
 
     Returns:
@@ -95,8 +96,8 @@ def moves(before: NDArray[Any], after: NDArray[Any]) -> dict[str, NDArray[np.int
     return {kind: where.sum(axis=-1) for kind, where in found.items()}
 
 
-def parallels(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.int64]:
-    """The parallel fifths and octaves of ``moves``, by one definition or the other: (...)."""
+def parallels(before: Pitches, after: Pitches) -> NDArray[np.int64]:
+    """Count the parallel fifths and octaves of ``moves``, by either definition: (...)."""
     before, after = np.asarray(before, dtype=np.int64), np.asarray(after, dtype=np.int64)
     upper, lower = np.triu_indices(before.shape[-1], 1)
     step = np.where((before != SILENCE) & (after != SILENCE), after - before, 0)
@@ -108,16 +109,16 @@ def parallels(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(((ours != 0) & (theirs != 0) & perfect & like).sum(axis=-1))
 
 
-def states(pitches: NDArray[Any], leading: int | None) -> dict[str, NDArray[np.int64]]:
-    """What is wrong with a frame by itself.
+def states(pitches: Pitches, leading: int | None) -> dict[str, NDArray[np.int64]]:
+    """Count the faults of a single frame.
 
-    - crossings: neighbours of which the upper one sounds below the lower one;
-    - wide spacings: neighbours more than an octave apart, but for the lowest two;
-    - doubled leading notes: voices beside the first that sound the leading note;
+    - crossings: neighbours whose upper voice sounds below the lower one;
+    - wide spacings: neighbours more than an octave apart, except the lowest two;
+    - doubled leading notes: voices after the first that sound the leading note;
     - out of range: voices of four beyond RANGES.
 
     Args:
-        pitches: what sounds, (..., voices), or SILENCE.
+        pitches: sounding pitches, (..., voices), or SILENCE.
         leading: the pitch class of the leading note; None where there is no key.
 
     Returns:
@@ -143,53 +144,53 @@ def states(pitches: NDArray[Any], leading: int | None) -> dict[str, NDArray[np.i
     }
 
 
-def count(pitches: NDArray[Any], steps: int) -> dict[str, float]:
-    """How often a piece does each of KINDS, and its ``bars`` of four quarters.
+def count(pitches: Pitches, steps: int) -> dict[str, float]:
+    """Count each of KINDS in a piece, and its ``bars`` of four quarter notes.
 
-    States are counted where something changes: a chord that stays is one chord.
+    States are counted at changes only: a held chord is one chord.
 
     Args:
-        pitches: what sounds, (frames, voices), or SILENCE. No frames give zeros.
-        steps: frames a quarter.
+        pitches: sounding pitches, (frames, voices), or SILENCE. No frames give zeros.
+        steps: frames per quarter note.
     """
     pitches = np.asarray(pitches, dtype=np.int64)
     changed = (np.diff(pitches, axis=0, prepend=SILENCE) != 0).any(axis=-1)
-    wrong = {**moves(pitches[:-1], pitches[1:]), **states(pitches[changed], leading_note(pitches))}
-    return {kind: float(wrong[kind].sum()) for kind in KINDS} | {"bars": len(pitches) / (steps * QUARTERS)}
+    faults = {**moves(pitches[:-1], pitches[1:]), **states(pitches[changed], leading_note(pitches))}
+    return {kind: float(faults[kind].sum()) for kind in KINDS} | {"bars": len(pitches) / (steps * QUARTERS)}
 
 
 def rates(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Events a bar of four quarters over all pieces: each of KINDS; nan where there is no bar."""
+    """Faults per bar of four quarter notes over all pieces, for each of KINDS; nan where there is no bar."""
     counts = list(counts)
     bars = sum(piece["bars"] for piece in counts)
     return {kind: sum(piece[kind] for piece in counts) / bars if bars else float("nan") for kind in KINDS}
 
 
-def leading_note(pitches: NDArray[Any]) -> int | None:
-    """The pitch class a semitone below the tonic of the key that fits best what sounds; None where no key does."""
+def leading_note(pitches: Pitches) -> int | None:
+    """The pitch class a semitone below the tonic of the best-fitting key; None where no key fits."""
     sounding = pitches[pitches != SILENCE]
     found = best_key(np.bincount(sounding % 12, minlength=12))
     return None if found is None else (found[0] - 1) % 12
 
 
-def sounding(grid: NDArray[Any], low: int) -> NDArray[np.int64]:
-    """What sounds in each cell of a voice grid (frames, voices), as MIDI pitches or SILENCE; ``low`` is FIRST's."""
+def sounding(grid: Pitches, low: int) -> NDArray[np.int64]:
+    """The sounding pitch of each cell of a voice grid (frames, voices), or SILENCE; ``low`` is the pitch of FIRST."""
     grid = np.asarray(grid, dtype=np.int64)
     place = np.arange(len(grid))[:, None]
-    began = np.maximum.accumulate(np.where(grid >= REST, place, -1), axis=0)
-    tokens = np.where(began >= 0, np.take_along_axis(grid, np.maximum(began, 0), axis=0), REST)
+    start = np.maximum.accumulate(np.where(grid >= REST, place, -1), axis=0)
+    tokens = np.where(start >= 0, np.take_along_axis(grid, np.maximum(start, 0), axis=0), REST)
     return np.where(tokens >= FIRST, tokens - FIRST + low, SILENCE)
 
 
 def pitches_of(score: ScoreTick, voices: Mapping[str, int], steps: int) -> NDArray[np.int64]:
-    """What sounds in a piece, (frames, voices), of the voices ``name -> program``, with ``steps`` frames a quarter."""
+    """The sounding pitches of a piece's ``voices`` (name -> program), (frames, voices), at ``steps`` a quarter note."""
     return sounding(to_grid(score, voices, steps, 0, 127), 0)
 
 
-def agreement(pitches: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
-    """The share of frames in which each voice sounds the same as in another setting: (frames, voices) twice, (voices,).
+def agreement(pitches: Pitches, others: Pitches) -> NDArray[np.float64]:
+    """The share of frames in which each voice sounds the same in both settings: (frames, voices) twice -> (voices,).
 
-    Of two lengths the shorter one counts; nan where there is no frame.
+    The shorter length counts; nan where there is no frame.
     """
     frames = min(len(pitches), len(others))
     same = np.asarray(pitches)[:frames] == np.asarray(others)[:frames]

@@ -1,7 +1,7 @@
-"""DeepBach: for each voice, its cell given everything else: past, future, the other voices, beat, key and fermatas.
+"""DeepBach: predicts a cell of a voice from all else: past, future, the other voices, beat, key and fermatas.
 
-Source: Hadjeres, Pachet, Nielsen: DeepBach: a Steerable Model for Bach Chorales Generation, ICML 2017. Beside the
-tokens the networks see which pitch a hold holds, as far as the cell in question does not decide it.
+Source: Hadjeres, Pachet, Nielsen: DeepBach: a Steerable Model for Bach Chorales Generation, ICML 2017. The
+networks also see which pitch a hold continues, unless that depends on the predicted cell.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,25 +13,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.config.sections import Count, Range
+from etude.config.check import Count, Range
 from etude.representations.base.grammar import BOS, EOS, PAD
 from etude.representations.base.grid import HOLD
 
 BATCH = 8  # whole pieces at a time
-SIZES = (24, 16, 96, 15, 2, 2)  # of the columns of a frame beside the voices; what is beyond counts as the last
+SIZES = (24, 16, 96, 15, 2, 2)  # of the columns of a frame after the voices; larger values count as the last
 
 
 class DeepBach(nn.Module):
-    """Four networks a voice: recurrent over the past, recurrent over the future, the frame's other voices, the merger.
+    """Four networks a voice: recurrent past, recurrent future, the other voices of the frame, and one that merges them.
 
-    The product of the conditionals is a pseudo-likelihood, not a likelihood. Sampling is by pseudo-Gibbs.
+    The product of the conditionals is a pseudo-likelihood, not a likelihood. Samples come from pseudo-Gibbs sampling.
     """
 
-    reads: ClassVar[str] = "chorale"
+    reads: ClassVar[tuple[str, ...]] = ("chorale",)
     takes: ClassVar[tuple[str, ...]] = ("vocabulary", "voices")
     sampler: ClassVar[str] = "gibbs"
-    measure: ClassVar[str] = "pseudo_likelihood"  # in place of a likelihood
-    counts: Tensor
+    can_harmonize: ClassVar[bool] = True
+    measure: ClassVar[str] = "pseudo_likelihood"  # file of metrics/ that measures it in place of a likelihood
+    counts: Tensor  # (voices, V) how often each voice has each token in train
 
     def __init__(
         self,
@@ -43,13 +44,21 @@ class DeepBach(nn.Module):
         dropout: Annotated[float, Range(0, 0.95)],
         window: Annotated[int, Range(1, 65536)],
     ) -> None:
-        """Args: number of tokens, the voices; size of a token's embedding, width and number of the recurrent layers,
-        dropout rate, frames of a training window.
+        """Set up the networks.
+
+        Args:
+            vocabulary: number of tokens.
+            voices: the voices by name.
+            embedding: width of a token's embedding.
+            hidden: width of the layers.
+            layers: number of recurrent layers.
+            dropout: rate.
+            window: frames of a training window.
         """
         super().__init__()
         self.vocabulary, self.window = vocabulary, window
         self.names = list(voices)
-        self.dropout = HeldDropout(dropout)
+        self.dropout = LockedDropout(dropout)
         self.token = nn.ModuleList(nn.Embedding(vocabulary, embedding) for _ in voices)
         self.sound = nn.ModuleList(nn.Embedding(vocabulary, embedding) for _ in voices)
         self.frame = nn.ModuleList(nn.Embedding(size, embedding) for size in SIZES)
@@ -57,46 +66,46 @@ class DeepBach(nn.Module):
             VoiceNetwork(place, len(voices), vocabulary - HOLD, embedding, hidden, layers, dropout)
             for place in range(len(voices))
         )
-        # how often each voice has each token in train: what is never heard is never drawn
+        # tokens that a voice never has in train are never drawn
         self.register_buffer("counts", torch.zeros(len(voices), vocabulary - HOLD, dtype=torch.long))
 
     def forward(self, cells: Tensor, known: Tensor, lengths: Tensor, voice: int) -> Tensor:
-        """Logits of each cell of a voice given all other cells.
+        """Logits of the cells of a voice, each given all other cells.
 
         Args:
-            cells: (B, T, voices) tokens, as ``framed`` gives them.
+            cells: (B, T, voices) tokens, as ``pad_pieces`` gives them.
             known: (B, T, 6), the other columns of the frames.
-            lengths: (B,) frames of each row that are no padding.
-            voice: the voice's number.
+            lengths: (B,) frames of each row without padding.
+            voice: number of the voice.
 
         Returns:
-            (B, T, V), V tokens from HOLD on, the first that a cell may have; without meaning where a cell is begin, end
-            or padding.
+            (B, T, V): V tokens, the first is HOLD, the lowest that a cell may have. Meaningless where a cell is start,
+            end or padding.
         """
-        logits: Tensor = self.networks[voice](*self._embedded(cells, known), lengths)
+        logits: Tensor = self.networks[voice](*self._embed(cells, known), lengths)
         return logits
 
-    def _embedded(self, cells: Tensor, known: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Tokens and what sounds, each a list of (B, T, E) by voice, and the frames (B, T, E)."""
-        observed = sounding(cells)
+    def _embed(self, cells: Tensor, known: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Tokens and sounding tokens, each a list of (B, T, E) by voice, and the frames (B, T, E)."""
+        sounding = find_sounding(cells)
         tokens = [self.dropout(table(cells[..., place])) for place, table in enumerate(self.token)]
-        sounds = [self.dropout(table(observed[..., place])) for place, table in enumerate(self.sound)]
+        sounds = [self.dropout(table(sounding[..., place])) for place, table in enumerate(self.sound)]
         columns = [table(known[..., place].clamp(max=SIZES[place] - 1)) for place, table in enumerate(self.frame)]
         return tokens, sounds, torch.stack(columns).sum(0)
 
     def nats(self, cells: Tensor, known: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Cost of each cell given all others, and the likeliest token: (B, T, voices) twice.
+        """Cost of each cell given all others, in nats, and its most probable token: (B, T, voices) twice.
 
-        Costs are in nats; begin, end and padding cost 0.
+        Start, end and padding cost 0.
         """
         costs, best = [], []
-        embedded = self._embedded(cells, known)
+        embedded = self._embed(cells, known)
         for voice, network in enumerate(self.networks):
-            probabilities = network(*embedded, lengths).float().log_softmax(-1)  # (B, T, V)
-            wanted = (cells[..., voice] - HOLD).clamp(min=0)
-            cost = -probabilities.gather(-1, wanted[..., None])[..., 0]
+            log_probabilities = network(*embedded, lengths).float().log_softmax(-1)  # (B, T, V)
+            targets = (cells[..., voice] - HOLD).clamp(min=0)
+            cost = -log_probabilities.gather(-1, targets[..., None])[..., 0]
             costs.append(torch.where(cells[..., voice] >= HOLD, cost, 0.0))
-            best.append(probabilities.argmax(-1) + HOLD)
+            best.append(log_probabilities.argmax(-1) + HOLD)
         return torch.stack(costs, -1), torch.stack(best, -1)
 
 
@@ -106,75 +115,75 @@ class VoiceNetwork(nn.Module):
     def __init__(
         self, voice: int, voices: int, tokens: int, embedding: int, hidden: int, layers: int, dropout: float
     ) -> None:
-        """Args: number of the voice, number of voices, of tokens, and sizes as DeepBach has them."""
+        """Args: number of the voice, number of voices, number of tokens; the sizes are those of DeepBach."""
         super().__init__()
         self.voice = voice
         between = dropout if layers > 1 else 0.0
-        self.dropout = HeldDropout(dropout)
+        self.dropout = LockedDropout(dropout)
         size = (2 * voices + 1) * embedding
         self.past = nn.LSTM(size, hidden, layers, batch_first=True, dropout=between)
         self.future = nn.LSTM(size - embedding, hidden, layers, batch_first=True, dropout=between)
         self.present = nn.Sequential(
             nn.Linear(size - 2 * embedding, hidden),
             nn.ReLU(),
-            HeldDropout(dropout),
+            LockedDropout(dropout),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
         )
         self.merge = nn.Sequential(
-            nn.Linear(3 * hidden, hidden), nn.ReLU(), HeldDropout(dropout), nn.Linear(hidden, tokens)
+            nn.Linear(3 * hidden, hidden), nn.ReLU(), LockedDropout(dropout), nn.Linear(hidden, tokens)
         )
 
     def forward(self, tokens: list[Tensor], sounds: list[Tensor], frame: Tensor, lengths: Tensor) -> Tensor:
-        """See DeepBach.forward; tokens, sounds and frame are embedded, (B, T, E) each."""
-        others = [sound for place, sound in enumerate(sounds) if place != self.voice]
-        there = [token for place, token in enumerate(tokens) if place != self.voice]
+        """See DeepBach.forward; tokens, sounds and frame are embeddings, (B, T, E) each."""
+        other_sounds = [sound for place, sound in enumerate(sounds) if place != self.voice]
+        other_tokens = [token for place, token in enumerate(tokens) if place != self.voice]
         before, _ = self.past(torch.cat([*tokens, *sounds, frame], -1))  # (B, T, hidden)
-        # what this voice holds later may be the cell in question, so that the future has its tokens alone
-        coming = turned(torch.cat([*tokens, *others, frame], -1), lengths)
-        after = turned(self.future(coming)[0], lengths)  # (B, T, hidden)
+        # what this voice holds later may be the predicted cell: the future has only its tokens
+        future = reverse_rows(torch.cat([*tokens, *other_sounds, frame], -1), lengths)
+        after = reverse_rows(self.future(future)[0], lengths)  # (B, T, hidden)
         zero = torch.zeros_like(before[:, :1])
-        before = torch.cat([zero, before[:, :-1]], 1)  # frames before t alone
-        after = torch.cat([after[:, 1:], zero], 1)  # frames after t alone
-        now = self.present(torch.cat([*there, *others, frame], -1))
+        before = torch.cat([zero, before[:, :-1]], 1)  # only frames before t
+        after = torch.cat([after[:, 1:], zero], 1)  # only frames after t
+        now = self.present(torch.cat([*other_tokens, *other_sounds, frame], -1))
         logits: Tensor = self.merge(self.dropout(torch.cat([before, after, now], -1)))
         return logits
 
 
-class HeldDropout(nn.Module):
-    """Dropout that leaves out the same features in all frames of a row (Gal and Ghahramani, 2016): cheap to draw."""
+class LockedDropout(nn.Module):
+    """Dropout of the same features in all frames of a row (Gal and Ghahramani, 2016), which is cheap to draw."""
 
     def __init__(self, rate: float) -> None:
-        """Args: the share that is left out."""
+        """Args: share of the features that is left out."""
         super().__init__()
         self.rate = rate
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, T, E) -> (B, T, E), unchanged when the module does not train."""
+        """(B, T, E) -> (B, T, E), unchanged outside training."""
         if not self.training:
             return features
         return features * F.dropout(torch.ones_like(features[:, :1]), self.rate)
 
 
-def sounding(cells: Tensor) -> Tensor:
-    """What is heard in each cell: the last token of its voice that is no hold, itself included: (B, T, voices)."""
+def find_sounding(cells: Tensor) -> Tensor:
+    """The sounding token of each cell: the last one of its voice, itself included, that is no hold: (B, T, voices)."""
     time = torch.arange(cells.shape[1], device=cells.device)[None, :, None]
     last = torch.where(cells != HOLD, time, -1).cummax(1).values  # (B, T, voices)
     return torch.where(last < 0, PAD, cells.gather(1, last.clamp(min=0)))
 
 
-def turned(states: Tensor, lengths: Tensor) -> Tensor:
-    """Each row (T, E) with its first ``lengths`` frames in reverse, the padding after them: (B, T, E)."""
+def reverse_rows(states: Tensor, lengths: Tensor) -> Tensor:
+    """Reverse the first ``lengths`` frames of each row (T, E); the padding stays after them: (B, T, E)."""
     time = torch.arange(states.shape[1], device=states.device)[None]  # (1, T)
     place = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
     return states.gather(1, place[..., None].expand_as(states))
 
 
-def framed(pieces: list[Tensor], voices: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Pieces or windows as one batch, padded.
+def pad_pieces(pieces: list[Tensor], voices: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Join pieces or windows in one padded batch.
 
     Args:
-        pieces: each (frames, voices + 6), with the begin or end that it has (``bounded``).
+        pieces: each (frames, voices + 6), with its start or end frames (``add_bounds``).
         voices: the number of voices.
 
     Returns:
@@ -187,18 +196,18 @@ def framed(pieces: list[Tensor], voices: int) -> tuple[Tensor, Tensor, Tensor]:
     return batch[..., :voices], batch[..., voices:], lengths
 
 
-def bounded(piece: Tensor, voices: int) -> Tensor:
-    """A piece (frames, voices + 6) with a frame of begin before and one of end after it."""
+def add_bounds(piece: Tensor, voices: int) -> Tensor:
+    """Put a start frame before and an end frame after a piece (frames, voices + 6)."""
     first, last = piece[:1].clone(), piece[-1:].clone()
     first[:, :voices], last[:, :voices] = BOS, EOS
     return torch.cat([first, piece, last])
 
 
 def batches(pieces: Sequence[NDArray[Any]], voices: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Whole pieces (frames, voices + 6), those of similar length together, as ``framed`` gives them.
+    """Batch complete pieces (frames, voices + 6) of similar length, as ``pad_pieces`` gives them.
 
     Pieces without frames are left out.
     """
     order = sorted((place for place in range(len(pieces)) if len(pieces[place])), key=lambda p: (len(pieces[p]), p))
-    rows = [bounded(torch.from_numpy(pieces[place].astype(np.int64)), voices) for place in order]
-    return [framed(rows[start : start + BATCH], voices) for start in range(0, len(rows), BATCH)]
+    rows = [add_bounds(torch.from_numpy(pieces[place].astype(np.int64)), voices) for place in order]
+    return [pad_pieces(rows[start : start + BATCH], voices) for start in range(0, len(rows), BATCH)]

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from etude.config.sections import Count, Range
+from etude.config.check import Count, Range
 
 
 class GAN(nn.Module):
-    """A dense generator of piano-roll windows, and the dense discriminator that it learns against.
+    """A dense generator of piano-roll windows and a dense discriminator.
 
-    The generator gives, for each voice and step, logits over the pitches and a rest; the highest sounds. The gradient
-    passes straight through that choice (Bengio et al., 2013), so that the discriminator sees binary rolls alone.
+    For each voice and step the generator gives logits over the pitches and a rest; the highest sounds. The gradient
+    passes straight through that choice (Bengio et al., 2013), so that the discriminator sees only binary rolls.
     """
 
-    reads: ClassVar[str] = "rolls"
+    reads: ClassVar[tuple[str, ...]] = ("rolls",)
     takes: ClassVar[tuple[str, ...]] = ("shape",)
     sampler: ClassVar[str] = "windows"
 
@@ -28,8 +28,14 @@ class GAN(nn.Module):
         dropout: Annotated[float, Range(0, 0.95)],
         rounds: Count,
     ) -> None:
-        """Args: (voices, steps, pitches), size of the noise, width of the layers, dropout rate of the discriminator,
-        and how often both networks move in one training step.
+        """Set up both networks.
+
+        Args:
+            shape: (voices, steps, pitches) of a window.
+            latent: size of the noise.
+            hidden: width of the layers.
+            dropout: rate in the discriminator.
+            rounds: updates of both networks in one training step.
         """
         super().__init__()
         self.shape, self.latent, self.rounds = shape, latent, rounds
@@ -59,10 +65,10 @@ class GAN(nn.Module):
         voices, steps, pitches = self.shape
         logits = self.generator(noise).view(-1, voices, steps, pitches + 1)  # (B, voices, steps, pitches + rest)
         probabilities = logits.softmax(-1)
-        chosen = F.one_hot(logits.argmax(-1), pitches + 1)
-        return (chosen + (probabilities - probabilities.detach()))[..., :pitches]
+        choice = F.one_hot(logits.argmax(-1), pitches + 1)
+        return (choice + (probabilities - probabilities.detach()))[..., :pitches]
 
     @torch.no_grad()
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """``count`` windows of 0 and 1, one for each noise: (count, voices, steps, pitches)."""
-        return self(torch.randn(count, self.latent, generator=generator)).to(torch.uint8)
+    def draw(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw ``count`` windows of 0 and 1: (count, voices, steps, pitches)."""
+        return self(torch.randn(count, self.latent, generator=rng)).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""The counting floor: an interpolated n-gram with one skip.
+"""The counting baseline: an interpolated n-gram with one skip.
 
 Witten-Bell weights after Bell, Cleary and Witten, Text Compression, 1990; skips after Goodman, A Bit of Progress in
 Language Modeling, 2001.
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from etude.config.sections import Count, Range
+from etude.config.check import Count, Range
 from etude.models.sequence import SequenceModel
 from etude.representations.base.grammar import PAD
 from etude.representations.base.vocabulary import ItemSpec
@@ -20,8 +20,8 @@ from etude.representations.base.vocabulary import ItemSpec
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplication by it permutes the 64-bit numbers
 
 
-def echo(tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What followed the last occurrence of the token before each position; -1 where it is new: (T,) -> (T,)."""
+def match_repeats(tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The token that followed the last occurrence of the token before each position, -1 for none: (T,) -> (T,)."""
     found = np.full(len(tokens), -1, dtype=np.int64)
     last: dict[int, int] = {}
     for place, token in enumerate(tokens[:-1].tolist(), start=1):
@@ -39,36 +39,38 @@ def _codes(tokens: NDArray[np.int64]) -> NDArray[np.uint64]:
 class NGram(SequenceModel):
     """Counts of each token after each context of up to ``order`` - 1 tokens.
 
-    Voices are written in turn, so a voice's last note is many tokens back, out of reach of plain n-grams. A context of
-    two or more tokens therefore holds, in place of its oldest, the echo: what followed the last occurrence of the token
-    just read. After a voice's name that is its last pitch, whatever lies between.
+    Voices are written in turn, so a voice's last note is many tokens back, out of reach of plain n-grams. In a context
+    of two or more tokens the oldest is therefore replaced by the repeat match: the token that followed the last
+    occurrence of the token just read. After a voice's name that is its last pitch, whatever lies between.
 
     p_k(w | c) = (count(c w) + kinds(c) p_{k-1}(w | shorter c)) / (count(c) + kinds(c)), and p_0 is uniform. ``kinds``
-    is the number of different tokens seen after the context. A context that was never seen hands over to the shorter
-    one. Contexts are held as 64-bit hashes.
+    is the number of different tokens observed after the context. A context that was never observed backs off to the
+    shorter one. Contexts are 64-bit hashes.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("vocabulary",)
+    can_continue: ClassVar[bool] = False  # it keeps no state that a prime or other voices could set
+    can_harmonize: ClassVar[bool] = False
 
     def __init__(self, vocabulary: int, order: Annotated[int, Range(1, 32)], max_tokens: Count) -> None:
-        """Args: vocabulary size, longest context plus one, train tokens that are counted at most."""
+        """Args: vocabulary size, longest context plus one, train tokens to count at most."""
         super().__init__(ItemSpec(vocabulary))
         self.vocabulary, self.order, self.max_tokens = vocabulary, order, max_tokens
-        self.use = order  # contexts longer than this are passed over; chosen on valid
+        self.use = order  # longest context that is used, plus one; chosen on valid
         self.tables: list[tuple[NDArray[Any], ...]] = []  # by context length: contexts, starts, tokens, counts
 
     @property
-    def rows(self) -> int:
-        """See SequenceModel; nothing is summed over what a row holds."""
+    def min_batch(self) -> int:
+        """See SequenceModel; no row's sums depend on other rows."""
         return 1
 
     def count(self, pieces: Iterable[NDArray[Any]]) -> None:
         """Count the tokens of ``pieces``, each (tokens,)."""
         pieces = [piece.astype(np.int64) for piece in pieces]
-        echoes = [echo(piece) for piece in pieces]
+        repeats = [match_repeats(piece) for piece in pieces]
         self.tables = []
         for length in range(self.order):
-            hashes = (self._hashes(*both, length)[1:] for both in zip(pieces, echoes, strict=True))
+            hashes = (self._hashes(*both, length)[1:] for both in zip(pieces, repeats, strict=True))
             contexts = np.concatenate(list(hashes))
             tokens = np.concatenate([piece[1:] for piece in pieces])
             order = np.lexsort((tokens, contexts))
@@ -81,9 +83,9 @@ class NGram(SequenceModel):
             table = (kinds, np.append(starts, len(first)), tokens[first].astype(np.uint16), counts.astype(np.int32))
             self.tables.append(table)
 
-    def _hashes(self, tokens: NDArray[np.int64], echoes: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
-        """Hash of the context of ``length`` before each position, fewer tokens near the begin: (T,), (T,) -> (T,)."""
-        total = _codes(echoes) if length > 1 else np.zeros(len(tokens), dtype=np.uint64)
+    def _hashes(self, tokens: NDArray[np.int64], repeats: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
+        """Hash of the context of ``length`` before each position, shorter near the start: (T,), (T,) -> (T,)."""
+        total = _codes(repeats) if length > 1 else np.zeros(len(tokens), dtype=np.uint64)
         codes = _codes(tokens)
         for back in range(length - (length > 1), 0, -1):
             total *= BASE
@@ -96,24 +98,24 @@ class NGram(SequenceModel):
         costs = np.zeros((items.shape[0], items.shape[1] - 1))
         for row, piece in enumerate(items.numpy()):
             length = int((piece != PAD).sum())
-            costs[row, : length - 1] = -np.log(self._shares(piece[:length])[1:])
+            costs[row, : length - 1] = -np.log(self._probabilities(piece[:length])[1:])
         return torch.from_numpy(costs)
 
-    def _shares(self, piece: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _probabilities(self, piece: NDArray[np.int64]) -> NDArray[np.float64]:
         """Probability of each token of a piece given those before it: (T,) -> (T,)."""
         probabilities = np.full(len(piece), 1.0 / self.vocabulary)
-        echoes = echo(piece)
-        for length, (contexts, starts, seen, counts) in enumerate(self.tables[: self.use]):
-            hashes = self._hashes(piece, echoes, length)
+        repeats = match_repeats(piece)
+        for length, (contexts, starts, observed, counts) in enumerate(self.tables[: self.use]):
+            hashes = self._hashes(piece, repeats, length)
             place = np.searchsorted(contexts, hashes).clip(max=len(contexts) - 1)
             known = contexts[place] == hashes
             sums = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
             start, end = starts[place], starts[place + 1]
             total, kinds = sums[end] - sums[start], end - start
-            keys = np.repeat(np.arange(len(contexts)), np.diff(starts)) * self.vocabulary + seen
-            wanted = place * self.vocabulary + piece
-            pair = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-            hits = np.where(keys[pair] == wanted, counts[pair], 0)
+            keys = np.repeat(np.arange(len(contexts)), np.diff(starts)) * self.vocabulary + observed
+            targets = place * self.vocabulary + piece
+            pair = np.searchsorted(keys, targets).clip(max=len(keys) - 1)
+            hits = np.where(keys[pair] == targets, counts[pair], 0)
             probabilities = np.where(known, (hits + kinds * probabilities) / (total + kinds), probabilities)
         return probabilities
 
@@ -128,29 +130,29 @@ class NGram(SequenceModel):
     def _next(self, past: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distribution of the token after ``past``: (V,)."""
         probabilities = np.full(self.vocabulary, 1.0 / self.vocabulary)
-        echoed = echo(np.append(past, 0))[-1:]
+        repeat = match_repeats(np.append(past, 0))[-1:]
         near = np.append(past[-self.order :], 0)
-        for length, (contexts, starts, seen, counts) in enumerate(self.tables[: self.use]):
-            value = self._hashes(near, np.broadcast_to(echoed, near.shape), length)[-1]
+        for length, (contexts, starts, observed, counts) in enumerate(self.tables[: self.use]):
+            value = self._hashes(near, np.broadcast_to(repeat, near.shape), length)[-1]
             place = int(np.searchsorted(contexts, value))
             if place == len(contexts) or contexts[place] != value:
                 break
             part = slice(starts[place], starts[place + 1])
             kinds = part.stop - part.start
-            found = kinds * probabilities
-            found[seen[part]] += counts[part]
-            probabilities = found / (counts[part].sum() + kinds)
+            totals = kinds * probabilities
+            totals[observed[part]] += counts[part]
+            probabilities = totals / (counts[part].sum() + kinds)
         return probabilities
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """The tables as tensors."""
-        found = {"use": torch.tensor(self.use)}
+        tensors = {"use": torch.tensor(self.use)}
         for length, (contexts, starts, tokens, counts) in enumerate(self.tables[: self.use]):
-            found[f"{length}.contexts"] = torch.from_numpy(contexts.view(np.int64).copy())
-            found[f"{length}.starts"] = torch.from_numpy(starts.astype(np.int32))
-            found[f"{length}.tokens"] = torch.from_numpy(tokens.astype(np.int16))
-            found[f"{length}.counts"] = torch.from_numpy(counts)
-        return found
+            tensors[f"{length}.contexts"] = torch.from_numpy(contexts.view(np.int64).copy())
+            tensors[f"{length}.starts"] = torch.from_numpy(starts.astype(np.int32))
+            tensors[f"{length}.tokens"] = torch.from_numpy(tokens.astype(np.int16))
+            tensors[f"{length}.counts"] = torch.from_numpy(counts)
+        return tensors
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Take the tables from tensors."""

@@ -1,4 +1,4 @@
-"""Altered copies of a piece: transposed, faster or slower, louder or softer. Which there are, and how one is made."""
+"""Altered copies of a piece, transposed, faster or slower, louder or softer: their choice and how to make one."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +13,8 @@ from etude.music.columns import Columns, columns_of
 from etude.music.markers import FERMATA
 
 T = TypeVar("T")
-Track = Mapping[str, Any]  # of a piece, as the manifest of ingest has it: name, program (-1: drums), low, high
-Ranges = dict[str, tuple[int, int]]  # lowest and highest pitch by name of the track
+Track = Mapping[str, Any]  # an entry of ingest's manifest: name, program (-1: drums), low, high
+Ranges = dict[str, tuple[int, int]]  # track name -> lowest and highest pitch
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Copy:
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "Copy":
-        """The copy that an entry of a manifest tells of."""
+        """The copy that an entry of a manifest describes."""
         return cls(**{key: value for key, value in entry.items() if key != "id"})
 
     @property
@@ -38,41 +38,41 @@ class Copy:
         return f"{self.origin}_{self.semitones:+d}_{self.stretch:g}{louder}"
 
     def as_dict(self) -> dict[str, Any]:
-        """What a manifest says of it."""
+        """The copy as an entry of a manifest."""
         return {"id": self.id, **vars(self)}
 
 
 def ranges(pieces: Iterable[Sequence[Track]]) -> Ranges:
-    """The lowest and highest pitch of each pitched track over the tracks of all pieces, by name."""
+    """The lowest and highest pitch of each pitched track over all pieces, by name."""
     found: Ranges = {}
     for tracks in pieces:
-        for track in _pitched(tracks):
+        for track in _select_pitched(tracks):
             low, high = found.get(track["name"], (127, 0))
             found[track["name"]] = min(low, track["low"]), max(high, track["high"])
     return found
 
 
 def transpositions(tracks: Sequence[Track], limits: Ranges) -> list[int]:
-    """All transpositions, in semitones, ascending, that keep each pitched track in its limits; ``[0]`` without one."""
-    pitched = _pitched(tracks)
+    """All transpositions in semitones, ascending, that keep pitched tracks in their limits; ``[0]`` without tracks."""
+    pitched = _select_pitched(tracks)
     lows = [limits[track["name"]][0] - track["low"] for track in pitched]
     highs = [limits[track["name"]][1] - track["high"] for track in pitched]
     return list(range(max(lows), min(highs) + 1)) if pitched else [0]
 
 
 def copies(origin: str, tracks: Sequence[Track], limits: Ranges, settings: Augment) -> list[Copy]:
-    """All copies of one piece, the unaltered one among them, ascending in semitones, stretch and velocity.
+    """Choose all copies of one piece, the unaltered one included, ascending in semitones, stretch and velocity.
 
-    One stretch and one velocity is drawn for each transposition. The draws depend on ``seed``, the piece and the
-    transposition, and on nothing else.
+    One stretch and one velocity are drawn for each transposition. The draws depend only on ``seed``, the piece and the
+    transposition.
 
     Args:
         origin: the piece's id.
         tracks: its tracks.
-        limits: the pitches that each track may have.
+        limits: the allowed pitches of each track.
         settings: ``transpose``, ``stretch``, ``velocity``, ``copies`` and ``seed``.
     """
-    moves: Sequence[int] = [0]  # not transposed, but perhaps stretched
+    moves: Sequence[int] = [0]  # not transposed, but possibly stretched
     if settings.transpose is True:
         moves = [move for move in transpositions(tracks, limits) if move]
     elif settings.transpose:
@@ -88,33 +88,33 @@ def copies(origin: str, tracks: Sequence[Track], limits: Ranges, settings: Augme
 
 
 def _draw(settings: Augment, origin: str, semitones: int) -> tuple[float, int]:
-    """Stretch and velocity of a copy; of one that is not transposed, a stretch other than 1 where there is one."""
+    """Draw stretch and velocity of a copy; one that is not transposed gets a stretch other than 1, if there is one."""
     factors = settings.stretch if semitones else [factor for factor in settings.stretch if factor != 1]
     place = f"{settings.seed} {origin} {semitones}"
-    return _chosen(factors or [1.0], place), _chosen(settings.velocity or [0], f"{place} velocity")
+    return _choose(factors or [1.0], place), _choose(settings.velocity or [0], f"{place} velocity")
 
 
-def _chosen(choices: Sequence[T], place: str) -> T:
+def _choose(choices: Sequence[T], place: str) -> T:
     return choices[0] if len(choices) == 1 else random.Random(place).choice(choices)
 
 
 def transpose_key(fifths: int, semitones: int) -> int:
-    """A key signature (sharps, or minus the flats), transposed, in -5 to 6; ``fifths`` itself if it does not move."""
+    """Transpose a key signature (sharps, or minus the flats) into -5 to 6; 0 semitones return ``fifths`` itself."""
     return fifths if semitones == 0 else (fifths + 7 * semitones + 5) % 12 - 5
 
 
 def alter(piece: ScoreTick, copy: Copy, metrical: bool) -> ScoreTick:
-    """The copy of a piece that ``copy`` describes. Drums are not transposed; key signatures are.
+    """Make the copy of a piece that ``copy`` describes. Drums are not transposed; key signatures are.
 
-    A stretch changes the tempo of ``metrical`` music, whose onsets stay on the beat, and the times of a performance.
-    Velocities stay in 1 to 127. Chord symbols (markers) would name the wrong chords: a transposed copy has none.
+    A stretch changes the tempo of ``metrical`` music, whose onsets stay on the beat, or the times of a performance.
+    Velocities stay in 1 to 127. A transposed copy loses its chord symbols (markers), which would name the wrong chords.
     Fermatas stay.
     """
     made = piece.copy()
     slower = 1.0 if metrical else 1 / copy.stretch
     for track in made.tracks:
         semitones = 0 if track.is_drum else copy.semitones
-        if semitones and not copy.velocity and slower == 1:  # several times as fast as by way of columns
+        if semitones and not copy.velocity and slower == 1:  # several times as fast as columns
             track.shift_pitch(semitones, inplace=True)
         elif (semitones or copy.velocity or slower != 1) and len(track.notes):
             notes = columns_of(track)
@@ -133,5 +133,5 @@ def alter(piece: ScoreTick, copy: Copy, metrical: bool) -> ScoreTick:
     return made
 
 
-def _pitched(tracks: Sequence[Track]) -> list[Track]:
+def _select_pitched(tracks: Sequence[Track]) -> list[Track]:
     return [track for track in tracks if track["program"] >= 0 and track["low"] <= track["high"]]

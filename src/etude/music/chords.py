@@ -1,4 +1,4 @@
-"""Chord symbols: as Harte writes them, as block chords to hear, and as markers to keep."""
+"""Chord symbols: in Harte's notation, as block chords, and as markers of a piece."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,8 +11,8 @@ from symusic.core import TextMetaTick as TextMeta
 from etude.core.errors import EtudeError
 from etude.music.columns import Columns
 
-VOICE = "Chords"  # the voice that block chords are written into, where the settings name it
-MARKER = "chord:"  # what a marker's text begins with
+VOICE = "Chords"  # the voice of the block chords, where the settings name it
+MARKER = "chord:"  # the start of a marker's text
 VELOCITY = 80
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 DEGREES = (0, 2, 4, 5, 7, 9, 11)  # of the major scale, in semitones
@@ -27,7 +27,7 @@ HARTE = re.compile(r"(?P<root>[A-G][b#]*)(:(?P<short>[a-z]*[0-9]*)(\((?P<more>[^
 
 @dataclass(frozen=True)
 class Symbol:
-    """A chord symbol: the time in ticks from which on it holds, its text, its pitches (none: no chord)."""
+    """A chord symbol: its start in ticks, its text, its pitches (none: no chord)."""
 
     time: int
     text: str
@@ -35,7 +35,7 @@ class Symbol:
 
 
 def voicing(root: int, classes: Iterable[int], bass: int) -> tuple[int, ...]:
-    """A block chord in close position: the root between F sharp 3 and F 4, a bass that is not the root below it.
+    """Voice a block chord in close position: the root between F#3 and F4, below it a bass that is not the root.
 
     Args:
         root: pitch class.
@@ -56,7 +56,7 @@ def harte(text: str) -> tuple[int, ...]:
     Source: Harte, Sandler, Abdallah, Gómez: Symbolic Representation of Musical Chords, ISMIR 2005.
 
     Raises:
-        EtudeError: this is no such symbol.
+        EtudeError: the text is no such symbol.
     """
     if text in ("N", "X"):
         return ()
@@ -83,13 +83,13 @@ def _degree(text: str) -> int:
 
 
 def mark(score: Score, symbols: Sequence[Symbol]) -> None:
-    """Keep the symbols, which are in order of time, as markers of the piece."""
+    """Add the symbols, which are in order of time, to the piece's markers."""
     for symbol in symbols:
         score.markers.append(TextMeta(symbol.time, MARKER + symbol.text))
 
 
 def block_chords(symbols: Sequence[Symbol], end: int) -> Columns:
-    """The symbols as notes: each chord lasts until the next symbol, the last one until ``end`` (ticks)."""
+    """The symbols as notes: each chord lasts until the next symbol, the last until ``end`` (ticks)."""
     stops = [*(symbol.time for symbol in symbols[1:]), max(end, symbols[-1].time)] if symbols else []
     rows = [
         (symbol.time, stop - symbol.time, pitch)

@@ -1,8 +1,7 @@
-"""The notes of symusic's tracks as numpy columns, and back: work on all notes of a piece at once."""
+"""The notes of symusic's tracks as numpy columns, and back, to process all notes of a piece at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +11,19 @@ from symusic.core import TrackTick as Track
 
 @dataclass
 class Columns:
-    """Notes, a column a property, each of shape (notes,)."""
+    """Notes with one column per property, each of shape (notes,)."""
 
     onset: NDArray[np.int32]  # in ticks, as is length
     length: NDArray[np.int32]
     pitch: NDArray[np.int8]
     velocity: NDArray[np.int8]
 
-    def __getitem__(self, chosen: Any) -> "Columns":
-        """The notes that a slice, a mask or a list of places chooses."""
+    def __getitem__(self, chosen: slice | NDArray[np.bool_] | NDArray[np.intp]) -> "Columns":
+        """The notes chosen by a slice, a mask or an array of places."""
         return Columns(self.onset[chosen], self.length[chosen], self.pitch[chosen], self.velocity[chosen])
 
     def notes(self) -> Notes:
-        """The same as symusic's notes."""
+        """These notes as symusic's notes."""
         return Notes.from_numpy(self.onset, self.length, self.pitch, self.velocity)
 
 
@@ -33,8 +32,8 @@ def columns_of(track: Track) -> Columns:
     return Columns(*(column for column in track.notes.numpy().values()))
 
 
-def joined(lines: Sequence[Columns]) -> Columns:
-    """All notes of several columns, of at least one, in their order."""
+def concatenate(lines: Sequence[Columns]) -> Columns:
+    """All notes of one or more columns, in their order."""
     if len(lines) == 1:
         return lines[0]
     return Columns(

@@ -16,14 +16,14 @@ PROFILES: dict[Mode, tuple[float, ...]] = {
 
 
 def best_key(durations: Sequence[float] | np.ndarray) -> tuple[int, Mode] | None:
-    """The key whose profile correlates best with the time that each pitch class sounds.
+    """Find the key whose profile correlates best with the sounding time of each pitch class.
 
     Args:
         durations: 12 totals from C upwards, in any unit of time.
 
     Returns:
-        The tonic as a pitch class (0 is C) and the mode. Of equally good keys the lower tonic, then major, so that the
-        answer never depends on chance. ``None`` where no pitch class stands out (silence, or all twelve alike).
+        The tonic as a pitch class (0 is C) and the mode. Among equally good keys the lower tonic wins, then major, so
+        that the result is deterministic. ``None`` where no pitch class stands out (silence, or all twelve equal).
 
     Source: the key-finding algorithm of Krumhansl and Schmuckler (Krumhansl 1990, chapter 4): Pearson's correlation
     with each of the 24 rotated profiles.
@@ -44,5 +44,5 @@ def best_key(durations: Sequence[float] | np.ndarray) -> tuple[int, Mode] | None
 
 
 def sharps_of(tonic: int, mode: Mode) -> int:
-    """The sharps, or minus the flats, of a key's signature, in -5 to 6: ``sharps_of(9, "minor")`` is 0."""
+    """The sharps, or minus the flats, of a key signature, in -5 to 6: ``sharps_of(9, "minor")`` is 0."""
     return ((tonic + (3 if mode == "minor" else 0)) * 7 + 5) % 12 - 5

@@ -1,78 +1,74 @@
-"""The tables of pieces made to order: how many are what was wished for, beside pieces without a wish."""
+"""The tables of conditional generation: how many pieces are as requested, compared with unconditioned pieces."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from etude.report.results import DASH, Row, decimal, percent, whole_number
+from etude.report.inputs import Json
+from etude.report.tables import DASH, Row, Table, decimal, percent, whole_number
 
-Reports = Mapping[str, Mapping[str, Any]]  # what reports/control/V.json says, by variant
+Reports = Mapping[str, Json]  # reports/control/V.json by model
 
 COLUMNS = (  # of the table of attributes: heading, unit
-    ("as wished for", "of the pieces"),
-    ("without a wish", "of the pieces"),
+    ("as requested", "of the pieces"),
+    ("unconditioned", "of the pieces"),
 )
-EACH = (  # of the table of wishes
-    ("asked for", ""),
+EACH = (  # of the table of requests
+    ("requested", ""),
     *COLUMNS,
     ("measured", "mean"),
-    ("without a wish", "mean"),
+    ("unconditioned", "mean"),
 )
 
 
-def able(reports: Reports) -> Reports:
-    """Those of the variants that take wishes."""
-    return {name: report for name, report in reports.items() if report["conditional"]}
-
-
-def rows(reports: Reports) -> list[Row]:
-    """A row an attribute of a variant, the last one over all of them; none where no variant takes wishes."""
+def attribute_table(reports: Reports) -> Table | None:
+    """A row an attribute of a model, then one over all of them; None where no model can be conditioned."""
     found = []
-    for model_name, report in able(reports).items():
+    for model_name, report in reports.items():
         metrics = report["metrics"]
-        names = dict.fromkeys(control["control"] for control in report["controls"])
-        for name, key in [*((name, f"control/met_{name}") for name in names), ("all wishes", "control/met")]:
-            cells = (percent(metrics[key]), percent(metrics[f"{key}_without"]))
-            found.append(Row(f"{model_name}, {name}", cells, (False,) * len(COLUMNS)))
-    return found
+        for name in dict.fromkeys(row["control"] for row in report["controls"]):
+            cells = percent(metrics[f"control/met_{name}"]), percent(metrics[f"control/met_{name}_without"])
+            found.append(Row(f"{model_name}, {name}", cells))
+        cells = percent(metrics["control/met"]), percent(metrics["control/met_without"])
+        found.append(Row(f"{model_name}, all requests", cells, apart=True))
+    return Table(COLUMNS, found, _notes(reports)) if found else None
 
 
-def each(reports: Reports) -> list[Row]:
-    """A row a wish of a variant."""
+def request_table(reports: Reports) -> Table | None:
+    """A row a request to a model; None where no model can be conditioned."""
     found = []
-    for model_name, report in able(reports).items():
-        for control in report["controls"]:
-            means = [decimal(control[name], 2) if name in control else DASH for name in ("mean", "mean_without")]
-            cells = (limits(control), percent(control["met"]), percent(control["met_without"]), *means)
-            found.append(Row(f"{model_name}, {control['control']} {control['value']}", cells, (False,) * len(EACH)))
-    return found
+    for model_name, report in reports.items():
+        for row in report["controls"]:
+            means = [decimal(row[name], 2) if name in row else DASH for name in ("mean", "mean_without")]
+            cells = (describe_level(row), percent(row["met"]), percent(row["met_without"]), *means)
+            found.append(Row(f"{model_name}, {row['control']} {row['value']}", cells))
+    return Table(EACH, found) if found else None
 
 
-def limits(control: Mapping[str, Any]) -> str:
-    """What counts as the wished level: ``below 3.74 notes a quarter``."""
-    if "unit" not in control:
-        return str(control["value"])
-    starts, ends = control["begins"], control["ends"]
-    unit = "" if control["unit"] == "0 to 1" else f" {control['unit']}"
+def describe_level(row: Json) -> str:
+    """Which values count as the requested level: ``below 3.74 notes a quarter note``."""
+    if "unit" not in row:
+        return str(row["value"])
+    starts, ends = row["begins"], row["ends"]
+    unit = "" if row["unit"] == "0 to 1" else f" {row['unit']}"
     if starts is None:
         return "any" if ends is None else f"below {ends:.4g}{unit}"
     return f"{starts:.4g} {'or more' if ends is None else f'to {ends:.4g}'}{unit}"
 
 
-def notes(reports: Reports) -> list[str]:
-    """What has to be said below the tables."""
-    shown = able(reports)
-    counts = {round(report["metrics"]["control/pieces"]) for report in shown.values()}
-    told = [
-        f"Pieces made to order, {' or '.join(map(whole_number, sorted(counts)))} a wish, one attribute wished for at a "
-        "time: how many of them are what was wished for, measured like the train pieces, beside as many pieces of the "
-        "same variant without a wish. A key counts where tonic and mode are right, all else where the level is, of up "
-        "to five that train is cut into; the wishes are two keys, both modes, and the lowest and the highest level.",
+def _notes(reports: Reports) -> list[str]:
+    counts = {round(report["metrics"]["control/pieces"]) for report in reports.values()}
+    notes = [
+        f"Conditional generation, {' or '.join(map(whole_number, sorted(counts)))} pieces a request, one attribute "
+        "requested at a time: how many of them are as requested, measured like the train pieces, compared with as many "
+        "unconditioned pieces of the same model. A key counts where tonic and mode are right, any other attribute "
+        "where its level is, of up to five levels of the train pieces. The requests are two keys, both modes, and the "
+        "lowest and the highest level.",
     ]
-    for model_name, report in shown.items():
+    for model_name, report in reports.items():
         metrics = report["metrics"]
-        told.append(
-            f"{model_name} gives the test pieces {decimal(metrics['control/test_nats_per_note_given'], 3)} nats per note "
-            f"where it knows all attributes of each, and {decimal(metrics['control/test_nats_per_note'], 3)} where it "
-            f"knows none. Pieces that had to be repaired: {whole_number(metrics['control/repaired'])}."
+        given, without = (metrics[f"control/test_nats_per_note{end}"] for end in ("_given", ""))
+        notes.append(
+            f"{model_name} has {decimal(given, 3)} nats per note (NLL) on the test pieces where it knows all "
+            f"attributes of each, and {decimal(without, 3)} where it knows none. Repaired pieces: "
+            f"{whole_number(metrics['control/repaired'])}."
         )
-    return told
+    return notes

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 Values = Sequence[float | None] | np.ndarray
-REAL, SAMPLES = "#9aa5b1", "#c2410c"  # apart in lightness too, and one is filled, the other a line
+REAL, SAMPLES = "#9aa5b1", "#c2410c"  # they differ in lightness too, and one is filled, the other a line
 ACROSS = 4  # panels a row
 BINS = 16
 
@@ -32,12 +32,13 @@ def distributions(
 
     Returns:
         A PNG. Panels share no axis; the height of a bar is a share of the pieces, a dashed line is a mean. A descriptor
-        without values on either side has no panel and is named in the caption.
+        without any value has no panel and is named in the caption.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
+    from PIL import Image
 
     shown = {name: (_finite(samples.get(name, ())), _finite(real.get(name, ()))) for name in units}
     missing = [name for name, (ours, theirs) in shown.items() if not len(ours) and not len(theirs)]
@@ -47,10 +48,10 @@ def distributions(
         caption += f" Without values: {', '.join(missing)}."
     down = max(1, math.ceil(len(shown) / ACROSS))
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # nobody's own style changes the bytes
+        matplotlib.rcdefaults()  # no user's own style changes the bytes
         matplotlib.rcParams.update({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False})
         figure = Figure(figsize=(12, 2.3 * down + 1.2), dpi=100, layout="constrained")
-        FigureCanvasAgg(figure)
+        canvas = FigureCanvasAgg(figure)
         figure.suptitle(title, fontsize=12, x=0.01, ha="left")
         figure.supxlabel(caption, fontsize=8, x=0.01, ha="left")
         panels = figure.subplots(down, ACROSS, squeeze=False).ravel()
@@ -74,8 +75,9 @@ def distributions(
             axes.set_axis_off()
         keys = [Patch(color=REAL, label="real"), Patch(fill=False, edgecolor=SAMPLES, linewidth=1.6, label="samples")]
         figure.legend(handles=keys, loc="upper right", ncols=2, frameon=False, fontsize=9)
+        canvas.draw()
         page = io.BytesIO()
-        figure.savefig(page, format="png", metadata={"Software": None})
+        Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).save(page, format="png")
     return page.getvalue()
 
 

@@ -1,35 +1,37 @@
-"""The tables of harmonised test melodies: how near they are to the real voices, and what they do against the rules."""
+"""The tables of harmonised test melodies: agreement with the real voices, and breaches of the rules."""
 
-from collections.abc import Mapping, Sequence
-from statistics import median_low
-from typing import Any
+from collections.abc import Mapping
 
 from etude.metrics.voice_leading import KINDS
-from etude.report.results import DASH, Row, decimal, percent, whole_number
+from etude.report.inputs import Json
+from etude.report.tables import DASH, Cells, Row, Table, decimal, percent, whole_number
 
-Reports = Mapping[str, Mapping[str, Any]]  # what reports/harmonize/V.json says, by variant
+Reports = Mapping[str, Json]  # reports/harmonize/V.json by model
 
 COLUMNS = (  # heading, unit
-    ("as the real voices", "of all steps"),
+    ("agreement with the real voices", "of all steps"),
     ("nats", "per note"),
     ("by likelihood alone", "nats per note"),
     ("the real voices", "nats per note"),
-    ("loss", "by the rules"),
+    ("NLL increase", "from the rules"),
     ("parallel fifths", "a bar"),
     ("parallel octaves", "a bar"),
-    ("both beside real music", "times"),
+    ("both, relative to real music", "times"),
 )
 
 
-def able(reports: Reports) -> Reports:
-    """Those of the variants that harmonise, and did at least one melody."""
-    return {name: report for name, report in reports.items() if report["harmonizes"] and report["pieces"]}
+def with_pieces(reports: Reports) -> Reports:
+    """The models that harmonised at least one melody."""
+    return {name: report for name, report in reports.items() if report["pieces"]}
 
 
-def rows(reports: Reports) -> list[Row]:
-    """A row a variant, then real music; none where no variant harmonises."""
+def harmony_table(reports: Reports) -> Table | None:
+    """A row a model, then real music; None where no model harmonised a melody."""
+    shown = with_pieces(reports)
+    if not shown:
+        return None
     found = []
-    for model_name, report in able(reports).items():
+    for model_name, report in shown.items():
         metrics, rates = report["metrics"], report["rates"]
         cells = (
             percent(metrics["harmony/agreement"]),
@@ -41,33 +43,30 @@ def rows(reports: Reports) -> list[Row]:
             decimal(rates["parallel_octaves"]["harmony"], 4),
             decimal(metrics["harmony/parallels_beside_all_real"], 2),
         )
-        found.append(Row(model_name, cells, (False,) * len(COLUMNS)))
-    for report in list(able(reports).values())[:1]:
-        rates = report["rates"]
-        parallels = (decimal(rates[f"parallel_{kind}"]["all_real"], 4) for kind in ("fifths", "octaves"))
-        real = (percent(1.0), *(DASH,) * 4, *parallels, decimal(1.0, 2))
-        found.append(Row("real music", real, (False,) * len(COLUMNS)))
-    return found
+        found.append(Row(model_name, cells))
+    rates = next(iter(shown.values()))["rates"]
+    parallels = (decimal(rates[f"parallel_{kind}"]["all_real"], 4) for kind in ("fifths", "octaves"))
+    found.append(Row("real music", (percent(1.0), *(DASH,) * 4, *parallels, decimal(1.0, 2)), apart=True))
+    return Table(COLUMNS, found, _notes(shown))
 
 
-def notes(reports: Reports) -> list[str]:
-    """What has to be said below the table."""
-    metrics = [report["metrics"] for report in able(reports).values()]
-    count = max((found["harmony/pieces"] for found in metrics), default=0)
+def _notes(shown: Reports) -> list[str]:
+    count = max(report["metrics"]["harmony/pieces"] for report in shown.values())
     return [
-        f"The melodies of {whole_number(count)} test pieces with voices drawn to them: of several harmonies the best "
-        "by likelihood and rules together. As the real voices: the share of steps of the grid in which a drawn voice "
-        "sounds what the real one does; many a harmony fits a melody, so that nothing near 100 % is to be expected.",
-        "Nats per note by the variant's own measure, which does not compare between variants: of deepbach the cost of "
-        "the drawn cells, each given all others, of others that of the whole piece, over the notes of the real piece.",
-        "Parallels by the strict definition, in bars of four quarters; real music: all pieces of the dataset. Loss: "
-        "how much dearer a harmony is than one drawn and chosen by likelihood alone.",
+        f"The melodies of {whole_number(count)} test pieces, harmonised: of several harmonies the best by likelihood "
+        "and rules together. Agreement with the real voices: the share of steps of the grid in which a sampled voice "
+        "sounds what the real one does; many harmonies fit a melody, so that nothing near 100 % can be expected.",
+        "Nats per note (NLL) by the model's own measure, which is not comparable between models: for deepbach the cost "
+        "of the sampled cells, each given all others, for other models that of the whole piece, over the notes of the "
+        "real piece.",
+        "Parallels by the strict definition, in bars of four quarter notes; real music: all pieces of the dataset. NLL "
+        "increase: relative to a harmony selected by likelihood alone.",
     ]
 
 
-def rules(reports: Reports) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def rule_rows(reports: Reports) -> tuple[list[str], Cells]:
     """Events a bar against each rule: the columns, and the rows with their cells."""
-    shown = able(reports)
+    shown = with_pieces(reports)
     first = next(iter(shown.values()), None)
     if first is None:
         return [], []
@@ -82,17 +81,10 @@ def rules(reports: Reports) -> tuple[list[str], list[tuple[str, list[str]]]]:
     return columns, table
 
 
-def markdown_rules(columns: Sequence[str], table: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """``rules`` in Markdown."""
+def rules_markdown(reports: Reports) -> str:
+    """``rule_rows`` in Markdown; empty where no model harmonised a melody."""
+    columns, table = rule_rows(reports)
+    if not table:
+        return ""
     lines = [f"| events a bar | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in table)]) + "\n"
-
-
-def typical(report: Mapping[str, Any]) -> str:
-    """The id of the piece whose agreement with the real voices is the median of all."""
-    shares = {}
-    for piece in report["pieces"]:
-        of = piece["harmony"]["agreement"]
-        shares[piece["id"]] = sum(of.values()) / len(of)
-    middle = median_low(shares.values())
-    return next(name for name, share in shares.items() if share == middle)

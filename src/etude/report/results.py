@@ -1,13 +1,10 @@
-"""The tables of results: each variant's numbers beside each other and beside real music, for page, README and DVC."""
+"""The tables of results: the numbers of each model and of real music, for the page, results.md and DVC."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from etude.core.errors import EtudeError
+from etude.report.inputs import ReportInputs
+from etude.report.tables import DASH, Row, Table, decimal, percent, spread, whole_number
 
-BOS, EOS = "<!-- results: begin -->", "<!-- results: end -->"
-DASH = "–"
 PSEUDO = "test/pseudo_nats_per_cell"
 COLUMNS = (  # of the results table: heading, unit
     ("valid", "nats per note"),
@@ -17,7 +14,7 @@ COLUMNS = (  # of the results table: heading, unit
     ("parameters", ""),
     ("best step / steps", ""),
 )
-BESIDE = (  # of the table of samples beside real music: heading, unit
+OVERLAP = (  # of the table of overlaps with real music: heading, unit
     ("overlap of pitch classes", "share"),
     ("overlap of note lengths", "share"),
     ("overlap of polyphony", "share"),
@@ -25,39 +22,8 @@ BESIDE = (  # of the table of samples beside real music: heading, unit
 )
 
 
-@dataclass(frozen=True)
-class ReportInputs:
-    """What the earlier stages left, as read from their files; the mappings are by variant."""
-
-    download: Mapping[str, Any]
-    ingest: Mapping[str, Any]
-    split: Mapping[str, Any]
-    leakage: Mapping[str, Any]
-    augment: Mapping[str, Any]
-    tokenize: Mapping[str, Mapping[str, Any]]  # by representation
-    reference: Mapping[str, Any]
-    train: Mapping[str, Mapping[str, Any]]
-    generate: Mapping[str, Mapping[str, Any]]
-    evaluate: Mapping[str, Mapping[str, Any]]
-    harmonize: Mapping[str, Mapping[str, Any]]
-    control: Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the results table: its texts, which are the best of their column, and the number of its note.
-
-    Note 1 is for a variant that has no likelihood, 2 for one that has a pseudo-likelihood in its place, 0 for none.
-    """
-
-    name: str
-    cells: tuple[str, ...]
-    best: tuple[bool, ...]
-    note: int = 0
-
-
-def results(inputs: ReportInputs) -> list[Row]:
-    """The results table: a row a variant in the order of ``evidence.train``, then real music against real music."""
+def results_table(inputs: ReportInputs) -> Table:
+    """The results table: a row a model in the order of ``inputs.train``, then real music against real music."""
     numbers: dict[str, list[float | None]] = {}
     rows = []
     for model_name in inputs.train:
@@ -70,8 +36,8 @@ def results(inputs: ReportInputs) -> list[Row]:
         min((value for value in column if value is not None), default=None)
         for column in zip(*numbers.values(), strict=True)
     ]
-    for model_name, trained in inputs.train.items():
-        metrics, result, row = inputs.evaluate[model_name]["metrics"], trained["result"], numbers[model_name]
+    for model_name, training in inputs.train.items():
+        metrics, result, row = inputs.evaluate[model_name]["metrics"], training.result, numbers[model_name]
         steps = whole_number(result.get("steps"))
         if result.get("best_step") is not None and result.get("steps"):
             steps = f"{whole_number(result['best_step'])} / {steps}"
@@ -88,20 +54,20 @@ def results(inputs: ReportInputs) -> list[Row]:
         rows.append(Row(model_name, cells, (*best, False, False), note))
     real = inputs.reference["real_against_real"]
     cell = spread(real.get("distance"), real.get("low"), real.get("high"))
-    rows.append(Row("real music", (DASH, DASH, DASH, cell, DASH, DASH), (False,) * 6))
-    return rows
+    rows.append(Row("real music", (DASH, DASH, DASH, cell, DASH, DASH), apart=True))
+    return Table(COLUMNS, rows, _results_notes(rows, inputs))
 
 
-def beside(inputs: ReportInputs) -> list[Row]:
-    """The table of samples beside real music, note by note: a row a variant, then real music against real music."""
+def overlap_table(inputs: ReportInputs) -> Table:
+    """Samples compared with real music, note by note: a row a model, then real music against real music."""
     real = inputs.reference.get("note_by_note", {})
     found = {model_name: inputs.evaluate[model_name]["metrics"] for model_name in inputs.train}
-    measured = {name: {key.removeprefix("samples/"): value for key, value in found[name].items()} for name in found}
+    metrics = {name: {key.removeprefix("samples/"): value for key, value in found[name].items()} for name in found}
     areas = ("overlap_pitch_class", "overlap_duration", "overlap_polyphony")
-    columns = [[row[name] for row in measured.values() if row.get(name) is not None] for name in areas]
+    columns = [[row[name] for row in metrics.values() if row.get(name) is not None] for name in areas]
     highest = [max(column, default=None) for column in columns]
     rows = []
-    for model_name, row in [*measured.items(), ("real music", real)]:
+    for model_name, row in [*metrics.items(), ("real music", real)]:
         bars = DASH
         if row.get("bars") is not None:
             bars = f"{whole_number(row['distinct_any_key'])} / {whole_number(row['bars'])}"
@@ -109,124 +75,72 @@ def beside(inputs: ReportInputs) -> list[Row]:
             row is not real and row.get(name) is not None and row[name] == top
             for name, top in zip(areas, highest, strict=True)
         )
-        rows.append(Row(model_name, (*(decimal(row.get(name), 3) for name in areas), bars), (*best, False)))
-    return rows
+        cells = (*(decimal(row.get(name), 3) for name in areas), bars)
+        rows.append(Row(model_name, cells, (*best, False), apart=row is real))
+    return Table(OVERLAP, rows, _overlap_notes(inputs))
 
 
 def flat_results(inputs: ReportInputs) -> dict[str, dict[str, float]]:
-    """Each variant's numbers, for ``dvc metrics show`` and ``dvc exp show``."""
+    """Each model's numbers, for ``dvc metrics show`` and ``dvc exp show``."""
     found = {}
-    for model_name, trained in inputs.train.items():
-        numbers = {**trained["result"], **inputs.evaluate[model_name]["metrics"]}
-        numbers |= inputs.harmonize[model_name].get("metrics", {}) | inputs.control[model_name].get("metrics", {})
+    for model_name, training in inputs.train.items():
+        numbers = {**training.result, **inputs.evaluate[model_name]["metrics"]}
+        for reports in (inputs.harmonize, inputs.control):
+            numbers |= reports[model_name]["metrics"] if model_name in reports else {}
         kept = [name for name in sorted(numbers) if not name.endswith("_mean") and numbers[name] is not None]
         found[model_name] = {name: round(float(numbers[name]), 6) for name in kept}
     return found
 
 
-def markdown(rows: Sequence[Row], notes: Sequence[str], columns: Sequence[tuple[str, str]] = COLUMNS) -> str:
-    """A table in Markdown, with its notes below."""
-    heads = ["model"] + [f"{name}, {unit}" if unit else name for name, unit in columns]
-    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * len(columns)]
-    for row in rows:
-        cells = [f"**{cell}**" if best else cell for cell, best in zip(row.cells, row.best, strict=True)]
-        lines.append(f"| {row.name}{('', '¹', '²')[row.note]} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *(f"{note}  " for note in notes[:-1]), *notes[-1:]]) + "\n"
-
-
-def notes_on(rows: Sequence[Row], inputs: ReportInputs) -> list[str]:
-    """What has to be said below the results table."""
+def _results_notes(rows: Sequence[Row], inputs: ReportInputs) -> list[str]:
     reference = inputs.reference
+    metrics_of = {model_name: inputs.evaluate[model_name]["metrics"] for model_name in inputs.train}
     counts = [len(inputs.generate[model_name]["pieces"]) for model_name in inputs.train]
-    sample_pieces = (
-        f"{min(counts)}" if len(set(counts)) == 1 else f"{min(counts, default=0)} to {max(counts, default=0)}"
-    )
+    samples = f"{min(counts)}" if len(set(counts)) == 1 else f"{min(counts, default=0)} to {max(counts, default=0)}"
     notes = [
-        "Lower is better in every column of nats and in the distance; the best of each is bold. Nats per note: how "
-        "surprised a model is by each note of pieces that it has not seen (natural logarithm).",
-        f"Distance: how far the measures of {sample_pieces} samples lie from those of {reference['pieces']} real test pieces: "
-        "the mean over all measures, in standard deviations of real music, in brackets the 95 % bootstrap interval. "
-        f"Of each piece the first {reference['bars']} bars are measured, at {reference['resolution']} steps a quarter.",
+        "Lower is better in every column of nats and in the distance; the best of each is bold. Nats per note, the "
+        "negative log-likelihood (NLL): how surprised a model is by each note of unseen pieces (natural logarithm).",
+        f"Distance: how far the measures of {samples} samples lie from those of {reference['pieces']} real test "
+        "pieces: the mean over all measures, in standard deviations of real music, with the 95 % bootstrap interval in "
+        f"brackets. Only the first {reference['bars']} bars of each piece are measured, at {reference['resolution']} "
+        "steps a quarter note.",
         f"Real music: sets of {reference['real_against_real']['pieces']} valid pieces, measured as if they were "
         "samples. This is what a perfect model would score.",
     ]
-    framed = {
-        model_name: inputs.evaluate[model_name]["metrics"]["test/nats_per_frame"]
-        for model_name in inputs.train
-        if "test/nats_per_frame" in inputs.evaluate[model_name]["metrics"]
+    frames = {
+        name: metrics["test/nats_per_frame"] for name, metrics in metrics_of.items() if "test/nats_per_frame" in metrics
     }
-    if framed:
-        told = ", ".join(f"{model_name} {decimal(value, 3)}" for model_name, value in framed.items())
-        notes.append(f"Of frames of keys, in nats per frame on test, the first frame of a piece given: {told}.")
-    for model_name in inputs.train:
-        if empty := inputs.evaluate[model_name]["metrics"].get("samples/empty"):
+    if frames:
+        texts = ", ".join(f"{model_name} {decimal(value, 3)}" for model_name, value in frames.items())
+        notes.append(f"Models of frames of keys, in nats per frame on test, given the first frame of a piece: {texts}.")
+    for model_name, metrics in metrics_of.items():
+        if empty := metrics.get("samples/empty"):
             notes.append(
-                f"{model_name}: {round(empty)} samples have no note and do not count in the distance, which flatters it."
+                f"{model_name}: {round(empty)} samples have no note. The distance leaves them out, which flatters it."
             )
-    repaired = {v: inputs.evaluate[v]["metrics"].get("samples/repaired", 0) for v in inputs.train}
-    told = ", ".join(f"{model_name} {count}" for model_name, count in repaired.items() if count)
-    notes.append(f"Samples that had to be repaired, as they were cut where they could not end: {told or 'none'}.")
+    repaired = {model_name: metrics.get("samples/repaired", 0) for model_name, metrics in metrics_of.items()}
+    texts = ", ".join(f"{model_name} {count}" for model_name, count in repaired.items() if count)
+    notes.append(f"Repaired samples, which were cut where they could not end: {texts or 'none'}.")
     if any(row.note == 1 for row in rows):
-        notes.append("¹ Draws music without giving it a probability, so has no likelihood: judge it by its samples.")
+        notes.append("¹ Generates music without a probability, so has no likelihood: judge it by its samples.")
     for row in rows:
         if row.note == 2:
-            metrics = inputs.evaluate[row.name]["metrics"]
-            right, started = (percent(metrics.get(f"test/{name}")) for name in ("accuracy", "onset_accuracy"))
+            metrics = metrics_of[row.name]
+            right, onsets = (percent(metrics.get(f"test/{name}")) for name in ("accuracy", "onset_accuracy"))
             notes.append(
-                f"² Foretells each cell of its grid, a step of a voice, from all others, past and future: {row.name} "
-                f"on test with {decimal(metrics[PSEUDO], 3)} nats per cell, {right} of all cells right, {started} of "
-                "those where a note begins. That is a pseudo-likelihood, which compares with no nats per note."
+                f"² Predicts each cell (one voice at one time step) from all other cells: {row.name} has "
+                f"{decimal(metrics[PSEUDO], 3)} nats per cell on test, {right} of all cells right, {onsets} of those "
+                "where a note starts. This is a pseudo-likelihood and is not comparable with NLL per note."
             )
     return notes
 
 
-def notes_beside(inputs: ReportInputs) -> list[str]:
-    """What has to be said below the table of samples beside real music."""
+def _overlap_notes(inputs: ReportInputs) -> list[str]:
     return [
-        "Overlap: the area that two histograms have in common, of the samples' notes (or time steps) and of those of "
-        f"the {inputs.reference['pieces']} real test pieces, from 0 to 1; higher is better. Polyphony: how many "
+        "Overlap: the common area of two histograms, of the notes (or time steps) of the samples and of those of the "
+        f"{inputs.reference['pieces']} real test pieces, from 0 to 1; higher is better. Polyphony: how many "
         "pitches sound at once.",
-        "Distinct bars: of the samples' bars those that differ in any voice, onset, length or pitch, transposed ones "
-        "counted once. A generator that has collapsed writes few; real music repeats some. Real music: means over sets "
+        "Distinct bars: the bars of the samples that differ in any voice, onset, length or pitch; transposed ones "
+        "count once. A generator that has collapsed writes few; real music repeats some. Real music: means over sets "
         "of valid pieces.",
     ]
-
-
-def in_readme(text: str, block: str) -> str:
-    """A README's text with ``block`` between its two markers, unchanged where it has neither.
-
-    Raises:
-        EtudeError: one marker is missing, comes twice, or they are in the wrong order.
-    """
-    counts = text.count(BOS), text.count(EOS)
-    if counts == (0, 0):
-        return text
-    if counts != (1, 1) or text.index(BOS) > text.index(EOS):
-        raise EtudeError(f"README.md must have {BOS} once, and {EOS} once after it. Set both, or take both out.")
-    head, rest = text.split(BOS)
-    return f"{head}{BOS}\n\n{block}\n{EOS}{rest.split(EOS)[1]}"
-
-
-def decimal(value: float | None, digits: int) -> str:
-    """A number with a fixed count of decimals; a dash where there is none."""
-    return DASH if value is None else f"{value:,.{digits}f}"
-
-
-def percent(value: float | None) -> str:
-    """A share in per cent; a dash where there is none."""
-    return DASH if value is None else f"{value:.1%}"
-
-
-def whole_number(value: float | None) -> str:
-    """A whole number with thousands set apart; a dash where there is none."""
-    return DASH if value is None else f"{round(value):,}"
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """A count with its noun: ``1 piece``, ``1,200 pieces``."""
-    return f"{whole_number(count)} {one if count == 1 else many}"
-
-
-def spread(value: float | None, low: float | None, high: float | None) -> str:
-    """A value with its interval: ``0.31 [0.28, 0.35]``."""
-    return decimal(value, 3) if low is None or high is None else f"{decimal(value, 3)} [{low:.2f}, {high:.2f}]"

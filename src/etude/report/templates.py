@@ -1,4 +1,4 @@
-"""The templates of pages: Jinja2 files beside this one."""
+"""The templates of pages: Jinja2 files next to this one."""
 
 import base64
 from functools import cache

@@ -1,10 +1,10 @@
-"""REMI whose bars each begin with control tokens: what a piece is like as a whole, so that music can be made to order.
+"""REMI with control tokens at the start of each bar: they describe the whole piece, for conditional generation.
 
 Control tokens: Keskar et al., CTRL, 2019; of bars of music, von Rütte et al., FIGARO, 2022. The tokens under them are
 those of MidiTok's ``REMI`` (Huang and Yang, 2020).
 
-Mood has two registers, as in the circumplex of Russell (1980): energy, which rises with tempo and notes a second, and
-brightness, which rises with the major mode and with pitch (Gabrielsson and Lindström, The role of structure in the
+Mood has two axes, as in the circumplex of Russell (1980). Energy rises with tempo and notes a second, brightness with
+the major mode and with pitch (Gabrielsson and Lindström, The role of structure in the
 musical expression of emotions, 2010).
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.config.sections import OneOf, Range
+from etude.config.check import OneOf, Range
 from etude.core.errors import EtudeError, closest
 from etude.core.files import read_json, write_json
 from etude.music.key import best_key
@@ -30,9 +30,9 @@ from etude.representations.base.midi_tokens import SIZES, Beats, Grid, MidiToken
 TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MODES = ("major", "minor")
 KEYS = tuple(f"{tonic} {mode}" for mode in MODES for tonic in TONICS)
-UNITS = {  # of what is measured in levels
-    "tempo": "quarters a minute",
-    "density": "notes a quarter",
+UNITS = {  # of the attributes that have levels
+    "tempo": "BPM",
+    "density": "notes a quarter note",
     "polyphony": "notes at once",
     "bottom": "MIDI pitch",
     "top": "MIDI pitch",
@@ -41,22 +41,22 @@ UNITS = {  # of what is measured in levels
 }
 NAMES = ("key", "mode", *UNITS)  # in the order of the tokens
 WORDS = ("lowest", "low", "middle", "high", "highest")  # levels, whatever their number
-RANKED = ("tempo", "rate", "middle")  # what mood is made from, beside the mode
+RANKED = ("tempo", "rate", "middle")  # what mood is computed from, besides the mode
 NONE = "none"
 FILE = "attributes.json"
-DIGITS = 2  # of what is measured: tempos that a file states in whole microseconds a quarter are told no finer
-TEMPO = 120.0  # quarters a minute of a piece that states none
+DIGITS = 2  # of measurements: files state tempos in whole microseconds a quarter note, which is no finer
+TEMPO = 120.0  # BPM of a piece that states none
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a piece is like. nan, or None of the key, where it has no note to tell."""
+class Measurements:
+    """Measurements of a piece: nan, or None for the key, where it has no note to measure."""
 
     tonic: int | None  # pitch class
     mode: str | None
-    tempo: float  # quarters a minute: the mean over its quarters' time
-    density: float  # notes a quarter, from the first onset to the last end
-    polyphony: float  # pitched notes that sound at once, while any does
+    tempo: float  # BPM, the mean over time
+    density: float  # notes a quarter note, from the first onset to the last end
+    polyphony: float  # pitched notes that sound at once, while any sounds
     bottom: float  # MIDI pitch of the lowest note
     top: float
 
@@ -71,7 +71,7 @@ class Measured:
         return (self.bottom + self.top) / 2
 
 
-def measured(score: ScoreTick) -> Measured:
+def measure(score: ScoreTick) -> Measurements:
     """Measure a piece; drums count for density alone."""
     quarter = score.ticks_per_quarter
     tracks = [(track.is_drum, track.notes.numpy()) for track in score.tracks if len(track.notes)]
@@ -90,7 +90,7 @@ def measured(score: ScoreTick) -> Measured:
         sounding = _covered(times, times + lengths)
         polyphony = int(lengths.sum()) / sounding if sounding else float("nan")
     key = best_key(durations)
-    return Measured(
+    return Measurements(
         None if key is None else key[0],
         None if key is None else key[1],
         round(_tempo(score, max(end, 1)), DIGITS),
@@ -102,7 +102,7 @@ def measured(score: ScoreTick) -> Measured:
 
 
 def _covered(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> int:
-    """Ticks in which any of some spans lies."""
+    """Number of ticks that lie in any of some intervals."""
     order = np.argsort(starts, kind="stable")
     reached = np.maximum.accumulate(ends[order])
     before = np.append(starts[order][0], reached[:-1])
@@ -110,7 +110,7 @@ def _covered(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> int:
 
 
 def _tempo(score: ScoreTick, end: int) -> float:
-    """Quarters a minute from the begin to the tick ``end``, in the mean over time."""
+    """BPM from the start to the tick ``end``, the mean over time."""
     marks = sorted((tempo.time, 60e6 / tempo.mspq) for tempo in score.tempos if tempo.time < end)
     if not marks or marks[0][0] > 0:
         marks.insert(0, (0, marks[0][1] if marks else TEMPO))
@@ -121,17 +121,16 @@ def _tempo(score: ScoreTick, end: int) -> float:
 
 @dataclass(frozen=True)
 class Scale:
-    """What train is like: where levels begin, and the percentiles that ranks are read from."""
+    """Statistics of train: where levels start, and the percentiles that ranks are read from."""
 
-    edges: dict[str, list[float]]  # of each of UNITS the values at which a new level begins
-    percentiles: dict[str, list[float]]  # of each of RANKED, from 0 to 100
+    edges: dict[str, list[float]]  # for each of UNITS the values at which a new level starts
+    percentiles: dict[str, list[float]]  # for each of RANKED, from 0 to 100
 
     @classmethod
-    def learned(cls, pieces: Sequence[Measured], levels: int) -> "Scale":
-        """The scale of some pieces in any order; ``levels`` have as many pieces each as ties allow.
+    def learn(cls, pieces: Sequence[Measurements], levels: int) -> "Scale":
+        """Learn the scale of some pieces in any order; levels have equally many pieces, as far as ties allow.
 
-        A level begins half-way between two values of train, so that what is written on a grid of tempos, and not quite
-        as fast, counts as what it stands for.
+        A level starts half-way between two values of train, so that a tempo that a grid has rounded keeps its level.
         """
         percentiles = {}
         for name in RANKED:
@@ -147,8 +146,8 @@ class Scale:
             made.edges[name] = [(low + values[values > low].min()).item() / 2 for low in below]
         return made
 
-    def value(self, piece: Measured, name: str) -> float:
-        """What is measured of a piece, or what follows from it: energy and brightness, from 0 to 1."""
+    def value(self, piece: Measurements, name: str) -> float:
+        """A measurement of a piece, or what is computed from several: energy and brightness, from 0 to 1."""
         if name == "energy":
             return (self.rank("tempo", piece.tempo) + self.rank("rate", piece.rate)) / 2
         if name == "brightness":
@@ -157,23 +156,23 @@ class Scale:
         return float(getattr(piece, name))
 
     def rank(self, name: str, value: float) -> float:
-        """The share of train pieces below a value, and half of those that have it."""
+        """The share of train pieces below a value, plus half of those that have it."""
         known = np.array(self.percentiles[name])
         if np.isnan(value) or not len(known):
             return float("nan")
-        below, upto = (int(np.searchsorted(known, value, split=split)) for split in ("left", "right"))  # type: ignore[call-overload]
+        below, upto = (int(np.searchsorted(known, value, side=end)) for end in ("left", "right"))  # type: ignore[call-overload]
         return (below + upto) / 2 / len(known)
 
     def level(self, name: str, value: float) -> int | None:
-        """The level of a value, from 0; None of nan."""
+        """The level of a value, from 0; None for nan."""
         return None if np.isnan(value) else int(np.searchsorted(self.edges[name], value, side="right"))
 
     def levels(self, name: str) -> int:
-        """How many levels there are."""
+        """The number of levels."""
         return len(self.edges[name]) + 1
 
     def span(self, name: str, level: int) -> tuple[float | None, float | None]:
-        """Where a level begins, and where the next one does; None where there is no end."""
+        """Where a level starts, and where the next one does; None at an open end."""
         edges = [None, *self.edges[name], None]
         return edges[level], edges[level + 1]
 
@@ -184,12 +183,13 @@ def _known(values: Iterable[float]) -> NDArray[np.float64]:
 
 
 class Attributes(MidiTokens):
-    """REMI tokens; after each bar token come those of the piece's key, mode, and levels of all that is measured.
+    """REMI tokens; after each bar token come those of the piece's key, mode and levels.
 
-    Each of them may be ``none``, which says nothing: that is how a model is asked for what was not wished for.
+    Each of them may be ``none``, the neutral token: the attribute is left open.
     """
 
     tokenizer = miditok.REMI
+    has_controls = True
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class Attributes(MidiTokens):
         merges: Annotated[str, OneOf((NOTES,))] | None = None,
         vocabulary: Annotated[int, Range(8, SIZES)] = SIZES,
     ) -> None:
-        """Settings alone; see MidiTokens. ``levels`` is how many each quantity is cut into, where train has as many."""
+        """Settings alone; see MidiTokens. ``levels`` is their number for each attribute, where train has as many."""
         super().__init__(positions_per_beat, max_beats, merges=merges, vocabulary=vocabulary)
         self.most = levels
         self.scale: Scale | None = None
@@ -212,7 +212,7 @@ class Attributes(MidiTokens):
 
         def passed() -> Iterator[ScoreTick]:
             for score in scores:
-                found.append(asdict(measured(score)))
+                found.append(asdict(measure(score)))
                 yield score
 
         return {**super().survey(passed()), "measured": found}
@@ -220,7 +220,7 @@ class Attributes(MidiTokens):
     def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> None:
         """See MidiTokens."""
         super().learn(surveys, voices)
-        self.scale = Scale.learned([Measured(**piece) for one in surveys for piece in one["measured"]], self.most)
+        self.scale = Scale.learn([Measurements(**piece) for one in surveys for piece in one["measured"]], self.most)
         self._ready(self.made)
 
     def save(self, folder: Path) -> None:
@@ -246,7 +246,7 @@ class Attributes(MidiTokens):
 
     @cached_property
     def base(self) -> int:
-        """The number of tokens that are no control tokens; these come after them."""
+        """The number of tokens that are no control tokens; the control tokens come after them."""
         return len(self.names_of(self.made))
 
     @cached_property
@@ -266,29 +266,29 @@ class Attributes(MidiTokens):
 
     @cached_property
     def controls(self) -> list[list[int]]:
-        """The tokens of each of NAMES: first that which says nothing."""
+        """The tokens of each of NAMES, the neutral one first."""
         return [[token for token, kind in enumerate(self.types) if kind == f"Attribute.{name}"] for name in NAMES]
 
     # --- encode and decode
 
     def ids(self, score: ScoreTick) -> list[int]:
         """See MidiTokens."""
-        said = self.said(score)
+        controls = self.control_tokens(score)
         found: list[int] = []
         for token in super().ids(score):
             found.append(token)
             if self.types[token] == "Bar":
-                found += said
+                found += controls
         return found
 
     def score(self, ids: list[int]) -> ScoreTick | None:
         """See MidiTokens."""
         return super().score([token for token in ids if token < self.base])
 
-    def said(self, score: ScoreTick) -> list[int]:
+    def control_tokens(self, score: ScoreTick) -> list[int]:
         """The control tokens of a piece, in the order of NAMES."""
         assert self.scale is not None
-        piece = measured(score)
+        piece = measure(score)
         places: list[int | None] = [None, None]
         if piece.tonic is not None and piece.mode is not None:
             places = [KEYS.index(f"{TONICS[piece.tonic]} {piece.mode}"), MODES.index(piece.mode)]
@@ -298,14 +298,14 @@ class Attributes(MidiTokens):
     def _tokens(self, places: Sequence[int | None]) -> list[int]:
         return [of[0 if place is None else place + 1] for of, place in zip(self.controls, places, strict=True)]
 
-    # --- what is wished for
+    # --- requested attributes
 
-    def requested(self, control: Mapping[str, Any]) -> list[int]:
-        """The control tokens of a wish, in the order of NAMES.
+    def requested_tokens(self, control: Mapping[str, Any]) -> list[int]:
+        """The control tokens of requested attributes, in the order of NAMES.
 
         Args:
-            control: of NAMES what is wanted: a key as ``D minor``, a mode, and of the others a number in UNITS or one of
-                WORDS; None, or left out, where nothing is.
+            control: by name: a key as ``D minor``, a mode, and for others a number in UNITS or one of WORDS; None, or
+                left out, for any.
 
         Raises:
             EtudeError: it cannot be read, or two of them do not fit each other.
@@ -313,18 +313,18 @@ class Attributes(MidiTokens):
         assert self.scale is not None
         for name in control:
             if name not in NAMES:
-                raise EtudeError(f"wish.{name} is not measured. {closest(name, NAMES)}")
+                raise EtudeError(f"control.{name} is not measured. {closest(name, NAMES)}")
         places: dict[str, int | None] = dict.fromkeys(NAMES)
         given = {name: value for name, value in control.items() if value is not None}
         if "mode" in given:
             if given["mode"] not in MODES:
-                raise EtudeError(f"wish.mode = {given['mode']} must be {' or '.join(MODES)}.")
+                raise EtudeError(f"control.mode = {given['mode']} must be {' or '.join(MODES)}.")
             places["mode"] = MODES.index(given["mode"])
         if "key" in given:
             tonic, mode = key_of(str(given["key"]))
             if places["mode"] not in (None, MODES.index(mode)):
                 raise EtudeError(
-                    f"wish.key = {given['key']} and wish.mode = {given['mode']} do not fit. Leave one out."
+                    f"control.key = {given['key']} and control.mode = {given['mode']} do not fit. Leave one out."
                 )
             places["key"], places["mode"] = KEYS.index(f"{TONICS[tonic]} {mode}"), MODES.index(mode)
         for name in UNITS:
@@ -333,7 +333,7 @@ class Attributes(MidiTokens):
         return self._tokens([places[name] for name in NAMES])
 
     def level(self, name: str, value: Any) -> int:
-        """The level that is meant by a number in UNITS or one of WORDS.
+        """The level of a number in UNITS or of one of WORDS.
 
         Raises:
             EtudeError: it is neither.
@@ -345,15 +345,15 @@ class Attributes(MidiTokens):
             number = float(value)
         except (TypeError, ValueError):
             raise EtudeError(
-                f"wish.{name} = {value} must be a number ({UNITS[name]}) or one of {', '.join(WORDS)}."
+                f"control.{name} = {value} must be a number ({UNITS[name]}) or one of {', '.join(WORDS)}."
             ) from None
         level = self.scale.level(name, number)
         if level is None:
-            raise EtudeError(f"wish.{name} = {value} must be a number.")
+            raise EtudeError(f"control.{name} = {value} must be a number.")
         return level
 
-    def forced(self, requested: Sequence[int]) -> NDArray[np.int64]:
-        """The token that has to follow each token, -1 where any may: (V,); ``requested`` as the method of that name."""
+    def forced_tokens(self, requested: Sequence[int]) -> NDArray[np.int64]:
+        """The token that must follow each token, -1 where any may, for ``requested_tokens``: (V,)."""
         follows = np.full(self.vocabulary, -1)
         before = [token for token, kind in enumerate(self.types) if kind == "Bar"]
         for tokens, wanted in zip(self.controls, requested, strict=True):
@@ -370,7 +370,7 @@ def key_of(text: str) -> tuple[int, str]:
     """
     found = re.fullmatch(r"\s*([A-Ga-g])([#♯b♭]*)\s*(m|min|minor|maj|major|)\s*", text)
     if found is None:
-        raise EtudeError(f"wish.key = {text} must be a key, as D minor, F#m or Bb major.")
+        raise EtudeError(f"control.key = {text} must be a key, as D minor, F#m or Bb major.")
     letter, marks, mode = found.groups()
     steps = sum(1 if mark in "#♯" else -1 for mark in marks)
     tonic = ("C", "", "D", "", "E", "F", "", "G", "", "A", "", "B").index(letter.upper())

@@ -1,4 +1,4 @@
-"""Chorales: the voice grid frame by frame, with what DeepBach knows beside the notes: beat, key and fermatas.
+"""Chorales: the voice grid frame by frame, with what DeepBach reads besides the notes: beat, key and fermatas.
 
 Source: Hadjeres, Pachet, Nielsen: DeepBach: a Steerable Model for Bach Chorales Generation, ICML 2017.
 """
@@ -20,18 +20,18 @@ FLATTEST = -7  # which the column SHARPS counts from
 
 
 class Chorale(VoicesOnGrid):
-    """Encode pieces as frames of one token a voice and what is known of the frame, and back.
+    """Encode pieces as frames of one token a voice and six other columns, and back.
 
-    The tokens are those of the voice grid. A voice has one pitch at a time: of notes at one onset the highest stays,
+    The tokens are those of the voice grid. A voice has one pitch at a time: the highest of the notes at an onset stays,
     and the next onset ends it. After the voices each frame has six columns:
 
-    - STEP in the quarter, and BEAT: the quarter in the bar, both from 0;
+    - STEP in the quarter note, and BEAT: the quarter note in the bar, both from 0;
     - BAR: the length of the bar in steps;
-    - SHARPS of the key signature, less the flats, plus 7; MINOR: 1 in minor. A piece that states no key has the one
+    - SHARPS of the key signature, less the flats, plus 7; MINOR: 1 in minor. A piece that states no key gets the one
       that fits it best (Krumhansl and Schmuckler);
     - FERMATA: 1 while the note of the first voice that a fermata stands on is held.
 
-    Rests that fill the first bar before a pickup are left out; BEAT and STEP of the first frame tell them.
+    Rests that fill the first bar before a pickup are left out; BEAT and STEP of the first frame give their number.
     """
 
     name, kind = "chorale", "chorale"
@@ -54,8 +54,8 @@ class Chorale(VoicesOnGrid):
     def decode(self, items: NDArray[Any]) -> ScoreTick:
         """The piece of some frames (frames, voices + 6); a hold of nothing is passed over.
 
-        Meters are written in quarters where bars are whole quarters. The key signatures are those of the frames, and
-        fermatas are markers.
+        Meters are written in quarter notes where bars are whole quarter notes. The key signatures are those of the
+        frames, and fermatas are markers.
         """
         grid, known = np.split(np.asarray(items, dtype=np.int64), [len(self.voices)], axis=1)
         before = int(known[0, BEAT] * self.steps + known[0, STEP]) if len(known) else 0
@@ -78,7 +78,7 @@ class Chorale(VoicesOnGrid):
 
 
 def _bars(score: ScoreTick, frames: int, steps: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of each frame its place in the bar, and the bar's length, both in steps; 4/4 where the piece states no meter."""
+    """The place of each frame in its bar, and the bar's length, both in steps; 4/4 where no meter is stated."""
     quarter = score.ticks_per_quarter
     signs = sorted((sign.time, sign.numerator, sign.denominator) for sign in score.time_signatures)
     starts, above, below = np.array([(0, 4, 4), *signs], dtype=np.int64).T
@@ -89,7 +89,7 @@ def _bars(score: ScoreTick, frames: int, steps: int) -> tuple[NDArray[np.int64],
 
 
 def _keys(score: ScoreTick, frames: int, steps: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of each frame the sharps plus 7, and whether the key is minor."""
+    """The sharps plus 7 of each frame, and whether its key is minor."""
     stated = sorted((key.time, key.key, key.tonality) for key in score.key_signatures)
     if not stated:
         stated = [(0, *key_signature(score))]
@@ -111,13 +111,13 @@ def key_signature(score: ScoreTick) -> tuple[int, int]:
 
 
 def _changes(columns: NDArray[np.int64]) -> list[int]:
-    """The rows that differ from the one before; the first is one of them."""
+    """The first row, and the rows that differ from the one before."""
     changed = (np.diff(columns, axis=0, prepend=columns[:1] - 1) != 0).any(axis=1)
     return [int(place) for place in np.flatnonzero(changed)]
 
 
 def _meter(bar: int, steps: int) -> tuple[int, int]:
-    """Numerator and denominator of a bar of so many steps: in quarters, else in the longest notes that fit."""
+    """Numerator and denominator of a bar of ``bar`` steps: in quarter notes, else in the longest notes that fit."""
     fits = (below for below in (4, 8, 16, 32) if bar * below % (4 * steps) == 0)
     denominator = next(fits, 64)
     return max(1, int(bar * denominator // (4 * steps))), denominator

@@ -1,4 +1,4 @@
-"""Frames of keys: which of the piano's 88 keys sound at each step of a coarse grid, all voices as one.
+"""Frames of keys: whether each of the piano's 88 keys sounds at each step of a coarse grid, all voices as one.
 
 Source: Boulanger-Lewandowski, Bengio and Vincent, Modeling Temporal Dependencies in High-Dimensional Sequences, 2012.
 Their page (www-etud.iro.umontreal.ca/~boulanni/icml2012) says that pieces were transposed to C major or C minor, and
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.config.sections import Range
+from etude.config.check import Range
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
 from etude.representations.base.survey import DRUMS, Survey, program_of
@@ -27,26 +27,27 @@ LOWEST, KEYS = 21, 88  # A0 to C8
 class Frames:
     """Encode pieces as binary frames of 88 keys and back.
 
-    A key is in a frame if a note of it sounds at the very time of the step; what begins and ends between two steps is
-    lost. A key that sounds in frames in a row comes back as one note: a repeated note cannot be told from a held one.
+    A key is in a frame if a note of it sounds at the exact time of the step; a note that starts and ends between two
+    steps is lost. A key that sounds in consecutive frames comes back as one note, repeated or held.
     Drums and pitches outside the piano are left out. Tempo and meter are not coded: decoded pieces have one track, the
     usual tempo of train, and 4/4.
     """
 
     name, kind = "frames", "frames"
     merges_voices = True
-    merges = None
+    merges: str | None = None
+    tells_time = is_voice_grid = has_controls = False
 
     def __init__(self, steps_per_beat: Annotated[int, Range(1, 24)]) -> None:
         """Settings alone; ``learn`` or ``load`` makes it ready.
 
         Args:
-            steps_per_beat: frames a quarter.
+            steps_per_beat: frames a quarter note.
         """
         if TICKS_PER_QUARTER % steps_per_beat:
             raise EtudeError(
                 f"tokenize.frames.steps_per_beat = {steps_per_beat} must divide {TICKS_PER_QUARTER}, the ticks of a "
-                "quarter in decoded pieces, as 1, 2, 4 and 8 do."
+                "quarter note in decoded pieces, as 1, 2, 4 and 8 do."
             )
         self.steps = steps_per_beat
         self.tempo = 0
@@ -58,12 +59,12 @@ class Frames:
         return ItemSpec(KEYS, keys=True)
 
     def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
-        """What ``learn`` has to know of some train pieces, as plain values."""
+        """Statistics of some train pieces that ``learn`` needs, as plain values."""
         return Survey.of(scores).as_json()
 
     def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> None:
         """Learn the usual tempo; the voices are merged, whatever they are."""
-        self.tempo = Survey.merged(surveys).tempo
+        self.tempo = Survey.merge(surveys).tempo
 
     def save(self, folder: Path) -> None:
         """Write frames.json into ``folder``."""

@@ -14,10 +14,11 @@ from etude.representations.base.survey import Survey
 class MidiLike(MidiTokens):
     """Time shifts, note-on and note-off. A note that is never switched off lasts as long as the longest of train.
 
-    Of notes of one program and pitch that overlap, the first that began ends first.
+    Where notes of one program and pitch overlap, the first to start ends first.
     """
 
     tokenizer = miditok.MIDILike
+    tells_time = False
     ends = ("NoteOn", "DrumOn", "Velocity", "NoteOff", "DrumOff", "TimeShift", "TimeSig")
 
     def config(self, found: Survey) -> dict[str, Any]:

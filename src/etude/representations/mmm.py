@@ -1,4 +1,4 @@
-"""MMM: track after track, each a piece of its own from its begin to its end.
+"""MMM: track after track, each a piece of its own from its start to its end.
 
 Source: Ens and Pasquier, MMM, 2020; MidiTok's ``MMM``, which writes each track with REMI, TSD or MIDI-Like.
 """
@@ -9,7 +9,7 @@ import miditok
 from miditok import MusicTokenizer
 from miditok.constants import MMM_COMPATIBLE_TOKENIZERS
 
-from etude.config.sections import Range
+from etude.config.check import Range
 from etude.core.errors import EtudeError
 from etude.representations.base.midi_tokens import SIZES, Beats, Grid, MidiTokens
 from etude.representations.base.survey import Survey
@@ -19,6 +19,7 @@ class Mmm(MidiTokens):
     """Tracks one after the other. Tempos and meters stand in every track; those of the first count."""
 
     tokenizer = miditok.MMM
+    tells_time = False
     ends = ("Duration", "NoteOn", "DrumOn", "NoteOff", "DrumOff", "TimeSig", "TrackEnd")
 
     def __init__(
@@ -45,7 +46,7 @@ class Mmm(MidiTokens):
 
     @classmethod
     def types_of(cls, tokenizer: MusicTokenizer) -> list[str]:
-        """See MidiTokens; the begin and the end of a track are types of their own."""
+        """See MidiTokens; the start and the end of a track are types of their own."""
         return [
             name.replace("_", "") if name.startswith("Track_") else name.split("_")[0]
             for name in cls.names_of(tokenizer)

@@ -1,8 +1,8 @@
 """Note and chord words: the vocabulary of the LSTM tutorials with music21, as a baseline.
 
-All tracks but drums are one texture. Each onset is a word: a single pitch its name with octave (C4), several their
-normal order of pitch classes (0.4.7), as music21's ``Chord.normalOrder`` defines it. Octaves and voices of chords are
-lost, and that is what the baseline shows.
+All tracks but drums are one texture. Each onset is a word: the name with octave of a single pitch (C4), or the normal
+order of the pitch classes of several (0.4.7), as music21's ``Chord.normalOrder`` defines it. Octaves and voices of
+chords are lost, which is what the baseline shows.
 
 Source: Skúli, How to Generate Music using a LSTM Neural Network in Keras, 2017, and the many after it.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.config.sections import Count
+from etude.config.check import Count
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
 from etude.representations.base.grammar import BOS, EOS, Rules, Types
@@ -28,7 +28,7 @@ from etude.representations.base.voice_tracks import TICKS_PER_QUARTER, empty_pie
 
 UNKNOWN = 3  # stands for a word that train lacks, and decodes to nothing
 FIRST = 4
-HALF = 0.5  # quarters from onset to onset, and the length of a note, where no duration is written
+HALF = 0.5  # quarter notes from onset to onset, and the length of a note, where no duration is written
 OCTAVE = 60  # chords are placed from octave 4 upwards
 
 
@@ -37,16 +37,17 @@ class NoteChord:
 
     kind = "tokens"
     merges_voices = True  # a round trip cannot ask for the voice
-    merges = None
+    merges: str | None = None
+    tells_time = is_voice_grid = has_controls = False
 
     def __init__(self, steps_per_beat: Grid, durations: bool, max_beats: Count) -> None:
         """Settings alone; ``learn`` or ``load`` makes it ready.
 
         Args:
-            steps_per_beat: steps of the grid, a quarter.
+            steps_per_beat: steps of the grid, a quarter note.
             durations: before each word the time since the last onset, after it how long the longest note lasts; false:
-                as the tutorials do, words alone, played half a quarter after each other.
-            max_beats: longer times and durations, in quarters, are shortened to this.
+                as the tutorials do, words alone, played an eighth note after each other.
+            max_beats: longer times and durations, in quarter notes, are shortened to this.
         """
         if TICKS_PER_QUARTER % steps_per_beat:
             raise EtudeError(
@@ -62,7 +63,7 @@ class NoteChord:
 
     @property
     def vocabulary(self) -> int:
-        """Number of tokens: padding, begin, end, unknown, the words, and with durations the times and durations."""
+        """Number of tokens: padding, start, end, unknown, the words, and with durations the times and durations."""
         return len(self.types)
 
     @property
@@ -73,14 +74,14 @@ class NoteChord:
     # --- the vocabulary
 
     def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
-        """What ``learn`` has to know of some train pieces, as plain values."""
+        """Statistics of some train pieces that ``learn`` needs, as plain values."""
         kept = list(scores)
         words = {word for score in kept for word, _, _ in self.read(score)}
         return {**Survey.of(kept).as_json(), "words": sorted(words)}
 
     def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> None:
         """Learn the words and the usual tempo. The voices of the dataset make no difference: they are one texture."""
-        self.tempo = Survey.merged(surveys).tempo
+        self.tempo = Survey.merge(surveys).tempo
         self.words = sorted({word for survey in surveys for word in survey["words"]})
         if not self.words:
             raise EtudeError(
@@ -132,7 +133,7 @@ class NoteChord:
         return found
 
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
-        """The tokens of a piece, begin and end included: (tokens,)."""
+        """The tokens of a piece, start and end included: (tokens,)."""
         numbers = {word: number for number, word in enumerate(self.words, start=FIRST)}
         most = self.max_beats * self.steps
         shift = FIRST + len(self.words)
@@ -147,13 +148,13 @@ class NoteChord:
         return np.array([*tokens, EOS], dtype=np.uint16)
 
     def unknown(self, tokens: NDArray[Any]) -> int:
-        """How many words of a piece train lacks."""
+        """The number of words of a piece that train lacks."""
         return int((np.asarray(tokens) == UNKNOWN).sum())
 
     def decode(self, tokens: NDArray[Any]) -> ScoreTick:
-        """The piece of some tokens; padding, begin, end, unknown words and words without duration are passed over."""
+        """The piece of some tokens; padding, start, end, unknown words and words without duration are skipped."""
         types, values = self.types, self.values
-        grid = TICKS_PER_QUARTER  # so that half a quarter is whole, whatever the grid
+        grid = TICKS_PER_QUARTER  # so that an eighth note is whole, whatever the grid
         step = grid // self.steps
         time, word = 0, None
         notes: list[tuple[int, int, int]] = []
@@ -178,7 +179,7 @@ class NoteChord:
         return Types(self.types, self.values, train)
 
     def cells(self, score: ScoreTick) -> int:
-        """Voices times sixteenths of a piece, as it was before its voices became one."""
+        """Voices times sixteenths of a piece, counted before its voices become one."""
         voices = sum(1 for track in score.tracks if not track.is_drum)
         return voices * math.ceil(score.end() * 4 / score.ticks_per_quarter)
 

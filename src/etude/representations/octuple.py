@@ -16,11 +16,12 @@ NOTE = frozenset({"TimeSig", "Tempo", "Bar", "Position", "Program", "Velocity", 
 class Octuple(Compound):
     """Rows of notes, time first, so that a model writes when before what.
 
-    Bars are numbered, up to the longest piece of train; what a longer piece has beyond is cut off. A change of meter
-    that no note of its bar tells moves what follows by up to a bar (so MidiTok says of it).
+    Bars are numbered, up to the longest piece of train; the rest of a longer piece is cut off. A change of meter in
+    a bar without notes moves what follows by up to a bar (see MidiTok's documentation).
     """
 
     tokenizer = miditok.Octuple
+    tells_time = False
     order = ("TimeSig", "Tempo", "Bar", "Position", "Program", "Pitch", "Velocity", "Duration")
     rows = (NOTE | {"Pitch"}, NOTE | {"PitchDrum"})
 

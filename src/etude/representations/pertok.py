@@ -9,20 +9,21 @@ from typing import Annotated, Any
 import miditok
 from symusic.core import ScoreTick
 
-from etude.config.sections import Range
+from etude.config.check import Range
 from etude.representations.base.midi_tokens import SIZES, Beats, Grid, MidiTokens
 from etude.representations.base.survey import Survey
 
-QUARTERS = 4  # of a bar: MidiTok's PerTok misreads other meters, so none is written
+QUARTERS = 4  # quarter notes of a bar: MidiTok's PerTok misreads other meters, so none is written
 
 
 class PerTok(MidiTokens):
-    """Bars of four quarters, shifts, programs, pitches, (microtiming, velocity,) durations.
+    """Bars of four quarter notes, shifts, programs, pitches, (microtiming, velocity,) durations.
 
     Meters have no token: decoded pieces have 4/4.
     """
 
     tokenizer = miditok.PerTok
+    tells_time = False
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class PerTok(MidiTokens):
         }
 
     def piece(self, decoded: ScoreTick | None) -> ScoreTick:
-        """See MidiTokens; a note whose deviation leads before the begin of the piece begins with it."""
+        """See MidiTokens; a note whose deviation leads before the start of the piece starts with it."""
         piece = super().piece(decoded)
         for track in piece.tracks:
             for note in track.notes:

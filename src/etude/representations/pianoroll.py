@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.config.sections import Count, Range
+from etude.config.check import Count, Range
 from etude.representations.base.survey import Survey
 from etude.representations.base.voice_tracks import Voices, empty_piece, fill, line, notes_by_voice
 
@@ -15,9 +15,9 @@ from etude.representations.base.voice_tracks import Voices, empty_piece, fill, l
 class PianoRoll(Voices):
     """Encode pieces as windows of binary piano rolls and back.
 
-    Windows follow one another from the beginning of a piece, so they begin at bar lines where bars fit a window, as
-    those of 4/4 do. A voice whose notes never overlap in train has one pitch at a time: of notes at one onset the
-    highest stays, and the next onset ends it. In other voices all notes sound. A note that is followed at once by the
+    Windows follow one another from the start of a piece, so they start at bar lines where bars fit a window, as those
+    of 4/4 do. A voice whose notes never overlap in train has one pitch at a time: the highest of the notes at an onset
+    stays, and the next onset ends it. In other voices all notes sound. A note that is followed at once by the
     same pitch loses its last step, so that a repeated note differs from a held one (a repeated note of one step is
     merged); ``decode`` gives the step back.
     """
@@ -29,8 +29,8 @@ class PianoRoll(Voices):
         """Settings alone; ``learn`` or ``load`` makes it ready.
 
         Args:
-            steps_per_beat: steps of the grid, a quarter.
-            beats: quarters of one window.
+            steps_per_beat: steps of the grid, a quarter note.
+            beats: quarter notes of one window.
             max_voices: where the dataset names no voices, the programs with the most notes that are taken.
         """
         super().__init__(steps_per_beat, max_voices)

@@ -18,9 +18,8 @@ LONGEST_REST = 64  # beats
 class Structured(MidiTokens):
     """Neither tempo nor meter has a token: decoded pieces have the usual tempo of train and 4/4.
 
-    There is one shift a note, as long as the longest duration at the most, so durations go up to the longest time from
-    onset to onset in train, of up to 64 beats. What a longer rest has beyond it is lost: all that follows comes too
-    early.
+    There is one shift a note, at most as long as the longest duration, so durations go up to the longest time from
+    onset to onset in train, of up to 64 beats. A longer rest is shortened, and all that follows comes too early.
     """
 
     tokenizer = miditok.Structured

@@ -1,7 +1,7 @@
-"""The voice grid: time step by time step, voice by voice: a pitch that begins, the hold of it, or a rest.
+"""The voice grid: time step by time step, voice by voice: a pitch that starts, the hold of it, or a rest.
 
-Source: the layout of Liang et al., BachBot, 2017, and Hadjeres et al., DeepBach, 2017, whose hold symbol tells a
-repeated note from a held one.
+Source: the layout of Liang et al., BachBot, 2017, and Hadjeres et al., DeepBach, 2017, whose hold symbol
+distinguishes a repeated note from a held one.
 """
 
 from collections.abc import Iterable
@@ -19,10 +19,11 @@ from etude.representations.base.vocabulary import ItemSpec
 class VoiceGrid(VoicesOnGrid):
     """Encode pieces as frames of one token a voice and back.
 
-    A voice has one pitch at a time: of notes at one onset the highest stays, and the next onset ends it.
+    A voice has one pitch at a time: the highest of the notes at an onset stays, and the next onset ends it.
     """
 
     name, kind = "voicegrid", "tokens"
+    tells_time = True
 
     @property
     def item_spec(self) -> ItemSpec:
@@ -35,12 +36,12 @@ class VoiceGrid(VoicesOnGrid):
         return len(self.voices)
 
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
-        """The tokens of a piece, begin and end included: (2 + frames * voices,)."""
+        """The tokens of a piece, start and end included: (2 + frames * voices,)."""
         grid = to_grid(score, self.voices, self.steps, self.low, self.high)
         return np.concatenate([[BOS], grid.reshape(-1), [EOS]]).astype(np.uint16)
 
     def decode(self, tokens: NDArray[Any]) -> ScoreTick:
-        """The piece of some tokens; padding, begin, end, a torn last frame and a hold of nothing are passed over."""
+        """The piece of some tokens; padding, start, end, a truncated last frame and a hold of nothing are skipped."""
         tokens = np.asarray(tokens, dtype=np.int64)
         tokens = tokens[tokens > EOS]
         voices = len(self.voices)
@@ -48,5 +49,5 @@ class VoiceGrid(VoicesOnGrid):
         return from_grid(grid, self.voices, self.steps, self.low, self.tempo)
 
     def rules(self, train: Iterable[NDArray[Any]]) -> Rules:
-        """What may follow what: whole frames, and holds of notes alone."""
+        """What may follow what: complete frames, and holds of notes alone."""
         return Frames(len(self.voices), self.vocabulary, HOLD, REST)

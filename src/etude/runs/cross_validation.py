@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from etude.artifacts.context import Session
-from etude.config.sections import Settings, Split, check
+from etude.config.check import check
+from etude.config.sections import Settings, Split
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
-from etude.metrics.likelihood import likelihood
-from etude.runs import pipeline as everything
+from etude.runs import pipeline
+from etude.tasks.likelihood import likelihood
 from etude.tracking import children_of
 
 STAGES = ("split", "augment", "tokenize", "train")
@@ -46,23 +47,24 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
     if folds < 3:
         raise EtudeError(f"cv = {folds}: train, valid and test need a fold each. Set cv=3 or more.")
     ingested = session.read("data/ingest", "etude ingest")
-    folder = everything.folder_of(settings, session.root, f"cv{folds}", digest(ingested / "manifest.json"))
+    folder = pipeline.folder_of(settings, session.root, f"cv{folds}", digest(ingested / "manifest.json"))
     measured: dict[str, list[dict[str, float]]] = {model_name: [] for model_name in settings.models}
     with children_of(session, folder.name, {"etude.cv": str(folds)}) as tell:
         for fold in range(folds):
             chosen = of_fold(settings, folds, fold)
             place = folder / f"fold-{fold}"
-            told = " ".join(filter(None, (session.overrides, f"fold {fold + 1} of {folds}")))
-            inside = replace(session, out=place, run=place, overrides=told)
+            label = " ".join(filter(None, (session.overrides, f"fold {fold + 1} of {folds}")))
+            inside = replace(session, out=place, run=place, overrides=label)
             read = {section["representation"] for section in settings.models.values()}
             needed = replace(chosen, tokenize={name: chosen.tokenize[name] for name in sorted(read)})
-            everything.run_missing(needed, inside, STAGES)
+            if failed := pipeline.run_stale(needed, inside, STAGES):
+                raise EtudeError("; ".join(f"{name} failed: {reason}" for name, reason in failed.items()))
             for model_name, rows in measured.items():
                 rows.append(_measure(needed, inside, model_name))
         result: dict[str, Any] = {
             model_name: {"folds": rows, "over_folds": spread(rows)} for model_name, rows in measured.items()
         }
-        write_json(folder / "cv.json", {"folds": folds, "settings": settings.as_dict(), "variants": result})
+        write_json(folder / "cv.json", {"folds": folds, "settings": settings.as_dict(), "models": result})
         tell(_flat(result))
     for model_name, found in result.items():
         for name, value in found["over_folds"].items():

@@ -11,14 +11,15 @@ from typing import Annotated, Any
 
 import yaml
 
-from etude import representations
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
-from etude.config.sections import OneOf, Settings, check, construct
+from etude.config.check import OneOf, check, construct
+from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
-from etude.metrics.distance import rounded
+from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import per_unit
+from etude.representations.base.loading import load_representation
 
 RESULTS, TABLE = "reports/experiments", "reports/experiments.md"
 SPLITS = ("valid", "test")
@@ -103,7 +104,7 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
         rows.append({"model": model_name, **_figures(metrics, config, model_name), **own})
     values = settings.as_dict()
     first = next(iter(stores.values()))
-    made: dict[str, Any] = rounded(
+    made: dict[str, Any] = round_floats(
         {
             "experiment": name,
             "metric": config.metric,
@@ -131,7 +132,7 @@ def _baselines(config: Protocol, store: Store) -> Iterable[tuple[str, Mapping[st
     if config.baseline is None:
         return []
     room = importlib.import_module(f"etude.baselines.{config.baseline}")
-    found: Iterable[tuple[str, Mapping[str, Any]]] = room.measure(store, representations.load(store))
+    found: Iterable[tuple[str, Mapping[str, Any]]] = room.measure(store, load_representation(store))
     return found
 
 

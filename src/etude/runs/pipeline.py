@@ -1,86 +1,115 @@
-"""All stages one after the other for one composition of settings, in a folder of its own that goes on where it stopped.
+"""``etude all``: every stage for one composition of settings, in a folder of its own that goes on where it stopped.
 
-``dvc repro`` does this for the committed settings; this is for another dataset, your own MIDI first of all.
+``dvc repro`` does this for the committed settings; this is for another dataset, your own MIDI first of all, and for
+``experiment=full``. An instance runs again where its settings, its code or what it reads has changed, and only then.
 """
 
 import importlib
-import shutil
-from collections.abc import Iterable, Iterator
+import multiprocessing
+import time
+from collections.abc import Collection
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
-from etude.core.files import digest, digest_of
-from etude.stages import STAGES
+from etude.core.errors import EtudeError
+from etude.core.files import digest, digest_of, read_json, write_json
+from etude.runs.graph import Instance, edges, instances
+from etude.runs.schedule import Clock, run_side_by_side
 
-PACKAGE = Path(__file__).parent
-# stage -> what it leaves, {} is the representation or the variant; an output stands there whole or not at all
-OUTPUTS = {
-    "download": "data/download",
-    "ingest": "data/ingest",
-    "split": "data/split",
-    "augment": "data/augment",
-    "tokenize": "data/tokenize/{}",
-    "train": "models/{}",
-    "generate": "data/generate/{}",
-    "reference": "reports/reference.json",
-    "evaluate": "reports/evaluate/{}.json",
-    "control": "reports/control/{}.json",
-    "harmonize": "reports/harmonize/{}.json",
-    "arrange": "reports/arrange/{}.json",
-    "report": "reports/index.html",
-}
+BUILT = "built.json"  # in the folder of a run: instance -> key of what its outputs were made from
+PAGE = "reports/index.html"
 
 
 def folder_of(settings: Settings, root: Path, *more: str) -> Path:
-    """Where everything of these settings goes: below runs/, named after the dataset, the settings and the code.
+    """Where everything of these settings goes: below runs/, named after the dataset and the settings.
 
     ``more`` is what else decides the results; the first of it stands in the name.
     """
-    code = {file.relative_to(PACKAGE).as_posix(): digest(file) for file in sorted(PACKAGE.rglob("*.py"))}
-    key = digest_of({"settings": settings.as_dict(), "code": code, "more": more})
+    key = digest_of({"settings": settings.as_dict(), "more": more})
     return root / "runs" / "-".join([settings.dataset["name"], *more[:1], key[:8]])
 
 
-def steps(settings: Settings, stages: Iterable[str] = OUTPUTS) -> Iterator[tuple[str, str | None, str]]:
-    """Every stage with the representation or variant that it runs for, and what it leaves, in order."""
-    values = settings.as_dict()
-    for stage in stages:
-        section = STAGES[stage][1]
-        for name in values[section] if section else [None]:
-            yield stage, name, OUTPUTS[stage].format(name)
-
-
-def run_missing(settings: Settings, inside: Session, stages: Iterable[str]) -> None:
-    """Run those of the stages whose outputs are not there yet, in the folder of ``inside``."""
-    for stage, name, place in steps(settings, stages):
-        if inside.write(place).exists():
-            print(f"{stage}: {place} is there")
-        else:
-            run_stage(stage, settings, inside, name)
-
-
-def run_stage(stage: str, settings: Settings, inside: Session, name: str | None) -> None:
-    """Run one stage, for the representation or variant ``name`` where it has any."""
-    importlib.import_module(f"etude.stages.{stage}").run(settings, inside, *([name] if name else []))
-
-
 def run(settings: Settings, session: Session) -> Path:
-    """Run the stages whose outputs are not there yet. Returns the page with the report.
+    """Run what is out of date in the folder of these settings. Returns the page with the report.
 
-    The source files are always brought again, in case they are your own and have changed: then all is made anew.
+    The source files are always brought again, in case they are your own and have changed.
+
+    Raises:
+        EtudeError: some instances failed; all that does not need them has run.
     """
     folder = folder_of(settings, session.root)
     inside = replace(session, out=folder, run=folder)
-    before = folder / "data/download"
-    known = digest(before) if before.is_dir() else None
-    run_stage("download", settings, inside, None)
-    if known is not None and digest(before) != known:
-        print("etude: the source files have changed: all is made anew")
-        for stale in ("data", "models", "reports"):
-            for child in sorted((folder / stale).glob("*")):
-                if child != before:
-                    shutil.rmtree(child) if child.is_dir() else child.unlink()
-    run_missing(settings, inside, [stage for stage in OUTPUTS if stage != "download"])
-    return folder / OUTPUTS["report"]
+    failed = run_stale(settings, inside, always=("download",))
+    if failed:
+        raise EtudeError(
+            "; ".join(f"{name} failed: {reason}" for name, reason in failed.items())
+            + " The other stages are done; the same command goes on from here."
+        )
+    return folder / PAGE
+
+
+def run_stale(
+    settings: Settings, inside: Session, stages: Collection[str] | None = None, always: Collection[str] = ()
+) -> dict[str, str]:
+    """Run those instances of ``stages`` (all but track) that are out of date in the folder of ``inside``.
+
+    Returns:
+        What failed, each with the reason.
+    """
+    found = [
+        one
+        for one in instances(inside.root, settings)
+        if (one.stage != "track" if stages is None else one.stage in stages)
+    ]
+    folder = inside.write("")
+    built: dict[str, str] = read_json(folder / BUILT, "etude all") if (folder / BUILT).is_file() else {}
+    clock = Clock(inside.root, [one.target for one in found], inside.jobs)
+    pool = None
+    if inside.jobs > 1:
+        pool = ProcessPoolExecutor(inside.jobs, mp_context=multiprocessing.get_context("spawn"))
+
+    def work(one: Instance) -> None:
+        key = key_of_instance(one, settings, folder)
+        if (
+            built.get(one.target) == key
+            and all((folder / out).exists() for out in one.outs)
+            and one.stage not in always
+        ):
+            clock.record(one.target, None)
+            return
+        started = time.monotonic()
+        built.pop(one.target, None)
+        try:
+            if pool is None:
+                run_stage(one.stage, settings, inside, one.name)
+            else:
+                pool.submit(run_stage, one.stage, settings, replace(inside, progress=False), one.name).result()
+        except EtudeError:
+            clock.record(one.target, time.monotonic() - started, "FAILED")
+            raise
+        built[one.target] = key
+        write_json(folder / BUILT, built)
+        clock.record(one.target, time.monotonic() - started)
+
+    try:
+        failed = run_side_by_side(edges(found), work, inside.jobs, lambda one: clock.known.get(one.target, 0.0))
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+    return {one.target: reason for one, reason in failed.items()}
+
+
+def key_of_instance(one: Instance, settings: Settings, folder: Path) -> str:
+    """What decides the outputs of an instance: settings, code, and the content of what it reads."""
+    read = {place: digest(folder / place) for place in one.deps if (folder / place).exists()}
+    return digest_of({**one.decides(settings), "read": read})
+
+
+def run_stage(stage: str, settings: Settings, inside: Session, name: str | None) -> None:
+    """Run one stage, for the representation or model ``name`` where it has any."""
+    arguments: list[Any] = [name] if name else []
+    importlib.import_module(f"etude.stages.{stage}").run(settings, inside, *arguments)

@@ -1,34 +1,55 @@
-"""How a trained model is turned into notes: one way a file, which the model's class names as its ``sampler``."""
+"""How a trained model is turned into notes: one sampler a file, which the model's class names as its ``sampler``."""
 
 import importlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self, cast
 
 from symusic.core import ScoreTick
 
 from etude.artifacts.token_store import Store
 from etude.config.sections import Generate
+from etude.representations.base.representation import Representation
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """A piece that was drawn."""
+    """A sampled piece."""
 
     score: ScoreTick
-    whole: bool = True  # needed no repair: it was not cut where it could not end
+    complete: bool = True  # needed no repair: it was not truncated where it could not end
+
+
+class SampledModel(Protocol):
+    """A trained model that one of the samplers draws from."""
+
+    @property
+    def sampler(self) -> str:
+        """The file of sampling/."""
+
+    def eval(self) -> Self:
+        """The model in eval mode."""
+
+
+class Sampler(Protocol):
+    """A file of sampling/ that a model names as its sampler."""
+
+    def sample(
+        self, model: Any, representation: Any, store: Store, config: Generate, count: int, show: bool
+    ) -> list[Sampled]:
+        """See ``sample_pieces``; the model and its representation are of the kind that the sampler draws from."""
 
 
 def sample(
-    model: Any, representation: Any, store: Store, config: Generate, count: int, show: bool = False
+    model: SampledModel, representation: Representation, store: Store, config: Generate, count: int, show: bool = False
 ) -> list[ScoreTick]:
-    """The pieces of ``sample_pieces``, which takes the same."""
+    """The scores of ``sample_pieces``, which takes the same arguments."""
     return [piece.score for piece in sample_pieces(model, representation, store, config, count, show)]
 
 
 def sample_pieces(
-    model: Any, representation: Any, store: Store, config: Generate, count: int, show: bool = False
+    model: SampledModel, representation: Representation, store: Store, config: Generate, count: int, show: bool = False
 ) -> list[Sampled]:
-    """Draw ``count`` pieces; the same seed gives the same pieces.
+    """Sample ``count`` pieces; the same seed gives the same pieces.
 
     Args:
         model: a trained model.
@@ -38,6 +59,5 @@ def sample_pieces(
         count: number of pieces.
         show: with a progress bar.
     """
-    way = importlib.import_module(f"etude.sampling.{model.sampler}")
-    pieces: list[Sampled] = way.sample(model.eval(), representation, store, config, count, show)
-    return pieces
+    sampler = cast("Sampler", importlib.import_module(f"etude.sampling.{model.sampler}"))
+    return sampler.sample(model.eval(), representation, store, config, count, show)

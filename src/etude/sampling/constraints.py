@@ -1,4 +1,4 @@
-"""What drawn voices must keep to, as the tokens that each cell of the grid may have."""
+"""Constraints on drawn voices, as the tokens that each cell of the grid may have."""
 
 import re
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from etude.representations.base.grid import FIRST, HOLD, VoicesOnGrid
 
 DEGREE = "[b#]?(vii|VII|vi|VI|iv|IV|v|V|iii|III|ii|II|i|I)"
 ROMAN = re.compile(rf"({DEGREE}|N|Ger|Fr|It)(o|ø|\+)?[0-9b#]*(/{DEGREE})?")
-STAYS, NONE = ".", "-"  # in place of a chord: the last one stays; nothing is given
+STAYS, NONE = ".", "-"  # in place of a chord: the last one continues; nothing is given
 
 
-def observed(store: Store, representation: VoicesOnGrid) -> NDArray[np.bool_]:
-    """Which tokens each voice has in train, its transposed copies among them: (voices, V)."""
+def observed_tokens(store: Store, representation: VoicesOnGrid) -> NDArray[np.bool_]:
+    """The tokens that each voice has in train, transposed copies included: (voices, V)."""
     voices = len(representation.voices)
     found = np.zeros((voices, representation.vocabulary), dtype=bool)
     for items in store.pieces("train"):
@@ -30,10 +30,10 @@ def observed(store: Store, representation: VoicesOnGrid) -> NDArray[np.bool_]:
     return found
 
 
-def keeping(grid: NDArray[Any], given: NDArray[np.bool_], observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def keep_given(grid: NDArray[Any], given: NDArray[np.bool_], observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The tokens that each cell may have where some cells are given: (frames, voices, V).
 
-    Others may have whatever their voice has in train, but hold no given note beyond its end.
+    Other cells may have whatever their voice has in train, but hold no given note beyond its end.
 
     Args:
         grid: tokens (frames, voices).
@@ -45,7 +45,7 @@ def keeping(grid: NDArray[Any], given: NDArray[np.bool_], observed: NDArray[np.b
     frame, voice = np.nonzero(given)
     allowed[frame, voice, grid[frame, voice]] = True
     ended = np.zeros_like(given)
-    ended[:1] = ~given[:1]  # nothing is held before the begin
+    ended[:1] = ~given[:1]  # nothing is held before the start
     ended[1:] = given[:-1] & ~given[1:]
     allowed[ended, HOLD] = False
     return allowed
@@ -53,7 +53,7 @@ def keeping(grid: NDArray[Any], given: NDArray[np.bool_], observed: NDArray[np.b
 
 @dataclass(frozen=True)
 class Chord:
-    """A chord that is given: its symbol, from which frame to which, its pitch classes, and that of its lowest note."""
+    """A given chord: its symbol, its first frame and the frame after its last, its pitch classes, that of its bass."""
 
     symbol: str
     start: int
@@ -61,8 +61,8 @@ class Chord:
     classes: frozenset[int]
     bass: int
 
-    def moved(self, semitones: int) -> "Chord":
-        """The chord transposed; its symbol stays as it was given."""
+    def transpose(self, semitones: int) -> "Chord":
+        """Transpose the chord; its symbol stays as it was given."""
         classes = frozenset((pitch + semitones) % 12 for pitch in self.classes)
         return replace(self, classes=classes, bass=(self.bass + semitones) % 12)
 
@@ -72,13 +72,12 @@ def keep_to_chords(
 ) -> NDArray[np.bool_]:
     """``allowed``, with the voices below the first on notes of the chords alone.
 
-    Where a chord begins all of them begin a note, the lowest voice the chord's lowest. Cells that are given stay as
-    they are.
+    Where a chord starts all of them start a note, the lowest voice on the chord's bass. Given cells stay as they are.
 
     Args:
         allowed: (frames, voices, V).
         given: cells that are given (frames, voices).
-        chords: in any order, of which no two hold at a time.
+        chords: in any order, no two at a time.
         low: pitch of the token FIRST.
     """
     allowed = allowed.copy()
@@ -101,25 +100,25 @@ def keep_to_chords(
 
 
 def read_chords(text: str, source: ScoreTick, key: tuple[int, Mode], steps: int) -> list[Chord]:
-    """Chords by their symbols, a bar after the other: ``"C | Am F | V7 I"``.
+    """Read chord symbols, bar by bar: ``"C | Am F | V7 I"``.
 
-    What stands between two ``|`` shares the bar evenly. ``.`` lets the last chord go on, ``-`` gives none. A Roman
+    The symbols between two ``|`` share the bar evenly. ``.`` continues the last chord, ``-`` gives none. A Roman
     numeral is read in the key, anything else as a chord symbol (``F#m7``, ``Bb/D``).
 
     Args:
         text: the chords.
-        source: the piece whose bars count, from its begin on; 4/4 where it states no meter.
+        source: the piece whose bars count, from its start; 4/4 where it states no meter.
         key: the tonic's pitch class and the mode.
-        steps: frames a quarter.
+        steps: frames a quarter note.
 
     Raises:
-        EtudeError: something is no chord, or the chords go on after the piece.
+        EtudeError: a symbol is no chord, or the chords continue after the piece.
     """
     bars = text.strip().removeprefix("|").removesuffix("|").split("|")
     starts = bar_lines(source, len(bars), steps)
     if starts[-2] >= source.end() * steps / source.ticks_per_quarter:
         raise EtudeError(
-            f"chords has {len(bars)} bars, but the melody ends before bar {len(bars)} begins. Leave out bars."
+            f"chords has {len(bars)} bars, but the melody ends before bar {len(bars)} starts. Leave out bars."
         )
     found: list[Chord] = []
     for bar, start, end in zip(bars, starts, starts[1:], strict=False):
@@ -138,7 +137,7 @@ def read_chords(text: str, source: ScoreTick, key: tuple[int, Mode], steps: int)
 
 
 def bar_lines(source: ScoreTick, bars: int, steps: int) -> list[int]:
-    """The frames at which the first bars of a piece begin, and the end of the last of them: (bars + 1)."""
+    """The frames at which the first ``bars`` of a piece start, and the end of the last of them: (bars + 1)."""
     signs = sorted((sign.time, sign.numerator * 4 / sign.denominator) for sign in source.time_signatures)
     quarter = source.ticks_per_quarter
     lines, at = [0.0], 0.0
@@ -154,7 +153,7 @@ def bar_lines(source: ScoreTick, bars: int, steps: int) -> list[int]:
 
 def _classes(symbol: str, key: tuple[int, Mode]) -> tuple[frozenset[int], int]:
     """Pitch classes of a chord, and that of its lowest note."""
-    from music21 import harmony, roman  # a second
+    from music21 import harmony, roman  # its import takes a second
     from music21.key import Key
 
     chord: Any

@@ -1,4 +1,4 @@
-"""What each piece is asked to be like: the wish, and where it names no key, one that goes with it."""
+"""The control tokens that each piece must have: those requested, and where no key is, one that goes with them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,10 @@ from symusic.core import ScoreTick
 from etude.artifacts.token_store import Store
 from etude.representations.attributes import NAMES, Attributes
 
-PIECES = 20_000  # of train that are looked at, spread evenly, at most
+PIECES = 20_000  # train pieces that are searched, spread evenly, at most
 
 
-def orders(
+def forced_controls(
     representation: Attributes,
     store: Store,
     control: Mapping[str, Any],
@@ -21,41 +21,41 @@ def orders(
     count: int,
     prime: ScoreTick | None = None,
 ) -> NDArray[np.int64]:
-    """The token that has to follow each token in each piece, -1 where any may: (count, V); without a wish (1, V).
+    """The token that must follow each token in each piece, -1 where any may: (count, V); (1, V) if equal for all.
 
-    A wish that names no key leaves it to chance: it is that of a train piece that is what was wished for, drawn for
-    each piece. What a mode or a mood sounds like is heard in a key, and a model has learned little of it without one.
-    A prime keeps its own key, where no mode is wished for.
+    Where control attributes are requested without a key, each piece gets the key and mode of a random train piece with
+    these attributes: a mode or a mood is heard in some key, and a model has learned little of it without one. A prime
+    keeps its own key, where no mode is requested.
 
     Args:
         representation: with control tokens.
         store: its data.
-        control: as ``Attributes.wished`` reads it.
+        control: as ``Attributes.requested_tokens`` reads it.
         seed: of the draws.
         count: number of pieces.
-        prime: what they begin with, where anything is given.
+        prime: what the pieces start with, if anything.
     """
-    requested = representation.requested(control)
+    requested = representation.requested_tokens(control)
     key, mode = NAMES.index("key"), NAMES.index("mode")
-    silent = [tokens[0] for tokens in representation.controls]
-    told = [place for place, token in enumerate(requested) if token != silent[place]]
-    if not told or requested[key] != silent[key]:
-        return representation.forced(requested)[None]
+    neutral = [tokens[0] for tokens in representation.controls]
+    places = [place for place, token in enumerate(requested) if token != neutral[place]]
+    if not places or requested[key] != neutral[key]:
+        return representation.forced_tokens(requested)[None]
     if prime is not None:
-        own = representation.said(prime)
-        if requested[mode] == silent[mode]:
+        own = representation.control_tokens(prime)
+        if requested[mode] == neutral[mode]:
             requested[key], requested[mode] = own[key], own[mode]
-        return representation.forced(requested)[None]
+        return representation.forced_tokens(requested)[None]
     pieces = len(store.offsets("train")) - 1
-    looked = range(0, pieces, -(-pieces // PIECES))
-    said = np.stack([store.piece("train", place)[2 : 2 + len(NAMES)] for place in looked]).astype(np.int64)
-    known = (said[:, key] != silent[key]) & (said[:, mode] != silent[mode])
-    fit = np.flatnonzero(known & (said[:, told] == np.array(requested)[told]).all(axis=1))
+    searched = range(0, pieces, -(-pieces // PIECES))
+    train = np.stack([store.piece("train", place)[2 : 2 + len(NAMES)] for place in searched]).astype(np.int64)
+    known = (train[:, key] != neutral[key]) & (train[:, mode] != neutral[mode])
+    fit = np.flatnonzero(known & (train[:, places] == np.array(requested)[places]).all(axis=1))
     made = []
     for place in range(count):
         own = list(requested)
         if len(fit):
-            sample_pieces = said[fit[np.random.default_rng((seed, place, 2)).integers(len(fit))]]
-            own[key], own[mode] = int(sample_pieces[key]), int(sample_pieces[mode])
-        made.append(representation.forced(own))
+            example = train[fit[np.random.default_rng((seed, place, 2)).integers(len(fit))]]
+            own[key], own[mode] = int(example[key]), int(example[mode])
+        made.append(representation.forced_tokens(own))
     return np.stack(made)

@@ -1,11 +1,11 @@
-"""What a model gives to each token, and what of it may be drawn."""
+"""Probabilities of the next token, and which of them may be drawn."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def top_p_filter(probabilities: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
-    """Keep the likeliest tokens that reach ``top_p``, the first of equals: (B, V) -> (B, V), rows sum to 1.
+    """Keep the most probable tokens that sum to ``top_p``, the first of equals: (B, V) -> (B, V), rows sum to 1.
 
     Source: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020.
     """
@@ -20,16 +20,19 @@ def top_p_filter(probabilities: NDArray[np.float64], top_p: float) -> NDArray[np
     return kept / np.add.reduce(kept, axis=1, keepdims=True)
 
 
-def top_k_filter(probabilities: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Keep the ``count`` likeliest tokens, the first of equals (Fan et al., 2018): (B, V) -> (B, V), rows sum to 1."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
+def top_k_filter(probabilities: NDArray[np.float64], top_k: int) -> NDArray[np.float64]:
+    """Keep the ``top_k`` most probable tokens, the first of equals: (B, V) -> (B, V), rows sum to 1.
+
+    Source: Fan et al., Hierarchical Neural Story Generation, 2018.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
     kept = np.zeros_like(probabilities)
     np.put_along_axis(kept, order, np.take_along_axis(probabilities, order, axis=1), axis=1)
     return kept / kept.sum(axis=1, keepdims=True)
 
 
 def min_p_filter(probabilities: NDArray[np.float64], min_p: float) -> NDArray[np.float64]:
-    """Keep the tokens at least ``min_p`` times as likely as the likeliest: (B, V) -> (B, V), rows sum to 1.
+    """Keep tokens at least ``min_p`` times as probable as the most probable: (B, V) -> (B, V), rows sum to 1.
 
     Source: Nguyen et al., Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs, 2024.
     """
@@ -38,13 +41,13 @@ def min_p_filter(probabilities: NDArray[np.float64], min_p: float) -> NDArray[np
 
 
 def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares of scores (B, V), of which each row has one above -inf: (B, V), rows sum to 1."""
+    """Probabilities of scores (B, V), each row with at least one above -inf: (B, V), rows sum to 1."""
     probabilities = np.exp(scores - np.maximum.reduce(scores, axis=1, keepdims=True))
     return probabilities / np.add.reduce(probabilities, axis=1, keepdims=True)
 
 
-def draw(probabilities: NDArray[np.float64], rng: NDArray[np.float64]) -> NDArray[np.int64]:
-    """A token of each row: shares (B, V), and numbers (B,) in [0, 1) that decide: (B,)."""
+def draw(probabilities: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Draw a token for each row of probabilities (B, V) by a number (B,) in [0, 1): (B,)."""
     total = np.add.accumulate(probabilities, axis=1)
-    found: NDArray[np.int64] = np.add.reduce(total <= rng[:, None] * total[:, -1:], axis=1)
+    found: NDArray[np.int64] = np.add.reduce(total <= uniforms[:, None] * total[:, -1:], axis=1)
     return found

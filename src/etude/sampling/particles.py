@@ -1,9 +1,9 @@
-"""Voices for a melody from a model that writes forwards: many hands write at once, and the melody judges them.
+"""Voices for a melody from a model that writes forwards: a particle filter, in which the melody weighs what is written.
 
-A model of the voice grid knows the past alone, so that what it writes below one note may not fit the next. Therefore
-several hands (particles) write on side by side, each is weighed by how likely it made the melody's next note, and now
-and then the light ones give way to copies of the heavy ones: what comes out is drawn from the model given the whole
-melody, in the limit of many hands. What is forbidden by a rule costs weight too.
+A model of the voice grid knows the past alone, so what it writes below one note may not fit the next. Therefore several
+particles are written in parallel. Each is weighed by the probability that it gave to the melody's next note, and at
+times light particles are replaced by copies of heavy ones. In the limit of many particles the result is drawn from the
+model given the whole melody. What breaks a rule loses weight too.
 
 Source: Gordon, Salmond and Smith, Novel approach to nonlinear/non-Gaussian Bayesian state estimation, 1993 (the
 bootstrap filter); Lew et al., Sequential Monte Carlo Steering of Large Language Models using Probabilistic Programs,
@@ -27,94 +27,85 @@ from etude.representations.base.grammar import BOS
 from etude.representations.base.grid import FIRST, HOLD, REST, VoicesOnGrid
 from etude.sampling.filters import draw, softmax, top_p_filter
 
-FEW = 0.5  # share of hands that count, below which the light ones give way
-BEATS = 192  # of the past that is kept at most: what is written of long melodies would else grow dear
+UNEVEN = 0.5  # share of effective particles, below which they are resampled
+BEATS = 192  # of the past that is kept at most: the cost of a frame would otherwise grow with the melody
 
 
 @torch.no_grad()
-def harmonies(
+def sample_harmonies(
     model: SequenceModel,
     representation: VoicesOnGrid,
     piece: ScoreTick,
     allowed: NDArray[np.bool_],
     config: Harmonize,
-    rng: Sequence[np.random.Generator],
+    rngs: Sequence[np.random.Generator],
     show: bool = False,
 ) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
-    """Draw voices on a grid in which cells may have some tokens alone.
+    """See HarmonySampler. A harmony costs the sum over all its cells, given ones included.
 
-    Args:
-        model: of tokens of the voice grid, whose state has a row a piece.
-        representation: the voice grid.
-        piece: not looked at: the model knows the cells alone.
-        allowed: tokens that each cell may have (frames, voices, V), at least one each.
-        config: particles, temperature, top_p, parallel_cost.
-        rng: of each harmony where its random numbers come from.
-        show: with a progress bar.
-
-    Returns:
-        Of each harmony its tokens (frames, voices), and the cost of all its cells, those given included, in nats.
+    ``piece`` is not read: the model knows the cells alone. Its state must have a row for each piece.
     """
     frames, voices = allowed.shape[:2]
-    hands = Hands(model, len(rng), config.particles, voices, representation.low)
-    chance = [generator.random((frames, config.particles, voices)) for generator in rng]
-    turn = [generator.random(frames + 1) for generator in rng]
+    particles = Particles(model, len(rngs), config.particles, voices, representation.low)
+    cells = [rng.random((frames, config.particles, voices)) for rng in rngs]
+    choices = [rng.random(frames + 1) for rng in rngs]
     longest = BEATS * representation.steps * voices
-    with bar("harmonize", frames, show) as tell:
+    with bar("harmonize", frames, show) as advance:
         for frame in range(frames):
-            hands.write(allowed[frame], np.concatenate([rows[frame] for rows in chance]), config)
-            hands.judge(config.parallel_cost)
-            hands.give_way([numbers[frame] for numbers in turn])
-            if hands.length > longest:
-                hands.forget(longest // 2)
-            tell(frame + 1)
-    return hands.chosen([numbers[frames] for numbers in turn])
+            particles.write(allowed[frame], np.concatenate([uniforms[frame] for uniforms in cells]), config)
+            particles.penalise_parallels(config.parallel_cost)
+            particles.resample([uniforms[frame] for uniforms in choices])
+            if particles.length > longest:
+                particles.shorten(longest // 2)
+            advance(frame + 1)
+    return particles.choose([uniforms[frames] for uniforms in choices])
 
 
-class Hands:
-    """Particles of several pieces, all of one length: what each has written, its weight, and what the model keeps."""
+class Particles:
+    """Particles of several pieces, all of one length: what each has written, its weight, and the model's state."""
 
     def __init__(self, model: SequenceModel, pieces: int, each: int, voices: int, low: int) -> None:
-        """Args: the model, pieces, hands for each piece, voices, pitch of the token FIRST."""
+        """Args: the model, pieces, particles for each piece, voices, pitch of the token FIRST."""
         self.model, self.pieces, self.each, self.low = model, pieces, each, low
         self.device = next(model.parameters()).device
         rows = pieces * each
         first = torch.full((rows, 1), BOS, device=self.device)
         logits, self.state = model(first)
         self.dims = row_dims(model)
-        self.ahead = _log_shares(logits)[:, 0]  # (rows, V), of the first cell of the next frame
+        self.ahead = _log_probabilities(logits)[:, 0]  # (rows, V), of the first cell of the next frame
         self.length = 1  # tokens that the state has read
         self.written = np.zeros((rows, 0, voices), dtype=np.int64)
-        self.before = self.observed = np.full((rows, voices), SILENCE)  # pitches of the last two frames
+        self.before = self.sounding = np.full((rows, voices), SILENCE)  # pitches of the last two frames
         self.weight, self.nats = np.zeros(rows), np.zeros(rows)
 
-    def write(self, allowed: NDArray[np.bool_], rng: NDArray[np.float64], config: Harmonize) -> None:
-        """Write a frame: each cell is drawn of what it may have, and what the model gives to all of that is its weight.
+    def write(self, allowed: NDArray[np.bool_], uniforms: NDArray[np.float64], config: Harmonize) -> None:
+        """Write a frame. Each cell is drawn from what it may have; the probability of all of that is its weight.
 
-        A frame is read at once, with holds where nothing is drawn yet, and again by the hands that drew something else.
-        So a frame in which little happens costs one reading.
+        A frame is read at once, with holds where nothing is drawn yet, and again for the particles that drew something
+        else. So a frame in which little happens costs one reading.
 
         Args:
             allowed: (voices, V).
-            rng: random numbers (rows, voices).
+            uniforms: random numbers in [0, 1) (rows, voices).
             config: temperature, top_p.
         """
-        rows, voices = rng.shape
+        rows, voices = uniforms.shape
         may = np.tile(allowed, (rows, 1, 1))
-        may[..., HOLD] &= self.observed != SILENCE  # nothing is held that does not sound
+        may[..., HOLD] &= self.sounding != SILENCE  # nothing is held that does not sound
         cells = may.argmax(axis=-1)  # the hold, where there may be one, or the only token
-        told = np.empty((rows, voices, self.ahead.shape[1]))
+        predicted = np.empty((rows, voices, self.ahead.shape[1]))
         done = np.zeros(rows, dtype=np.int64)  # cells that are drawn
 
-        def draw_cells(voice: int, at: NDArray[np.int64], said: NDArray[np.float64]) -> NDArray[np.bool_]:
-            """Whether the token drawn is another than the one that stood there."""
-            told[at, voice] = said
-            scores = np.where(may[at, voice], said, -np.inf)
-            sample_pieces = draw(top_p_filter(softmax(scores / config.temperature), config.top_p), rng[at, voice])
-            other: NDArray[np.bool_] = sample_pieces != cells[at, voice]
-            cells[at, voice] = sample_pieces
+        def draw_cells(voice: int, at: NDArray[np.int64], log_probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+            """Draw the cells of a voice in some rows; return whether each differs from the token that stood there."""
+            predicted[at, voice] = log_probabilities
+            scores = np.where(may[at, voice], log_probabilities, -np.inf)
+            probabilities = top_p_filter(softmax(scores / config.temperature), config.top_p)
+            tokens = draw(probabilities, uniforms[at, voice])
+            differs: NDArray[np.bool_] = tokens != cells[at, voice]
+            cells[at, voice] = tokens
             done[at] = voice + 1
-            return other
+            return differs
 
         pending = np.arange(rows)
         draw_cells(0, pending, self.ahead)
@@ -123,59 +114,59 @@ class Hands:
             everyone = len(pending) == rows
             tokens = torch.from_numpy(cells[pending]).to(self.device)
             logits, after = self.model(tokens, before if everyone else rows_of(before, self.dims, pending))
-            said = _log_shares(logits)  # (pending, voices, V)
+            log_probabilities = _log_probabilities(logits)  # (pending, voices, V)
             again = np.zeros(len(pending), dtype=bool)
             for voice in range(1, voices):
                 at = np.flatnonzero(~again & (done[pending] == voice))
-                again[at] = draw_cells(voice, pending[at], said[at, voice - 1])
-            ahead[pending] = said[:, -1]
+                again[at] = draw_cells(voice, pending[at], log_probabilities[at, voice - 1])
+            ahead[pending] = log_probabilities[:, -1]
             self.state = after if everyone else with_rows(self.state, self.dims, pending, after)
             pending = pending[again]
         self.ahead, self.length = ahead, self.length + voices
-        probabilities = np.where(may, told, -np.inf)
-        best = probabilities.max(axis=-1, keepdims=True)
-        self.weight += (np.log(np.exp(probabilities - best).sum(axis=-1)) + best[..., 0]).sum(axis=-1)
-        self.nats -= np.take_along_axis(told, cells[..., None], axis=-1).sum(axis=(1, 2))
+        possible = np.where(may, predicted, -np.inf)
+        best = possible.max(axis=-1, keepdims=True)
+        self.weight += (np.log(np.exp(possible - best).sum(axis=-1)) + best[..., 0]).sum(axis=-1)
+        self.nats -= np.take_along_axis(predicted, cells[..., None], axis=-1).sum(axis=(1, 2))
         self.written = np.concatenate([self.written, cells[:, None]], axis=1)
         pitches = np.where(cells == REST, SILENCE, cells - FIRST + self.low)
-        self.before, self.observed = self.observed, np.where(cells == HOLD, self.observed, pitches)
+        self.before, self.sounding = self.sounding, np.where(cells == HOLD, self.sounding, pitches)
 
-    def judge(self, cost: float) -> None:
+    def penalise_parallels(self, cost: float) -> None:
         """Take ``cost`` nats of weight for each parallel fifth or octave into the frame just written."""
-        self.weight -= cost * parallels(self.before, self.observed)
+        self.weight -= cost * parallels(self.before, self.sounding)
 
-    def give_way(self, rng: Sequence[float]) -> None:
-        """Of each piece whose hands weigh too unevenly, replace light ones by copies of heavy ones.
+    def resample(self, uniforms: Sequence[float]) -> None:
+        """Replace light particles by copies of heavy ones, in the pieces whose particles weigh too unevenly.
 
-        Systematic resampling (Carpenter, Clifford and Fearnhead, 1999), with a number a piece in ``rng``.
+        Systematic resampling (Carpenter, Clifford and Fearnhead, 1999), with a number in [0, 1) for each piece.
         """
         weights = self._weights()  # (pieces, each)
-        uneven = 1 / (weights**2).sum(axis=1) < FEW * self.each
+        uneven = 1 / (weights**2).sum(axis=1) < UNEVEN * self.each
         if not uneven.any():
             return
         source = np.arange(len(self.weight)).reshape(weights.shape)
         for piece in np.flatnonzero(uneven).tolist():
-            marks = (np.arange(self.each) + rng[piece]) / self.each
+            marks = (np.arange(self.each) + uniforms[piece]) / self.each
             total = np.cumsum(weights[piece])
             source[piece] = piece * self.each + np.searchsorted(total / total[-1], marks, side="right")
             self.weight[piece * self.each : (piece + 1) * self.each] = 0.0
         rows = source.ravel()
         self.state = rows_of(self.state, self.dims, rows)
         self.ahead, self.written, self.nats = self.ahead[rows], self.written[rows], self.nats[rows]
-        self.before, self.observed = self.before[rows], self.observed[rows]
+        self.before, self.sounding = self.before[rows], self.sounding[rows]
 
-    def forget(self, keep: int) -> None:
-        """Read anew the last tokens alone, ``keep`` of them and what it takes to begin where a window may begin."""
+    def shorten(self, keep: int) -> None:
+        """Read the last ``keep`` tokens again as the whole past, and those back to where a window may start."""
         start = (self.length - keep) // self.model.stride * self.model.stride
         if start <= 0:
             return
         tokens = self.written.reshape(len(self.written), -1)[:, start - self.length :]
         logits, self.state = self.model(torch.from_numpy(tokens).to(self.device))
-        self.ahead, self.length = _log_shares(logits[:, -1:])[:, 0], tokens.shape[1]
+        self.ahead, self.length = _log_probabilities(logits[:, -1:])[:, 0], tokens.shape[1]
 
-    def chosen(self, rng: Sequence[float]) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
-        """What one hand of each piece wrote, drawn by weight, and its cost in nats; ``rng``: (pieces,)."""
-        place = draw(self._weights(), np.asarray(rng))
+    def choose(self, uniforms: Sequence[float]) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+        """What one particle of each piece wrote, drawn by weight, and its cost in nats; ``uniforms``: (pieces,)."""
+        place = draw(self._weights(), np.asarray(uniforms))
         rows = np.arange(self.pieces) * self.each + place
         return list(self.written[rows]), self.nats[rows]
 
@@ -184,9 +175,9 @@ class Hands:
 
 
 def row_dims(model: SequenceModel) -> Any:
-    """Which dimension of each tensor in a model's state runs over the rows; a tree of the state's make.
+    """The dimension of each tensor in a model's state that runs over the rows, as a tree of the state's structure.
 
-    Found by trying: it is the one that differs between a state of two rows and one of three.
+    Found by trial: it differs between a state of two rows and one of three.
     """
     device = next(model.parameters()).device
     two, three = (model(torch.full((rows, 1), BOS, device=device))[1] for rows in (2, 3))
@@ -204,13 +195,13 @@ def rows_of(state: Any, dims: Any, rows: NDArray[np.int64]) -> Any:
 
 
 def with_rows(state: Any, dims: Any, rows: NDArray[np.int64], other: Any) -> Any:
-    """``state``, with ``other`` in the place of some of its rows."""
+    """``state`` with some of its rows replaced by ``other``."""
     chosen = torch.from_numpy(rows)
     return _each(lambda tensor, dim, new: tensor.index_copy(dim, chosen.to(tensor.device), new), state, dims, other)
 
 
 def _each(change: Callable[..., Any], *trees: Any) -> Any:
-    """A tree of the make of the first, whose tensors are changed, given what stands in the same place of the others."""
+    """Change the tensors of the first tree, each given what stands in the same place of the others."""
     first = trees[0]
     if isinstance(first, Tensor):
         return change(*trees)
@@ -220,7 +211,7 @@ def _each(change: Callable[..., Any], *trees: Any) -> Any:
     return first
 
 
-def _log_shares(logits: Tensor) -> NDArray[np.float64]:
+def _log_probabilities(logits: Tensor) -> NDArray[np.float64]:
     found: NDArray[np.float64] = logits.double().log_softmax(-1).cpu().numpy()
     return found
 
@@ -233,6 +224,6 @@ def cost(
     allowed: NDArray[np.bool_],
     grid: NDArray[np.int64],
 ) -> float:
-    """What all cells of a grid (frames, voices) cost, in nats, as ``harmonies`` counts; it takes the same."""
+    """See HarmonySampler."""
     tokens = torch.from_numpy(np.concatenate([[BOS], grid.reshape(-1)]).astype(np.int64))
     return float(model.nats(tokens[None].to(next(model.parameters()).device)).double().sum())

@@ -1,26 +1,21 @@
-"""Where a piece ends: on a bar line, and after as many bars or seconds as are wanted, as rules for its tokens."""
+"""Where a piece ends: on a bar line, and after the requested bars or seconds, as rules for its tokens."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etude.core.errors import EtudeError
 from etude.representations.base.grammar import EOS, Rules
-from etude.representations.base.grid import HOLD
-from etude.representations.base.merges import NOTES
+from etude.representations.base.grid import HOLD, VoicesOnGrid
 from etude.representations.base.midi_tokens import MidiTokens
-from etude.representations.midilike import MidiLike
-from etude.representations.mmm import Mmm
-from etude.representations.octuple import Octuple
-from etude.representations.pertok import PerTok
-from etude.representations.voicegrid import VoiceGrid
+from etude.representations.base.representation import TokenRepresentation
 
 BEATS = 4  # of a bar where no meter is coded
-STARTS = ("Program", "Pitch", "PitchDrum", "FamilyNote")  # types that a note begins with
-TEMPO = 120.0  # quarters a minute, where no tempo is coded
+STARTS = ("Program", "Pitch", "PitchDrum", "FamilyNote")  # types that a note starts with
+TEMPO = 120.0  # BPM, where no tempo is coded
 NEVER = np.iinfo(np.int64).max // 4
 
 
@@ -31,53 +26,44 @@ class Timing(Rules, Protocol):
         """See Rules; ``first`` is the number of the first of the pieces."""
 
     def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which tokens would go on after the wanted end, so that they mean the end: (B, S) -> (B, V) or (B, 1)."""
+        """Whether each token would continue after the requested end, so that it means the end: (B, V) or (B, 1)."""
 
     def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether what is written can be decoded as it is, wherever its end lies: (B,)."""
+        """Whether each piece can be decoded as it is, wherever its end lies: (B,)."""
 
     def close(self, state: NDArray[np.int64]) -> None:
-        """From now on the pieces end with the bar that they are in, until ``start`` is called again."""
+        """End the pieces with the bar that they are in, until ``start`` is called again."""
 
 
-def tells_time(kind: type, settings: Mapping[str, Any]) -> bool:
-    """Whether tokens of a representation tell where in time they are: ``kind`` is its class, with these settings."""
-    if issubclass(kind, VoiceGrid):
-        return True
-    known = issubclass(kind, MidiTokens) and not issubclass(kind, Mmm | Octuple | PerTok | MidiLike)
-    return known and settings.get("merges") in (None, NOTES)
-
-
-def timing(
-    representation: Any,
+def timing_rules(
+    representation: TokenRepresentation,
     rules: Rules,
     bars: int | None,
     seconds: float | None,
     forced: NDArray[np.int64] | None = None,
 ) -> Timing:
-    """The rules of a representation, so that its pieces end on a bar line.
+    """The rules of a representation, extended so that its pieces end on a bar line.
 
     Args:
         representation: of tokens.
         rules: its grammar.
-        bars: that a piece has; None: as the model ends it.
-        seconds: that it lasts, to the nearest bar; None: as the model ends it.
-        forced: the token that has to follow each token, -1 where any may, in each piece, or (1, V) in all: (pieces, V).
+        bars: of a piece; None: as the model ends it.
+        seconds: that a piece lasts, to the nearest bar; None: as the model ends it.
+        forced: the token that must follow each token, -1 where any may: (pieces, V), or (1, V) for all pieces.
 
     Raises:
-        EtudeError: bars or seconds are wanted of tokens that do not tell where in time they are.
+        EtudeError: bars or seconds are requested of tokens that do not tell where in time they are.
     """
-    if isinstance(representation, VoiceGrid):
+    if isinstance(representation, VoicesOnGrid):
         quarters = BEATS if seconds is None else seconds * representation.tempo / 60
-        wanted = bars if seconds is None else max(1, round(quarters / BEATS))
-        return Frames(rules, representation.frame, representation.steps, wanted)
-    if tells_time(type(representation), vars(representation)):
-        parts = getattr(representation, "parts", None)
-        return Stream(rules, representation.types, representation.values, bars, seconds, forced, parts)
+        requested = bars if seconds is None else max(1, round(quarters / BEATS))
+        return Frames(rules, len(representation.voices), representation.steps, requested)
+    if isinstance(representation, MidiTokens) and representation.tells_time:
+        return Stream(rules, representation.types, representation.values, bars, seconds, forced, representation.parts)
     if bars is not None or seconds is not None:
         raise EtudeError(
             f"generate.{'bars' if bars is not None else 'seconds'}: pieces in {representation.name} tokens"
-            f"{' that are merged' if getattr(representation, 'merges', None) else ''} end where the model ends them. "
+            f"{' that are merged' if representation.merges else ''} end where the model ends them. "
             "Leave it out, or take a model that reads another representation, as remi or voicegrid."
         )
     return Open(rules)
@@ -107,13 +93,13 @@ class Open:
 
 
 class Frames:
-    """Frames of one token a voice, in 4/4: a piece ends with the wanted bars; else with a beat, and rests after it."""
+    """Frames of one token a voice, in 4/4: a piece ends after the requested bars, or else after a beat."""
 
     def __init__(self, rules: Rules, voices: int, beat: int, bars: int | None) -> None:
-        """Args: the grammar, voices, frames of a beat, wanted bars."""
+        """Args: the grammar, voices, frames of a beat, requested bars."""
         self.rules, self.voices, self.beat, self.bar, self.bars = rules, voices, beat, BEATS * beat, bars
-        self.since = 0  # the frame over whose begin no note is held
-        self.limit: NDArray[np.int64] | None = None  # bars with which each piece ends at the latest
+        self.since = 0  # the frame over whose start no note is held
+        self.limit: NDArray[np.int64] | None = None  # bars after which each piece ends at the latest
 
     def start(self, rows: int, first: int = 0) -> NDArray[np.int64]:
         """See Timing; the number of tokens so far comes before the state of the grammar."""
@@ -155,8 +141,8 @@ class Frames:
 class Stream:
     """MidiTok's streams of notes: bars with positions, or shifts of time.
 
-    What rings on after the bar in which a piece ends is not written: with wanted bars no note is longer than these,
-    without a piece goes on until nothing rings over the bar line.
+    No note rings after the bar in which a piece ends: with requested bars no note is longer than these; without, a
+    piece continues until nothing rings over the bar line.
     """
 
     BAR, START, LENGTH, BEATS, CURSOR, RINGS, TEMPO, ORDER = range(8)  # columns before the state of the grammar
@@ -178,15 +164,15 @@ class Stream:
             rules: the grammar.
             types: of each base token.
             values: of each base token, as text.
-            bars: wanted; None: as the model ends it.
-            seconds: wanted; None: as the model ends it.
-            forced: the token that has to follow each token, -1 where any may, in each piece, or (1, V) in all.
+            bars: requested; None: as the model ends it.
+            seconds: requested; None: as the model ends it.
+            forced: the token that must follow each token, -1 where any may, in each piece, or (1, V) in all.
             parts: the base tokens that each token stands for, all at one time; None where each stands for itself.
         """
         self.forced = forced
         self.rules, self.bars, self.seconds = rules, bars, seconds
-        self.since = 0  # time from which on notes may begin, in units
-        self.limit: NDArray[np.int64] | None = None  # bars with which each piece ends at the latest
+        self.since = 0  # the earliest time at which notes may start, in units
+        self.limit: NDArray[np.int64] | None = None  # bars after which each piece ends at the latest
         times = [kind in ("Duration", "TimeShift", "Rest") for kind in types]
         lengths = [value.split(".") if time else [] for value, time in zip(values, times, strict=True)]
         self.unit = math.lcm(1, *(int(length[2]) for length in lengths if length))  # of a beat
@@ -217,11 +203,11 @@ class Stream:
         if parts is not None:
             self._join(parts)
         self.placed = (self.position >= 0) | (self.span > 0)
-        told = (self.line, self.meter, self.quarters, self.position, self.shift, self.span, self.tempo)
-        self.effects = np.stack([part.astype(np.int64) for part in told], axis=1)  # (V, 7)
+        effects = (self.line, self.meter, self.quarters, self.position, self.shift, self.span, self.tempo)
+        self.effects = np.stack([effect.astype(np.int64) for effect in effects], axis=1)  # (V, 7)
 
     def _join(self, parts: Sequence[Sequence[int]]) -> None:
-        """Let each token do what its parts do, of which no two do the same."""
+        """Let each token do what its parts do; no two parts do the same."""
         most = max(len(part) for part in parts)
         places = np.array([[*part, *[part[-1]] * (most - len(part))] for part in parts])
         for name in ("shift", "span", "shifts", "position", "line", "meter", "quarters", "tempo", "starts"):
@@ -229,12 +215,12 @@ class Stream:
 
     @property
     def bounded(self) -> bool:
-        """Whether it is known where a piece ends."""
+        """Whether the end of a piece is known."""
         return self.bars is not None or self.seconds is not None or self.limit is not None
 
     def start(self, rows: int, first: int = 0) -> NDArray[np.int64]:
-        """See Timing: bar, where it begins, its length, the same in quarters, the time now, until when notes ring,
-        in units, the tempo in thousandths, and which row of ``forced`` holds. Then the state of the grammar.
+        """See Timing. The state is, in units: bar, its start, its length, the same in quarter notes, the time now, when
+        the last note ends; the tempo in thousandths, the row of ``forced``; then the state of the grammar.
         """
         self.limit = None
         bar = -1 if self.lines else 0
@@ -254,7 +240,7 @@ class Stream:
             np.copyto(cursor, start, where=line > 0)
         if meter.any():
             signed = meter > 0
-            if not self.lines:  # a new meter begins a bar
+            if not self.lines:  # a new meter starts a bar
                 np.copyto(start, cursor, where=signed)
             np.copyto(length, meter, where=signed)
             np.copyto(quarters, lasts, where=signed)
@@ -269,31 +255,31 @@ class Stream:
         after[:, self.COLUMNS :] = self.rules.move(tokens, state[:, self.COLUMNS :])
         return after
 
-    def obeying(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The tokens (T,) of a piece with those in the place of others that have to be there in each: (pieces, T).
+    def with_forced(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The tokens (T,) of a piece with the forced tokens of each piece in their places: (pieces, T).
 
-        One row where the same have to be there in all.
+        One row where all pieces have the same.
         """
         if self.forced is None:
             return tokens[None]
         found = np.tile(tokens, (len(self.forced), 1))
         rows = np.arange(len(found))
         for place in range(1, len(tokens)):
-            wanted = self.forced[rows, found[:, place - 1]]
-            found[:, place] = np.where(wanted >= 0, wanted, found[:, place])
+            forced = self.forced[rows, found[:, place - 1]]
+            found[:, place] = np.where(forced >= 0, forced, found[:, place])
         return found
 
-    def wanted(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The bars that each piece shall have; NEVER where the model ends it: (B,)."""
-        wanted = np.full(len(state), NEVER if self.bars is None else self.bars)
+    def requested_bars(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The bars after which each piece ends; NEVER where the model ends it: (B,)."""
+        bars = np.full(len(state), NEVER if self.bars is None else self.bars)
         if self.seconds is not None:
             lasts = state[:, self.BEATS] / self.unit * 60e3 / state[:, self.TEMPO]  # seconds of a bar
-            wanted = np.maximum(1, np.round(self.seconds / lasts)).astype(np.int64)
-        return wanted if self.limit is None else np.minimum(wanted, self.limit)
+            bars = np.maximum(1, np.round(self.seconds / lasts)).astype(np.int64)
+        return bars if self.limit is None else np.minimum(bars, self.limit)
 
     def finish(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
-        """When the wanted bars are over if no other meter comes; NEVER where the model ends the piece: (B,)."""
-        bars = self.wanted(state)
+        """When the requested bars are over if no other meter comes; NEVER where the model ends the piece: (B,)."""
+        bars = self.requested_bars(state)
         finite = bars < NEVER
         left = np.where(finite, bars, 0) - state[:, self.BAR]
         return np.where(finite, state[:, self.START] + left * state[:, self.LENGTH], NEVER)
@@ -302,7 +288,7 @@ class Stream:
         """See Timing."""
         if not self.bounded:
             return np.zeros((len(state), 1), dtype=bool)
-        bars, bar = self.wanted(state), state[:, self.BAR]
+        bars, bar = self.requested_bars(state), state[:, self.BAR]
         end = state[:, self.START] + state[:, self.LENGTH]
         last = bar >= bars - 1
         late = (state[:, self.CURSOR, None] + self.shift >= end[:, None]) & (self.shift > 0)
@@ -315,7 +301,7 @@ class Stream:
         bar, start, length, cursor = (state[:, part] for part in (self.BAR, self.START, self.LENGTH, self.CURSOR))
         may = found[:, EOS] & (state[:, self.RINGS] <= start + length)
         if self.bounded:
-            bars, end = self.wanted(state), self.finish(state)
+            bars, end = self.requested_bars(state), self.finish(state)
             finite = bars < NEVER
             found &= ~self.beyond(state)
             found &= ~((cursor[:, None] + self.span > end[:, None]) & (self.span > 0))
@@ -323,7 +309,7 @@ class Stream:
             found &= ~(finite[:, None] & (self.meter > 0) & (shorter < state[:, self.RINGS, None]))
             may &= ~finite | (bar >= bars - 1)
         found &= self.position < length[:, None]
-        if self.lines and (bar < 0).any():  # first of all a bar begins
+        if self.lines and (bar < 0).any():  # first of all a bar starts
             found[bar < 0] &= ~self.placed
         if self.since:
             early = (cursor < self.since)[:, None]
@@ -331,10 +317,10 @@ class Stream:
             found &= ~(early & self.shifts & (cursor[:, None] + self.shift < self.since))
         found[:, EOS] = may
         if self.forced is not None:
-            wanted = self.forced[state[:, self.ORDER], last]
-            has = np.flatnonzero(wanted >= 0)
-            found[has] = False
-            found[has, wanted[has]] = True
+            forced = self.forced[state[:, self.ORDER], last]
+            rows = np.flatnonzero(forced >= 0)
+            found[rows] = False
+            found[rows, forced[rows]] = True
         ended = last == EOS
         if ended.any():
             found[ended] = False
@@ -346,6 +332,6 @@ class Stream:
         return self.rules.allowed(last, state[:, self.COLUMNS :])[:, EOS]
 
     def close(self, state: NDArray[np.int64]) -> None:
-        """See Timing. A note that rings longer than its bar has until then."""
+        """See Timing. A note that rings longer than its bar has the bars until its end."""
         over = np.maximum(0, state[:, self.RINGS] - state[:, self.START])
         self.limit = state[:, self.BAR] + np.maximum(1, -(-over // state[:, self.LENGTH]))

@@ -16,20 +16,21 @@ from etude.core.progress import Bar, bar
 from etude.models.sequence import SequenceModel
 from etude.representations.attributes import Attributes
 from etude.representations.base.grammar import BOS, EOS
+from etude.representations.base.representation import TokenRepresentation
 from etude.sampling import Sampled
-from etude.sampling.control_tokens import orders
+from etude.sampling.control_tokens import forced_controls
 from etude.sampling.filters import draw, min_p_filter, softmax, top_k_filter, top_p_filter
-from etude.sampling.timing import Timing, timing
+from etude.sampling.timing import Timing, timing_rules
 
-CLOSING = 16  # tokens before max_tokens, from which on a piece ends as soon as it can be decoded
+CLOSING = 16  # in the last tokens before max_tokens a piece ends as soon as it can be decoded
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A piece in tokens, begin and end included."""
+class SampledTokens:
+    """A piece in tokens, start and end included."""
 
     tokens: NDArray[np.int64]
-    whole: bool  # ended where it could end, in place of being cut at max_tokens
+    complete: bool  # ended where it could end, and was not truncated at max_tokens
 
 
 def sample_tokens(
@@ -39,7 +40,7 @@ def sample_tokens(
     count: int,
     show: bool = False,
     prime: NDArray[np.int64] | None = None,
-) -> list[Drawn]:
+) -> list[SampledTokens]:
     """Draw ``count`` sequences, each with its own random numbers, at most max_tokens + 1 long, the prime included.
 
     A piece is the same in every batch, and alone.
@@ -50,62 +51,66 @@ def sample_tokens(
         config: temperature, top_k, top_p, min_p, repetition, max_tokens, batch_size, seed.
         count: number of pieces.
         show: with a progress bar.
-        prime: tokens that each piece begins with, or (1, T) all of them, without begin and end: (pieces, T).
+        prime: tokens that each piece starts with, without BOS and EOS: (pieces, T), or (1, T) for all pieces.
     """
-    pieces: list[Drawn] = []
-    with bar("generate", -(-count // config.batch_size) * config.max_tokens, show) as tell:
+    pieces: list[SampledTokens] = []
+    with bar("generate", -(-count // config.batch_size) * config.max_tokens, show) as advance:
         for start in range(0, count, config.batch_size):
             places = range(start, min(start + config.batch_size, count))
             done = start // config.batch_size * config.max_tokens
-            rng = np.stack([np.random.default_rng((config.seed, place)).random(config.max_tokens) for place in places])
-            rng = np.concatenate([rng, np.full((max(0, model.rows - len(rng)), config.max_tokens), 0.5)])
+            rngs = (np.random.default_rng((config.seed, place)) for place in places)
+            uniforms = np.stack([rng.random(config.max_tokens) for rng in rngs])
+            filling = np.full((max(0, model.min_batch - len(uniforms)), config.max_tokens), 0.5)
+            uniforms = np.concatenate([uniforms, filling])
             given = np.zeros((1, 0), dtype=np.int64) if prime is None else prime
-            given = given[(start + np.arange(len(rng))) % len(given)]
-            known = rules.start(len(rng), start)
-            pieces += _batch(model, rules, config, rng, known, given, len(places), partial(_further, tell, done))
+            given = given[(start + np.arange(len(uniforms))) % len(given)]
+            known = rules.start(len(uniforms), start)
+            advance_from = partial(_advance, advance, done)
+            pieces += _sample_batch(model, rules, config, uniforms, known, given, len(places), advance_from)
     return pieces
 
 
-def _further(tell: Bar, done: int, step: int) -> None:
-    tell(done + step)
+def _advance(advance: Bar, done: int, step: int) -> None:
+    advance(done + step)
 
 
 @torch.no_grad()
-def _batch(
+def _sample_batch(
     model: SequenceModel,
     rules: Timing,
     config: Generate,
-    rng: NDArray[np.float64],
+    uniforms: NDArray[np.float64],
     known: NDArray[np.int64],
     prime: NDArray[np.int64],
     pieces: int,
-    tell: Callable[[int], None],
-) -> list[Drawn]:
-    """The first ``pieces`` of the rows; the others fill the batch up, and nobody waits for their end."""
-    rows, temperature_of = len(rng), config.temperature_of()
+    advance: Callable[[int], None],
+) -> list[SampledTokens]:
+    """The first ``pieces`` of the rows; the others fill the batch up, and nothing waits for their end."""
+    rows, temperature = len(uniforms), 1.0 if config.temperature is None else config.temperature
     device = next(model.parameters(), torch.empty(0)).device
     last = np.full(rows, BOS, dtype=np.int64)
     written, state = [last], None
     guidance = config.guidance if config.requested else 1.0
     for given in prime.T:
-        _, state = predicted(model, torch.from_numpy(last).to(device), state, guidance)
+        _, state = predict(model, torch.from_numpy(last).to(device), state, guidance)
         last = given
         known = rules.move(last, known)
         written.append(last)
     ended, truncated = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
     close = config.max_tokens * 3 // 4
     for step in range(prime.shape[1], config.max_tokens):
-        if step == close:  # in time, so that the bar can be written to its end
+        if step == close:  # early enough that the bar can be written to its end
             rules.close(known)
-        log_shares, state = predicted(model, torch.from_numpy(last).to(device), state, guidance)
-        scores = log_shares.cpu().numpy()
+        log_probabilities, state = predict(model, torch.from_numpy(last).to(device), state, guidance)
+        scores = log_probabilities.cpu().numpy()
         if config.repetition != 1:
-            scores = repeated(scores, np.stack(written[-config.repetition_span :], axis=1), config.repetition)
-        if temperature_of != 1:
-            scores = scores / temperature_of
+            recent = np.stack(written[-config.repetition_span :], axis=1)
+            scores = penalise_repetition(scores, recent, config.repetition)
+        if temperature != 1:
+            scores = scores / temperature
         allowed = rules.allowed(last, known)
         passed = rules.beyond(known)
-        if passed.any():  # what would go on after the end means the end
+        if passed.any():  # what would continue after the end means the end
             ends = allowed[:, EOS]
             beyond = np.where(passed, scores, -np.inf)
             beyond[:, EOS] = scores[:, EOS]
@@ -115,49 +120,50 @@ def _batch(
             closing = rules.may_end(last, known)
             allowed[closing] = False
             allowed[closing, EOS] = True
-        sample_pieces = draw(kept(softmax(np.where(allowed, scores, -np.inf)), config), rng[:, step])
-        now = (sample_pieces == EOS) & ~ended
+        probabilities = apply_filters(softmax(np.where(allowed, scores, -np.inf)), config)
+        tokens = draw(probabilities, uniforms[:, step])
+        now = (tokens == EOS) & ~ended
         if now.any():
             truncated |= now & ~rules.may_end(last, known)
             ended |= now
-        last = sample_pieces
+        last = tokens
         known = rules.move(last, known)
         written.append(last)
-        tell(step + 1)
+        advance(step + 1)
         if ended[:pieces].all():
             break
-    tokens = np.stack(written, axis=1)[:pieces]
     found = []
-    for row, whole in zip(tokens, (ended & ~truncated)[:pieces].tolist(), strict=True):
+    complete = (ended & ~truncated)[:pieces].tolist()
+    for row, whole in zip(np.stack(written, axis=1)[:pieces], complete, strict=True):
         length = int(np.argmax(row == EOS)) + 1 if (row == EOS).any() else len(row)
-        found.append(Drawn(row[:length], whole and length <= config.max_tokens - CLOSING + 1))
+        found.append(SampledTokens(row[:length], whole and length <= config.max_tokens - CLOSING + 1))
     return found
 
 
-def predicted(model: Any, last: torch.Tensor, state: Any, guidance: float) -> tuple[torch.Tensor, Any]:
-    """Log shares (B, V) of what comes after the last tokens (B,), and the new state.
+def predict(model: SequenceModel, last: torch.Tensor, state: Any, guidance: float) -> tuple[torch.Tensor, Any]:
+    """Log-probabilities (B, V) of what comes after the last tokens (B,), and the new state.
 
-    With a guidance above 1 they are led away from what the same model writes where nothing is wished for, as many times
-    as far as the wish itself leads them (Sanchez et al., Stay on Topic with Classifier-Free Guidance, 2023).
+    A guidance above 1 takes a conditional model's prediction, and moves it so many times as far from the prediction
+    without control attributes (Sanchez et al., Stay on Topic with Classifier-Free Guidance, 2023).
     """
     if guidance == 1:
         logits, state = model.step(last, state)
         return logits.double().log_softmax(-1), state
-    logits, state = model.step(torch.cat([last, model.silent[last]]), state)
-    told, untold = logits.double().log_softmax(-1).chunk(2)
-    return (untold + guidance * (told - untold)).log_softmax(-1), state
+    logits, state = model.step(torch.cat([last, model.get_buffer("neutral")[last]]), state)
+    conditional, neutral = logits.double().log_softmax(-1).chunk(2)
+    return (neutral + guidance * (conditional - neutral)).log_softmax(-1), state
 
 
-def kept(probabilities: NDArray[np.float64], config: Generate) -> NDArray[np.float64]:
-    """What may be drawn of shares (B, V), by top_k, then top_p, then min_p."""
+def apply_filters(probabilities: NDArray[np.float64], config: Generate) -> NDArray[np.float64]:
+    """Filter probabilities (B, V) by top_k, then top_p, then min_p."""
     if config.top_k is not None:
         probabilities = top_k_filter(probabilities, config.top_k)
     probabilities = top_p_filter(probabilities, config.top_p)
     return min_p_filter(probabilities, config.min_p) if config.min_p else probabilities
 
 
-def repeated(scores: NDArray[np.float64], recent: NDArray[np.int64], penalty: float) -> NDArray[np.float64]:
-    """Log shares (B, V) of which those of recent tokens (B, N) are multiplied by ``penalty``, so that they are rarer.
+def penalise_repetition(scores: NDArray[np.float64], recent: NDArray[np.int64], penalty: float) -> NDArray[np.float64]:
+    """Log-probabilities (B, V), those of recent tokens (B, N) multiplied by ``penalty``, so that they are rarer.
 
     Source: the penalised sampling of Keskar et al., CTRL, 2019.
     """
@@ -166,19 +172,26 @@ def repeated(scores: NDArray[np.float64], recent: NDArray[np.int64], penalty: fl
     return np.where(there, scores * penalty, scores)
 
 
-def forced_in(
-    model: Any, representation: Any, store: Store, config: Generate, count: int, prime: ScoreTick | None = None
+def forced_tokens(
+    model: SequenceModel,
+    representation: TokenRepresentation,
+    store: Store,
+    config: Generate,
+    count: int,
+    prime: ScoreTick | None = None,
 ) -> NDArray[np.int64] | None:
-    """``orders`` of a model that takes wishes; None of another one."""
-    takes = hasattr(model, "silent") and isinstance(representation, Attributes)
-    return orders(representation, store, config.requested, config.seed, count, prime) if takes else None
+    """``forced_controls`` for a model that can be conditioned on control tokens; None for another one."""
+    if not (getattr(model, "can_condition", False) and isinstance(representation, Attributes)):
+        return None
+    return forced_controls(representation, store, config.requested, config.seed, count, prime)
 
 
 def sample(
-    model: SequenceModel, representation: Any, store: Store, config: Generate, count: int, show: bool
+    model: SequenceModel, representation: TokenRepresentation, store: Store, config: Generate, count: int, show: bool
 ) -> list[Sampled]:
-    """See etude.sampling.drawn."""
-    forced = forced_in(model, representation, store, config, count)
-    rules = timing(representation, representation.rules(store.parts("train")), config.bars, config.seconds, forced)
+    """See Sampler."""
+    forced = forced_tokens(model, representation, store, config, count)
+    grammar = representation.rules(store.parts("train"))
+    rules = timing_rules(representation, grammar, config.bars, config.seconds, forced)
     pieces = sample_tokens(model, rules, config, count, show)
-    return [Sampled(representation.decode(piece.tokens), piece.whole) for piece in pieces]
+    return [Sampled(representation.decode(piece.tokens), piece.complete) for piece in pieces]

@@ -1,6 +1,6 @@
 """Sampling from models of piano-roll windows: a piece is a row of windows, drawn one by one."""
 
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,10 +13,19 @@ from etude.representations.pianoroll import PianoRoll
 from etude.sampling import Sampled
 
 
-def sample_windows(model: Any, representation: PianoRoll, config: Generate, count: int) -> list[NDArray[np.uint8]]:
-    """``count`` pieces of windows that hold the wanted bars, each (windows, voices, steps, pitches) of 0 and 1.
+class WindowModel(Protocol):
+    """A model of windows."""
 
-    What is in the last window after these bars is left out.
+    def draw(self, count: int, rng: torch.Generator, /) -> torch.Tensor:
+        """``count`` windows of one piece, in their order: (windows, voices, steps, pitches) of 0 and 1."""
+
+
+def sample_windows(
+    model: WindowModel, representation: PianoRoll, config: Generate, count: int
+) -> list[NDArray[np.uint8]]:
+    """``count`` pieces that hold the requested bars, each (windows, voices, steps, pitches) of 0 and 1.
+
+    What the last window has after these bars is left out.
     """
     steps = config.length(representation.tempo) * 4 * representation.steps
     windows = -(-steps // (representation.beats * representation.steps))
@@ -30,7 +39,7 @@ def sample_windows(model: Any, representation: PianoRoll, config: Generate, coun
 
 
 def sample(
-    model: Any, representation: PianoRoll, store: Store, config: Generate, count: int, show: bool
+    model: WindowModel, representation: PianoRoll, store: Store, config: Generate, count: int, show: bool
 ) -> list[Sampled]:
-    """See etude.sampling.drawn."""
+    """See Sampler."""
     return [Sampled(representation.decode(rolls)) for rolls in sample_windows(model, representation, config, count)]

@@ -1,29 +1,29 @@
-"""Reading ABC, tune by tune: a file's text is split once, and each tune goes to music21's parser by itself."""
+"""Reading ABC, tune by tune: a file's text is split once, and music21 parses each tune by itself."""
 
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from symusic.core import ScoreTick as Score
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.scores.notation import piece_of
+from etude.scores.reading import Facts
 
-FIELD = re.compile(r"[A-Za-z]:(?![|:])")  # a line of music may begin with A:|
+FIELD = re.compile(r"[A-Za-z]:(?![|:])")  # a line of music may start with A:|
 QUOTED = re.compile(r'"([^"\n]*)"')
-# what in quotes is a chord and no fingering, dynamic or "D.C."
+# quoted text that is a chord, not a fingering, a dynamic or "D.C."
 CHORD = re.compile(
     r"\(?[A-G][#b]?(m|min|-|M|maj|dim|aug|\+|o|sus|add)*(2|4|5|6|7|9|11|13)*((sus|maj|add|b|#)[0-9]+)*(/[A-G][#b]?)?\)?"
 )
 
 
-def read_abc(path: Path, part: str | None, reading: Reading) -> tuple[Score, dict[str, Any]]:
-    """Read one tune of an ABC file; see ``etude.scores.read`` and ``etude.scores.notation``.
+def read_abc(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
+    """Read one tune of an ABC file; see ``etude.scores.readers.read`` and ``etude.scores.notation``.
 
     Repeats and endings are not expanded, as in MusicXML. A tune without metre (``M: none``) has bars as long as they
-    are written. What stands in quotes over the music and is no chord is passed over.
+    are written. Quoted text over the music that is no chord is ignored.
 
     Args:
         path: the file, in UTF-8 or Latin-1.
@@ -36,8 +36,8 @@ def read_abc(path: Path, part: str | None, reading: Reading) -> tuple[Score, dic
     tunes = _tunes_of(path)
     number = 1 if part is None and len(tunes) == 1 else int(part or 0)
     if not 1 <= number <= len(tunes):
-        raise EtudeError(f"it holds {len(tunes)} tunes, and none is number {part}")
-    from music21 import abcFormat  # a second; etude.scores.prepare does it once for many processes
+        raise EtudeError(f"it holds {len(tunes)} tunes, none with number {part}")
+    from music21 import abcFormat  # a second; etude.scores.readers.prepare does it once for many processes
     from music21.abcFormat.translate import abcToStreamScore
 
     return piece_of(abcToStreamScore(abcFormat.ABCFile().readstr(tunes[number - 1])), reading)
@@ -45,17 +45,17 @@ def read_abc(path: Path, part: str | None, reading: Reading) -> tuple[Score, dic
 
 def pieces(path: Path) -> list[tuple[str | None, str | None]]:
     """The tunes of a file in order: ("1", the title), ("2", ...). A tune without a title has ``None``."""
-    named: list[tuple[str | None, str | None]] = []
+    found: list[tuple[str | None, str | None]] = []
     for place, tune in enumerate(_tunes_of(path)):
         title = re.search(r"^T:[ \t]*(\S.*?)[ \t]*(%.*)?$", tune, re.MULTILINE)
-        named.append((str(place + 1), readable(title[1]) if title else None))
-    return named
+        found.append((str(place + 1), readable(title[1]) if title else None))
+    return found
 
 
 def readable(text: str) -> str:
-    """``text``, whose accents are those of DOS (code page 850) where it has control characters: 0x81 is an ü.
+    """``text`` with the accents of DOS (code page 850) where it has control characters: 0x81 is an ü.
 
-    So the Essen collection writes German and Chinese titles.
+    The Essen collection writes German and Chinese titles this way.
     """
     if not any("\x80" <= letter <= "\x9f" for letter in text):
         return text
@@ -63,9 +63,9 @@ def readable(text: str) -> str:
 
 
 def tunes_of(text: str) -> list[str]:
-    """The tunes in the text of an ABC file, each from its X: field on, after the fields that stand before the first.
+    """The tunes in the text of an ABC file. Each starts at its X: field and gets the fields of the file's head.
 
-    A tune ends with the blank line that follows its music, or with the next X: field; texts between tunes are left out.
+    A tune ends with the blank line after its music, or with the next X: field. Texts between tunes are left out.
     """
     head: list[str] = []
     tunes: list[list[str]] = []
@@ -90,7 +90,7 @@ def tunes_of(text: str) -> list[str]:
 
 
 def _lacking(head: list[str], tune: list[str]) -> list[str]:
-    """The fields of the file's head that a tune does not state for itself."""
+    """The fields of the file's head that a tune does not state itself."""
     key = next((place for place, line in enumerate(tune) if line.lstrip().startswith("K:")), len(tune))
     own = {line.lstrip()[:2] for line in tune[: key + 1]}  # a field after the key is a change within the tune
     return [line for line in head if line.lstrip()[:2] not in own]

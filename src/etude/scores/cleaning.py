@@ -1,4 +1,4 @@
-"""Cleaning a piece: what MIDI cannot hold, and what no score means, is taken out and counted."""
+"""Cleaning a piece: remove and count what MIDI cannot hold and what no score means."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,10 +12,10 @@ from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TimeSignatureTickList as TimeSignatures
 from symusic.core import TrackTick as Track
 
-from etude.music.columns import Columns, columns_of, joined
+from etude.music.columns import Columns, columns_of, concatenate
 
-SUSTAIN, DOWN = 64, 64  # the controller's number, and the value from which on the pedal is down
-FASTEST, SLOWEST = 150_000, 6_000_000  # microseconds a quarter: 400 and 10 quarters a minute
+SUSTAIN, DOWN = 64, 64  # the controller's number, and the threshold of its value: the pedal is down
+FASTEST, SLOWEST = 150_000, 6_000_000  # microseconds a quarter note: 400 and 10 BPM
 COUNTS = (
     "pedal",
     "out_of_range",
@@ -30,60 +30,59 @@ COUNTS = (
 
 
 def clean(score: Score, pedal: bool, drop_empty: bool = False) -> tuple[Score, dict[str, int]]:
-    """One piece, as ``clean_all`` cleans many, and what was wrong in it."""
+    """Clean one piece as ``clean_all`` cleans many, and count what was wrong in it."""
     return clean_all([score], pedal, drop_empty)[0]
 
 
 def clean_all(scores: Sequence[Score], pedal: bool, drop_empty: bool = False) -> list[tuple[Score, dict[str, int]]]:
-    """The pieces without what is wrong in them, notes in order of onset and pitch; and how much that was in each.
+    """Clean pieces, sort their notes by onset and pitch, and count what was wrong in each.
 
-    A piece's result does not depend on the others, but together small ones take less time. In this order:
+    A piece's result does not depend on the others, but small pieces take less time together. In this order:
 
     - ``pedal``: where the argument is true, notes of a pitched track that end while its sustain pedal (controller 64,
-      from 64 on) is down are lengthened until it is released (at the track's last event if never), or until their own
+      threshold 64) is down are lengthened until it is released (at the track's last event if never), or until their own
       pitch is struck again.
-    - ``out_of_range``: notes before time 0, and with a pitch or velocity that MIDI has not, are dropped.
+    - ``out_of_range``: notes before time 0, or with a pitch or velocity that MIDI lacks, are dropped.
     - ``zero_length``: notes of no length are dropped.
-    - ``duplicates``: of notes of one pitch at one onset in one track the longest stays.
-    - ``cut``: a note that its own pitch strikes again in its track is cut at that onset.
+    - ``duplicates``: the longest note of one pitch at one onset in one track stays, the others are dropped.
+    - ``cut``: a note is cut at the onset where its own pitch is struck again in its track.
     - ``empty_tracks``: with ``drop_empty``, tracks without notes are dropped.
-    - ``tempos``: a tempo outside 10-400 quarters a minute becomes the nearer of these.
-    - ``time_signatures``: those whose numerator is not 1-64 or whose denominator is no power of two up to 64, of
-      several at one time all but the last, and those that repeat the one before, are dropped. Where none is left at
-      time 0, 4/4 stands there.
+    - ``tempos``: a tempo outside 10-400 BPM becomes the nearer of these.
+    - ``time_signatures``: dropped are those whose numerator is not 1-64 or whose denominator is no power of two up to
+      64, all but the last at one time, and those that repeat the one before. Where none is left at time 0, 4/4 is set.
     - ``key_signatures``: those with more than 7 sharps or flats, or neither major nor minor, are dropped.
 
-    Controllers are dropped as well: what the pedal does is in the notes, or not wanted. An empty piece stays empty.
+    Controllers are dropped as well: the pedal's effect is in the notes, or not wanted. An empty piece stays empty.
 
     Returns:
-        New pieces, each with the number of each of these, 0 included.
+        New pieces, each with its count of each of these, 0 included.
     """
-    told = [dict.fromkeys(COUNTS, 0) for _ in scores]
+    counts = [dict.fromkeys(COUNTS, 0) for _ in scores]
     tracks = [(place, track) for place, score in enumerate(scores) for track in score.tracks]
     lines = [columns_of(track) for _, track in tracks]
     if pedal:
         for (place, track), line in zip(tracks, lines, strict=True):
             if not track.is_drum and len(line.onset) and len(track.controls):
-                line.length, lengthened = _sustained(line, track)
-                told[place]["pedal"] += lengthened
+                line.length, lengthened = _apply_pedal(line, track)
+                counts[place]["pedal"] += lengthened
     cleaned = [Score(score.ticks_per_quarter) for score in scores]
-    for (place, track), line in zip(tracks, _tidy(lines, [place for place, _ in tracks], told), strict=True):
+    for (place, track), line in zip(tracks, _tidy(lines, [place for place, _ in tracks], counts), strict=True):
         if drop_empty and not len(line.onset):
-            told[place]["empty_tracks"] += 1
+            counts[place]["empty_tracks"] += 1
             continue
         kept = Track(track.name, track.program, track.is_drum)
         kept.notes = line.notes()
         cleaned[place].tracks.append(kept)
-    for score, tidy, counts in zip(scores, cleaned, told, strict=True):
-        tidy.tempos = _tempos(score, counts)
-        tidy.time_signatures = _time_signatures(score, counts)
-        tidy.key_signatures = _key_signatures(score, counts)
+    for score, tidy, count in zip(scores, cleaned, counts, strict=True):
+        tidy.tempos = _tempos(score, count)
+        tidy.time_signatures = _time_signatures(score, count)
+        tidy.key_signatures = _key_signatures(score, count)
         tidy.markers = score.markers.copy()
-    return list(zip(cleaned, told, strict=True))
+    return list(zip(cleaned, counts, strict=True))
 
 
-def _sustained(line: Columns, track: Track) -> tuple[NDArray[np.int32], int]:
-    """The notes' lengths as the sustain pedal makes them, and how many of them that changes."""
+def _apply_pedal(line: Columns, track: Track) -> tuple[NDArray[np.int32], int]:
+    """The notes' lengths under the sustain pedal, and how many of them it changes."""
     controls = track.controls.numpy()
     sustain = controls["number"] == SUSTAIN
     times, down = controls["time"][sustain].astype(np.int64), controls["value"][sustain] >= DOWN
@@ -105,28 +104,28 @@ def _sustained(line: Columns, track: Track) -> tuple[NDArray[np.int32], int]:
     known = np.unique(keys)
     after = np.append(known, keys.max() + span)[np.searchsorted(known, keys, "right")]
     strike = np.where(after // span == line.pitch, onsets + after - keys, last)
-    observed = np.where(held, np.maximum(ends, np.minimum(release, strike)), ends)
-    return (observed - onsets).astype(np.int32), int((observed != ends).sum())
+    sustained = np.where(held, np.maximum(ends, np.minimum(release, strike)), ends)
+    return (sustained - onsets).astype(np.int32), int((sustained != ends).sum())
 
 
-def _tidy(lines: list[Columns], owners: list[int], told: list[dict[str, int]]) -> list[Columns]:
-    """The notes that stay, track by track, in order of onset and pitch; what goes is counted for each track's owner."""
+def _tidy(lines: list[Columns], owners: list[int], counts: list[dict[str, int]]) -> list[Columns]:
+    """The notes that stay, track by track, by onset and pitch; the dropped ones are counted for each track's owner."""
     if not lines:
         return []
-    notes = joined(lines)
+    notes = concatenate(lines)
     track = np.repeat(np.arange(len(lines)), [len(line.onset) for line in lines])
     piece = np.array(owners)
 
     def count(what: str, tracks: NDArray[np.int64]) -> None:
         if len(tracks):
-            for place, number in enumerate(np.bincount(piece[tracks], minlength=len(told)).tolist()):
-                told[place][what] += number
+            for place, number in enumerate(np.bincount(piece[tracks], minlength=len(counts)).tolist()):
+                counts[place][what] += number
 
-    observed = (notes.pitch >= 0) & (notes.velocity >= 1) & (notes.onset >= 0)
-    kept = observed & (notes.length > 0)
-    count("out_of_range", track[~observed])
-    count("zero_length", track[observed & ~kept])
-    # one after the other: the notes of one pitch of one track, in order of onset, the longest first
+    valid = (notes.pitch >= 0) & (notes.velocity >= 1) & (notes.onset >= 0)
+    kept = valid & (notes.length > 0)
+    count("out_of_range", track[~valid])
+    count("zero_length", track[valid & ~kept])
+    # sort by track, pitch and onset, the longest first
     notes, track = notes[kept], track[kept]
     order = np.lexsort((-notes.length, (track << 39) + (notes.pitch.astype(np.int64) << 32) + notes.onset))
     notes, voice = notes[order], (track * 128 + notes.pitch)[order]

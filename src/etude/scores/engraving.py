@@ -1,4 +1,4 @@
-"""A piece as a score: MusicXML for notation programs, its voices spelled in their key, and a picture of it."""
+"""A piece as a score: MusicXML for notation programs, spelled in its key, and a picture of it."""
 
 import re
 from fractions import Fraction
@@ -8,7 +8,7 @@ from symusic.core import ScoreTick as Score
 from etude.core.errors import EtudeError
 from etude.music.key import best_key, sharps_of
 
-GRID = 24  # steps of a quarter to which notes are moved: sixteenths, triplets and what they are made of
+GRID = 24  # steps per quarter note on which notes are placed: sixteenths, triplets and their divisions
 NAMES = ("F", "C", "G", "D", "A", "E", "B")  # up the circle of fifths
 LOW_CLEF = 55  # mean pitch below which a part is written in the bass clef
 
@@ -16,7 +16,7 @@ LOW_CLEF = 55  # mean pitch below which a part is written in the bass clef
 def musicxml(score: Score, title: str) -> str:
     """A piece as MusicXML; the same piece and title give the same text.
 
-    A part a track, in the clef of its mean pitch. Notes are moved to the next twenty-fourth of a quarter. Pitches are
+    Each track is a part, in the clef of its mean pitch. Notes move to the nearest 24th of a quarter note. Pitches are
     spelled by the first key signature, or by the key that fits best. Fermatas, drums and velocities are left out.
 
     Args:
@@ -28,15 +28,15 @@ def musicxml(score: Score, title: str) -> str:
 
     piece = score.resample(GRID, min_dur=1)
     sharps, minor = key_of(piece)
-    whole = stream.Score()
-    whole.metadata = metadata.Metadata(title=title)
+    sheet = stream.Score()
+    sheet.metadata = metadata.Metadata(title=title)
     end = Fraction(max(piece.end(), 1), GRID)
     for place, track in enumerate(track for track in piece.tracks if not track.is_drum):
         part = stream.Part(id=f"P{place + 1}")
         part.partName = track.name or f"Part {place + 1}"
         player = instrument.instrumentFromMidiProgram(track.program)
         player.partId, player.instrumentId = f"P{place + 1}", f"I{place + 1}"
-        player.partName, player.transposition = part.partName, None  # pitches are those that sound
+        player.partName, player.transposition = part.partName, None  # pitches are sounding ones
         player.partAbbreviation = player.instrumentAbbreviation = part.partName[:1] + "."
         part.insert(0, player)
         pitches = [played.pitch for played in track.notes]
@@ -50,20 +50,20 @@ def musicxml(score: Score, title: str) -> str:
             for mark in piece.tempos[:1]:
                 part.insert(0, tempo.MetronomeMark(number=round(mark.qpm)))
         for played in sorted(track.notes, key=lambda played: (played.time, played.pitch)):
-            name, octave = spelled(played.pitch, sharps, bool(minor))
+            name, octave = spell(played.pitch, sharps, bool(minor))
             written = note.Note(name, octave=octave)
             written.quarterLength = Fraction(played.duration, GRID)
             part.insert(Fraction(played.time, GRID), written)
         rest = end - Fraction(part.highestTime)
         if rest > 0:
             part.append(note.Rest(quarterLength=rest))
-        whole.insert(0, part.makeRests(fillGaps=True).makeNotation())
-    text = GeneralObjectExporter(whole).parse().decode()
-    return re.sub(r"\s*<(encoding-date|creator)\b.*?</\1>", "", text)  # a clock, and music21 as composer
+        sheet.insert(0, part.makeRests(fillGaps=True).makeNotation())
+    text = GeneralObjectExporter(sheet).parse().decode()
+    return re.sub(r"\s*<(encoding-date|creator)\b.*?</\1>", "", text)  # the time, and music21 as composer
 
 
 def picture(sheet: str) -> str:
-    """The score of some MusicXML as SVG, engraved by Verovio, on one page as high as it takes; without its tempo.
+    """Engrave MusicXML with Verovio as SVG, on one page of any height, without its tempo.
 
     The same text gives the same picture.
 
@@ -89,14 +89,14 @@ def picture(sheet: str) -> str:
     )
     untimed = re.sub(r"<direction\b(?:(?!</direction>).)*<metronome.*?</direction>", "", sheet, flags=re.DOTALL)
     if not engraver.loadData(untimed):
-        raise EtudeError("the score cannot be engraved: Verovio does not read its MusicXML")
+        raise EtudeError("the score cannot be engraved: Verovio cannot read its MusicXML")
     return str(engraver.renderToSVG(1))
 
 
 def key_of(score: Score) -> tuple[int, int]:
-    """The sharps (less the flats) of the key in which a piece begins, and 1 in minor.
+    """The sharps (or minus the flats) of the key in which a piece starts, and 1 in minor.
 
-    Where it states none, or C major alone, which many MIDI files say of any music, the key that fits best.
+    Where it states none, or only C major, the default of many MIDI files, it is the key that fits best.
     """
     stated = [(sign.key, sign.tonality) for sign in score.key_signatures]
     if any(sign != (0, 0) for sign in stated):
@@ -110,21 +110,21 @@ def key_of(score: Score) -> tuple[int, int]:
     return (0, 0) if found is None else (sharps_of(*found), int(found[1] == "minor"))
 
 
-def spelled(pitch: int, sharps: int, minor: bool) -> tuple[str, int]:
-    """The name of a MIDI pitch as music21 has it (``B-``), with the accidental that is usual in a key, and its octave.
+def spell(pitch: int, sharps: int, minor: bool) -> tuple[str, int]:
+    """The name of a MIDI pitch in music21's form (``B-``), with the usual accidental of a key, and its octave.
 
-    Of the twelve fifths that begin three below the major tonic (two in minor) the one that it is: in C major sharps on
-    F, C, G and flats on B and E, so that leading notes of the near keys are spelled as such.
+    The name comes from the twelve fifths that start three below the major tonic (two in minor): in C major sharps on
+    F, C, G and flats on B and E, so that leading notes of near keys are spelled as such.
     """
     lowest = sharps - (2 if minor else 3)
     place = (pitch * 7 - lowest) % 12 + lowest  # on the line of fifths, C is 0
     step, accidentals = NAMES[(place + 1) % 7], (place + 1) // 7
-    octave = (pitch - accidentals) // 12 - 1  # of the natural, so that a C flat is in the octave below its sound
+    octave = (pitch - accidentals) // 12 - 1  # of the natural: a C flat is in the octave below its sound
     return f"{step}{'#' * accidentals}{'-' * -accidentals}", octave
 
 
 def tonic_of(sharps: int, minor: int) -> str:
-    """The tonic of a key as music21 names it: ``tonic_of(-2, 1)`` is ``G``."""
+    """The tonic of a key in music21's form: ``tonic_of(-2, 1)`` is ``G``."""
     place = sharps + (3 if minor else 0)
     step, accidentals = NAMES[(place + 1) % 7], (place + 1) // 7
     return f"{step}{'#' * accidentals}{'-' * -accidentals}"

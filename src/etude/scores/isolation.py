@@ -1,4 +1,4 @@
-"""Work on items in forked processes with a deadline, so that a hang, a crash or a swelling costs one item."""
+"""Work on items in forked processes with a deadline, so that a hang, a crash or a memory leak costs one item."""
 
 import contextlib
 import faulthandler
@@ -18,12 +18,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 from etude.core.errors import EtudeError
 
-LIFE = 1000  # items that one process works through: what leaks in it stays small, and a fork costs little an item
-GRACE = 10.0  # seconds after which the deadline is kept from outside, should the process have switched off its own
+T = TypeVar("T")
+R = TypeVar("R")
+LIFE = 1000  # items that one process handles: leaks stay small, and a fork costs little per item
+GRACE = 10.0  # seconds after which the parent enforces the deadline, if the process has switched off its own timer
 HEAD = struct.Struct("<Q")  # the length of an answer, before it
 
 _forking = threading.Lock()  # processes forked in two threads must not inherit each other's ends of pipes
@@ -31,42 +33,42 @@ _forking = threading.Lock()  # processes forked in two threads must not inherit 
 
 @dataclass(frozen=True)
 class Lost:
-    """What stands in the place of a result that there is not: the reason, a sentence without places or clocks."""
+    """The reason for which there is no result: a sentence without places or clocks."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class _Suspect:
-    """A loss that the items before may have caused: a fresh process may do better."""
+    """A loss that earlier items may have caused: a fresh process may do better."""
 
     reason: str
 
 
-def isolated(work: Callable[[Any], Any], items: Sequence[Any], seconds: float, memory: int) -> Iterator[Any]:
-    """``work(item)`` for each item, in their order, done in one forked process at a time.
+def isolate(work: Callable[[T], R], items: Sequence[T], seconds: float, memory: int) -> Iterator[R | Lost]:
+    """Compute ``work(item)`` for each item, in their order, in one forked process at a time.
 
-    A hang, a crash, an exception or too much memory costs that item alone, for which a ``Lost`` comes. An item that was
-    lost to a crash or to memory is tried once more in a fresh process, so that no result depends on the items before
-    it. ``work`` and the items reach the process with the fork and need not be picklable; results come back pickled.
-    What ``work`` prints is lost. Any thread may call this, and so may a worker of joblib or dask. No process outlives
-    the one that started it (on Linux at once, elsewhere when its item's time is over).
+    A hang, a crash, an exception or too much memory costs that item alone, which gives a ``Lost``. An item lost to a
+    crash or to memory is tried once more in a fresh process, so that no result depends on the items before it.
+    ``work`` and the items reach the process with the fork and need not be picklable; results come back pickled.
+    The output of ``work`` is discarded. Any thread may call this, and so may a worker of joblib or dask. No process
+    outlives its parent (on Linux it ends at once, elsewhere when its item's time is over).
 
     Args:
-        work: the function; an ``EtudeError`` of it is a reason in itself.
+        work: the function; the message of its ``EtudeError`` is the reason.
         items: its arguments.
         seconds: the deadline of one item.
-        memory: bytes of address space that a process may take beyond what the caller has (on Linux).
+        memory: bytes of address space that a process may take beyond the caller's (on Linux).
 
     Yields:
-        A result or a ``Lost`` an item.
+        A result or a ``Lost`` per item.
 
     Raises:
         EtudeError: no process can be started.
     """
     done, tried = 0, False
     while done < len(items):
-        child = _Child(work, items[done : done + LIFE], seconds, memory)
+        child: _Child[T, R] = _Child(work, items[done : done + LIFE], seconds, memory)
         try:
             for _ in range(min(LIFE, len(items) - done)):
                 answer = child.answer(seconds)
@@ -83,35 +85,35 @@ def isolated(work: Callable[[Any], Any], items: Sequence[Any], seconds: float, m
             child.stop()
 
 
-def isolated_groups(
-    work: Callable[[Any], Sequence[Any]], groups: Sequence[Sequence[Any]], seconds: float, memory: int
-) -> Iterator[Any]:
-    """The results of ``work(group)`` for each group of items, one an item, in their order; see ``isolated``.
+def isolate_groups(
+    work: Callable[[Sequence[T]], Sequence[R]], groups: Sequence[Sequence[T]], seconds: float, memory: int
+) -> Iterator[R | Lost]:
+    """Compute ``work(group)`` for each group of items; the results come one per item, in their order; see ``isolate``.
 
-    A group that is lost is taken again item by item, each as a group of its own: so a loss costs one item, and small
-    items share what it costs to isolate them. ``work`` itself sees to exceptions, with ``attempted``.
+    A lost group is tried again item by item, each as its own group: a loss costs one item, and small items share the
+    cost of isolation. ``work`` itself handles exceptions, with ``attempt``.
 
     Args:
         work: takes a group and returns as many results.
-        groups: lists of items that do not take long.
+        groups: lists of items that are fast.
         seconds: the deadline of one group.
-        memory: as in ``isolated``.
+        memory: as in ``isolate``.
     """
-    for group, results in zip(groups, isolated(work, groups, seconds, memory), strict=True):
+    for group, results in zip(groups, isolate(work, groups, seconds, memory), strict=True):
         if not isinstance(results, Lost):
             yield from results
         elif len(group) == 1:
             yield results
         else:
-            for alone in isolated(work, [[item] for item in group], seconds, memory):
+            for alone in isolate(work, [[item] for item in group], seconds, memory):
                 yield alone if isinstance(alone, Lost) else alone[0]
 
 
-def attempted(work: Callable[[Any], Any], item: Any) -> Any:
-    """``work(item)``, or a ``Lost`` with the reason that its exception gives.
+def attempt(work: Callable[[T], R], item: T) -> R | Lost:
+    """``work(item)``, or a ``Lost`` with the reason from its exception.
 
     Raises:
-        MemoryError: which says nothing about the item, but about the process.
+        MemoryError: it concerns the process, not the item.
     """
     try:
         return work(item)
@@ -123,22 +125,23 @@ def attempted(work: Callable[[Any], Any], item: Any) -> Any:
         return Lost(f"cannot be read ({_plain(error)})")
 
 
-class _Child:
-    """A process that works through some items, as its parent sees it."""
+class _Child(Generic[T, R]):
+    """A process that handles some items, as its parent sees it."""
 
-    def __init__(self, work: Callable[[Any], Any], items: Sequence[Any], seconds: float, memory: int) -> None:
+    def __init__(self, work: Callable[[T], R], items: Sequence[T], seconds: float, memory: int) -> None:
         self.ended = False  # no further answer will come
         self.buffer = bytearray()
         with _forking:
             self.source, sink = os.pipe()
-            life, self.alive = os.pipe()  # nothing goes through it: its closing says that the parent has gone
+            life, self.alive = os.pipe()  # carries no data: it closes when the parent ends
             try:
                 self.process: int | None = os.fork()
             except OSError:
                 for end in (self.source, sink, life, self.alive):
                     os.close(end)
                 raise EtudeError(
-                    "No process can be started to read files in: there are too many, or the memory is full."
+                    "No process can be started to read files: there are too many, or the memory is full. End some "
+                    "and try again."
                 ) from None
             if self.process == 0:
                 try:
@@ -152,7 +155,7 @@ class _Child:
         self.poll = select.poll()
         self.poll.register(self.source, select.POLLIN)
 
-    def answer(self, seconds: float) -> Any:
+    def answer(self, seconds: float) -> R | Lost | _Suspect:
         """The next item's result, ``Lost`` or ``_Suspect``."""
         until = time.monotonic() + seconds + GRACE
         try:
@@ -167,7 +170,7 @@ class _Child:
             name = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else "it ended by itself"
             return _Suspect(f"the process that read it crashed ({name})")
         try:
-            answer = pickle.loads(data)
+            answer: R | Lost | _Suspect = pickle.loads(data)
         except Exception as error:
             return Lost(f"cannot be read ({_plain(error)})")
         self.ended = isinstance(answer, _Suspect)
@@ -186,7 +189,7 @@ class _Child:
         return taken
 
     def stop(self) -> int:
-        """End the process, if it has not ended, and leave nothing of it: the status with which it ended."""
+        """End the process, if it still runs, release its resources, and return its exit status."""
         status = 0
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -199,14 +202,14 @@ class _Child:
         return status
 
 
-def _serve(work: Callable[[Any], Any], items: Sequence[Any], seconds: float, memory: int, sink: int, life: int) -> None:
-    """The life of the process: an answer an item into the pipe ``sink``."""
+def _serve(work: Callable[[T], R], items: Sequence[T], seconds: float, memory: int, sink: int, life: int) -> None:
+    """Run the process: write one answer per item to the pipe ``sink``."""
     global _forking
-    _forking = threading.Lock()  # the inherited one is held, and work may itself use isolated
+    _forking = threading.Lock()  # the inherited one is held, and work may itself use isolate
     _leave_parent(life)
     _limit(memory)
     for item in items:
-        signal.setitimer(signal.ITIMER_REAL, seconds)  # ends the process, even one that is deep in C code
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # ends the process even inside C code
         answer, data = _attempt(work, item)
         signal.setitimer(signal.ITIMER_REAL, 0)
         view = memoryview(HEAD.pack(len(data)) + data)
@@ -217,7 +220,7 @@ def _serve(work: Callable[[Any], Any], items: Sequence[Any], seconds: float, mem
 
 
 def _leave_parent(life: int) -> None:
-    """Take the signals, outputs and threads of the parent away, and end when ``life`` is closed, as it will be."""
+    """Drop the parent's signal handlers and outputs, and end when ``life`` is closed."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGIO):
         signal.signal(number, signal.SIG_DFL)
@@ -227,32 +230,32 @@ def _leave_parent(life: int) -> None:
         life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC
     )  # closing it sends SIGIO, which ends
     if select.select([life], [], [], 0)[0]:
-        os._exit(0)  # it was closed before
+        os._exit(0)  # it is already closed
     faulthandler.disable()
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
-    sys.stdout = sys.stderr = open(null, "w")  # noqa: SIM115 - what the parent has not flushed, it will flush
+    sys.stdout = sys.stderr = open(null, "w")  # noqa: SIM115 - the parent flushes its own buffer
     warnings.simplefilter("ignore")
     gc.freeze()  # collections would copy the parent's memory, page by page
 
 
 def _limit(memory: int) -> None:
-    """Bound the address space: what the process starts with, and ``memory`` bytes."""
+    """Bound the address space to the present size plus ``memory`` bytes."""
     with contextlib.suppress(ValueError, OSError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + memory,) * 2)
 
 
-def _attempt(work: Callable[[Any], Any], item: Any) -> tuple[Any, bytes]:
-    """The answer for an item, and that pickled."""
-    answer: Any
+def _attempt(work: Callable[[T], R], item: T) -> tuple[R | Lost | _Suspect, bytes]:
+    """The answer for an item, plain and pickled."""
+    answer: R | Lost | _Suspect
     try:
-        answer = attempted(work, item)
+        answer = attempt(work, item)
         return answer, pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
     except MemoryError:
         answer = _Suspect("it takes too much memory to read")
-    except BaseException as error:  # it cannot be pickled
+    except BaseException as error:  # the answer cannot be pickled
         answer = Lost(f"cannot be read ({_plain(error)})")
     return answer, pickle.dumps(answer)
 
@@ -262,7 +265,7 @@ def _late(seconds: float) -> str:
 
 
 def _plain(error: BaseException) -> str:
-    """An exception's text without what differs from run to run: folders and addresses."""
+    """An exception's text without folders and addresses, which differ from run to run."""
     text = " ".join(str(error).split())
     text = re.sub(r"(/[^\s/'\"]+)+/", "", re.sub(r" at 0x[0-9a-fA-F]+", "", text))
     return f"{type(error).__name__}: {text[:200]}"

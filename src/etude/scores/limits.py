@@ -1,4 +1,4 @@
-"""Limits on what is read: why a file or a piece is refused. Cheap, whatever is in the piece."""
+"""Limits on input: why a file or a piece is refused. The checks are cheap for any piece."""
 
 import contextlib
 import zipfile
@@ -11,7 +11,7 @@ from etude.config.sections import Ingest, Reading
 
 
 def too_large(path: Path, max_bytes: int) -> str | None:
-    """Why a file is not even opened: its size on disk, or unpacked, in bytes. ``None`` if it is small enough."""
+    """Why a file is refused unopened: its size on disk, or unpacked, in bytes. ``None`` if it is small enough."""
     size = path.stat().st_size
     if size <= max_bytes and path.suffix.lower() == ".mxl":
         with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
@@ -20,9 +20,9 @@ def too_large(path: Path, max_bytes: int) -> str | None:
 
 
 def refusal(score: Score, limits: Ingest, reading: Reading) -> str | None:
-    """Why a piece, as it was read, is refused; ``None`` if it is not.
+    """Why a piece that was read is refused; ``None`` if it is accepted.
 
-    The limits are tested on the numbers of things, in that order: tracks, notes, silent voices, bars, rests.
+    The limits are checked in this order: tracks, notes, silent voices, bars, rests.
     """
     if len(score.tracks) > limits.max_tracks:
         return f"{len(score.tracks)} tracks, more than ingest.max_tracks = {limits.max_tracks}"
@@ -42,28 +42,28 @@ def refusal(score: Score, limits: Ingest, reading: Reading) -> str | None:
         return f"{length} bars, more than ingest.max_bars = {limits.max_bars}"
     if reading.max_rest is not None and longest_rest(score) > reading.max_rest:
         return (
-            f"all voices rest for {longest_rest(score):g} quarters, more than dataset.reading.max_rest = "
-            f"{reading.max_rest:g}: instruments that are not in the piece may play there"
+            f"all voices rest for {longest_rest(score):g} quarter notes, more than dataset.reading.max_rest = "
+            f"{reading.max_rest:g}: instruments that the file lacks may play there"
         )
     return None
 
 
 def bars(score: Score) -> int:
-    """The number of bars, the last one counted whole; a new time signature begins a bar. An empty piece gives 0."""
+    """The number of bars, the last one counted whole; a new time signature starts a bar. An empty piece gives 0."""
     signs, end = score.time_signatures, max(0, score.end())
     if len(signs) == 1 and signs[0].time <= 0:  # nearly all pieces, and ten times as fast
         bar = max(1, score.ticks_per_quarter * 4 * signs[0].numerator // max(1, signs[0].denominator))
         return -(-end // bar)
     columns = signs.numpy()
     starts = np.clip(columns["time"].astype(np.int64), 0, end)
-    whole = score.ticks_per_quarter * 4 * columns["numerator"].astype(np.int64)
-    lengths = whole // np.maximum(columns["denominator"], 1)
+    semibreves = score.ticks_per_quarter * 4 * columns["numerator"].astype(np.int64)
+    lengths = semibreves // np.maximum(columns["denominator"], 1)
     spans = np.diff(np.append(starts, end))
     return int((-(-np.maximum(spans, 0) // np.maximum(lengths, 1))).sum())
 
 
 def longest_rest(score: Score) -> float:
-    """The longest time in which all tracks are silent between two notes, in quarters. An empty piece gives 0."""
+    """The longest silence of all tracks between two notes, in quarter notes. An empty piece gives 0."""
     columns = [track.notes.numpy() for track in score.tracks]
     if not score.note_num():
         return 0.0

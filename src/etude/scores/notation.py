@@ -1,4 +1,4 @@
-"""From music21's scores to pieces: bar lines, pickups, ties, chord symbols. For all formats that music21 reads."""
+"""From music21's scores to pieces: bar lines, pickups, ties, chord symbols; for all formats that music21 reads."""
 
 import math
 from collections.abc import Sequence
@@ -17,24 +17,24 @@ from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.music.chords import Symbol, voicing
 from etude.music.markers import mark_fermatas
-from etude.scores.parts import assign, merged, voiced
-from etude.scores.reading import facts
+from etude.scores.parts import add_instruments, add_voices, assign
+from etude.scores.reading import Facts, facts
 
-VELOCITY = 80  # of every note where the reading names none: scores have no velocities
+VELOCITY = 80  # of every note where the reading states none: scores have no velocities
 DRUMS = 9  # the channel of the drums, from 0
 
 
-def piece_of(source: Any, reading: Reading) -> tuple[Score, dict[str, Any]]:
-    """The piece in a music21 ``Score`` or ``Part``; see ``etude.scores.read``.
+def piece_of(source: Any, reading: Reading) -> tuple[Score, Facts]:
+    """The piece in a music21 ``Score`` or ``Part``; see ``etude.scores.readers.read``.
 
-    One track a voice or instrument; time 0 on a bar line (a pickup fills the end of the first bar); repeats not
-    expanded; a chord as all its notes; grace notes dropped; the first tempo mark counts. Fermatas are markers: those
-    of the first voice that has any.
+    The piece has one track per voice or instrument. Time 0 is on a bar line (a pickup fills the end of the first bar).
+    Repeats are not expanded, chords keep all their notes, grace notes are dropped, and the first tempo mark counts.
+    Markers hold the fermatas of the first voice that has any.
 
     Raises:
         EtudeError: a voice is missing or occurs twice, or a part has no bars though others have.
     """
-    from music21 import harmony  # a second; etude.scores.prepare does it once for many processes
+    from music21 import harmony  # a second; etude.scores.readers.prepare does it once for many processes
 
     parts = list(source.parts) if hasattr(source, "parts") and source.parts else [source]
     chosen: list[Any] = parts
@@ -51,7 +51,7 @@ def piece_of(source: Any, reading: Reading) -> tuple[Score, dict[str, Any]]:
 
     ticks = reading.ticks_per_quarter
     score = Score(ticks)
-    graces = rounded = 0
+    grace_notes = rounded = 0
     tracks = []
     for part in chosen:
         instrument, drums = _instrument(part)
@@ -60,7 +60,7 @@ def piece_of(source: Any, reading: Reading) -> tuple[Score, dict[str, Any]]:
             if isinstance(element, harmony.Harmony):
                 continue
             if element.duration.isGrace:
-                graces += 1
+                grace_notes += 1
                 continue
             onset = (Fraction(element.offset) + shift) * ticks
             end = onset + Fraction(element.duration.quarterLength) * ticks
@@ -89,18 +89,18 @@ def piece_of(source: Any, reading: Reading) -> tuple[Score, dict[str, Any]]:
 
     symbols = _symbols(parts, shift, ticks) if chords else []
     if reading.voices is None:
-        merged(score, tracks, symbols)
+        add_instruments(score, tracks, symbols)
     else:
         queue = iter(tracks)
-        voiced(score, [None if place is None else next(queue) for place in places], symbols, reading)
+        add_voices(score, [None if place is None else next(queue) for place in places], symbols, reading)
     mark_fermatas(score, next(filter(None, (_fermatas(part, shift, ticks) for part in chosen)), []))
     return score, facts(
-        score, stated, others, grace_notes=graces, rounded=rounded, added_time_signatures=added, bars_off=off
+        score, stated, others, grace_notes=grace_notes, rounded=rounded, added_time_signatures=added, bars_off=off
     )
 
 
 def _instrument(part: Any) -> tuple[int, bool]:
-    """The program of the part's first instrument, and whether these are drums. A part that names none gives 0."""
+    """The program of the part's first instrument, and whether it is drums. A part that names none gives 0."""
     instrument = part.getInstrument(returnDefault=False)
     drums = part.recurse().getElementsByClass("PercussionClef").first() is not None
     if drums or getattr(instrument, "midiChannel", None) == DRUMS:
@@ -109,7 +109,7 @@ def _instrument(part: Any) -> tuple[int, bool]:
 
 
 def _pitches(element: Any) -> list[int]:
-    """The MIDI pitches of a note, a chord, or something struck that has a place on the staff instead of a pitch."""
+    """The MIDI pitches of a note, a chord, or a percussion note that has a staff position instead of a pitch."""
     if element.pitches:
         return [pitch.midi for pitch in element.pitches]
     pitches = []
@@ -121,7 +121,7 @@ def _pitches(element: Any) -> list[int]:
 
 
 def _fermatas(part: Any, shift: Fraction, ticks: int) -> list[int]:
-    """The onsets of the notes of a part that have a fermata; of tied notes the one that it stands on."""
+    """The onsets of the notes of a part that have a fermata; for tied notes of the one that carries it."""
     return [
         round((Fraction(note.offset) + shift) * ticks)
         for note in part.flatten().notes
@@ -130,7 +130,7 @@ def _fermatas(part: Any, shift: Fraction, ticks: int) -> list[int]:
 
 
 def _symbols(parts: Sequence[Any], shift: Fraction, ticks: int) -> list[Symbol]:
-    """The chord symbols of the first part that has any. A symbol that music21 finds no notes for is no chord."""
+    """The chord symbols of the first part that has any. A symbol without notes in music21 is no chord."""
     from music21 import harmony
 
     for part in parts:
@@ -142,7 +142,7 @@ def _symbols(parts: Sequence[Any], shift: Fraction, ticks: int) -> list[Symbol]:
                 classes = [pitch.pitchClass for pitch in element.pitches]
                 pitches = voicing(element.root().pitchClass, classes, element.bass().pitchClass)
             text = "N" if isinstance(element, harmony.NoChord) else str(element.figure).replace("-", "b")
-            found[time] = Symbol(time, text, pitches)  # of two at one time the last
+            found[time] = Symbol(time, text, pitches)  # the last of two at one time
         if found:
             return [found[time] for time in sorted(found)]
     return []
@@ -150,7 +150,7 @@ def _symbols(parts: Sequence[Any], shift: Fraction, ticks: int) -> list[Symbol]:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar as the score has it: onset and length in quarters, and the time signature that rules it."""
+    """A bar of the score: onset and length in quarter notes, and the time signature in force."""
 
     onset: Fraction
     length: Fraction
@@ -158,15 +158,15 @@ class Bar:
 
     @property
     def nominal(self) -> Fraction:
-        """The length that the time signature asks for, in quarters."""
+        """The length that the time signature states, in quarter notes."""
         numerator, _, denominator = self.sign.partition("/")
         return Fraction(int(numerator) * 4, int(denominator))
 
 
 def _bars(measures: list[list[Any]]) -> tuple[list[Bar], Fraction]:
-    """The bars of the first part, from time 0, and by how much the music moves so that a pickup ends its bar.
+    """The bars of the first part, from time 0, and the shift of the music that makes a pickup end its bar.
 
-    Where no time signature is stated at all, each bar is its own.
+    Where no time signature is stated, each bar has its own.
     """
     starts = [Fraction(measure.offset) for measure in measures[0]]
     end = max(Fraction(part[-1].offset) + Fraction(part[-1].highestTime) for part in measures if part)
@@ -188,7 +188,7 @@ def _bars(measures: list[list[Any]]) -> tuple[list[Bar], Fraction]:
 
 
 def _own_sign(length: Fraction) -> str:
-    """The time signature of a bar of ``length`` quarters: ``"5/4"``, ``"7/8"``; 4/4 where there is none like it."""
+    """The time signature of a bar of ``length`` quarter notes: ``"5/4"``, ``"7/8"``; 4/4 where none fits."""
     for denominator in (4, 8, 16, 32):
         beats = length * denominator / 4
         if beats.denominator == 1 and 1 <= beats <= 64:
@@ -197,11 +197,11 @@ def _own_sign(length: Fraction) -> str:
 
 
 def _time_signatures(bars: list[Bar]) -> tuple[list[tuple[Fraction, str]], int, int]:
-    """The time signatures that put bar lines where the score has them: (onset in quarters, ``"3/4"``).
+    """The time signatures that put bar lines where the score has them: (onset in quarter notes, ``"3/4"``).
 
-    Short bars that add up (a repeat split them) are one bar. Another short bar, and what an overlong one has too much,
-    gets a time signature of its own, if it is a whole number of beats and not the end. Also: how many were added, and
-    how many bar lines of the score are no bar lines of the piece all the same.
+    Short bars that add up (a repeat splits them) are one bar. Any other short bar, and the excess of an overlong one,
+    gets its own time signature, if it is a whole number of beats and not the end. Also returned: how many were added,
+    and how many bar lines of the score the piece still lacks.
     """
     signs: list[tuple[Fraction, str]] = []
     lines: set[Fraction] = set()
@@ -210,22 +210,22 @@ def _time_signatures(bars: list[Bar]) -> tuple[list[tuple[Fraction, str]], int, 
     while place < len(bars):
         bar = bars[place]
         lines.add(bar.onset)
-        length, joined = bar.length, 1
-        while length < bar.nominal and place + joined < len(bars):
-            after = bars[place + joined]
+        length, count = bar.length, 1
+        while length < bar.nominal and place + count < len(bars):
+            after = bars[place + count]
             if length + after.length > bar.nominal or after.length >= after.nominal:
                 break
             length += after.length
-            joined += 1
-        if length < bar.nominal and place + joined < len(bars):
-            length, joined = bar.length, 1  # the bars do not add up: this one is irregular
-        place += joined
+            count += 1
+        if length < bar.nominal and place + count < len(bars):
+            length, count = bar.length, 1  # the bars do not add up: this one is irregular
+        place += count
         _, _, denominator = bar.sign.partition("/")
-        whole, rest = divmod(length, bar.nominal)
+        full, rest = divmod(length, bar.nominal)
         beats = rest * Fraction(int(denominator), 4)
-        bits = [(bar.onset, bar.sign)] if whole else []
+        bits = [(bar.onset, bar.sign)] if full else []
         if rest and place < len(bars) and beats.denominator == 1:
-            bits.append((bar.onset + whole * bar.nominal, f"{beats}/{denominator}"))
+            bits.append((bar.onset + full * bar.nominal, f"{beats}/{denominator}"))
             added += 1
         for onset, sign in bits or [(bar.onset, bar.sign)]:
             if not signs or signs[-1][1] != sign:

@@ -10,18 +10,18 @@ from symusic.core import TrackTick as Track
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.music.chords import VOICE, Symbol, block_chords, mark
-from etude.music.columns import columns_of, joined
+from etude.music.columns import columns_of, concatenate
 from etude.scores.cleaning import DOWN, SUSTAIN
 
 
 def find_voices(
     parts: Sequence[str], voices: Sequence[str], complete: bool = True
 ) -> tuple[list[int | None] | None, list[str]]:
-    """Where each of ``voices`` stands in a score's list of ``parts``, and the names of the parts that are no voice.
+    """Find the place of each of ``voices`` in a score's list of ``parts``, and the names of the other parts.
 
-    A part's first word counts, its letter case does not (``"Soprano Oboe 1,2"`` is the soprano, whom an oboe doubles).
-    ``None`` instead of the places if a voice occurs twice (``"Soprano 1"``, ``"Soprano 2"``) or is missing; unless
-    ``complete``, only the first voice must be there, and ``None`` stands in the place of another that is missing.
+    Only a part's first word counts, in any letter case (``"Soprano Oboe 1,2"`` is the soprano, doubled by an oboe).
+    The places are ``None`` if a voice occurs twice (``"Soprano 1"``, ``"Soprano 2"``) or is missing. Unless
+    ``complete``, only the first voice must be present, and the place of another missing voice is ``None``.
     """
     first = [(part.split() or [""])[0].casefold() for part in parts]
     wanted = [voice.casefold() for voice in voices]
@@ -33,10 +33,10 @@ def find_voices(
 
 
 def assign(parts: Sequence[str], reading: Reading, chords: bool) -> tuple[list[int | None], list[str]]:
-    """Which of ``parts`` each of the reading's voices is, and the names of the parts that are left out.
+    """Assign a part to each of the reading's voices; also return the names of the parts that are left out.
 
-    By name; where no part is named as a voice, in their order, if there are as many parts as voices (or fewer, if
-    not all voices are needed). Where ``chords`` says that the file has chord symbols, the voice "Chords" needs no part.
+    Parts are assigned by name; where no part has a voice's name, by order, if there are as many parts as voices (or
+    fewer, if not all voices are needed). If the file has chord symbols (``chords``), the voice "Chords" needs no part.
 
     Raises:
         EtudeError: a voice is missing or occurs twice.
@@ -58,8 +58,8 @@ def assign(parts: Sequence[str], reading: Reading, chords: bool) -> tuple[list[i
     return found, others
 
 
-def voiced(score: Score, tracks: Sequence[Track | None], symbols: Sequence[Symbol], reading: Reading) -> None:
-    """Give the piece the reading's voices: ``tracks``, one a voice, ``None`` where there is no part for it."""
+def add_voices(score: Score, tracks: Sequence[Track | None], symbols: Sequence[Symbol], reading: Reading) -> None:
+    """Add the reading's voices to the piece: ``tracks`` has one per voice, ``None`` where there is no part for it."""
     end = max((track.end() for track in tracks if track is not None), default=0)
     for (name, program), track in zip((reading.voices or {}).items(), tracks, strict=True):
         voice = Track(name, program, False)
@@ -71,25 +71,25 @@ def voiced(score: Score, tracks: Sequence[Track | None], symbols: Sequence[Symbo
     mark(score, symbols)
 
 
-def merged(score: Score, tracks: Sequence[Track], symbols: Sequence[Symbol]) -> None:
-    """Give the piece one track an instrument, in order of the programs, the drums last; none that has no notes."""
+def add_instruments(score: Score, tracks: Sequence[Track], symbols: Sequence[Symbol]) -> None:
+    """Add one track per instrument with notes to the piece, in order of the programs, the drums last."""
     from pretty_midi import INSTRUMENT_MAP  # type: ignore[import-untyped]  # takes a quarter of a second
 
     groups: dict[tuple[bool, int], list[Track]] = {}
-    for track in tracks:
-        if len(track.notes):
-            groups.setdefault((track.is_drum, 0 if track.is_drum else track.program), []).append(track)
+    for part in tracks:
+        if len(part.notes):
+            groups.setdefault((part.is_drum, 0 if part.is_drum else part.program), []).append(part)
     for (drums, program), group in sorted(groups.items()):
-        whole = Track("Drums" if drums else INSTRUMENT_MAP[program], program, drums)
-        whole.notes = group[0].notes if len(group) == 1 else joined([columns_of(track) for track in group]).notes()
-        if any(len(track.controls) for track in group):
-            whole.controls = _pedal(group)
-        score.tracks.append(whole)
+        track = Track("Drums" if drums else INSTRUMENT_MAP[program], program, drums)
+        track.notes = group[0].notes if len(group) == 1 else concatenate([columns_of(part) for part in group]).notes()
+        if any(len(part.controls) for part in group):
+            track.controls = _pedal(group)
+        score.tracks.append(track)
     mark(score, symbols)
 
 
 def _pedal(group: Sequence[Track]) -> ControlChanges:
-    """The sustain pedal of tracks that become one: down while it is down in any of them."""
+    """The sustain pedal of merged tracks: down while it is down in any of them."""
     times, steps = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for track in group:
         controls = track.controls.numpy()
@@ -98,7 +98,7 @@ def _pedal(group: Sequence[Track]) -> ControlChanges:
         times.append(controls["time"][sustain].astype(np.int64))
         steps.append(np.diff(down))
     time, step = np.concatenate(times), np.concatenate(steps)
-    order = np.lexsort((step, time))  # at one time releases first, so that they are heard
+    order = np.lexsort((step, time))  # at one time releases come first, so that they have an effect
     values = np.where(np.cumsum(step[order]) > 0, 127, 0).astype(np.uint8)
     numbers = np.full(len(values), SUSTAIN, np.uint8)
     return ControlChanges.from_numpy(time[order].astype(np.int32), numbers, values)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
@@ -15,34 +14,34 @@ from symusic.core import TrackTick as Track
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores.parts import assign, merged, voiced
-from etude.scores.reading import facts
+from etude.scores.parts import add_instruments, add_voices, assign
+from etude.scores.reading import Facts, facts
 
 SPLITS = ("train", "valid", "test")
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")
-PROGRAMS = (68, 69, 71, 70)  # oboe, English horn, clarinet, bassoon; where the reading names none
-STEPS = {"16th": 4, "8th": 2, "quarter": 1}  # what the file's name says -> frames a quarter
-VELOCITY = 80  # where the reading names none
+PROGRAMS = (68, 69, 71, 70)  # oboe, English horn, clarinet, bassoon; where the reading states none
+STEPS = {"16th": 4, "8th": 2, "quarter": 1}  # grid in the file's name -> frames per quarter note
+VELOCITY = 80  # where the reading states none
 
 
-def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Score, dict[str, Any]]:
-    """Read one piece, as ``part`` = "train/17" names it (from 0 on); see ``etude.scores.read``.
+def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
+    """Read one piece, named by ``part`` as in "train/17" (counted from 0); see ``etude.scores.readers.read``.
 
-    A frame lists the pitches that sound in a step of time, which the file's name says (16th, 8th, quarter). Equal
+    A frame lists the pitches that sound in a time step; its length is in the file's name (16th, 8th, quarter). Equal
     pitches of a voice in neighbouring frames are one held note: the data cannot tell a repeated note from a held one.
-    They have neither tempo nor metre: the piece is in 4/4, from the first frame on. In which voice a pitch is heard
-    says ``voices_of``.
+    The data have neither tempo nor metre: the piece starts at the first frame, in 4/4. ``voices_of`` assigns the
+    pitches to voices.
 
     Raises:
         EtudeError: there is no such piece, or it is no piano roll.
     """
     steps = next((steps for word, steps in STEPS.items() if word in path.name), None)
     if steps is None:
-        raise EtudeError(f"{path.name}: the name must say how long a frame is: {', '.join(STEPS)}")
+        raise EtudeError(f"{path.name}: the name must state the length of a frame: {', '.join(STEPS)}")
     split, _, place = (part or "").partition("/")
     rolls = _rolls_of(path).get(split, [])
     if not (place.isdecimal() and int(place) < len(rolls)):
-        raise EtudeError(f"it holds no piece {part}; pieces are named as train/17")
+        raise EtudeError(f"it holds no piece {part}; a piece is named like train/17")
     frames = rolls[int(place)]
     if not all(
         isinstance(frame, list) and all(float(pitch) == int(pitch) <= 127 for pitch in frame) for frame in frames
@@ -55,15 +54,15 @@ def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Scor
     tracks = [_track(place, line, steps, reading) for place, line in enumerate(lines)]
     others: list[str] = []
     if reading.voices is None:
-        merged(score, tracks, [])
+        add_instruments(score, tracks, [])
     else:
         places, others = assign(VOICES, reading, False)
-        voiced(score, [None if place is None else tracks[place] for place in places], [], reading)
+        add_voices(score, [None if place is None else tracks[place] for place in places], [], reading)
     return score, facts(score, False, others)
 
 
 def pieces(path: Path) -> list[tuple[str | None, str | None]]:
-    """The pieces of all sides, ("train/0", None) first."""
+    """The pieces of all splits, ("train/0", None) first."""
     rolls = _rolls_of(path)
     return [(f"{split}/{place}", None) for split in SPLITS for place in range(len(rolls.get(split, [])))]
 
@@ -71,10 +70,10 @@ def pieces(path: Path) -> list[tuple[str | None, str | None]]:
 def voices_of(frames: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
     """Each frame's pitches as (soprano, alto, tenor, bass), -1 for silence.
 
-    Four pitches that ascend are a sorted list, the highest is the soprano's; other four are the voices in this order,
-    who may cross, with -1 for silence. Fewer pitches go from the highest to the lowest to those voices whose pitches in
-    the frame before are nearest, all in all; in doubt, and at the beginning, to the upper ones. Two voices on one
-    pitch, of which such a frame shows one, cannot be told from one voice that is silent.
+    Four ascending pitches are a sorted list, the highest is the soprano's. Any other four are the voices in this order,
+    which may cross, with -1 for silence. Fewer pitches go, from the highest to the lowest, to the voices whose pitches
+    in the previous frame are nearest in total; in doubt, and at the start, to the upper ones. Such a frame shows two
+    voices on one pitch as one, so they look like one voice and a silent one.
     """
     result: list[tuple[int, ...]] = []
     before: tuple[int, ...] = (-1,) * len(VOICES)

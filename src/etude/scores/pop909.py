@@ -1,4 +1,4 @@
-"""Reading POP909: performances in MIDI whose beats and chords are annotated in text files beside them."""
+"""Reading POP909: performances in MIDI; text files next to them annotate their beats and chords."""
 
 import math
 import os
@@ -16,10 +16,10 @@ from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.music.chords import Symbol, harte
 from etude.scores.midi import fill, parse, seconds
-from etude.scores.reading import facts
+from etude.scores.reading import Facts, facts
 
 BEATS, CHORDS = "beat_midi.txt", "chord_midi.txt"
-STEADY = 0.02  # a bar's tempo that differs by less than this share is no tempo change
+STEADY = 0.02  # a bar's tempo that differs by a smaller share is no tempo change
 
 
 @dataclass(frozen=True)
@@ -27,33 +27,33 @@ class Beats:
     """The annotated beats of a performance."""
 
     times: NDArray[np.float64]  # (beats,) seconds, ascending
-    downs: NDArray[np.int64]  # places of the beats that begin a bar
+    downs: NDArray[np.int64]  # places of the beats that start a bar
 
     def place(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Which beat sounds at ``times`` (seconds): 0 is the first; between them in proportion, beyond as there."""
+        """The beat at ``times`` (seconds), 0 is the first: interpolated between beats, extrapolated beyond them."""
         inner = np.interp(times, self.times, np.arange(len(self.times)))
         first, last = self.times[1] - self.times[0], self.times[-1] - self.times[-2]
         before, after = (times - self.times[0]) / first, (times - self.times[-1]) / last + len(self.times) - 1
         return np.where(times < self.times[0], before, np.where(times > self.times[-1], after, inner))
 
     def bars(self) -> list[tuple[int, int]]:
-        """(first beat, number of beats) of each bar, from the first downbeat to the last, which opens one more."""
+        """(first beat, number of beats) of each bar, from the first downbeat to the last, which starts one more."""
         lengths = [*np.diff(self.downs).tolist()]
         return list(zip(self.downs.tolist(), [*lengths, lengths[-1]], strict=True))
 
 
-def annotated(path: Path) -> bool:
-    """Whether the annotation of beats stands beside the file."""
-    return os.path.isfile(os.path.join(os.path.dirname(path), BEATS))  # in a third of the time of pathlib
+def has_beats(path: Path) -> bool:
+    """Whether the annotation of beats is next to the file."""
+    return os.path.isfile(os.path.join(os.path.dirname(path), BEATS))  # three times as fast as pathlib
 
 
-def read_pop909(path: Path, part: str | None, reading: Reading) -> tuple[Score, dict[str, Any]]:
-    """Read a MIDI file with its annotations; see ``etude.scores.read``.
+def read_pop909(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
+    """Read a MIDI file with its annotations; see ``etude.scores.readers.read``.
 
-    Notes are moved onto the beats: between two annotated beats in proportion, before the first and after the last one
-    as fast as there. The first downbeat stands on a bar line, after as many whole bars as what sounds before it needs.
-    Time signatures follow from the beats between downbeats (third column of beat_midi.txt), tempos from their times
-    (in steps of 0.1; a change of less than 2 % is none), chord symbols from chord_midi.txt, at the nearest beats.
+    Notes move onto the beats: in proportion between two annotated beats, and at the outer tempo before the first and
+    after the last one. The first downbeat is on a bar line, after as many full bars as earlier notes need. Time
+    signatures follow from the beats between downbeats (third column of beat_midi.txt), tempos from their times (in
+    steps of 0.1; a change below 2 % is ignored), chord symbols from chord_midi.txt, at the nearest beats.
 
     Raises:
         EtudeError: an annotation is broken, the piece is absurd, or a voice is missing.
@@ -69,7 +69,7 @@ def read_pop909(path: Path, part: str | None, reading: Reading) -> tuple[Score, 
     earliest = beats.place(seconds(np.array(starts or [0]), source)).min()
     first, length = bars[0]
     lead = math.ceil(max(first, first - math.floor(earliest * ticks + 0.5) / ticks) / length) * length
-    offset = lead - first  # of all beats, so that the first downbeat stands at beat ``lead``
+    offset = lead - first  # of all beats, so that the first downbeat is beat ``lead``
 
     def grid(times: NDArray[Any]) -> NDArray[np.float64]:
         return (beats.place(seconds(times, source)) + offset) * ticks
@@ -81,7 +81,7 @@ def read_pop909(path: Path, part: str | None, reading: Reading) -> tuple[Score, 
     symbols: dict[int, Symbol] = {}
     places = np.rint(beats.place(np.array([time for time, _, _ in labels]))).astype(int) + offset
     for beat, (_, label, pitches) in zip(np.maximum(places, 0).tolist(), labels, strict=True):
-        symbols[beat] = Symbol(beat * ticks, label, pitches)  # of several on one beat the last
+        symbols[beat] = Symbol(beat * ticks, label, pitches)  # the last of several on one beat
     changes = [symbols[beat] for beat in sorted(symbols)]
     changes = [
         now for before, now in zip([None, *changes], changes, strict=False) if before is None or now.text != before.text
@@ -92,18 +92,18 @@ def read_pop909(path: Path, part: str | None, reading: Reading) -> tuple[Score, 
 
 
 def _tempos(score: Score, beats: list[int], paces: list[float]) -> None:
-    told = 0.0
+    current = 0.0
     for beat, pace in zip(beats, paces, strict=True):
-        if abs(pace - told) > STEADY * told:
-            told = pace
+        if abs(pace - current) > STEADY * current:
+            current = pace
             score.tempos.append(Tempo(beat * score.ticks_per_quarter, round(pace, 1)))
 
 
 def _time_signatures(score: Score, bars: list[tuple[int, int]]) -> None:
-    told = 0
+    current = 0
     for beat, count in bars:
-        if count != told:
-            told = count
+        if count != current:
+            current = count
             score.time_signatures.append(TimeSignature(beat * score.ticks_per_quarter, count, 4))
 
 
@@ -120,7 +120,7 @@ def _beats(path: Path) -> Beats:
 
 
 def _labels(path: Path) -> list[tuple[float, str, tuple[int, ...]]]:
-    """Lines of: begin, end (seconds), chord."""
+    """Lines of: start, end (seconds), chord."""
     rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     try:
         labels = [(float(row[0]), row[2], harte(row[2])) for row in rows]

@@ -1,12 +1,13 @@
-"""How the files of a dataset are read: the section ``dataset.reading`` of the settings."""
+"""The facts about a piece that was read: what its file states, and what reading left out."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from symusic.core import ScoreTick as Score
 
 from etude.music.markers import fermatas
+
+Facts = dict[str, object]  # as JSON holds them
 
 SHARPS = ("F", "C", "G", "D", "A", "E", "B")
 # (sharps, or minus the flats; mode) -> name
@@ -19,8 +20,8 @@ KEY_NAMES = {
 }
 
 
-def opening(score: Score) -> dict[str, Any]:
-    """``key``, ``time_signature`` and ``tempo`` (quarters a minute) at a piece's beginning; ``None``: not stated."""
+def opening(score: Score) -> Facts:
+    """``key``, ``time_signature`` and ``tempo`` (BPM) at a piece's start; ``None``: not stated."""
     key = score.key_signatures[0] if len(score.key_signatures) else None
     sign = score.time_signatures[0] if len(score.time_signatures) else None
     tempo = score.tempos[0].qpm if len(score.tempos) else math.inf
@@ -31,22 +32,22 @@ def opening(score: Score) -> dict[str, Any]:
     }
 
 
-def facts(score: Score, stated: bool, others: Sequence[str], **more: Any) -> dict[str, Any]:
-    """What there is to know about a piece that was read.
+def facts(score: Score, stated: bool, others: Sequence[str], **more: object) -> Facts:
+    """The facts about a piece that was read.
 
     Args:
         score: the piece, with a tempo and a time signature at time 0.
         stated: whether the file states a tempo.
         others: the names of the parts that were left out.
-        more: what else a format has to say.
+        more: further facts of a format.
 
     Returns:
-        What ``opening`` says, ``tempo_stated``, ``left_out_parts``, ``grace_notes`` (dropped), ``rounded`` (notes moved
-        onto the grid), ``added_time_signatures`` (irregular bars of the score that got a time signature), ``bars_off``
-        (bar lines of the score that are none in the piece), ``chord_symbols``, ``fermatas``, and ``more``.
+        The facts of ``opening``, ``tempo_stated``, ``left_out_parts``, ``grace_notes`` (dropped), ``rounded`` (notes
+        moved onto the grid), ``added_time_signatures`` (irregular bars of the score that got a time signature),
+        ``bars_off`` (bar lines of the score that the piece lacks), ``chord_symbols``, ``fermatas``, and ``more``.
     """
     held = len(fermatas(score))
-    known = {
+    known: Facts = {
         "tempo_stated": stated,
         "left_out_parts": list(others),
         "grace_notes": 0,

@@ -1,4 +1,4 @@
-"""Stage arrange: each variant's best pieces as sound: stems on General MIDI programs, mix, mp3, picture and page."""
+"""Stage arrange: each model's best pieces as sound: stems on General MIDI programs, mix, mp3, picture and page."""
 
 import math
 import re
@@ -11,11 +11,10 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from etude.artifacts.context import Session
-from etude.audio.mixing import decibels, mix, placed
+from etude.audio.mixing import decibels
 from etude.audio.mp3 import write_mp3
-from etude.audio.synthesis import stems
-from etude.config import sections
-from etude.config.sections import Settings
+from etude.audio.render import Rendering, render
+from etude.config.sections import Arrange, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, whole, write_json, write_text
 from etude.core.progress import follow
@@ -23,7 +22,7 @@ from etude.report.pianoroll import picture
 from etude.report.sample import page
 from etude.stages import main
 
-DIGITS = 1  # of levels and lengths in the report: processors differ in the last bits of a sample
+DIGITS = 1  # of levels and lengths in the report: CPUs differ in the last bits of a sample
 
 
 def best(pieces: Sequence[Mapping[str, Any]], count: int) -> list[str]:
@@ -32,33 +31,24 @@ def best(pieces: Sequence[Mapping[str, Any]], count: int) -> list[str]:
     return [str(piece["file"]) for piece in ranked[:count]]
 
 
-def arrange(score: ScoreTick, settings: sections.Arrange) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any]]:
-    """Render a piece.
+def arrange(score: ScoreTick, settings: Arrange) -> tuple[Rendering, dict[str, Any]]:
+    """Render a piece, and measure the sound.
 
     Returns:
-        The stems as they sound in the mix, with gain and pan, track name -> (2, samples); their sum, the mix,
-        (2, samples), its peak at ``arrange.peak`` dBFS; and what there is to say: ``seconds``, ``peak_dbfs`` and
-        ``rms_dbfs`` of the mix (``None`` for silence), and of each track its ``notes``, ``program`` and ``rms_dbfs``.
+        The sound, and its facts: ``seconds``, ``peak_dbfs`` and ``rms_dbfs`` of the mix (``None`` for silence), and for
+        each track its ``name``, ``notes``, ``program`` and ``rms_dbfs``.
     """
-    alone = stems(score, settings.sample_rate)
-    mixed = mix(alone, settings.gain, settings.pan, settings.peak)
-    alone = placed(alone, settings.gain, settings.pan, settings.peak)
+    sound = render(score, settings)
     tracks = [
-        {
-            "name": name,
-            "notes": len(track.notes),
-            "program": track.program,
-            "rms_dbfs": _level(_rms(stem)),
-        }
-        for (name, stem), track in zip(alone.items(), score.tracks, strict=False)
+        {"name": name, "notes": len(track.notes), "program": track.program, "rms_dbfs": _level(_rms(stem))}
+        for (name, stem), track in zip(sound.stems.items(), score.tracks, strict=False)
     ]
-    told = {
-        "seconds": round(mixed.shape[1] / settings.sample_rate, DIGITS),
-        "peak_dbfs": _level(float(np.abs(mixed).max(initial=0.0))),
-        "rms_dbfs": _level(_rms(mixed)),
+    return sound, {
+        "seconds": round(sound.mix.shape[1] / settings.sample_rate, DIGITS),
+        "peak_dbfs": _level(float(np.abs(sound.mix).max(initial=0.0))),
+        "rms_dbfs": _level(_rms(sound.mix)),
         "tracks": tracks,
     }
-    return alone, mixed, told
 
 
 def _rms(audio: np.ndarray) -> float:
@@ -92,8 +82,8 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     sampled, measured = f"etude generate model={model_name}", f"etude evaluate model={model_name}"
     folder = session.read(f"data/generate/{model_name}", made_by=sampled)
     report = read_json(session.read(f"reports/evaluate/{model_name}.json", made_by=measured), made_by=measured)
-    sample_pieces = read_json(folder / "manifest.json", made_by=sampled)["settings"]
-    if (sample_pieces["key"], sample_pieces["generate"]) != (report["key"], report["settings"]["generate"]):
+    made_with = read_json(folder / "manifest.json", made_by=sampled)["settings"]
+    if (made_with["key"], made_with["generate"]) != (report["key"], report["settings"]["generate"]):
         raise EtudeError(
             f"reports/evaluate/{model_name}.json measured other samples than {folder} holds. Measure these with: "
             f"{measured}{session.again}"
@@ -101,28 +91,21 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     files = best(report["pieces"], settings.arrange.best)
     if not files:
         raise EtudeError(f"reports/evaluate/{model_name}.json names no piece. Make it again with: {measured}")
-    told = []
+    pieces = []
     with whole(session.write(f"data/arrange/{model_name}")) as part:
         part.mkdir()
         for file in follow(files, f"arranging {model_name}", len(files), session.progress):
-            score = _read(folder / file, sampled, measured)
-            name = Path(file).stem
-            alone, mixed, facts = arrange(score, settings.arrange)
+            score, name = _read(folder / file, sampled, measured), Path(file).stem
+            sound, facts = arrange(score, settings.arrange)
             score.dump_midi(part / f"{name}.mid")
-            (part / name).mkdir()
-            sounds = {part / f"{name}.mp3": mixed}
-            for track, stem in zip(file_names(list(alone)), alone.values(), strict=True):
-                sounds[part / name / f"{track}.mp3"] = stem
-            with ThreadPoolExecutor(session.workers) as pool:  # nearly all the time is the encoder's, outside Python
-                list(pool.map(_write, sounds, sounds.values(), [settings.arrange] * len(sounds)))
+            _write_mp3s(part, name, sound, settings.arrange, session.workers)
             title = f"{model_name}, {name}"
             picture(score, part / f"{name}.png", title)
-            html = page(score, (part / f"{name}.mp3").read_bytes(), title)
-            write_text(part / f"{name}.html", html)
-            told.append({"file": f"{name}.mp3", **facts})
+            write_text(part / f"{name}.html", page(score, (part / f"{name}.mp3").read_bytes(), title))
+            pieces.append({"file": f"{name}.mp3", **facts})
     write_json(
         session.write(f"reports/arrange/{model_name}.json"),
-        {"model": model_name, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": told},
+        {"model": model_name, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": pieces},
     )
     return session.write(f"data/arrange/{model_name}")
 
@@ -136,8 +119,18 @@ def _read(path: Path, sampled: str, measured: str) -> ScoreTick:
         raise EtudeError(f"{path} cannot be read ({error}). Make it again with: {sampled}") from None
 
 
-def _write(path: Path, audio: np.ndarray, settings: sections.Arrange) -> None:
-    write_mp3(path, audio, settings.sample_rate, settings.quality)
+def _write_mp3s(folder: Path, name: str, sound: Rendering, settings: Arrange, workers: int) -> None:
+    """The mix as ``name``.mp3, and the stems in the folder ``name``."""
+    (folder / name).mkdir()
+    paths = [folder / f"{name}.mp3", *(folder / name / f"{track}.mp3" for track in file_names(list(sound.stems)))]
+    with ThreadPoolExecutor(workers) as pool:  # nearly all the time is the encoder's, outside Python
+        list(
+            pool.map(
+                lambda path, audio: write_mp3(path, audio, settings.sample_rate, settings.quality),
+                paths,
+                [sound.mix, *sound.stems.values()],
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ from typing import Any
 
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces, gather_shards, write_shard
-from etude.artifacts.provenance import built_from, ingested, key_of, split_ids
+from etude.artifacts.provenance import built_from, carry, ingested, key_of, recorded, split_ids
 from etude.artifacts.shards import Shards, cut
 from etude.config.sections import Augment, Settings
-from etude.core.files import Encoded, encoded, read_json, whole, write_json, write_text
+from etude.core.files import Encoded, encoded, read_json, write_json, write_text
 from etude.music.augmentation import alter, copies, ranges
 from etude.stages import main
 
-CODE = ("augmentation.py", "pieces.py", "stages/augment.py")
 ORIGINS = 200  # pieces of a shard at most, each with some five copies or more
 
 
@@ -46,19 +45,18 @@ def run(settings: Settings, session: Session) -> None:
         "metrical": settings.reading.metrical,
     }
     tasks = [{**common, "pieces": source.only(part)} for part in cut(train, ORIGINS)]
-    used = built_from(settings, "augment")
-    decides = {"settings": used, "train": train, "pieces": ingest["shards"]}
-    shards = Shards(session, "augment", key_of(decides, CODE), "etude augment")
+    decides = {"settings": built_from(settings, "augment"), "train": train, "pieces": ingest["shards"]}
+    shards = Shards(session, "augment", key_of(decides, "augment", settings), "etude augment")
     with shards.gathered():
         folders = shards.map(copy_shard, tasks)
         shards.complete()
         listed = [(folder / "copies.jsonl").read_text(encoding="utf-8").split("\n") for folder in folders]
         found = [Encoded(line) for lines in listed for line in lines]
-        with whole(session.write("data/augment")) as part:
-            part.mkdir()
+        with recorded(settings, session, "augment") as (part, record):
+            carry(settings, session, record, "split")
             made = [(folder / "pieces.zip", read_json(folder / "archive.json", "etude augment")) for folder in folders]
             archives = gather_shards(part, ((*archive, None) for archive in made))
-            write_json(part / "manifest.json", {"settings": used, "copies": found, "shards": archives})
+            write_json(part / "manifest.json", {"copies": found, "shards": archives})
         later = "" if archives else ", which training makes when it draws them"
         print(f"augment: {len(found)} copies of {len(train)} pieces{later}")
 

@@ -10,63 +10,47 @@ import numpy as np
 import torch
 from symusic.core import ScoreTick
 
-from etude import models, representations, sampling
+from etude import sampling
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import key_of
 from etude.artifacts.shards import Shards
 from etude.artifacts.token_store import Store
+from etude.audio.render import write_sound_of
 from etude.config.sections import Settings
+from etude.core.errors import EtudeError
 from etude.core.files import read_json, whole, write_json
-from etude.metrics.distance import rounded
+from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import batches
-from etude.representations.attributes import UNITS, Attributes, measured
+from etude.representations.attributes import UNITS, Attributes, measure
 from etude.stages import main
-from etude.tasks import conditioning as controls
+from etude.tasks.capabilities import CONDITION, is_able, name_able
+from etude.tasks.conditioning import control_requests, meets
+from etude.tasks.trained_model import TrainedModel
 
-CANNOT = "It is not told by control tokens what a piece is like, so that it takes no wishes."
 BATCH = 64  # pieces at a time, which are the same in any batch
-CODE = (
-    "stages/control.py",
-    "augmentation.py",
-    "pieces.py",
-    "seeds.py",
-    "encoding",
-    "models",
-    "representations",
-    "sampling",
-)
 TORN = "torn.json"  # beside the pieces of a shard: how many of them needed repair
+PLAYED = "energy"  # the attribute whose examples get an mp3, which the report plays
 NOTHING = "none"  # the folder of the pieces without a wish
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:
     """Draw pieces from one variant for each wish, and for none; write data/control/V and reports/control/V.json.
 
-    A variant that takes no wishes says so in its report, and makes no piece.
-
     Returns the report.
     """
     folder, report = session.write(f"data/control/{model_name}"), session.write(f"reports/control/{model_name}.json")
-    if model_name not in controls.model_names(settings):
-        with whole(folder) as part:
-            part.mkdir()
-        write_json(report, {"model": model_name, "conditional": False, "reason": CANNOT})
-        return report
-    trained_by, again = f"etude train model={model_name}", f"etude control model={model_name}"
-    weights = session.read(f"models/{model_name}", trained_by)
-    trained = read_json(weights / "settings.json", trained_by)
-    name = trained["tokens"]["representation"]
-    store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
-    models.set_threads(settings.trainer.threads)
-    representation: Attributes = representations.load(store)
-    model = models.load(settings, model_name, weights, store, representation)
+    if not is_able(settings, model_name, CONDITION):
+        raise EtudeError(f"model={model_name} takes no control attributes. {name_able(settings, session, CONDITION)}")
+    again = f"etude control model={model_name}"
+    loaded = TrainedModel.load(settings, session, model_name)
+    representation: Attributes = loaded.representation
     count = settings.control.pieces
-    config = replace(settings.generate.of(model_name), seed=settings.control.seed, batch_size=min(count, BATCH))
-    orders: list[dict[str, Any]] = [{}, *controls.asked(settings.control.keys)]
-    common = {"settings": settings, "model": model_name, "weights": weights, "store": store.folder, "count": count}
+    config = replace(loaded.config, seed=settings.control.seed, batch_size=min(count, BATCH))
+    orders: list[dict[str, Any]] = [{}, *control_requests(settings.control.keys)]
+    common = {"settings": settings, "session": replace(session, progress=False), "model": model_name, "count": count}
     tasks = [{**common, "plan": replace(config, control=control)} for control in orders]
-    decides = {"plan": vars(config), "count": count, "orders": orders, "model": trained}
-    shards = Shards(session, f"control-{model_name}", key_of(decides, CODE), again)
+    decides = {"plan": vars(config), "count": count, "orders": orders, "model": loaded.trained}
+    shards = Shards(session, f"control-{model_name}", key_of(decides, "control", settings, model_name), again)
     with shards.gathered():
         done = shards.map(control_shard, tasks, "control")
         shards.complete()
@@ -79,22 +63,22 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             [ScoreTick(folder / named(control, number)) for number in range(count)] for control in orders
         )
     told = [judged(representation, control, found, without) for control, found in zip(orders[1:], pieces, strict=True)]
+    for row in told:
+        if row["control"] == PLAYED:
+            row["sound"] = write_sound_of(folder / row["example"], settings.arrange).relative_to(folder).as_posix()
     metrics = summary(told) | {"control/pieces": count, "control/repaired": truncated}
-    metrics |= {f"control/test_{name}": value for name, value in worth(model, store).items()}
-    write_json(report, rounded({"model": model_name, "conditional": True, "metrics": metrics, "controls": told}))
+    metrics |= {f"control/test_{name}": value for name, value in worth(loaded.model, loaded.store).items()}
+    write_json(report, round_floats({"model": model_name, "metrics": metrics, "controls": told}))
     return report
 
 
 def control_shard(task: Mapping[str, Any], folder: Path) -> None:
     """Draw the pieces of one wish. One thread does it, however many workers there are, as there are many wishes."""
-    store = Store(task["store"])
-    models.set_threads(1)
-    representation = representations.load(store)
-    model = models.load(task["settings"], task["model"], task["weights"], store, representation)
-    found = sampling.sample_pieces(model, representation, store, task["plan"], task["count"])
+    loaded = TrainedModel.load(task["settings"], task["session"], task["model"], threads=1)
+    found = sampling.sample_pieces(loaded.model, loaded.representation, loaded.store, task["plan"], task["count"])
     for number, piece in enumerate(found):
         piece.score.dump_midi(folder / f"{number:02d}.mid")
-    write_json(folder / TORN, sum(not piece.whole for piece in found))
+    write_json(folder / TORN, sum(not piece.complete for piece in found))
 
 
 def named(control: Mapping[str, Any], number: int) -> str:
@@ -121,14 +105,14 @@ def judged(
     """
     ((name, value),) = control.items()
     found = {"made": made, "without": without}
-    right = {split: [controls.met(representation, score, control) for score in found[split]] for split in found}
+    right = {split: [meets(representation, score, control) for score in found[split]] for split in found}
     told: dict[str, Any] = {"control": name, "value": value, "example": named(control, int(np.argmax(right["made"])))}
     told["met"], told["met_without"] = (float(np.mean(right[split])) for split in ("made", "without"))
     if name in UNITS:
         scale = representation.scale
         assert scale is not None
         level = representation.level(name, value)
-        means = {split: [scale.value(measured(score), name) for score in found[split]] for split in found}
+        means = {split: [scale.value(measure(score), name) for score in found[split]] for split in found}
         told["unit"] = UNITS[name]
         told["begins"], told["ends"] = scale.span(name, level)
         told["mean"], told["mean_without"] = (_mean(means[split]) for split in ("made", "without"))

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import built_from
-from etude.config.sections import Settings, construct, target
+from etude.artifacts.provenance import recorded
+from etude.config.check import construct, target
+from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import whole, write_json
+from etude.core.files import write_json
 from etude.datasets.archives import writing
 from etude.stages import main
 
@@ -27,14 +28,13 @@ def download(folder: Path, dataset: dict[str, Any], show: bool) -> dict[str, Any
 def run(settings: Settings, session: Session) -> None:
     """Write data/download."""
     place = session.write("data/download")
-    with writing(place.parent, ""), whole(place) as part:
-        part.mkdir()
+    with writing(place.parent, ""), recorded(settings, session, "download") as (part, _):
         manifest = download(part / "files", settings.dataset, session.progress)
         for piece in manifest["pieces"]:
             piece["file"] = f"files/{piece['file']}"
-            if "beside" in piece:
-                piece["beside"] = {f"files/{file}": sha256 for file, sha256 in piece["beside"].items()}
-        write_json(part / "manifest.json", {"settings": built_from(settings, "download"), **manifest})
+            if "annotations" in piece:
+                piece["annotations"] = {f"files/{file}": sha256 for file, sha256 in piece["annotations"].items()}
+        write_json(part / "manifest.json", manifest)
     print(f"download: {len(manifest['pieces'])} pieces, {len(manifest['left_out'])} files left out")
 
 

@@ -19,10 +19,10 @@ from etude.metrics.distance import (
     overall,
     piece_distances,
     ranks,
-    rounded,
+    round_floats,
     summary,
 )
-from etude.metrics.overlap import beside, count
+from etude.metrics.overlap import compare, count
 from etude.report.figures import distributions
 from etude.stages import main
 
@@ -45,7 +45,7 @@ def evaluate(
 
     Returns:
         ``metrics`` (flat), ``descriptors`` (mean, its interval, values, distance) and ``pieces`` (rank 0: the most
-        typical of real music), floats as ``etude.metrics.distance.rounded`` leaves them.
+        typical of real music), floats as ``etude.metrics.distance.round_floats`` leaves them.
     """
     scores = follow(samples.values(), "measuring samples", len(samples), progress)
     ours = columns([descriptors(score, settings.resolution, settings.bars) for score in scores])
@@ -62,7 +62,7 @@ def evaluate(
         "samples/empty": sum(score.note_num() == 0 for score in samples.values()),
         **{f"samples/{name}_mean": measured[name]["mean"] for name in UNITS},
     }
-    report: dict[str, Any] = rounded(
+    report: dict[str, Any] = round_floats(
         {
             "metrics": metrics,
             "descriptors": {name: {**measured[name], "distance": apart[name]} for name in UNITS if name in apart},
@@ -86,7 +86,7 @@ def note_by_note(
         settings: resolution and bars.
     """
     counted = [count(score, settings.resolution, settings.bars) for score in samples]
-    found = beside(counted, {name: dict(pairs) for name, pairs in real.items()})
+    found = compare(counted, {name: dict(pairs) for name, pairs in real.items()})
     return {f"samples/{name}": value for name, value in found.items()}
 
 
@@ -146,12 +146,12 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             )
     real = {name: np.array(found["values"], dtype=float) for name, found in report["descriptors"].items()}
 
-    from etude.metrics.likelihood import likelihood
+    from etude.tasks.likelihood import likelihood
 
     found = evaluate(samples, real, likelihood(settings, session, model_name), settings.evaluate, session.progress)
-    found["metrics"] |= rounded(note_by_note(list(samples.values()), report["distributions"], settings.evaluate))
+    found["metrics"] |= round_floats(note_by_note(list(samples.values()), report["distributions"], settings.evaluate))
     found["metrics"]["samples/repaired"] = sum(piece["repaired"] for piece in manifest["pieces"])
-    training = rounded(read_json(model / "result.json", made_by=trained))
+    training = round_floats(read_json(model / "result.json", made_by=trained))
     result = {"model": model_name, "key": key, "training": training, "unreadable": unreadable, **found}
     result["settings"] = {"generate": sample_pieces["generate"], "evaluate": vars(settings.evaluate)}
     picture = distributions(
@@ -166,10 +166,6 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     with whole(session.write(f"reports/evaluate/{model_name}.png")) as part:
         part.write_bytes(picture)
     write_json(session.write(f"reports/evaluate/{model_name}.json"), result)
-
-    from etude.tracking import publish
-
-    publish(session, model_name)
     return session.write(f"reports/evaluate/{model_name}.json")
 
 

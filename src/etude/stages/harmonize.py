@@ -4,20 +4,21 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude import models
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import ingested, key_of, split_ids
 from etude.artifacts.shards import Shards, cut
+from etude.audio.render import write_sound_of
 from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, whole, write_json
-from etude.metrics.distance import rounded
+from etude.metrics.distance import round_floats
 from etude.metrics.voice_leading import (
     KINDS,
     PARALLELS,
@@ -31,25 +32,14 @@ from etude.metrics.voice_leading import (
 )
 from etude.representations.base.grid import REST
 from etude.representations.base.survey import DRUMS, program_of
-from etude.sampling.constraints import keeping
+from etude.sampling.constraints import keep_given
+from etude.sampling.harmonies import SAMPLERS
 from etude.stages import main
-from etude.tasks.harmonizer import Harmonizer, load, model_names
-from etude.tasks.harmony import WAYS, harmonies, on_grid, pose, written
+from etude.tasks.capabilities import HARMONIZE, is_able, name_able
+from etude.tasks.harmonizer import Harmonizer
+from etude.tasks.harmony import grid_of, harmonize, place_on_grid, to_score
+from etude.tasks.trained_model import TrainedModel
 
-CANNOT = "It does not read voices on a grid, so that it cannot draw some of them to others."
-CODE = (
-    "stages/harmonize.py",
-    "harmonizer.py",
-    "augmentation.py",
-    "pieces.py",
-    "seeds.py",
-    "encoding",
-    "metrics",
-    "models",
-    "representations",
-    "sampling",
-    "scores",
-)
 TOGETHER = 4  # melodies of a shard
 FOUND = "found.json"
 WAYS_IN_WORDS = {"gibbs": "pseudo-Gibbs sampling", "tokens": "a particle filter"}
@@ -58,8 +48,7 @@ WAYS_IN_WORDS = {"gibbs": "pseudo-Gibbs sampling", "tokens": "a particle filter"
 def run(settings: Settings, session: Session, model_name: str) -> Path:
     """Harmonise the melodies of the test pieces by one variant; write data/harmonize/V and reports/harmonize/V.json.
 
-    A variant that cannot draw voices to given ones says so in its report, and makes no piece. Each melody is harmonised
-    twice, with the rules and by likelihood alone, so that the report can say what the rules cost. A melody that cannot
+    Each melody is harmonised twice, with the rules and by likelihood alone, so that the report can say what the rules cost. A melody that cannot
     be harmonised is left out, with the reason.
 
     Returns the report.
@@ -68,14 +57,12 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         session.write(f"data/harmonize/{model_name}"),
         session.write(f"reports/harmonize/{model_name}.json"),
     )
-    if model_name not in model_names(settings):
-        with whole(folder) as part:
-            part.mkdir()
-        write_json(report, {"model": model_name, "harmonizes": False, "reason": CANNOT})
-        return report
+    if not is_able(settings, model_name, HARMONIZE):
+        raise EtudeError(f"model={model_name} cannot harmonise. {name_able(settings, session, HARMONIZE)}")
     source, ingest = ingested(settings, session)
     splits = split_ids(settings, session, source)
-    harmonizer = load(settings, session, model_name)
+    loaded = TrainedModel.load(settings, session, model_name)
+    harmonizer = Harmonizer.of(loaded)
     voices, steps = harmonizer.representation.voices, harmonizer.representation.steps
     every = [name for names in splits.values() for name in names]
     real = rates(count(pitches_of(score, voices, steps), steps) for _, score in source.scores(sorted(every)))
@@ -85,10 +72,9 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         {**common, "pieces": source.only(part), "names": part, "begin": place * TOGETHER}
         for place, part in enumerate(cut(names, TOGETHER))
     ]
-    trained_by, again = f"etude train model={model_name}", f"etude harmonize model={model_name}"
-    trained = read_json(session.read(f"models/{model_name}", trained_by) / "settings.json", trained_by)
-    decides = {"plan": vars(settings.harmonize), "model": trained, "names": names, "pieces": ingest["shards"]}
-    shards = Shards(session, f"harmonize-{model_name}", key_of(decides, CODE), again)
+    again = f"etude harmonize model={model_name}"
+    decides = {"plan": vars(settings.harmonize), "model": loaded.trained, "names": names, "pieces": ingest["shards"]}
+    shards = Shards(session, f"harmonize-{model_name}", key_of(decides, "harmonize", settings, model_name), again)
     with shards.gathered():
         done = shards.map(harmonize_shard, tasks)
         shards.complete()
@@ -100,7 +86,11 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                     shutil.copyfile(file, part / file.name)
         left_out = [piece for piece in found if "reason" in piece]
         pieces = [piece for piece in found if "reason" not in piece]
-        write_json(report, {**summary(harmonizer, pieces, real), "left_out": left_out})
+        result = {**summary(harmonizer, pieces, real), "left_out": left_out}
+        if pieces:
+            result["example"] = f"{typical(result['pieces'])}.mid"
+            result["sound"] = write_sound_of(folder / result["example"], settings.arrange).name
+        write_json(report, result)
     return report
 
 
@@ -109,8 +99,7 @@ def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
 
     Two threads have to wait for each other at every token, and are no faster than one.
     """
-    harmonizer = load(task["settings"], task["session"], task["model"])
-    models.set_threads(1)
+    harmonizer = Harmonizer.of(TrainedModel.load(task["settings"], task["session"], task["model"], threads=1))
     found: list[dict[str, Any]] = []
     for place, (name, score) in enumerate(task["pieces"].scores(task["names"]), task["begin"]):
         try:
@@ -140,24 +129,24 @@ def measured(
     track = next((track for track in score.tracks if program_of(track) == first and len(track.notes)), None)
     if track is None or len(representation.voices) < 2:
         raise EtudeError("it has no melody, or the model no other voice")
-    posed = pose(representation, harmonizer.observed, score, track)
-    frames = len(posed.grid)
-    own, real = on_grid(representation, moved(score, posed.shift)), pitches_of(score, representation.voices, steps)
+    melody = place_on_grid(representation, harmonizer.observed, score, track)
+    frames = len(melody.grid)
+    own, real = grid_of(representation, moved(score, melody.shift)), pitches_of(score, representation.voices, steps)
     own, real = (fitted(rows, frames, fill) for rows, fill in ((own, REST), (real, SILENCE)))
     given = np.zeros(own.shape, dtype=bool)
     given[:, 0] = True
-    allowed = keeping(posed.grid, given, harmonizer.observed)
+    allowed = keep_given(melody.grid, given, harmonizer.observed)
     sample_pieces = {}
     for way, cost in (("harmony", config.parallel_cost), ("alone", 0.0)):
-        rng = harmonizer.rng(config, place)
+        rngs = harmonizer.rngs(config, place)
         asked = replace(config, parallel_cost=cost)
-        sample_pieces[way] = harmonies(model, representation, posed.piece, allowed, asked, rng)[0]
+        sample_pieces[way] = harmonize(model, representation, melody.piece, allowed, asked, rngs)[0]
     notes = sum(len(track.notes) for track in score.tracks)
     pitches = {"real": real}
     for way, found in sample_pieces.items():
         observed = sounding(found.grid, low)
-        pitches[way] = np.where(observed == SILENCE, SILENCE, observed - posed.shift)
-    nats = {"real": WAYS[model.sampler].cost(model, representation, posed.piece, allowed, own)}
+        pitches[way] = np.where(observed == SILENCE, SILENCE, observed - melody.shift)
+    nats = {"real": SAMPLERS[model.sampler].cost(model, representation, melody.piece, allowed, own)}
     nats |= {way: found.nats for way, found in sample_pieces.items()}
     facts: dict[str, Any] = {"bars": frames / (QUARTERS * steps), "notes": notes}
     for way in ("real", "harmony", "alone"):
@@ -165,7 +154,7 @@ def measured(
         if way != "real":
             shares = agreement(pitches[way], pitches["real"])[1:]
             facts[way]["agreement"] = dict(zip(list(representation.voices)[1:], shares.tolist(), strict=True))
-    return facts, written(sample_pieces["harmony"], representation, posed, score, track)
+    return facts, to_score(sample_pieces["harmony"], representation, melody, score, track)
 
 
 def fitted(rows: NDArray[np.int64], length: int, fill: int) -> NDArray[np.int64]:
@@ -213,10 +202,9 @@ def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: 
         metrics |= {f"harmony/agreement_{voice}{end}": share for voice, share in of.items()}
         metrics[f"harmony/agreement{end}"] = ratio(sum(of.values()), len(of))
     table = {kind: {way: rate[kind] for way, rate in {**found, "all_real": every}.items()} for kind in KINDS}
-    report: dict[str, Any] = rounded(
+    report: dict[str, Any] = round_floats(
         {
             "model": harmonizer.model_name,
-            "harmonizes": True,
             "by": WAYS_IN_WORDS[harmonizer.model.sampler],
             "metrics": metrics,
             "rates": table,
@@ -227,6 +215,16 @@ def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: 
         }
     )
     return report
+
+
+def typical(pieces: Sequence[Mapping[str, Any]]) -> str:
+    """The id of the piece whose agreement with the real voices is the median of all."""
+    agreements = {}
+    for piece in pieces:
+        by_voice = piece["harmony"]["agreement"]
+        agreements[piece["id"]] = sum(by_voice.values()) / len(by_voice)
+    middle = median_low(agreements.values())
+    return next(name for name, agreement in agreements.items() if agreement == middle)
 
 
 def ratio(part: float, whole: float) -> float:

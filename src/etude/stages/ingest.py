@@ -8,22 +8,21 @@ from typing import Any
 
 from symusic.core import ScoreTick as Score
 
-from etude import scores
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import gather_shards, write_shard
-from etude.artifacts.provenance import built_from, key_of, upstream
+from etude.artifacts.provenance import built_from, key_of, recorded, upstream
 from etude.artifacts.shards import Shards, cut
 from etude.config.sections import Ingest, Reading, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, digest_of, whole, write_json
+from etude.core.files import digest, digest_of, write_json
 from etude.metrics.duplicates import Fingerprint, find_duplicates, fingerprints
+from etude.scores import readers
 from etude.scores.cleaning import clean_all
-from etude.scores.isolation import Lost, attempted, isolated_groups
+from etude.scores.isolation import Lost, attempt, isolate_groups
 from etude.scores.limits import bars, refusal, too_large
 from etude.scores.reading import opening
 from etude.stages import main
 
-CODE = ("scores", "pieces.py", "metrics/duplicates.py", "stages/ingest.py")
 GROUP, GROUP_BYTES = 64, 1 << 16  # MIDI files that are read together at most
 ALIKE = {
     "exact": "the same notes as {}, which is kept",
@@ -57,15 +56,15 @@ def ingest_files(
         path = files / entry["file"]
         if (reason := too_large(path, limits.max_bytes)) is not None:
             raise EtudeError(reason)
-        piece, info = scores.read(path, entry["part"], reading)
+        piece, info = readers.read(path, entry["part"], reading)
         return bounded(piece), info
 
-    results = [attempted(known, entry) for entry in entries]
+    results: list[Any] = [attempt(known, entry) for entry in entries]
     read = [place for place, result in enumerate(results) if not isinstance(result, Lost)]
     cleaned = clean_all([results[place][0] for place in read], limits.pedal, drop_empty=reading.voices is None)
     for place, (piece, count) in zip(read, cleaned, strict=True):
         info = results[place][1]
-        results[place] = attempted(bounded, piece)
+        results[place] = attempt(bounded, piece)
         if not isinstance(results[place], Lost):
             info |= opening(piece)  # cleaned, where the file's own was absurd
             info |= {"notes": piece.note_num(), "bars": bars(piece), "tracks": tracks(piece), "cleaned": count}
@@ -94,7 +93,7 @@ def grouped(entries: Sequence[Mapping[str, Any]], files: Path) -> Iterator[list[
     size = 0
     for entry in entries:
         path = files / entry["file"]
-        own = path.stat().st_size if scores.is_midi(path) else GROUP_BYTES
+        own = path.stat().st_size if readers.is_midi(path) else GROUP_BYTES
         if group and (len(group) == GROUP or size + own > GROUP_BYTES):
             yield group
             group, size = [], 0
@@ -108,7 +107,7 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
     """Read the pieces of one shard, each behind a deadline: their MIDI files, and what is known of them, or why not."""
     files: dict[str, str | None] = {}
     for entry in task["entries"]:
-        for file, wanted in {entry["file"]: entry["sha256"], **entry.get("beside", {})}.items():
+        for file, wanted in {entry["file"]: entry["sha256"], **entry.get("annotations", {})}.items():
             if file not in files:
                 path = task["files"] / file
                 why = None if path.is_file() else "is missing"
@@ -117,17 +116,17 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
                 files[file] = why and f"the file {file} {why}; bring it again with: etude download"
 
     def fault(entry: Mapping[str, Any]) -> str | None:
-        return next((why for file in (entry["file"], *entry.get("beside", {})) if (why := files[file])), None)
+        return next((why for file in (entry["file"], *entry.get("annotations", {})) if (why := files[file])), None)
 
     sound = [entry for entry in task["entries"] if fault(entry) is None]
-    scores.prepare(task["files"] / entry["file"] for entry in sound)
+    readers.prepare(task["files"] / entry["file"] for entry in sound)
     limits: Ingest = task["limits"]
 
     def work(group: Sequence[Mapping[str, Any]]) -> Any:
         return ingest_files(group, task["files"], task["reading"], limits)
 
     groups = list(grouped(sound, task["files"]))
-    read = zip(sound, isolated_groups(work, groups, limits.seconds, limits.max_memory), strict=True)
+    read = zip(sound, isolate_groups(work, groups, limits.seconds, limits.max_memory), strict=True)
     told: list[dict[str, Any]] = []
     marks: dict[str, Fingerprint] = {}
 
@@ -176,7 +175,7 @@ def gather(
     known = {entry["id"]: entry for entry in read}
     for name, (kept_id, _, _) in duplicates.items():
         twin = {key: known[name][key] for key in ("id", "title", "origin") if known[name].get(key) is not None}
-        known[kept_id].setdefault("twins", []).append(twin)
+        known[kept_id].setdefault("duplicates", []).append(twin)
     refused = [{"source": entry["source"], "reason": entry["reason"]} for entry in told if "reason" in entry]
     refused += [
         {"source": entry["source"], "reason": _said(*duplicates[entry["id"]])}
@@ -201,19 +200,21 @@ def run(settings: Settings, session: Session) -> None:
     entries = sorted(download["pieces"], key=lambda piece: piece["id"])
     reading, limits = settings.reading, settings.ingest
     tasks = [{"files": source, "entries": part, "reading": reading, "limits": limits} for part in cut(entries)]
-    used = built_from(settings, "ingest")
-    decides = {"reading": settings.dataset["reading"], "ingest": used["ingest"], "pieces": digest_of(entries)}
-    shards = Shards(session, "ingest", key_of(decides, CODE), "etude ingest")
+    decides = {
+        "reading": settings.dataset["reading"],
+        "ingest": built_from(settings, "ingest")["ingest"],
+        "pieces": digest_of(entries),
+    }
+    shards = Shards(session, "ingest", key_of(decides, "ingest", settings), "etude ingest")
     with shards.gathered():
         kept, refused, archives = gather(shards.map(read_shard, tasks), limits.near)
         shards.complete()
         if not kept:
             reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in refused[:3])
             raise EtudeError(f"ingest refused all {len(refused)} pieces. The first reasons: {reasons}")
-        with whole(session.write("data/ingest")) as part:
-            part.mkdir()
+        with recorded(settings, session, "ingest") as (part, _):
             listed = gather_shards(part, archives)
-            write_json(part / "manifest.json", {"settings": used, "pieces": kept, "shards": listed, "refused": refused})
+            write_json(part / "manifest.json", {"pieces": kept, "shards": listed, "refused": refused})
         print(f"ingest: {len(kept)} pieces, {len(refused)} refused")
 
 

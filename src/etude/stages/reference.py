@@ -9,13 +9,14 @@ from symusic.core import ScoreTick
 
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import ingested, split_ids
+from etude.audio.render import write_sound
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole, write_json
 from etude.core.progress import follow
 from etude.metrics.descriptors import columns, descriptors
-from etude.metrics.distance import at_size, piece_distances, ranks, rounded, summary
-from etude.metrics.overlap import beside_at_size, count, together
+from etude.metrics.distance import at_size, piece_distances, ranks, round_floats, summary
+from etude.metrics.overlap import compare_at_size, count, pool
 from etude.stages import main
 
 
@@ -28,17 +29,17 @@ def reference(
 ) -> tuple[dict[str, Any], str]:
     """Measure the real pieces: the report without its example, and the name of the most typical test piece.
 
-    The report says of the test pieces what ``etude.metrics.distance.summary`` gives, and under ``real_against_real``
-    how far sets of ``size`` valid pieces are from them (``etude.metrics.distance.at_size``), measured as samples are:
-    what ``size`` perfect samples would score. ``distributions`` holds what ``etude.metrics.overlap`` counts in the test
-    pieces, as pairs of a value and how often it is there, ``note_by_note`` what it says of the sets of valid pieces.
+    ``descriptors`` describes the test pieces (``etude.metrics.distance.summary``). ``real_against_real`` is how far
+    sets of ``size`` valid pieces are from them (``etude.metrics.distance.at_size``), measured as samples are: what
+    ``size`` perfect samples would score. ``distributions`` holds what ``etude.metrics.overlap`` counts in the test
+    pieces, as pairs of a value and its count; ``note_by_note`` compares the sets of valid pieces with it.
 
     Raises:
         EtudeError: there is no test piece, no valid piece, or no note in any test piece.
     """
     for name, pieces in (("test", test), ("valid", valid)):
         if not pieces:
-            raise EtudeError(f"data/split deals no piece to {name}. Raise split.{name} and run: etude split")
+            raise EtudeError(f"data/split assigns no piece to {name}. Raise split.{name} and run: etude split")
     scores = [*test.values(), *valid.values()]
     rows = [
         descriptors(score, settings.resolution, settings.bars)
@@ -49,8 +50,8 @@ def reference(
     if np.isnan(far).all():
         raise EtudeError("No test piece of data/split has a note. Make the pieces again with: etude ingest")
     counted = [count(score, settings.resolution, settings.bars) for score in scores]
-    distributions = together(counted[: len(test)]).distributions
-    sets = beside_at_size(counted[len(test) :], distributions, size, settings.bootstrap, settings.seed)
+    distributions = pool(counted[: len(test)]).distributions
+    sets = compare_at_size(counted[len(test) :], distributions, size, settings.bootstrap, settings.seed)
     report = {
         "resolution": settings.resolution,
         "bars": settings.bars,
@@ -60,7 +61,7 @@ def reference(
         "distributions": {name: sorted(counts.items()) for name, counts in distributions.items()},
         "note_by_note": sets,
     }
-    return rounded(report), list(test)[ranks(far).index(0)]
+    return round_floats(report), list(test)[ranks(far).index(0)]
 
 
 def run(settings: Settings, session: Session) -> Path:
@@ -68,20 +69,14 @@ def run(settings: Settings, session: Session) -> Path:
 
     Returns the report.
     """
-    from etude.audio.mixing import mix
-    from etude.audio.mp3 import write_mp3
-    from etude.audio.synthesis import stems
-
     source, _ = ingested(settings, session)
     splits = split_ids(settings, session, source)
     test, valid = (dict(source.scores(splits[split])) for split in ("test", "valid"))
     report, typical = reference(test, valid, settings.evaluate, settings.generate.pieces, session.progress)
-    sound = settings.arrange
     with whole(session.write("data/reference")) as part:
         part.mkdir()
         (part / "real.mid").write_bytes(source.data(typical))
-        audio = mix(stems(test[typical], sound.sample_rate), sound.gain, sound.pan, sound.peak)
-        write_mp3(part / "real.mp3", audio, sound.sample_rate, sound.quality)
+        write_sound(part / "real.mp3", test[typical], settings.arrange)
     report["example"] = {
         "id": typical,
         "title": source.entries[typical]["title"] or typical,

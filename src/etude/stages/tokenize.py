@@ -14,25 +14,17 @@ from symusic.core import ScoreTick
 
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces, write_pieces
-from etude.artifacts.provenance import ingested, key_of, split_ids, upstream
+from etude.artifacts.provenance import SPLITS, built_from, carry, ingested, key_of, recorded, split_ids, upstream
 from etude.artifacts.shards import Shards, cut
-from etude.artifacts.token_store import COPIES, SPLITS, built_from, write_items, write_offsets
-from etude.config.sections import Settings, construct, target
+from etude.artifacts.token_store import COPIES, write_items, write_offsets
+from etude.config.check import construct, target
+from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, whole, write_json
+from etude.core.files import digest, write_json
 from etude.music.augmentation import Copy, alter
 from etude.representations.base.round_trip import RoundTrip, round_trip
 from etude.stages import main
 
-CODE = (
-    "encoding",
-    "representations",
-    "augmentation.py",
-    "scores/markers.py",
-    "metrics/key.py",
-    "pieces.py",
-    "stages/tokenize.py",
-)
 VOICES = "voices.json"  # beside what a representation saves
 SEQUENCES = 20_000  # of train, spread evenly, from which merges of tokens are learned, at most
 
@@ -141,7 +133,7 @@ def _sequences(folders: Sequence[Path], step: int) -> Iterator[NDArray[Any]]:
 
 def run(settings: Settings, session: Session, name: str) -> None:
     """Read data/ingest, data/split and data/augment; write data/tokenize/``name``."""
-    values, section = built_from(settings, name)["tokenize"][name], f"tokenize.{name}"
+    values, section = built_from(settings, "tokenize", name)["tokenize"][name], f"tokenize.{name}"
     source, ingest = ingested(settings, session)
     splits = split_ids(settings, session, source)
     folder, augment = upstream(settings, session, "augment")
@@ -165,7 +157,10 @@ def run(settings: Settings, session: Session, name: str) -> None:
     decides = {"values": values, "voices": settings.dataset["reading"]["voices"], "load": load, "splits": splits}
     made_of = {"ingest": ingest["shards"], "augment": augment["shards"], "copies": augment["copies"]}
     shards = Shards(
-        session, f"tokenize-{name}", key_of({**decides, **made_of}, CODE), f"etude tokenize tokenize={name}"
+        session,
+        f"tokenize-{name}",
+        key_of({**decides, **made_of}, "tokenize", settings, name),
+        f"etude tokenize tokenize={name}",
     )
     with shards.gathered():
         made: Any = construct(target(values, section), values, section)
@@ -181,8 +176,8 @@ def run(settings: Settings, session: Session, name: str) -> None:
             for split in ("valid", "test")
         }
         empty = next(_items(encoded["train"]))[:0]
-        with whole(session.write(f"data/tokenize/{name}")) as part:
-            part.mkdir()
+        with recorded(settings, session, "tokenize", name) as (part, record):
+            carry(settings, session, record, "augment")
             for file in sorted(ready["learned"].iterdir()):
                 if file.name != VOICES:
                     shutil.copyfile(file, part / file.name)
@@ -198,7 +193,8 @@ def run(settings: Settings, session: Session, name: str) -> None:
             total = sum((RoundTrip(**found["round_trip"]) for split in told.values() for found in split), RoundTrip())
             trip = total.as_json()
             manifest = {
-                "settings": built_from(settings, name),
+                "representation": values,
+                "metrical": settings.reading.metrical,
                 "voices": list(representation.voices.items()),
                 "kind": representation.kind,
                 "vocabulary": representation.vocabulary if representation.kind == "tokens" else None,

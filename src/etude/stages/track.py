@@ -1,4 +1,4 @@
-"""Stage track: bring MLflow level with what is on disk, also where DVC took a training from its cache."""
+"""Stage track: sync results on disk to MLflow, also where DVC took a training from its cache."""
 
 import os
 from dataclasses import replace
@@ -13,7 +13,7 @@ from etude.stages import main
 
 
 def track(model_names: list[str], session: Session) -> dict[str, str]:
-    """Publish the variants that have been trained. Gives variant -> key of its training."""
+    """Publish the models that have been trained. Gives model -> key of its training."""
     tracking.reap(session)
     tops = [top for top in (session.run, session.root) if top is not None]
     keys = {}
@@ -27,24 +27,24 @@ def track(model_names: list[str], session: Session) -> dict[str, str]:
     return keys
 
 
-def track_by_hand(session: Session) -> None:
-    """Publish the trainings under runs/: MLflow may have been away. A damaged one costs itself."""
+def track_runs(session: Session) -> None:
+    """Publish the trainings under runs/: MLflow may have been away. A damaged one is skipped."""
     found = sorted(session.root.glob("runs/**/models/*/settings.json"))
     for file in follow(found, "track runs", len(found), session.progress):
         try:
             tracking.publish(replace(session, run=file.parents[2]), file.parent.name)
         except EtudeError as error:
-            print(f"etude: passed over: {error}")
+            print(f"etude: skipped: {error}")
 
 
 def run(settings: Settings, session: Session) -> None:
-    """Publish, also what was trained by hand; write mlruns/published.json, the key of each variant's training.
+    """Publish, also the trainings under runs/; write mlruns/published.json, the key of each model's training.
 
-    An MLflow that is away costs a warning; the file says what is on disk, so it is the same then.
+    An MLflow that is away costs a warning; the file depends on the disk alone, so it is the same then.
     """
     write_json(session.write("mlruns/published.json"), track(list(settings.models), session))
     if "DVC_EXP_NAME" not in os.environ:
-        track_by_hand(session)
+        track_runs(session)
 
 
 if __name__ == "__main__":

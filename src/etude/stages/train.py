@@ -7,36 +7,20 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from etude import models, representations
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import key_of
 from etude.artifacts.token_store import Store
-from etude.config.sections import Settings, target
+from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole, write_json, write_text
 from etude.core.seeds import seed_of
+from etude.models.building import build_model, set_threads
+from etude.models.weights import count_parameters, save_weights
+from etude.representations.base.loading import load_representation
 from etude.stages import main
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
-from etude.training import Learned, Task, learn
-
-CODE = (
-    "models/__init__.py",
-    "models/sequence.py",
-    "training/__init__.py",
-    "training/trainer.py",
-    "training/callbacks.py",
-    "training/processes.py",
-    "training/adversarial.py",
-    "representations/__init__.py",
-    "encoding",
-    "scores/columns.py",
-    "scores/markers.py",
-    "metrics/key.py",
-    "augmentation.py",
-    "pieces.py",
-    "metrics/likelihood.py",
-    "seeds.py",
-)  # of every variant; its own modules come to it
+from etude.training.objectives import learn
+from etude.training.task import Learned, Task
 
 
 def training_key(settings: Settings, model_name: str, tokens: str) -> str:
@@ -44,19 +28,16 @@ def training_key(settings: Settings, model_name: str, tokens: str) -> str:
 
     Checkpoints are kept under this key, so that no training resumes from weights of other settings, data or code.
     """
-    model = settings.model(model_name)
-    parts = [part.__module__ for part in target(model, f"models.{model_name}").__mro__]  # what the class is built on
-    built = dict.fromkeys(f"models/{name.rpartition('.')[2]}.py" for name in parts if name.startswith("etude.models."))
-    own = [file for file in built if file not in CODE]
-    own += [f"training/{model['objective']}.py", f"representations/{model['representation']}.py"]
-    sections = {
-        "model": model,
-        "optim": vars(settings.optim),
-        "train": vars(settings.train),
-        "trainer": vars(settings.trainer),
-    }
     release = torch.__version__.partition("+")[0]  # the same for every build of it
-    return key_of({"settings": {"model": model, **sections}, "tokens": tokens, "torch": release}, (*CODE, *own))
+    made = {**own_settings(settings, model_name), "tokens": tokens, "torch": release}
+    return key_of(made, "train", settings, model_name)
+
+
+def own_settings(settings: Settings, model_name: str) -> dict[str, Any]:
+    """The sections that decide a training, the schedule as it is for this model."""
+    train, optim = settings.schedule(model_name)
+    model = {name: value for name, value in settings.model(model_name).items() if name not in ("train", "optim", "generate")}
+    return {"model": model, "optim": vars(optim), "train": vars(train), "trainer": vars(settings.trainer)}
 
 
 def train(
@@ -80,11 +61,11 @@ def train(
     Returns:
         the model with its best weights, the representation, history and result.
     """
-    models.set_threads(settings.trainer.threads)
-    representation = representations.load(store)
-    torch.manual_seed(seed_of("weights", settings.train.seed))
-    model = models.build(settings, model_name, representation)
-    learned = learn(model, Task(settings, session, store, representation, checkpoints, report), model_name)
+    set_threads(settings.trainer.threads)
+    representation = load_representation(store)
+    torch.manual_seed(seed_of("weights", settings.schedule(model_name)[0].seed))
+    model = build_model(settings, model_name, representation)
+    learned = learn(model, Task(settings, model_name, session, store, representation, checkpoints, report))
     return model, representation, learned
 
 
@@ -149,16 +130,10 @@ def _alone(checkpoints: Path, model_name: str) -> FileLock:
 
 
 def made_from(settings: Settings, model_name: str, store: Store) -> dict[str, Any]:
-    """The sections that decide a training, those of its data as the data itself says."""
-    values = settings.as_dict()
-    own = {
-        "models": {model_name: settings.model(model_name)},
-        "optim": values["optim"],
-        "train": values["train"],
-        "trainer": values["trainer"],
-    }
-    own["seed"] = settings.train.seed
-    return {**store.manifest["settings"], **own}
+    """The sections that decide a training, those of its data as the data's record has them: what MLflow logs."""
+    own = own_settings(settings, model_name)
+    seed = settings.schedule(model_name)[0].seed
+    return {**store.record["settings"], "models": {model_name: own.pop("model")}, **own, "seed": seed}
 
 
 def tags_of(store: Store) -> dict[str, str]:
@@ -172,15 +147,15 @@ def _write(
     trained = {
         "name": model_name,
         "key": key,
-        "weights_sha256": models.save(model, part / "weights.safetensors"),
+        "weights_sha256": save_weights(model, part / "weights.safetensors"),
         "model": settings.model(model_name),
-        "settings": made_from(settings, model_name, store),
+        "settings": own_settings(settings, model_name),
         "tokens": {"representation": settings.model(model_name)["representation"], "digest": store.digest},
         "tags": tags_of(store),
         "made_on": learned.made_on,
     }
     write_json(part / "settings.json", trained)
-    write_json(part / "result.json", {**learned.result, "parameters": models.parameters(model)})
+    write_json(part / "result.json", {**learned.result, "parameters": count_parameters(model)})
     columns = ["step", *sorted({name for row in learned.history for name in row} - {"step"})]
     lines = [",".join(columns)]
     for row in learned.history:

@@ -1,4 +1,4 @@
-"""Harmony for a melody: the first voice is given, the others are drawn, and the best of several is taken."""
+"""Harmony for a melody: the first voice is given, the others are drawn, and the best of several harmonies is taken."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,8 @@ from etude.music.markers import fermatas, mark_fermatas
 from etude.representations.base.grid import FIRST, VoicesOnGrid, from_grid, to_grid
 from etude.representations.base.survey import DRUMS
 from etude.representations.chorale import key_signature
-from etude.sampling import gibbs, particles
+from etude.sampling.harmonies import SAMPLERS
 from etude.tasks.melody import phrase_ends, shift_into
-
-WAYS = {
-    "gibbs": gibbs,
-    "tokens": particles,
-}  # the file of sampling/ that a model names -> how it draws voices to others
 
 
 @dataclass(frozen=True)
@@ -34,19 +29,21 @@ class Harmony:
 
 
 @dataclass(frozen=True)
-class Posed:
+class MelodyOnGrid:
     """A melody on a model's grid, in the range of its first voice."""
 
     piece: ScoreTick  # the melody as first voice, with meter, key and fermatas
-    grid: NDArray[np.int64]  # its tokens, (frames, voices); rests below
-    shift: int  # semitones that it lies above where it came from
+    grid: NDArray[np.int64]  # its tokens, (frames, voices); rests in all other voices
+    shift: int  # semitones that it lies above the source
 
 
-def pose(representation: VoicesOnGrid, observed: NDArray[np.bool_], source: ScoreTick, track: TrackTick) -> Posed:
-    """Put a melody on the grid, transposed by as little as brings it into the range that the first voice has in train.
+def place_on_grid(
+    representation: VoicesOnGrid, observed: NDArray[np.bool_], source: ScoreTick, track: TrackTick
+) -> MelodyOnGrid:
+    """Put a melody on the grid, transposed as little as possible into the range that the first voice has in train.
 
-    The keys are those of the source; where it has none, or C major alone, which many MIDI files say of any music, the
-    one that fits the melody best. Fermatas are those of the source, or else phrases end as ``phrase_ends`` says.
+    The keys are those of the source. A source without one, or with C major alone, which many MIDI files state for any
+    music, gets the key that fits the melody best. Fermatas are those of the source, or else on ``phrase_ends``.
 
     Args:
         representation: of voices on a grid.
@@ -73,30 +70,24 @@ def pose(representation: VoicesOnGrid, observed: NDArray[np.bool_], source: Scor
     else:
         piece.key_signatures.append(KeySignatureTick(0, *key_signature(piece)))
     mark_fermatas(piece, fermatas(source) or phrase_ends(notes, source.ticks_per_quarter))
-    return Posed(piece, on_grid(representation, piece), shift)
+    return MelodyOnGrid(piece, grid_of(representation, piece), shift)
 
 
-def harmonies(
+def harmonize(
     model: Any,
     representation: VoicesOnGrid,
     piece: ScoreTick,
     allowed: NDArray[np.bool_],
     config: Harmonize,
-    rng: Sequence[np.random.Generator],
+    rngs: Sequence[np.random.Generator],
     show: bool = False,
 ) -> list[Harmony]:
-    """A harmony for each of ``rng``, the best first: by its nats, and plan.parallel_cost for each of its parallels.
+    """A harmony for each of ``rngs``, the best first: by its nats, plus ``parallel_cost`` for each of its parallels.
 
-    Args:
-        model: a trained model of voices on a grid.
-        representation: the one that it reads.
-        piece: what there is to know beside the cells: meter, key and fermatas.
-        allowed: tokens that each cell may have (frames, voices, V), at least one each.
-        config: how they are drawn.
-        rng: where the random numbers of each come from.
-        show: with a progress bar.
+    The arguments are those of ``HarmonySampler.sample_harmonies``.
     """
-    grids, nats = WAYS[model.sampler].harmonies(model, representation, piece, allowed, config, rng, show)
+    sampler = SAMPLERS[model.sampler]
+    grids, nats = sampler.sample_harmonies(model, representation, piece, allowed, config, rngs, show)
     found = []
     for grid, cost in zip(grids, nats, strict=True):
         pitches = sounding(grid, representation.low)
@@ -104,8 +95,8 @@ def harmonies(
     return sorted(found, key=lambda harmony: harmony.nats + config.parallel_cost * harmony.parallels)
 
 
-def written(
-    harmony: Harmony, representation: VoicesOnGrid, posed: Posed, source: ScoreTick, track: TrackTick
+def to_score(
+    harmony: Harmony, representation: VoicesOnGrid, melody: MelodyOnGrid, source: ScoreTick, track: TrackTick
 ) -> ScoreTick:
     """The melody as it came in, note for note, with the voices of a harmony below it, back in its own key.
 
@@ -128,12 +119,12 @@ def written(
         for note in line.notes:
             onset, end = round(note.time * scale), round(note.end * scale)
             if onset < end:  # ticks may be coarser than the grid
-                voice.notes.append(NoteTick(onset, end - onset, note.pitch - posed.shift, loudness))
+                voice.notes.append(NoteTick(onset, end - onset, note.pitch - melody.shift, loudness))
         made.tracks.append(voice)
     return made
 
 
-def on_grid(representation: VoicesOnGrid, piece: ScoreTick) -> NDArray[np.int64]:
-    """The tokens of a piece on the grid, from its begin on: (frames, voices)."""
+def grid_of(representation: VoicesOnGrid, piece: ScoreTick) -> NDArray[np.int64]:
+    """The tokens of a piece on the grid, from its start: (frames, voices)."""
     low, high = representation.low, representation.high
     return to_grid(piece, representation.voices, representation.steps, low, high).astype(np.int64)

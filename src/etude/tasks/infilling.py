@@ -1,7 +1,6 @@
-"""Filling in: some bars of some voices are drawn anew, all else stays note for note."""
+"""Filling in: some bars of some voices are drawn again, all else stays note for note."""
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,68 +11,65 @@ from etude.core.errors import EtudeError
 from etude.representations.base.grid import HOLD, VoicesOnGrid, from_grid
 from etude.representations.base.survey import DRUMS, program_of
 from etude.representations.chorale import key_signature
-from etude.sampling.constraints import bar_lines, keeping
-from etude.tasks.harmony import harmonies, on_grid
+from etude.sampling.constraints import bar_lines, keep_given
+from etude.tasks.harmonizer import Harmonizer
+from etude.tasks.harmony import grid_of, harmonize
 
 
-def filled(
-    model: Any,
-    representation: VoicesOnGrid,
-    observed: NDArray[np.bool_],
+def fill_bars(
+    harmonizer: Harmonizer,
     source: ScoreTick,
     bars: tuple[int, int],
     voices: Collection[str],
     config: Harmonize,
-    rng: list[np.random.Generator],
+    rngs: Sequence[np.random.Generator],
     show: bool = False,
 ) -> list[ScoreTick]:
-    """The piece with some bars of some voices drawn anew, once for each of ``rng``, the best first.
+    """The piece with some bars of some voices drawn again, once for each of ``rngs``, the best first.
 
-    A note that begins in these bars and voices goes, one that begins before and rings into them stays.
+    A note that starts in these bars and voices goes; one that starts before and rings into them stays.
 
     Args:
-        model: of voices on a grid.
-        representation: the one that it reads.
-        observed: tokens that each voice has in train (voices, V).
+        harmonizer: the model.
         source: the piece, its tracks on the programs of the representation's voices.
         bars: the first and the last, from 1.
         voices: the names of those that are drawn.
         config: how they are drawn.
-        rng: where the random numbers of each come from.
+        rngs: the random number generator of each.
         show: with a progress bar.
 
     Raises:
         EtudeError: there are no such bars, or a note that stays is beyond what the model knows.
     """
-    steps = representation.steps
+    representation, steps = harmonizer.representation, harmonizer.representation.steps
     lines = bar_lines(source, bars[1], steps)
     start, end = lines[bars[0] - 1], lines[bars[1]]
-    grid = on_grid(representation, source)
+    grid = grid_of(representation, source)
     if start >= len(grid):
-        raise EtudeError(f"it ends before bar {bars[0]} begins. Name bars that it has.")
+        raise EtudeError(f"it ends before bar {bars[0]} starts. Name bars that it has.")
     grid, end = grid.copy(), min(end, len(grid))
     free = np.zeros(grid.shape, dtype=bool)
     for place, name in enumerate(representation.voices):
         if name in voices:
             since, until = start, end
-            while since < end and grid[since, place] == HOLD:  # of a note that began before
+            while since < end and grid[since, place] == HOLD:  # of a note that started before
                 since += 1
             while until < len(grid) and grid[until, place] == HOLD and since < until:  # of one that goes
                 until += 1
             free[since:until, place] = True
-    allowed = keeping(grid, ~free, observed)  # what stays is not made longer
-    posed = source.copy()
-    if not any((sign.key, sign.tonality) != (0, 0) for sign in posed.key_signatures):
-        posed.key_signatures.clear()
-        posed.key_signatures.append(KeySignatureTick(0, *key_signature(source)))
-    found = harmonies(model, representation, posed, allowed, config, rng, show)
-    return [_with(harmony.grid, free, representation, source) for harmony in found]
+    allowed = keep_given(grid, ~free, harmonizer.observed)  # what stays is not made longer
+    keyed = source.copy()
+    if not any((sign.key, sign.tonality) != (0, 0) for sign in keyed.key_signatures):
+        keyed.key_signatures.clear()
+        keyed.key_signatures.append(KeySignatureTick(0, *key_signature(source)))
+    found = harmonize(harmonizer.model, representation, keyed, allowed, config, rngs, show)
+    return [_replace_notes(harmony.grid, free, representation, source) for harmony in found]
 
 
-def _with(
+def _replace_notes(
     grid: NDArray[np.int64], free: NDArray[np.bool_], representation: VoicesOnGrid, source: ScoreTick
 ) -> ScoreTick:
-    """The source with the notes that begin in free cells replaced by those of the grid."""
+    """The source with the notes that start in free cells replaced by those of the grid."""
     made = from_grid(grid, representation.voices, representation.steps, representation.low, 120)
     piece = source.copy()
     quarter, steps = source.ticks_per_quarter, representation.steps

@@ -1,6 +1,4 @@
-"""The melody in a piece that somebody brings: which notes it is, where it lies, where its phrases end."""
-
-from typing import Any
+"""The melody in a given piece: which notes it has, where it lies, where its phrases end."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +8,14 @@ from etude.core.errors import EtudeError
 from etude.music.columns import Columns, columns_of
 
 
-def melody(source: ScoreTick, top_line: bool = False) -> TrackTick:
-    """The first track with notes that is no percussion; its notes are one after the other.
+def find_melody(source: ScoreTick, top_line: bool = False) -> TrackTick:
+    """The first track with notes that is no percussion. One note sounds at a time.
 
-    Notes may overlap by an eighth at most, as in legato playing.
+    Notes may overlap by an eighth note at most, as in legato playing.
 
     Args:
         source: the piece.
-        top_line: take of that track the highest notes, where it has several at a time.
+        top_line: take the highest notes of that track, where it has several at a time.
 
     Raises:
         EtudeError: there is no such track, or more than one note sounds at a time in it.
@@ -38,14 +36,14 @@ def melody(source: ScoreTick, top_line: bool = False) -> TrackTick:
         quarter = onset[1:][together][0] / source.ticks_per_quarter
         raise EtudeError(
             f"its first track with notes{f' ({track.name})' if track.name else ''} has more than one note at a time, "
-            f"first {quarter:g} quarters from its begin. Give a melody of one voice, or take its top line with "
+            f"first {quarter:g} quarter notes from its start. Give a melody of one voice, or take its top line with "
             "top_line=true."
         )
     return track
 
 
 def skyline(notes: Columns) -> Columns:
-    """The notes with nothing above them when they begin; each ends where the next begins, if not before.
+    """The notes with nothing above them when they start; each ends where the next starts, if not before.
 
     Source: Uitdenbogerd and Zobel, Melodic Matching Techniques for Large Music Databases, 1999 (the skyline).
     """
@@ -62,8 +60,8 @@ def skyline(notes: Columns) -> Columns:
     return Columns(line.onset, np.minimum(line.length, until - line.onset).astype(np.int32), line.pitch, line.velocity)
 
 
-def shift_into(low: int, high: int, pitches: NDArray[Any]) -> int:
-    """The smallest transposition, in semitones, that brings all ``pitches`` into low..high; of two the upward one.
+def shift_into(low: int, high: int, pitches: NDArray[np.integer]) -> int:
+    """The smallest transposition, in semitones, that brings all ``pitches`` into low..high.
 
     Raises:
         EtudeError: there is none.
@@ -80,7 +78,7 @@ def shift_into(low: int, high: int, pitches: NDArray[Any]) -> int:
 def phrase_ends(notes: Columns, quarter: int) -> list[int]:
     """Onsets of the notes of a melody on which a phrase seems to end, so that they get a fermata.
 
-    These are the last note, notes before a rest of a quarter or more, and notes of a half or more that last at least
+    These are the last note, notes before a rest of a quarter note or more, and half notes or longer that last at least
     twice as long as the median note. A phrase that ends on a note like the others is not found.
     """
     order = np.argsort(notes.onset, kind="stable")

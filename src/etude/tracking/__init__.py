@@ -1,7 +1,7 @@
-"""The tracking room, the only one that knows MLflow: each training is one run, logged live or made from disk.
+"""The only room that knows MLflow: each training is one run, logged live by the stage train or made from disk by track.
 
 Nothing here can stop a training: an MLflow that is away costs a warning, and ``publish`` records the run later.
-MLflow is imported (3 s) when it is first asked something, not with this room.
+MLflow is imported (3 s) with the first request to it, not with this room.
 """
 
 from etude.tracking.alive import reap

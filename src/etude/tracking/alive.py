@@ -1,4 +1,4 @@
-"""Which runs are alive: each holds an OS file lock for its process's life, so that killed ones can be told and closed.
+"""Which runs are alive: each holds an OS file lock while its process lives, so that killed ones can be closed.
 
 The locks lie at mlruns/locks/RUN_ID.lock. Only inside the ``gate`` are they taken, probed and removed, and runs made.
 """
@@ -36,7 +36,7 @@ def _locks(root: Path) -> Path:
 
 @contextmanager
 def gate(root: Path) -> Iterator[None]:
-    """One process of the project at a time: between a run's creation and its lock no other may think it dead."""
+    """One process of the project at a time: no other may take a run for dead between its creation and its lock."""
     with FileLock(_locks(root) / "gate", timeout=PATIENCE):
         yield
 
@@ -49,7 +49,7 @@ def hold(root: Path, run_id: str) -> None:
 
 
 def release(run_id: str) -> None:
-    """Take the mark off. The file stays until the next reap, which may be probing it now."""
+    """Remove the mark. The file stays until the next reap, which may be probing it now."""
     lock = _held.pop(run_id, None)
     if lock is not None:
         lock.release()

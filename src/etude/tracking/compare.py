@@ -1,8 +1,8 @@
-"""The runs side by side, their curves and their files, for the notebook."""
+"""The runs in one table, their curves and their files, for the notebook."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def runs(session: Session) -> "pandas.DataFrame":
-    """The finished trainings, one a row, by variant and start: run_id, run_name, variant, place, start_time (UTC),
+    """The finished trainings, one a row, by model and start: run_id, run_name, model, place, start_time (UTC),
     params.*, metrics.* (final values) and tags.*, the columns named as mlflow.search_runs names them.
 
     Without a run the table has the first five columns and no row. Raises EtudeError where MLflow is away.
     """
     import pandas
 
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
 
     def work(client: "MlflowClient", experiment: str) -> None:
         for run in search(client, experiment, "attributes.status = 'FINISHED'"):
@@ -45,7 +45,7 @@ def runs(session: Session) -> "pandas.DataFrame":
 def history(session: Session, run_id: str, metric: str) -> "pandas.DataFrame":
     """A metric of a run by training step: the columns step and value (in the metric's own unit), ordered by step.
 
-    One value a step, the first that was logged: the final value, which a finished run has once more at its last step,
+    One value a step, the first that was logged: the final value, which a finished run repeats at its last step,
     does not bend the curve. A run without the metric gives no row. Raises EtudeError where MLflow is away.
     """
     import pandas

@@ -1,4 +1,4 @@
-"""What a run says of itself: its name, its parameters (the settings, flattened) and its tags."""
+"""The description of a run: its name, its parameters (the settings, flattened) and its tags."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from etude.tracking.server import home
 PARAM, TAG, NAME = 6000, 8000, 250  # characters that MLflow 3.17 takes; a tracker's limit, not a setting
 DVC = ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
 PARENT = "ETUDE_PARENT_RUN"  # in the environment, so that the workers of a multirun inherit it
-SWEEP = "sweep.json"  # in the folder of a run by hand: tags of the sweep that it belongs to
+SWEEP = "sweep.json"  # in the folder of a manual run: tags of the sweep that it belongs to
 PARENT_RUN = "mlflow.parentRunId"  # the tag by which MLflow knows a child
 OURS = ("etude.host", "etude.root", PARENT_RUN)  # of the process that logs, not of the training
 
@@ -37,12 +37,12 @@ def describe(
 ) -> Training:
     """Describe the training of ``model_name`` whose results lie under ``top`` (the project, or one run's folder)."""
     place = place_of(session, top)
-    told = os.environ.get("DVC_EXP_NAME") or tags.get("overrides") or f"seed={settings.get('seed', '?')}"
+    text = os.environ.get("DVC_EXP_NAME") or tags.get("overrides") or f"seed={settings.get('seed', '?')}"
     own = {"etude.key": key, "etude.place": place, "etude.model": model_name}
     return Training(
         key=key,
         place=place,
-        name=f"{model_name} {told}"[:NAME],
+        name=f"{model_name} {text}"[:NAME],
         params={"model": model_name, **params(settings, model_name)},
         tags={**surroundings(session), **{label(name): str(value)[:TAG] for name, value in tags.items()}, **own},
     )
@@ -59,9 +59,9 @@ def place_of(session: Session, top: Path) -> str:
 
 
 def params(settings: Mapping[str, Any], model_name: str) -> dict[str, str]:
-    """All settings, flattened with dots; the variant's own section as ``model.*``, the other variants' left out.
+    """All settings, flattened with dots; the model's own section as ``model.*``, those of other models left out.
 
-    Under one name, ``model.hidden`` of all variants is one column. A text over MLflow's 6000 characters is cut.
+    Under one name, ``model.hidden`` of all models is one column. A text over MLflow's 6000 characters is cut.
     """
     own = settings.get("models", {}).get(model_name)
     shown = {name: section for name, section in settings.items() if name != "models"}
@@ -98,7 +98,7 @@ def parent() -> str:
 
 def _git(root: Path) -> dict[str, str]:
     def ask(*words: str) -> str:
-        # Without the optional locks a commit that is made at the same moment does not fail.
+        # without the optional locks a commit at the same moment does not fail
         command = ["git", "--no-optional-locks", "-C", str(root), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
 

@@ -22,10 +22,10 @@ SAMPLES = (".mid", ".mp3", ".png", ".html")
 
 @dataclass(frozen=True)
 class Trained:
-    """What models/V says of a training; the weights are not read.
+    """A training as models/V holds it; the weights are not read.
 
-    ``record`` is settings.json, ``points`` are history.csv, ``result`` are result.json's numbers, ``files`` are what
-    becomes artifacts, by name.
+    ``record`` is settings.json, ``points`` are history.csv, ``result`` has the numbers of result.json, ``files`` become
+    artifacts, by name.
     """
 
     record: dict[str, Any]
@@ -53,7 +53,7 @@ class Trained:
 
 
 def _history(file: Path, made_by: str) -> list[Point]:
-    """The points of a table whose columns are step, then metrics; blank is: not measured at that step."""
+    """The points of a table whose columns are step, then metrics; a blank was not measured at that step."""
     if not file.is_file():
         return []
     time = now()
@@ -69,16 +69,16 @@ def _history(file: Path, made_by: str) -> list[Point]:
             raise EtudeError(f"{file} is damaged ({error!r}). Make it again with: {made_by}") from None
 
 
-def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+def numbers(values: Mapping[str, object]) -> dict[str, float]:
     """The numbers among ``values``."""
     return {name: float(x) for name, x in values.items() if isinstance(x, int | float) and not isinstance(x, bool)}
 
 
 def publish(session: Session, model_name: str) -> None:
-    """Bring MLflow level with what is on disk of one variant; a second call changes nothing.
+    """Sync to MLflow what is on disk of one model; a second call changes nothing.
 
     The training in models/V gets a FINISHED run if it has none (an interrupted one is completed); the run gets the
-    metrics of reports/evaluate/V.json, the figures beside it, and the pieces of data/arrange/V. All are taken from the
+    metrics of reports/evaluate/V.json, the figures next to it, and the pieces of data/arrange/V. All are taken from the
     folder that models/V lies in, the session's run before the project: results of another training are not mixed in.
 
     Raises EtudeError where models/V is missing or damaged; an MLflow that is away costs a warning.
@@ -114,7 +114,7 @@ def publish(session: Session, model_name: str) -> None:
 
 
 def _evaluation(top: Path, model_name: str, key: str) -> tuple[dict[str, float], dict[str, str]]:
-    """What was measured of a training, and with which settings: as tags, since MLflow's parameters cannot change."""
+    """The metrics of a training, and how they were measured: as tags, since MLflow's parameters cannot change."""
     file = top / "reports" / "evaluate" / f"{model_name}.json"
     if not file.is_file():
         return {}, {}

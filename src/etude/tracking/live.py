@@ -34,14 +34,16 @@ class Run:
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Take values measured at ``step``. They are sent every 2 s, and kept while MLflow is away."""
         self._waiting += [Point(name, float(value), step, now()) for name, value in values.items()]
-        began = time.monotonic()
-        if began >= self._due:
+        started = time.monotonic()
+        if started >= self._due:
             self.send()
             ended = time.monotonic()
-            self._due = ended + max(EVERY, 20 * (ended - began))  # a slow server costs a twentieth of the time at most
+            self._due = ended + max(
+                EVERY, 20 * (ended - started)
+            )  # a slow server costs a twentieth of the time at most
 
     def send(self) -> None:
-        """Send what is kept, unless MLflow was away a moment ago."""
+        """Send what waits, unless MLflow was away a moment ago."""
         self._tracker.attempt(self._send)
 
     def _send(self, client: "MlflowClient", experiment: str) -> None:
@@ -76,14 +78,14 @@ class Run:
 
 
 def start(session: Session, model_name: str, key: str, settings: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
-    """Begin the run of one training, or go on with the unfinished one of the same key and place.
+    """Start the run of one training, or resume the unfinished one of the same key and place.
 
     Args:
         session: where the results will lie, which is the run's place.
         model_name: its name.
         key: digest of all that the training depends on.
         settings: all sections, as in params.yaml.
-        tags: more to say, as the digest of the tokens; "overrides", where there is one, gives the run its name.
+        tags: further tags, as the digest of the tokens; "overrides", where there is one, gives the run its name.
 
     A server that is away, now or later, costs a warning; metrics wait and are sent when it is back.
     """
@@ -142,7 +144,7 @@ def start_parent(session: Session, name: str, tags: Mapping[str, str]) -> str:
 
 
 def finish_parent(session: Session, run_id: str, status: str = "FINISHED") -> None:
-    """End a parent run; "" (there is none) is passed over."""
+    """End a parent run; "" (there is none) is ignored."""
     if not run_id:
         return
     os.environ.pop(PARENT, None)

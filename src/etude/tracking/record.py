@@ -1,4 +1,4 @@
-"""Writing one training into MLflow: take its run up or make one, send points, fill in what it lacks."""
+"""Writing one training into MLflow: resume its run or make one, send points, add what it lacks."""
 
 import math
 import time
@@ -25,7 +25,7 @@ class Point(NamedTuple):
 
     @property
     def where(self) -> tuple[str, int]:
-        """What tells it from the run's other points."""
+        """What identifies it among the run's points."""
         return label(self.name), self.step
 
 
@@ -41,9 +41,9 @@ def runs_of(client: "MlflowClient", experiment: str, training: Training) -> "lis
 
 
 def take(client: "MlflowClient", experiment: str, training: Training, root: Path) -> tuple[str, set[tuple[str, int]]]:
-    """Take up the youngest unfinished run of a training, or make a new one; it is RUNNING and held.
+    """Resume the youngest unfinished run of a training, or make a new one; it is RUNNING and held.
 
-    Call it inside the gate, after the reap: what is RUNNING still, somebody else writes. Gives the run's id and which
+    Call it inside the gate, after the reap: what is still RUNNING, another process writes. Gives the run's id and which
     points it has.
     """
     old = [run for run in runs_of(client, experiment, training) if run.info.status in ("KILLED", "FAILED")]
@@ -54,9 +54,9 @@ def take(client: "MlflowClient", experiment: str, training: Training, root: Path
         if old:
             client.update_run(run_id, status="RUNNING")
         _introduce(client, run, training)
-        return run_id, recorded(client, run_id, run.data.metrics)
+        return run_id, known_points(client, run_id, run.data.metrics)
     except Exception:
-        release(run_id)  # the next attempt takes it up again
+        release(run_id)  # the next attempt resumes it
         raise
 
 
@@ -69,7 +69,7 @@ def _introduce(client: "MlflowClient", run: "Record", training: Training) -> Non
     client.log_batch(run.info.run_id, params=params, tags=[RunTag(name, text) for name, text in tags.items()])
 
 
-def recorded(client: "MlflowClient", run_id: str, names: Iterable[str]) -> set[tuple[str, int]]:
+def known_points(client: "MlflowClient", run_id: str, names: Iterable[str]) -> set[tuple[str, int]]:
     """The (metric, step) pairs that a run has already."""
     known = client.get_run(run_id).data.metrics
     wanted = sorted({label(name) for name in names} & set(known))
@@ -104,9 +104,9 @@ def complete(
         summary: final values, logged at the last step. Where the history has the name too, the final value is what
             MLflow's table shows.
         files: name among the artifacts (with folders) -> file.
-        tags: what else to say; a tag of the run that differs is set anew.
+        tags: further tags; a tag of the run that differs is replaced.
     """
-    have = recorded(client, run_id, {point.name for point in points})
+    have = known_points(client, run_id, {point.name for point in points})
     send(client, run_id, [point for point in points if point.where not in have])
     data = client.get_run(run_id).data
     last = max((point.step for point in points), default=int(summary.get("steps", 0)))

@@ -19,10 +19,10 @@ from etude.artifacts.context import Session
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-RETRY = 30.0  # seconds before an MLflow that was away is asked again
+RETRY = 30.0  # seconds before an MLflow that was away is tried again
 PATIENCE = 120.0  # seconds to wait for another process that creates the database, which takes about 3
-ENVIRONMENT = {  # for this process and its workers, where the user says nothing else
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # MLflow's 7 hold a training up for 270 s
+ENVIRONMENT = {  # for this process and its workers, unless the user sets something else
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # MLflow's 7 delay a training by 270 s
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -42,40 +42,40 @@ class Server:
     """MLflow at one address, which may go away and come back."""
 
     def __init__(self, root: Path, uri: str, experiment: str) -> None:
-        """Ask nothing yet; the first ``attempt`` connects."""
+        """Connect to nothing yet; the first ``attempt`` does."""
         self.root, self.uri, self.experiment = root, uri, experiment
         self.client: MlflowClient | None = None
         self.experiment_id = ""
         self.retry_at = 0.0  # by time.monotonic()
-        self.told = False
+        self.warned = False
 
     def attempt(self, work: Work, at_once: bool = False) -> bool:
         """Call ``work(client, experiment_id)`` and say whether it was done.
 
-        After a failure, told in one warning, nothing is tried for 30 s (and for 20 times what the failure took, so that
+        After a failure, and one warning, nothing is tried for 30 s (and for 20 times what the failure took, so that
         a server that hangs takes at most a twentieth of the time) except ``at_once``.
         """
-        began = time.monotonic()
-        if began < self.retry_at and not at_once:
+        started = time.monotonic()
+        if started < self.retry_at and not at_once:
             return False
         try:
             if self.client is None:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own, which is nobody's business here
+                    warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own, which is of no use here
                     self.client = self._connect()
             work(self.client, self.experiment_id)
         except Exception as error:  # whatever it is (HTTP, SQL, a lock, a full disk), it must not cost the training
             now = time.monotonic()
-            self.retry_at = now + max(RETRY, 20 * (now - began))
-            self._tell(error)
+            self.retry_at = now + max(RETRY, 20 * (now - started))
+            self._warn(error)
             return False
         self.retry_at = 0.0
         return True
 
-    def _tell(self, error: Exception) -> None:
-        if self.told:
+    def _warn(self, error: Exception) -> None:
+        if self.warned:
             return
-        self.told = True
+        self.warned = True
         reason = textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
         text = f"MLflow at {self.uri} is away or refused this ({reason})."
         text = re.sub(r"://[^/@\s]*@", "://", text)  # an address may hold a password
@@ -86,7 +86,7 @@ class Server:
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         for name in ("alembic", "mlflow.store.db.utils"):
-            logging.getLogger(name).setLevel(logging.WARNING)  # tables that are made are no news
+            logging.getLogger(name).setLevel(logging.WARNING)  # created tables are no news
         from mlflow import MlflowClient
 
         if not self.uri.startswith("sqlite:///"):
@@ -114,7 +114,7 @@ class Server:
             return
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        # Written beside and renamed: a database whose creation was interrupted cannot be repaired.
+        # Written under another name and renamed: a database whose creation was interrupted cannot be repaired.
         part = database.with_name(f"{database.name}.part")
         for stale in database.parent.glob(f"{part.name}*"):  # with sqlite's journal
             stale.unlink()
@@ -133,7 +133,7 @@ _servers: dict[tuple[Path, str, str], Server] = {}
 
 
 def server(session: Session) -> Server:
-    """The MLflow of a session; one object a process, so that an absence is found and told once."""
+    """The MLflow of a session; one object a process, so that an absence is found and reported once."""
     root = home(session)
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
     return _servers.setdefault((root, uri, session.experiment), Server(root, uri, session.experiment))

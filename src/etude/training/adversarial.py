@@ -1,25 +1,26 @@
-"""Learning by contest: a generator against a discriminator, non-saturating loss (Goodfellow et al., 2014)."""
+"""Adversarial learning: a generator against a discriminator, non-saturating loss (Goodfellow et al., 2014)."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from etude.core.seeds import seed_of
 from etude.models.gan import GAN
-from etude.training import Learned, Task
-from etude.training.trainer import Listed, Scheme, fit
+from etude.training.task import Learned, Task
+from etude.training.trainer import Objective, ReadyBatches, fit
 
 REAL = 0.9  # one-sided label smoothing, Salimans et al., 2016
 
 
-def roll_features(rolls: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Shares that describe binary rolls (N, voices, steps, pitches): each sums to 1 over its last axis.
+def roll_features(rolls: Tensor) -> dict[str, Tensor]:
+    """Distributions that describe binary rolls (N, voices, steps, pitches): each sums to 1 over its last axis.
 
-    ``pitch`` (voices, pitches + rest), ``motion`` (voices, 25): steps between successive sounding pitches of a voice,
-    -12 to 12 semitones, and ``sounding`` (voices + 1): how many voices sound at once.
+    ``pitch`` (voices, pitches + rest); ``motion`` (voices, 25): intervals between successive sounding pitches of a
+    voice, -12 to 12 semitones; ``sounding`` (voices + 1): number of voices that sound at once.
     """
     V = rolls.shape[1]
     rest = 1 - rolls.sum(-1, keepdim=True).clamp(max=1)
@@ -37,93 +38,96 @@ def roll_features(rolls: torch.Tensor) -> dict[str, torch.Tensor]:
     }
 
 
-def roll_distance(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
-    """Mean total-variation distance of the features of two sets of rolls, in [0, 1]; 0 for equal shares."""
+def roll_distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    """Mean total-variation distance of the features of two sets of rolls, in [0, 1]; 0 where they are equal."""
     return float(torch.stack([(0.5 * (a[name] - b[name]).abs().sum(-1)).mean() for name in a]).mean())
 
 
-class Contest(Scheme):
-    """Two networks of a model that learn against each other on windows of rolls; what they draw is what is measured."""
+class TwoNetworks(Objective):
+    """Two networks of a model learn against each other on windows of rolls; validation measures samples."""
 
     monitor = "valid/roll_distance"
-    networks: ClassVar[tuple[str, str]]  # of the model: the one that judges, then the generator
+    networks: ClassVar[tuple[str, str]]  # attributes of the model: discriminator or critic, then the generator
     betas: ClassVar[tuple[float, float]]
 
-    def __init__(self, model: Any, task: Task) -> None:
-        """See Scheme."""
+    def __init__(self, model: nn.Module, task: Task) -> None:
+        """See Objective."""
         super().__init__(model, task)
         self.automatic_optimization = False
         valid = [task.representation.unpack(windows) for windows in task.store.pieces("valid")]
         self.real = roll_features(torch.from_numpy(np.concatenate(valid)))
         self.counts = [len(windows) for windows in valid]
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """One step; what is measured is drawn, not loaded."""
-        return DataLoader(Listed([torch.zeros(1)]), batch_size=None)
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        """One step without data: validation draws samples."""
+        return DataLoader(ReadyBatches([torch.zeros(1)]), batch_size=None)
 
-    def sample_pieces(self, generator: torch.Generator) -> torch.Tensor:
-        """As many windows as valid has, 0 and 1: (windows, voices, steps, pitches)."""
-        raise NotImplementedError(f"{type(self).__name__} must define drawn(generator).")
+    def sample_pieces(self, rng: torch.Generator) -> Tensor:
+        """Draw as many windows as valid has, 0 and 1: (windows, voices, steps, pitches)."""
+        raise NotImplementedError(f"{type(self).__name__} must define sample_pieces(rng).")
 
-    def validation_step(self, batch: torch.Tensor, index: int) -> None:
-        """Distance of as many drawn windows as valid has from those of valid."""
+    def validation_step(self, batch: Tensor, index: int) -> None:
+        """Distance between the windows of valid and as many samples."""
         self.model.cpu()
         fake = self.sample_pieces(torch.Generator().manual_seed(seed_of("validation", self.config.seed)))
         self.model.to(self.device)
         self.log(self.monitor, roll_distance(roll_features(fake), self.real), batch_size=1)
 
-    def move(self, optimizer: Any, loss: torch.Tensor) -> None:
-        """One step of one network."""
+    def both_optimizers(self) -> list[Any]:
+        """The optimizers of both networks, in the order of ``networks``, as Lightning wraps them."""
+        return cast("list[Any]", self.optimizers())
+
+    def update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        """Update one network."""
         optimizer.zero_grad()
         self.manual_backward(loss)
         self.clip_gradients(optimizer, gradient_clip_val=self.optim.clip, gradient_clip_algorithm="norm")
         optimizer.step()
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """AdamW for each network."""
         return [self.adamw(getattr(self.model, name).named_parameters(), self.betas) for name in self.networks]
 
 
-class Adversarial(Contest):
-    """One move of the discriminator and one of the generator a round, several rounds a step."""
+class Adversarial(TwoNetworks):
+    """One update of the discriminator and one of the generator a round, several rounds a step."""
 
     networks = ("discriminator", "generator")
     betas = (0.5, 0.999)  # Radford et al., 2016
     model: GAN
 
     def __init__(self, model: GAN, task: Task) -> None:
-        """See Scheme."""
+        """See Objective."""
         super().__init__(model, task)
         self.windows = task.store.count("train")
 
-    def draw(self, generator: np.random.Generator) -> torch.Tensor:
-        """(rounds * batch_size, voices, steps, pitches) of 0 and 1."""
-        places = generator.integers(self.windows, size=self.model.rounds * self.config.batch_size)
+    def draw(self, rng: np.random.Generator) -> Tensor:
+        """Draw windows of 0 and 1: (rounds * batch_size, voices, steps, pitches)."""
+        places = rng.integers(self.windows, size=self.model.rounds * self.config.batch_size)
         return torch.from_numpy(self.task.representation.unpack(self.task.store.take("train", places))).float()
 
-    def sample_pieces(self, generator: torch.Generator) -> torch.Tensor:
-        """See Contest."""
-        return self.model.draw(sum(self.counts), generator)
+    def sample_pieces(self, rng: torch.Generator) -> Tensor:
+        """See TwoNetworks."""
+        return self.model.draw(sum(self.counts), rng)
 
-    def training_step(self, real: torch.Tensor, index: int) -> None:
-        """Both networks move, once a round."""
+    def training_step(self, real: Tensor, index: int) -> None:
+        """Update both networks once a round."""
         for batch in real.chunk(self.model.rounds):
-            self._contest(batch)
+            self._run_round(batch)
 
-    def _contest(self, real: torch.Tensor) -> None:
-        both: Any = self.optimizers()  # a list, as configure_optimizers gives two
-        judge, forger = both
+    def _run_round(self, real: Tensor) -> None:
+        discriminator, generator = self.both_optimizers()
         noise = torch.randn(len(real), self.model.latent, device=self.device)
         fake = self.model(noise)
-        verdict = self.model.discriminator(torch.cat([real, fake.detach()]))[:, 0]
-        truth = torch.cat([torch.full((len(real),), REAL), torch.zeros(len(real))]).to(self.device)
-        judged = F.binary_cross_entropy_with_logits(verdict, truth)
-        self.move(judge, judged)
-        forged = F.softplus(-self.model.discriminator(fake)[:, 0]).mean()
-        self.move(forger, forged)
-        self.log_dict({"train/discriminator_loss": judged, "train/generator_loss": forged})
+        logits = self.model.discriminator(torch.cat([real, fake.detach()]))[:, 0]
+        targets = torch.cat([torch.full((len(real),), REAL), torch.zeros(len(real))]).to(self.device)
+        discriminator_loss = F.binary_cross_entropy_with_logits(logits, targets)
+        self.update(discriminator, discriminator_loss)
+        generator_loss = F.softplus(-self.model.discriminator(fake)[:, 0]).mean()
+        self.update(generator, generator_loss)
+        self.log_dict({"train/discriminator_loss": discriminator_loss, "train/generator_loss": generator_loss})
 
 
 def learn(model: GAN, task: Task) -> Learned:
     """Train and leave the best weights in ``model``."""
-    return fit(Adversarial(model, task), task, type(model).__name__)
+    return fit(Adversarial(model, task), task)

@@ -1,10 +1,10 @@
-"""What Lightning calls as a training goes on: checkpoints, early stopping, weight averaging, history, progress."""
+"""What Lightning calls during a training: checkpoints, early stopping, weight averaging, history, progress."""
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -14,13 +14,24 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.core.progress import Bar
+from etude.training.task import Report
 
 LOG_EVERY = 10  # steps between two rows of the training loss
-Report = Callable[[Mapping[str, float], int], None]
+
+
+class Progressing(Protocol):
+    """What callbacks ask of an objective."""
+
+    unit: int  # the step, from 0
+    rate: float  # the learning rate at it
+
+    @property
+    def kept(self) -> str:
+        """Where the last good weights are, as a sentence."""
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints written beside their place and renamed: a kill leaves the old one."""
+    """Checkpoints are written next to their place and renamed: a kill leaves the old one."""
 
     def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any | None = None) -> None:
         """See CheckpointIO."""
@@ -31,82 +42,82 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 class Patience(EarlyStopping):
-    """Early stopping that also holds for a training that is resumed after its last epoch."""
+    """Early stopping that also works in a training that is resumed after its last epoch."""
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Stop at once where patience had run out before the kill."""
+        """Stop at once where patience ran out before the kill."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
 
 
 class History(Callback):
-    """Rows of metrics by step; kept in the checkpoint, told as they come."""
+    """Rows of metrics by step, kept in the checkpoint and reported as they come."""
 
-    def __init__(self, scheme: Any, report: Report) -> None:
-        """Args: the scheme whose steps count, and what is told of every row and its step."""
-        self.scheme, self.report, self.rows = scheme, report, list[dict[str, float]]()
+    def __init__(self, objective: Progressing, report: Report) -> None:
+        """Args: the objective whose steps count, and what receives every row and its step."""
+        self.objective, self.report, self.rows = objective, report, list[dict[str, float]]()
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after the rows of the checkpoint."""
+        """Continue after the rows of the checkpoint."""
         self.rows = state_dict["rows"]
 
-    def add(self, step: int, values: Mapping[str, Any], tell: bool) -> None:
-        """Keep and tell one row; a value that is no number ends the training."""
+    def add(self, step: int, values: Mapping[str, torch.Tensor], report: bool) -> None:
+        """Keep one row, and report it; a value that is no number ends the training."""
         row = {name: float(value) for name, value in values.items()}
         for name, value in row.items():
             if not math.isfinite(value):
                 raise EtudeError(
-                    f"{name} is {value} at step {step}, learning rate {self.scheme.rate:.3g}. {self.scheme.kept} "
+                    f"{name} is {value} at step {step}, learning rate {self.objective.rate:.3g}. {self.objective.kept} "
                     "Lower optim.lr or optim.clip, or set trainer.precision=float32 where it is bf16."
                 )
         self.rows.append({"step": step, **row})
-        if tell:
+        if report:
             self.report(row, step)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
         """A row of losses every few steps, and at once where one is no number."""
-        done = self.scheme.unit + 1
+        done = self.objective.unit + 1
         losses = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
         if done % LOG_EVERY == 0 or done == 1 or not all(torch.isfinite(value) for value in losses.values()):
             self.add(done, losses, trainer.is_global_zero)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """A row of what was measured on valid."""
-        found = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("valid/")}
-        self.add(self.scheme.unit + 1, found, trainer.is_global_zero)
+        """A row of the metrics on valid."""
+        values = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("valid/")}
+        self.add(self.objective.unit + 1, values, trainer.is_global_zero)
 
 
 class Progress(Callback):
     """The progress bar of a training."""
 
-    def __init__(self, scheme: Any, tell: Bar) -> None:
-        """Args: the scheme whose steps count, and the bar."""
-        self.scheme, self.tell = scheme, tell
+    def __init__(self, objective: Progressing, show: Bar) -> None:
+        """Args: the objective whose steps count, and the bar."""
+        self.objective, self.show = objective, show
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
-        """Move on."""
+        """Show the step and its metrics."""
         if not trainer.is_global_zero:
             return
         names = sorted(name for name in trainer.callback_metrics if name.startswith(("train/", "valid/")))
         note = " ".join(f"{name} {float(trainer.callback_metrics[name]):.3f}" for name in names)
-        self.tell(self.scheme.unit + 1, note)
+        self.show(self.objective.unit + 1, note)
 
 
 class Averaging(WeightAveraging):
     """The weights' exponential moving average, which is validated and kept in place of the weights themselves.
 
-    The decay grows with the steps, to ``decay`` at last, so that the average follows the fast steps of the begin:
+    The decay grows with the steps up to ``decay``, so that the average follows the fast steps at the start:
     min(decay, (1 + steps) / (10 + steps)), as in TensorFlow's ExponentialMovingAverage.
     """
 
     def __init__(self, decay: float) -> None:
         """Args: the decay a step, in [0, 1)."""
 
-        def average(mean: Sequence[torch.Tensor], now: Sequence[torch.Tensor], count: Any) -> None:
+        def average(mean: Sequence[torch.Tensor], now: Sequence[torch.Tensor], count: torch.Tensor | int) -> None:
             steps = int(count)
             torch._foreach_lerp_(list(mean), list(now), 1 - min(decay, (1 + steps) / (10 + steps)))
 

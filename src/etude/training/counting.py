@@ -1,15 +1,15 @@
-"""Learning by counting: the longest context that helps is chosen on valid."""
+"""Learning by counting: valid decides the longest context."""
 
 from etude.core.progress import follow
 from etude.metrics.likelihood import per_unit, piece_nats
 from etude.models.ngram import NGram
-from etude.training import Learned, Task
+from etude.training.task import Learned, Task
 
 
 def learn(model: NGram, task: Task) -> Learned:
     """Count the train pieces and choose the order with the lowest nats per note on valid.
 
-    Of a train side with more tokens than ``models.ngram.max_tokens`` every second copy is counted, or every third ...
+    Where train has more tokens than the model's ``max_tokens``, every second copy is counted, or every third ...
     """
     store = task.store
     every = max(1, -(-store.count("train") // model.max_tokens))
@@ -24,6 +24,6 @@ def learn(model: NGram, task: Task) -> Learned:
         task.report({"valid/nats_per_note": score}, order)
     best = min(history, key=lambda row: (row["valid/nats_per_note"], row["step"]))
     model.use = int(best["step"])
-    model.tables = model.tables[: model.use]  # longer contexts did not help: they need not be kept
+    model.tables = model.tables[: model.use]  # longer contexts did not help
     result = {"valid/nats_per_note": best["valid/nats_per_note"], "best_step": best["step"], "steps": model.order}
     return Learned(history, result)

@@ -1,6 +1,4 @@
-"""Learning to foretell the next item, a token or a frame: its cost on windows of the train pieces."""
-
-from typing import Any
+"""Learning to predict the next item, a token or a frame: its cost on windows of the train pieces."""
 
 import numpy as np
 import torch
@@ -8,17 +6,17 @@ from torch.utils.data import DataLoader
 
 from etude.metrics.likelihood import batches, per_unit
 from etude.models.sequence import SequenceModel
-from etude.training import Learned, Task
-from etude.training.trainer import Listed, Scheme, fit
+from etude.training.task import Learned, Task
+from etude.training.trainer import Objective, ReadyBatches, fit
 
 
-class NextToken(Scheme):
-    """Windows drawn evenly over the original pieces, one of each piece's copies at a time."""
+class NextToken(Objective):
+    """Windows are drawn evenly over the original pieces, each from one of the piece's copies."""
 
     model: SequenceModel
 
     def __init__(self, model: SequenceModel, task: Task) -> None:
-        """See Scheme."""
+        """See Objective."""
         super().__init__(model, task)
         self.monitor = f"valid/nats_per_{model.item_spec.unit}"
         origins = np.load(task.store.folder / "train.origins.npy", allow_pickle=False)
@@ -31,29 +29,29 @@ class NextToken(Scheme):
         ]
         self.nats = np.zeros(0)
 
-    def draw(self, generator: np.random.Generator) -> torch.Tensor:
-        """Tokens (batch_size, window), or frames (batch_size, window, keys).
+    def draw(self, rng: np.random.Generator) -> torch.Tensor:
+        """Draw tokens (batch_size, window), or frames (batch_size, window, keys).
 
-        A piece that fits is one window. Of a longer one, as often as half a window's length says, a window begins where
-        the piece does; and its end may come at any place in the second half of a window: were windows pushed back into
-        the piece, all ends would come last, and a model would learn to await them there alone.
+        A piece that fits is one window. In a longer one, half a window of the start positions count as the piece's
+        start. The end of a piece may stand anywhere in the second half of a window: were windows pushed back into the
+        piece, all ends would come last, and a model would learn to expect them only there.
         """
         window, item_spec, stride = self.config.window, self.model.item_spec, self.model.stride
         batch = item_spec.padded(self.config.batch_size, window)
         for row in batch:
-            origin = int(generator.integers(len(self.starts) - 1))
-            copy = int(generator.integers(self.starts[origin], self.starts[origin + 1]))
+            origin = int(rng.integers(len(self.starts) - 1))
+            copy = int(rng.integers(self.starts[origin], self.starts[origin + 1]))
             piece = self.store.piece("train", copy)
-            start = int(generator.integers(-window // 2, max(1, len(piece) - window // 2)))
+            start = int(rng.integers(-window // 2, max(1, len(piece) - window // 2)))
             start = max(0, start) if len(piece) > window else 0
             start = min(-(-start // stride), max(0, len(piece) - 2) // stride) * stride
             part = item_spec.items(piece[start : start + window])
             row[: len(part)] = part
         return torch.from_numpy(batch)
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """The whole valid pieces: their places, and items (B, T) or (B, T, keys)."""
-        return DataLoader(Listed(self.valid), batch_size=None)
+    def val_dataloader(self) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+        """The complete valid pieces: their places, and items (B, T) or (B, T, keys)."""
+        return DataLoader(ReadyBatches(self.valid), batch_size=None)
 
     def training_step(self, items: torch.Tensor, index: int) -> torch.Tensor:
         """Mean cost an item."""
@@ -63,7 +61,7 @@ class NextToken(Scheme):
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Begin a new sum."""
+        """Start a new sum."""
         self.nats = np.zeros(len(self.facts))
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], index: int) -> None:
@@ -75,11 +73,11 @@ class NextToken(Scheme):
         """Nats per note, or per frame, on valid."""
         self.log(self.monitor, per_unit(self.nats, self.facts, "valid")[self.monitor], prog_bar=False)
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW."""
         return self.adamw(self.model.named_parameters())
 
 
 def learn(model: SequenceModel, task: Task) -> Learned:
     """Train and leave the best weights in ``model``."""
-    return fit(NextToken(model, task), task, type(model).__name__)
+    return fit(NextToken(model, task), task)

@@ -1,18 +1,18 @@
-"""Training in several processes: how they are started, what they tell, and how their end is said."""
+"""Training in several processes: how they start, how they report, and how their errors reach the user."""
 
 import multiprocessing
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 
 from etude.core.errors import EtudeError
 from etude.core.progress import Bar
-
-Report = Callable[[Mapping[str, float], int], None]
+from etude.training.task import Report
 
 
 def strategy(devices: int, accelerator: str, automatic: bool) -> Strategy | str:
@@ -20,8 +20,8 @@ def strategy(devices: int, accelerator: str, automatic: bool) -> Strategy | str:
 
     Args:
         devices: processes.
-        accelerator: cpu or gpu, which decides how they speak with each other.
-        automatic: one optimizer moves all weights; else some get no gradient in some moves (GANs).
+        accelerator: cpu or gpu, which decides how they communicate.
+        automatic: one optimizer updates all weights; else some get no gradient in some updates (GANs).
     """
     if devices == 1:
         return "auto"
@@ -31,30 +31,31 @@ def strategy(devices: int, accelerator: str, automatic: bool) -> Strategy | str:
 
 @contextmanager
 def from_processes(devices: int, report: Report, show: Bar) -> Iterator[tuple[Report, Bar]]:
-    """``report`` and ``show`` as the training may call them: with several processes through a pipe to this one."""
+    """``report`` and ``show`` for the training to call: with several processes through a pipe to this one."""
     if devices == 1:
         yield report, show
         return
-    told: Any = multiprocessing.get_context("fork").SimpleQueue()
-    ways: dict[str, Any] = {"report": report, "show": show}
+    queue: SimpleQueue[tuple[Any, ...] | None] = multiprocessing.get_context("fork").SimpleQueue()
+    receivers: dict[str, Callable[..., object]] = {"report": report, "show": show}
 
     def listen() -> None:
-        while (said := told.get()) is not None:
-            ways[said[0]](*said[1:])
+        while (message := queue.get()) is not None:
+            receivers[message[0]](*message[1:])
 
     listener = threading.Thread(target=listen)
     listener.start()
     try:
         yield (
-            lambda row, step: told.put(("report", dict(row), step)),
-            lambda done, note="": told.put(("show", done, note)),
+            lambda row, step: queue.put(("report", dict(row), step)),
+            lambda done, note="": queue.put(("show", done, note)),
         )
     finally:
-        told.put(None)
+        queue.put(None)
         listener.join()
 
 
-def sentence(error: BaseException) -> BaseException:
-    """The EtudeError that ended another process, where there is one in what torch says of it; else ``error``."""
-    found = re.findall(r"^etude\.errors\.EtudeError: (.*)", str(error), re.MULTILINE)
-    return EtudeError(found[-1]) if found else error
+def find_cause(error: BaseException) -> BaseException:
+    """The EtudeError that ended another process, where torch's report of it has one; else ``error``."""
+    name = re.escape(f"{EtudeError.__module__}.{EtudeError.__qualname__}")
+    messages = re.findall(rf"^{name}: (.*)", str(error), re.MULTILINE)
+    return EtudeError(messages[-1]) if messages else error

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, VOICES, make_piece
 from representations.bands import learned, make_band, values_of
 
-from etude.config.sections import target
+from etude.config.check import target
 from etude.core.errors import EtudeError
 from etude.representations.base.grammar import Types
 

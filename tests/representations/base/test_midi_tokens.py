@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from representations.bands import learned, made, make_band, notes, values_of
 from symusic.core import ScoreTick, TrackTick
 
-from etude.config.sections import construct, target
+from etude.config.check import construct, target
 from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.representations.base.round_trip import round_trip

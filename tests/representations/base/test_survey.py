@@ -37,7 +37,7 @@ def test_shards_add_up_in_any_order(seeds: list[int], random: object) -> None:
     whole = Survey.of(pieces).as_json()
     shards = [json.loads(json.dumps(Survey.of([piece]).as_json())) for piece in pieces]
     random.shuffle(shards)  # type: ignore[attr-defined]
-    assert Survey.merged(shards).as_json() == whole
+    assert Survey.merge(shards).as_json() == whole
 
 
 def test_the_usual_tempo_is_the_median_and_120_without_any() -> None:

@@ -15,7 +15,7 @@ from symusic.core import ScoreTick
 from etude.representations.base.grammar import EOS
 from etude.representations.base.midi_tokens import Beats, Grid, MidiTokens
 
-SPECIAL = EOS + 1  # PAD, BOS and EOS begin every field's vocabulary; the stream has them once
+SPECIAL = EOS + 1  # PAD, BOS and EOS start every field's vocabulary; the stream has them once
 
 
 class Compound(MidiTokens):
@@ -55,7 +55,7 @@ class Compound(MidiTokens):
 
     @cached_property
     def _ignored(self) -> dict[int, int]:
-        """For each field of MidiTok's rows the number that says it is not used."""
+        """For each field of MidiTok's rows the number that marks it as not used."""
         return {field: vocabulary.get("Ignore_None", 0) for field, vocabulary in enumerate(self.made.vocab)}
 
     def ids(self, score: ScoreTick) -> list[int]:
@@ -65,7 +65,7 @@ class Compound(MidiTokens):
         return [row[field] + start for row in rows for field, start in self._blocks if row[field] != ignored[field]]
 
     def score(self, ids: list[int]) -> ScoreTick | None:
-        """The piece of a stream. A row that lacks a field, or that goes back in time, is passed over."""
+        """The piece of a stream. A row that lacks a field, or that goes back in time, is skipped."""
         table, kinds = self._table
         rows: list[list[int]] = []
         last, types = len(self._blocks), 0
@@ -94,7 +94,7 @@ class Compound(MidiTokens):
     def _table(self) -> tuple[list[tuple[int, int, int, int]], set[int]]:
         """For each token its field in the stream, a bit for its type, its field in MidiTok and its number there.
 
-        And the bits of each kind of row that is whole: all types of its kind that this vocabulary has.
+        And the bits of each kind of complete row: all types of its kind that this vocabulary has.
         """
         bits = {name: 1 << number for number, name in enumerate(sorted(set(self.types)))}
         table = [(0, 0, 0, 0)] * SPECIAL

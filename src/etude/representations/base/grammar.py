@@ -1,4 +1,4 @@
-"""What may follow what in the tokens of a representation: the rules that sampling keeps to."""
+"""What may follow what in the tokens of a representation: the rules of constrained sampling."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAD, BOS, EOS = 0, 1, 2  # of every representation of kind "tokens"
-ANYWHERE = np.iinfo(np.int64).max  # in place of the position of a token that has none
-STAYS = -2  # in place of the position after a token that changes none
+ANYWHERE = np.iinfo(np.int64).max  # the position of a token that has none
+STAYS = -2  # the position after a token that does not change it
 
 
 class Rules(Protocol):
-    """Rules with a state: what has to be remembered of the tokens before the last."""
+    """Rules with a state: what is remembered of the tokens before the last."""
 
     def start(self, rows: int) -> NDArray[np.int64]:
-        """The state of ``rows`` pieces of which only the begin token is written: (B, S)."""
+        """The state of ``rows`` pieces of which only BOS is written: (B, S)."""
 
     def allowed(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """What may come next after the last tokens (B,) in the state (B, S): (B, V)."""
@@ -25,7 +25,7 @@ class Rules(Protocol):
 
 
 class Types:
-    """The pairs of token types that occur in train may follow each other; time only goes on.
+    """Token types may follow each other as in train; time never goes back.
 
     Within a bar a position is later than the one before. Where bars are numbered (Octuple writes bar and position of
     each note), bars do not go back, and a position of the same bar may come again.
@@ -41,7 +41,7 @@ class Types:
         train: Iterable[NDArray[Any]],
         parts: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        """What may follow what in train.
+        """Learn what may follow what in train.
 
         Args:
             types: of each base token.
@@ -62,7 +62,7 @@ class Types:
         for token in np.flatnonzero(used).tolist():
             inside = kind[list(parts[token])]
             found[inside[:-1], inside[1:]] = True
-        found[kind[EOS]] = False  # what follows an end is the begin of another piece
+        found[kind[EOS]] = False  # what follows an end is the start of another piece
         found[:, kind[PAD]] = False
         self.follows = found[last][:, first]  # (V, V)
         self.follows[:, BOS] = False
@@ -115,7 +115,7 @@ def _marks(part: Sequence[tuple[str, str]], numbered: bool) -> tuple[int, int, i
 
 
 class Frames:
-    """One token a voice in each frame, voice by voice; what does not sound is not held; a piece ends with a frame."""
+    """One token a voice in each frame, voice by voice; only what sounds is held; a piece ends with a frame."""
 
     def __init__(self, voices: int, vocabulary: int, hold: int, rest: int) -> None:
         """Args: voices of a frame, tokens in all, the hold and the rest token; the tokens after these are pitches."""

@@ -1,4 +1,4 @@
-"""A piece as a grid of one token a step and voice: a pitch that begins, the hold of it, or a rest, and back."""
+"""A piece as a grid of one token a step and voice: a pitch that starts, the hold of it, or a rest, and back."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -7,35 +7,37 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.config.sections import Count, Range
+from etude.config.check import Count, Range
 from etude.representations.base.voice_tracks import Voices, empty_piece, fill, line, notes_by_voice
 
-HOLD, REST, FIRST = 3, 4, 5  # tokens after padding, begin and end; FIRST is the lowest pitch
+HOLD, REST, FIRST = 3, 4, 5  # tokens after padding, start and end; FIRST is the lowest pitch
 
 
 class VoicesOnGrid(Voices):
-    """What the representations with one such token a step and voice have in common."""
+    """Base of the representations with one such token a step and voice."""
+
+    is_voice_grid = True
 
     def __init__(self, steps_per_beat: Annotated[int, Range(4, 24)], max_voices: Count) -> None:
         """Settings alone; ``learn`` or ``load`` makes it ready.
 
         Args:
-            steps_per_beat: steps of the grid, a quarter.
+            steps_per_beat: steps of the grid, a quarter note.
             max_voices: where the dataset names no voices, the programs with the most notes that are taken.
         """
         super().__init__(steps_per_beat, max_voices)
 
     @property
     def vocabulary(self) -> int:
-        """Number of tokens: padding, begin, end, hold, rest, and the pitches from low to high."""
+        """Number of tokens: padding, start, end, hold, rest, and the pitches from low to high."""
         return FIRST + self.high - self.low + 1
 
 
 def to_grid(score: ScoreTick, voices: Mapping[str, int], steps: int, low: int, high: int) -> NDArray[np.uint16]:
     """The tokens of a piece, as long as its longest voice: (frames, voices).
 
-    A voice has one pitch at a time: of notes at one onset the highest stays, and the next onset ends it. Notes outside
-    the pitches low..high are left out.
+    A voice has one pitch at a time: the highest of the notes at an onset stays, and the next onset ends it. Notes
+    outside the pitches low..high are left out.
     """
     lines = [line(notes) for notes in notes_by_voice(score, voices, steps, low, high)]
     frames = max((int(notes[-1, 2]) for notes in lines if len(notes)), default=0)
@@ -54,7 +56,7 @@ def from_grid(grid: NDArray[Any], voices: Mapping[str, int], steps: int, low: in
     piece = empty_piece(voices, tempo)
     for voice, track in enumerate(piece.tracks):
         cells = np.append(grid[:, voice], REST)
-        ends = np.flatnonzero(cells != HOLD)  # of whatever was before: a note, or nothing
+        ends = np.flatnonzero(cells != HOLD)  # of what came before: a note, or nothing
         onsets = np.flatnonzero(cells >= FIRST)
         until = ends[np.searchsorted(ends, onsets, side="right")]
         fill(track, np.column_stack([onsets, cells[onsets] - FIRST + low, until]), steps)

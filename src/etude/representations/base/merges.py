@@ -6,7 +6,7 @@ within one bar where the tokens tell bars, else within one piece.
 
 The Unigram trainer goes through hash maps, so from run to run its sums differ after the twelfth digit or so, and base
 tokens that train hardly holds get their scores, a row in steps of 0.0001 below all others, in another order
-(huggingface/tokenizers#668). Scores are therefore rounded, these dealt out by number, and all sorted: two runs then
+(huggingface/tokenizers#668). Scores are therefore rounded, the lowest assigned by number, and all sorted: two runs then
 give the same bytes, unless a sum lies on a rounding edge.
 """
 
@@ -27,7 +27,7 @@ from etude.representations.base.grammar import EOS
 KINDS = {"bpe": "BPE", "unigram": "Unigram"}
 NOTES = "notes"
 NOTE = ("Program", "Pitch", "Duration")  # types of the base tokens of a note without a velocity
-MOST = 1_000_000  # base tokens to learn from; of more, every second, fourth, ... piece is taken
+MOST = 1_000_000  # base tokens to learn from; beyond, every second, fourth, ... piece is taken
 STEP = 1e-4  # from one score to the next of base tokens that the Unigram trainer has no estimate for
 
 
@@ -37,7 +37,7 @@ class Merged(Protocol):
     parts: list[tuple[int, ...]]  # the base tokens of each token
 
     def encode(self, ids: Sequence[int]) -> list[int]:
-        """Base tokens of a piece, merged."""
+        """Merge the base tokens of a piece."""
 
 
 class Notes:
@@ -47,16 +47,16 @@ class Notes:
         """Args: the type of each base token, the base tokens of each note that is a token, in their order."""
         self.parts = [(token,) for token in range(len(types))] + [tuple(note) for note in notes]
         self._numbers = {part: number for number, part in enumerate(self.parts) if len(part) > 1}
-        self._begins = np.array([name == NOTE[0] for name in types])
+        self._starts = np.array([name == NOTE[0] for name in types])
 
     @classmethod
     def learn(cls, types: Sequence[str], size: int, sequences: Iterable[NDArray[Any]]) -> "Notes":
-        """The notes of train, the most frequent of them where all tokens together would be more than ``size``."""
+        """Learn the notes of train; only the most frequent, where all tokens would be more than ``size``."""
         kinds = np.array([NOTE.index(name) if name in NOTE else -1 for name in types])
         counts: Counter[tuple[int, ...]] = Counter()
         for sequence in sequences:
-            told = kinds[sequence]
-            starts = np.flatnonzero((told[:-2] == 0) & (told[1:-1] == 1) & (told[2:] == 2))
+            kind = kinds[sequence]
+            starts = np.flatnonzero((kind[:-2] == 0) & (kind[1:-1] == 1) & (kind[2:] == 2))
             counts.update(map(tuple, sequence[starts[:, None] + np.arange(len(NOTE))].tolist()))
         ranked = sorted(counts, key=lambda note: (-counts[note], note))
         return cls(types, sorted(ranked[: max(0, size - len(types))]))
@@ -72,7 +72,7 @@ class Notes:
         place = 0
         while place < len(ids):
             number = None
-            if self._begins[ids[place]]:
+            if self._starts[ids[place]]:
                 number = self._numbers.get(tuple(ids[place : place + len(NOTE)]))
             found.append(ids[place] if number is None else number)
             place += 1 if number is None else len(NOTE)
@@ -120,14 +120,14 @@ class Merges:
         return cls(_canonical(tokenizer), types)
 
     def encode(self, ids: Sequence[int]) -> list[int]:
-        """Base tokens of a piece, merged."""
+        """Merge the base tokens of a piece."""
         words = [TokSequence(ids=word) for word in _words(ids, self.apart)]
         self.tokenizer.encode_token_ids(words)
         return [self._numbers[number] for word in words for number in word.ids]
 
 
 def _apart(types: Sequence[str]) -> NDArray[np.bool_]:
-    """Whether a word begins before each base token, and whether one begins after it: (2, V)."""
+    """Whether a word starts before each base token, and whether one starts after it: (2, V)."""
     tracks = [name in ("TrackStart", "TrackEnd") for name in types]
     return np.array([[track or name == "Bar" for track, name in zip(tracks, types, strict=True)], tracks])
 
@@ -150,18 +150,18 @@ def _canonical(tokenizer: MusicTokenizer) -> MusicTokenizer:
             special = len(model["added_tokens"])  # they come first
             vocabulary = model["model"]["vocab"]
             scores = {piece: round(score, 6) for piece, score in vocabulary[special:]}
-            model["model"]["vocab"] = [*vocabulary[:special], *map(list, _dealt(scores))]
+            model["model"]["vocab"] = [*vocabulary[:special], *map(list, _assign_scores(scores))]
             whole["_model"] = json.dumps(model, ensure_ascii=False)
         file.write_text(json.dumps(whole), encoding="utf-8")
         return type(tokenizer)(params=file)
 
 
-def _dealt(scores: dict[str, float]) -> list[tuple[str, float]]:
-    """Pieces and scores from high to low, the lowest row of single characters in the order of these."""
+def _assign_scores(scores: dict[str, float]) -> list[tuple[str, float]]:
+    """Pieces and scores from high to low; the lowest row of single characters gets its scores in their order."""
     single = sorted((score, piece) for piece, score in scores.items() if len(piece) == 1)
     end = 1
     while end < len(single) and single[end][0] - single[end - 1][0] < STEP * 1.02:
         end += 1
     row = sorted(piece for _, piece in single[:end])
-    split_ids = scores | {piece: score for piece, (score, _) in zip(row, reversed(single[:end]), strict=True)}
-    return sorted(split_ids.items(), key=lambda entry: (-entry[1], entry[0]))
+    assigned = scores | {piece: score for piece, (score, _) in zip(row, reversed(single[:end]), strict=True)}
+    return sorted(assigned.items(), key=lambda entry: (-entry[1], entry[0]))

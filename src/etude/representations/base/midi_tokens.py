@@ -15,7 +15,7 @@ from miditok import MusicTokenizer, TokenizerConfig
 from numpy.typing import NDArray
 from symusic.core import ScoreTick, TrackTick
 
-from etude.config.sections import Range
+from etude.config.check import Range
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
 from etude.representations.base.grammar import BOS, EOS, Rules, Types
@@ -39,9 +39,11 @@ class MidiTokens:
 
     kind = "tokens"
     merges_voices = False
+    tells_time = True
+    is_voice_grid = has_controls = False
     ticks_per_quarter = 24  # of decoded pieces; every grid of positions_per_beat that divides it is exact
     tokenizer: ClassVar[type[MusicTokenizer]]
-    ends: ClassVar[tuple[str, ...]] = ("Duration", "TimeSig")  # types that a whole piece may end with
+    ends: ClassVar[tuple[str, ...]] = ("Duration", "TimeSig")  # types that a complete piece may end with
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class MidiTokens:
             max_beats: the longest duration, where train has one as long.
             merges: notes, bpe or unigram: tokens that stand for several, learned from train; None for the tokens as
                 they are.
-            vocabulary: number of tokens with the merged ones, of notes the most; of no meaning without merges.
+            vocabulary: number of tokens with the merged ones (at most, for notes); ignored without merges.
         """
         self.name = type(self).__module__.rpartition(".")[2]
         if merges is not None and merges not in (NOTES, *KINDS):
@@ -65,6 +67,8 @@ class MidiTokens:
         self.positions_per_beat = positions_per_beat
         self.max_beats = max_beats
         self.merges = merges
+        if merges in KINDS:
+            self.tells_time = False  # a merged token may hold several notes, each at a time of its own
         self.size = vocabulary
         self.voices: dict[str, int] = {}
         self._made: MusicTokenizer | None = None
@@ -72,18 +76,18 @@ class MidiTokens:
 
     @property
     def steps(self) -> int:
-        """Steps of the grid a quarter, in meters that count quarters."""
+        """Steps of the grid a quarter note, in meters that count quarter notes."""
         return self.positions_per_beat
 
     # --- the vocabulary
 
     def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
-        """What ``learn`` has to know of some train pieces, as plain values."""
+        """Statistics of some train pieces that ``learn`` needs, as plain values."""
         return Survey.of(scores).as_json()
 
     def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> None:
         """Learn the vocabulary, and the voices where none are given, from surveys of all train pieces in any order."""
-        found = Survey.merged(surveys)
+        found = Survey.merge(surveys)
         self.voices = found.voices(voices)
         found.pitches(self.voices)
         self._ready(self.tokenizer(TokenizerConfig(**self.config(found))))
@@ -137,7 +141,7 @@ class MidiTokens:
 
     def _ready(self, made: MusicTokenizer, merges: Merged | None = None) -> None:
         for name in ("names", "types", "values", "_blocks", "_ignored", "_table"):
-            self.__dict__.pop(name, None)  # cached of another vocabulary
+            self.__dict__.pop(name, None)  # cached for another vocabulary
         self._made, self._merges = made, merges
         if self.vocabulary > SIZES:
             raise EtudeError(
@@ -154,12 +158,12 @@ class MidiTokens:
 
     @property
     def vocabulary(self) -> int:
-        """Number of tokens; 0 is padding, 1 the begin, 2 the end of a piece."""
+        """Number of tokens; 0 is padding, 1 the start, 2 the end of a piece."""
         return len(self.names) if self._merges is None else len(self._merges.parts)
 
     @property
     def item_spec(self) -> ItemSpec:
-        """What a model reads: one token of ``vocabulary`` an item; whole notes are told by what they are made of."""
+        """What a model reads: one token of ``vocabulary`` an item; whole notes are composed of their parts."""
         whole = isinstance(self._merges, Notes) and self._merges.notes
         return ItemSpec(self.vocabulary, parts=tuple(self.parts) if whole else ())
 
@@ -193,7 +197,7 @@ class MidiTokens:
     # --- encode and decode
 
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
-        """The tokens of a piece, begin and end included: (tokens,)."""
+        """The tokens of a piece, start and end included: (tokens,)."""
         ids = self.ids(score)
         if self._merges is not None:
             ids = self._merges.encode(ids)
@@ -215,7 +219,7 @@ class MidiTokens:
         return found
 
     def decode(self, tokens: NDArray[Any]) -> ScoreTick:
-        """The piece of some tokens; padding, begin, end and a torn last note are passed over."""
+        """The piece of some tokens; padding, start, end and a truncated last note are skipped."""
         ids = [int(token) for token in tokens if int(token) > EOS]
         if self._merges is not None:
             ids = [part for token in ids for part in self._merges.parts[token]]

@@ -1,4 +1,4 @@
-"""What a representation keeps of the music: a piece against what comes back after encode and decode."""
+"""What a representation keeps of the music: a piece compared with what comes back after encode and decode."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -12,11 +12,11 @@ from etude.representations.base.survey import program_of
 
 @dataclass
 class RoundTrip:
-    """Counts and sums that add up over pieces; times in quarters."""
+    """Counts and sums that add up over pieces; times in quarter notes."""
 
     notes: int = 0  # of the pieces
     kept: int = 0  # of these
-    extra: int = 0  # decoded notes that are none of the pieces'
+    extra: int = 0  # decoded notes that the pieces lack
     onset_error: float = 0.0  # absolute, summed over the kept notes
     duration_error: float = 0.0
 
@@ -24,7 +24,7 @@ class RoundTrip:
         return RoundTrip(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
     def as_json(self) -> dict[str, Any]:
-        """Counts, the share of notes that are kept, and their mean errors in quarters; None where there is nothing."""
+        """Counts, the share of kept notes, and their mean errors in quarter notes; None where there are none."""
         found = asdict(self)
         found["share"] = round(self.kept / self.notes, 6) if self.notes else None
         for name in ("onset_error", "duration_error"):
@@ -38,8 +38,8 @@ def round_trip(score: ScoreTick, decoded: ScoreTick, steps: int, by_voice: bool 
     Args:
         score: the piece.
         decoded: what came back of it.
-        steps: of the representation's grid, a quarter. A note is kept if one of its voice and pitch comes back with an
-            onset at most half a step away.
+        steps: of the representation's grid, a quarter note. A note is kept if a note of its voice and pitch comes back
+            with an onset at most half a step away.
         by_voice: whether the voice has to be the same: the track of the same name, or else of the same program.
 
     Returns:
@@ -93,7 +93,7 @@ def _notes(score: ScoreTick) -> tuple[NDArray[np.int64], ...]:
 
 
 def _voices(score: ScoreTick, decoded: ScoreTick) -> tuple[list[int], list[int]]:
-    """A number for the voice of each track: that of the name where both pieces have it, else that of the program."""
+    """A number for the voice of each track: by its name where both pieces have it, else by its program."""
     shared = {track.name for track in score.tracks} & {track.name for track in decoded.tracks}
     programs = {program_of(track): track.name for track in decoded.tracks if track.name in shared}
     numbers: dict[Any, int] = {}

@@ -1,4 +1,4 @@
-"""What the train pieces hold, counted: statistics that add up, so that shards of a collection can be counted apart."""
+"""Statistics of the train pieces. They add up, so that shards of a collection can be counted separately."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,22 +21,22 @@ def program_of(track: TrackTick) -> int:
 
 @dataclass
 class Voice:
-    """What is played on one program."""
+    """The notes of one program."""
 
     notes: int = 0
-    overlaps: int = 0  # notes that begin while another of their piece and program sounds
+    overlaps: int = 0  # notes that start while another of their piece and program sounds
     names: Counter[str] = field(default_factory=Counter)  # of its tracks
     pitches: set[int] = field(default_factory=set)
 
 
 @dataclass
 class Survey:
-    """Statistics of some pieces; times in quarters."""
+    """Statistics of some pieces; times in quarter notes."""
 
     programs: dict[int, Voice] = field(default_factory=dict)
     velocities: set[int] = field(default_factory=set)
     duration: float = 0.0  # of the longest note
-    gap: float = 0.0  # the longest time from one onset to the next, and from the begin to the first
+    gap: float = 0.0  # the longest time from one onset to the next, and from the start to the first
     bars: int = 0  # of the piece with the most, up to the bar of its last onset
     tempos: Counter[int] = field(default_factory=Counter)  # by microseconds a quarter
     signatures: set[tuple[int, int]] = field(default_factory=set)
@@ -50,8 +50,8 @@ class Survey:
         return found
 
     @classmethod
-    def merged(cls, surveys: Iterable[Mapping[str, Any]]) -> "Survey":
-        """Add up what ``as_json`` gave; the order makes no difference."""
+    def merge(cls, surveys: Iterable[Mapping[str, Any]]) -> "Survey":
+        """Add up the results of ``as_json``, in any order."""
         total = cls()
         for one in surveys:
             for program, voice in one["programs"].items():
@@ -119,7 +119,7 @@ class Survey:
 
     @property
     def tempo(self) -> int:
-        """The usual tempo: the median of all that are stated, in quarters a minute; 120 where none is."""
+        """The usual tempo: the median of all that are stated, in BPM; 120 where none is."""
         stated = [60e6 / tempo for tempo, count in sorted(self.tempos.items()) for _ in range(count)]
         return round(float(np.median(stated))) if stated else 120
 

@@ -22,16 +22,17 @@ class Voices:
     """
 
     name: str  # of the representation
-    learned: tuple[str, ...] = ("low", "high", "tempo")  # what is saved, beside the voices
+    learned: tuple[str, ...] = ("low", "high", "tempo")  # attributes that are saved; the voices are saved elsewhere
     merges_voices = False
-    merges = None
+    merges: str | None = None
+    tells_time = is_voice_grid = has_controls = False
 
     def __init__(self, steps_per_beat: int, max_voices: int) -> None:
         """Settings alone; ``learn`` or ``load`` makes it ready."""
         if TICKS_PER_QUARTER % steps_per_beat:
             raise EtudeError(
                 f"tokenize.{self.name}.steps_per_beat = {steps_per_beat} must divide {TICKS_PER_QUARTER}, the ticks of "
-                "a quarter in decoded pieces, as 4, 6, 8, 12 and 24 do."
+                "a quarter note in decoded pieces, as 4, 6, 8, 12 and 24 do."
             )
         self.steps = steps_per_beat
         self.max_voices = max_voices
@@ -39,12 +40,12 @@ class Voices:
         self.voices: dict[str, int] = {}
 
     def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
-        """What ``learn`` has to know of some train pieces, as plain values."""
+        """Statistics of some train pieces that ``learn`` needs, as plain values."""
         return Survey.of(scores).as_json()
 
     def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> Survey:
         """Learn pitch range, usual tempo, and the voices where none are given. Returns the surveys as one."""
-        found = Survey.merged(surveys)
+        found = Survey.merge(surveys)
         self.voices = found.voices(voices, self.max_voices)
         pitches = found.pitches(self.voices)
         self.low, self.high, self.tempo = min(pitches), max(pitches), found.tempo
@@ -72,10 +73,10 @@ class Voices:
 def notes_by_voice(
     score: ScoreTick, voices: Mapping[str, int], steps: int, low: int, high: int
 ) -> list[NDArray[np.int64]]:
-    """The notes of each voice on a grid of ``steps`` a quarter, without those outside the pitches low..high.
+    """The notes of each voice on a grid of ``steps`` a quarter note, without those outside the pitches low..high.
 
     Returns:
-        for each voice (N, 3): onset, pitch, end, in steps, by onset and then pitch; a note lasts a step at the least.
+        for each voice (N, 3): onset, pitch, end, in steps, by onset and then pitch; a note lasts at least a step.
         Half a step is rounded down, as symusic does.
     """
     grid = score.resample(steps, min_dur=1)
@@ -93,7 +94,7 @@ def notes_by_voice(
 
 
 def line(notes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One note at a time: of an onset the highest note, which ends where the next begins: (N, 3) -> (M, 3)."""
+    """One note at a time: the highest of each onset, which ends where the next starts: (N, 3) -> (M, 3)."""
     onset = notes[:, 0]
     notes = notes[np.append(onset[1:] != onset[:-1], True)] if len(notes) else notes
     ends = np.minimum(notes[:-1, 2], notes[1:, 0])
@@ -111,7 +112,7 @@ def empty_piece(voices: Mapping[str, int], tempo: int) -> ScoreTick:
 
 
 def fill(track: TrackTick, notes: NDArray[np.int64], steps: int) -> None:
-    """Give a track of a decoded piece notes of velocity 80: (N, 3) onset, pitch, end in steps."""
+    """Add notes of velocity 80 to a track of a decoded piece: (N, 3) onset, pitch, end in steps."""
     tick = TICKS_PER_QUARTER // steps
     for onset, pitch, end in notes.tolist():
         track.notes.append(NoteTick(onset * tick, (end - onset) * tick, pitch, 80))

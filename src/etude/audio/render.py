@@ -1,0 +1,47 @@
+"""The one way to make a score sound: stems, mix and mp3, as the section ``arrange`` of the settings asks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from symusic.core import ScoreTick
+
+from etude.audio.excerpt import excerpt
+from etude.audio.mixing import add, balance
+from etude.audio.mp3 import write_mp3
+from etude.audio.synthesis import synthesize
+from etude.config.sections import Arrange
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A score as sound.
+
+    ``stems`` are the tracks as they sound in the mix, with gain and pan: track name -> (2, samples). ``mix`` is their
+    sum, (2, samples) float32, with its peak at ``arrange.peak`` dBFS.
+    """
+
+    stems: dict[str, np.ndarray]
+    mix: np.ndarray
+
+
+def render(score: ScoreTick, settings: Arrange) -> Rendering:
+    """Render a score (in ticks) to audio, at ``arrange.sample_rate``. The same score gives the same samples."""
+    alone = synthesize(score, settings.sample_rate)
+    stems = balance(alone, settings.gain, settings.pan, settings.peak)
+    return Rendering(stems, add(stems))
+
+
+def write_sound(path: Path, score: ScoreTick, settings: Arrange, seconds: float | None = None) -> None:
+    """Write the mix of a score as mp3; with ``seconds``, no more than an excerpt of that length from the start."""
+    mix = render(score, settings).mix
+    if seconds is not None:
+        mix = excerpt(mix, settings.sample_rate, seconds)
+    write_mp3(path, mix, settings.sample_rate, settings.quality)
+
+
+def write_sound_of(midi: Path, settings: Arrange) -> Path:
+    """Write the sound of a MIDI file next to it, as mp3 under the same name. Returns the mp3."""
+    path = midi.with_suffix(".mp3")
+    write_sound(path, ScoreTick.from_file(midi), settings)
+    return path

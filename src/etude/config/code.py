@@ -1,0 +1,229 @@
+"""The code that a stage instance runs: its static import closure, as one digest. ``python -m etude.config.code`` writes
+code.yaml.
+
+The closure starts at the stage's module and at the classes that its settings name (model, representation, objective,
+sampler, dataset). It follows every import statement, those inside functions too. The digest covers syntax trees without
+comments and docstrings, so that an edit of those changes nothing. DVC, the keys of checkpoints and shards, and
+``etude all`` use this one digest.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+
+PACKAGE = Path(__file__).parents[1]
+# Rooms and modules that change no result: where things are, what is shown, what is logged, what is said of faults.
+NEUTRAL = (
+    "etude.core.errors",
+    "etude.core.progress",
+    "etude.config",  # params.yaml holds the values, and DVC compares them
+    "etude.artifacts.context",
+    "etude.tracking",
+)
+# How a stage draws from a model of sequences, whose sampler depends on what it reads.
+SEQUENCE_SAMPLERS = {"generate": ["tokens", "frames"], "control": ["tokens"], "harmonize": ["particles"]}
+# The stages in the order of the pipeline, and the section of the settings with the names that each runs once for.
+SECTIONS: dict[str, str | None] = {
+    "download": None,
+    "ingest": None,
+    "split": None,
+    "augment": None,
+    "tokenize": "tokenize",
+    "train": "models",
+    "generate": "models",
+    "reference": None,
+    "evaluate": "models",
+    "control": "conditioners",
+    "harmonize": "harmonizers",
+    "arrange": "models",
+    "report": None,
+    "track": None,
+}
+HEADER = "# The code that each stage instance runs, as digests of its import closure. Compiled by `dvc repro params`.\n"
+
+
+def roots(stage: str, settings: Settings, name: str | None = None) -> list[str]:
+    """The modules that an instance of ``stage`` starts from: the stage, and what its settings name."""
+    found = [f"etude.stages.{stage}"]
+    if stage == "download":
+        found.append(_module_of(settings.dataset, "dataset"))
+    if stage == "ingest":
+        found += [module for module in _modules() if module.startswith("etude.scores.")]
+    if stage == "tokenize":
+        assert name is not None
+        found.append(_module_of(settings.tokenize[name], f"tokenize.{name}"))
+    if stage in ("train", "generate", "evaluate", "control", "harmonize"):
+        assert name is not None
+        section = settings.model(name)
+        found.append(_module_of(section, f"models.{name}"))
+        representation = section["representation"]
+        if representation in settings.tokenize:
+            found.append(_module_of(settings.tokenize[representation], f"tokenize.{representation}"))
+        if stage == "train":
+            found += [f"etude.training.{section['objective']}", "etude.config.schedule"]
+        elif stage == "evaluate":
+            measure = _class_attribute(section["_target_"], "measure")
+            found += [f"etude.metrics.{measure}"] if measure else []
+        else:
+            sampler = _class_attribute(section["_target_"], "sampler")
+            ways = [sampler] if sampler else SEQUENCE_SAMPLERS[stage]
+            found += [f"etude.sampling.{way}" for way in ways]
+    return found
+
+
+def _module_of(section: Mapping[str, Any], where: str) -> str:
+    """The module of the class that a section names. It is not imported: that would load torch."""
+    path = str(section.get("_target_"))
+    module = path.rpartition(".")[0]
+    if module not in _modules():
+        raise EtudeError(f'{where}._target_ = {path!r} must name a class of etude, as in "etude.models.lstm.LSTM".')
+    return module
+
+
+def _class_attribute(path: str, name: str) -> Any:
+    """The constant that a class of the package, or the first of its bases that has it, assigns to ``name``."""
+    module, _, kind = path.rpartition(".")
+    tree = _tree(module)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == kind:
+            for line in node.body:
+                targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+                if any(isinstance(to, ast.Name) and to.id == name for to in targets):
+                    value = getattr(line, "value", None)
+                    return value.value if isinstance(value, ast.Constant) else None
+            bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+            return next((found for base in bases if (found := _class_attribute(f"{module}.{base}", name))), None)
+        if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == kind for alias in node.names):
+            return _class_attribute(f"{node.module}.{kind}", name) if node.module in _modules() else None
+    return None
+
+
+def digest_of_code(stage: str, settings: Settings, name: str | None = None) -> str:
+    """The digest of the code that an instance of ``stage`` runs, as 16 hexadecimal digits."""
+    neutral = () if stage == "track" else NEUTRAL
+    modules = sorted(closure(roots(stage, settings, name), neutral))
+    text = "".join(f"{module}\0{_digest(module)}\n" for module in modules)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def compile_code(settings: Settings) -> str:
+    """The text of code.yaml: ``stage: digest``, and ``stage: {name: digest}`` where a stage runs once for each name."""
+    values = settings.as_dict()
+    found: dict[str, Any] = {}
+    for stage, section in SECTIONS.items():
+        if section is None:
+            found[stage] = digest_of_code(stage, settings)
+        else:
+            found[stage] = {name: digest_of_code(stage, settings, name) for name in names_of(section, settings, values)}
+    return HEADER + yaml.safe_dump(found, sort_keys=False)
+
+
+def names_of(section: str, settings: Settings, values: Mapping[str, Any] | None = None) -> list[str]:
+    """The names that a stage runs for: those of a section, or the models that can do what the section asks."""
+    if section in ("conditioners", "harmonizers"):
+        return list(getattr(settings, section))
+    return list((values or settings.as_dict())[section])
+
+
+def closure(starts: Iterable[str], neutral: Iterable[str] = NEUTRAL) -> set[str]:
+    """The modules of the package that importing ``starts`` runs, at once or later, less the neutral ones.
+
+    A neutral module is not followed either, unless it is one of ``starts``. The packages that a module lies in belong
+    to it, as their ``__init__`` runs first.
+    """
+    cut = tuple(neutral)
+    found: set[str] = set()
+    given = list(starts)
+    left = [*given]
+    while left:
+        module = left.pop()
+        is_neutral = any(module == name or module.startswith(f"{name}.") for name in cut)
+        if module in found or (is_neutral and module not in given):
+            continue
+        found.add(module)
+        parent = module.rpartition(".")[0]
+        left += [*_imports(module), *([parent] if parent else [])]
+    return found
+
+
+@cache
+def _modules() -> frozenset[str]:
+    """Every module of the package."""
+    found = set()
+    for file in PACKAGE.rglob("*.py"):
+        parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+        found.add(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return frozenset(found)
+
+
+def _file(module: str) -> Path:
+    path = PACKAGE.parent / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    file = _file(module)
+    try:
+        return ast.parse(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EtudeError(f"There is no module {module} in the package ({file} does not exist).") from None
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    """The modules of the package that import statements of ``module`` name, anywhere in it."""
+    found: dict[str, None] = {}
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            found |= dict.fromkeys(alias.name for alias in node.names if alias.name in _modules())
+        elif isinstance(node, ast.ImportFrom) and node.module in _modules():
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= dict.fromkeys([node.module, *(name for name in inside if name in _modules())])
+    return tuple(found)
+
+
+@cache
+def _digest(module: str) -> str:
+    """The digest of a module's syntax tree; of a module that looks beside its own file also the files there."""
+    tree = _tree(module)
+    total = hashlib.sha256("".join(_dump(tree)).encode())
+    if any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree)):
+        for file in sorted(_file(module).parent.iterdir()):
+            if file.is_file() and file.suffix != ".py" and not file.name.startswith("."):
+                total.update(file.name.encode() + b"\0" + file.read_bytes())
+    return total.hexdigest()
+
+
+def _dump(node: Any) -> Iterator[str]:
+    """A syntax tree as text, without docstrings, places and empty fields: the same for every release of Python."""
+    if isinstance(node, ast.AST):
+        yield f"({type(node).__name__}"
+        for name, value in ast.iter_fields(node):
+            if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                value = _without_docstring(value)
+            if value not in (None, []) and name not in ("kind", "type_comment", "type_params"):
+                yield f" {name}="
+                yield from _dump(value)
+        yield ")"
+    elif isinstance(node, list):
+        for item in node:
+            yield from _dump(item)
+    else:
+        yield f"{type(node).__name__}:{node!r};"
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0] if body else None
+    is_text = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    return body[1:] if is_text else body

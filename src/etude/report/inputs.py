@@ -1,0 +1,203 @@
+"""What the report shows, read from the files that the earlier stages left."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from symusic.core import ScoreTick
+
+from etude.artifacts.context import Session
+from etude.audio.mp3 import read_mp3
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.core.files import read_json
+
+Json = dict[str, Any]  # what a JSON file holds
+MANY = 5  # models; of more, the page plays one sample each, so that it stays small
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece to show: its notes, and its sound (channels, samples)."""
+
+    title: str
+    caption: str
+    score: ScoreTick
+    audio: np.ndarray
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training, as models/V holds it.
+
+    A row of ``history`` leaves out what was not measured at its step. ``in_steps`` is false for a model that counts:
+    its history is by order of the n-gram.
+    """
+
+    result: Json
+    history: Sequence[Mapping[str, float]]
+    in_steps: bool
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces to show: real music, and those of each model."""
+
+    real: Piece
+    samples: Mapping[str, Sequence[Piece]]
+    harmonies: Mapping[str, Piece]
+    conditioned: Sequence[Piece]
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """What the earlier stages left; the mappings are by model, ``tokenize`` by representation.
+
+    ``harmonize`` and ``control`` have the models that can harmonise and that can be conditioned, and no others.
+    """
+
+    download: Json
+    ingest: Json
+    split: Json
+    leakage: Json
+    augment: Json
+    tokenize: Mapping[str, Json]
+    reference: Json
+    train: Mapping[str, Training]
+    generate: Mapping[str, Json]
+    evaluate: Mapping[str, Json]
+    harmonize: Mapping[str, Json]
+    control: Mapping[str, Json]
+
+
+def read_inputs(
+    settings: Settings, session: Session, harmonizing: Sequence[str], conditional: Sequence[str]
+) -> ReportInputs:
+    """Read the files of all models in the settings.
+
+    Args:
+        settings: which models and representations.
+        session: where the files lie.
+        harmonizing: the models that can harmonise, each with a file of the stage harmonize.
+        conditional: the models that can be conditioned, each with a file of the stage control.
+
+    Raises:
+        EtudeError: a file is missing or damaged; it names the command that makes it.
+    """
+
+    def read(place: str, made_by: str) -> Json:
+        return dict(read_json(session.read(place, made_by), made_by))
+
+    def read_each(place: str, stage: str, model_names: Sequence[str] = tuple(settings.models)) -> dict[str, Json]:
+        return {name: read(place.format(name), f"etude {stage} model={name}") for name in model_names}
+
+    return ReportInputs(
+        download=read("data/download/manifest.json", "etude download"),
+        ingest=read("data/ingest/manifest.json", "etude ingest"),
+        split=read("data/split/split.json", "etude split"),
+        leakage=read("data/split/leakage.json", "etude split"),
+        augment=read("data/augment/manifest.json", "etude augment"),
+        tokenize={
+            name: read(f"data/tokenize/{name}/manifest.json", f"etude tokenize tokenize={name}")
+            for name in settings.tokenize
+        },
+        reference=read("reports/reference.json", "etude reference"),
+        train={name: _read_training(settings, session, name) for name in settings.models},
+        generate=read_each("data/generate/{}/manifest.json", "generate"),
+        evaluate=read_each("reports/evaluate/{}.json", "evaluate"),
+        harmonize=read_each("reports/harmonize/{}.json", "harmonize", harmonizing),
+        control=read_each("reports/control/{}.json", "control", conditional),
+    )
+
+
+def _read_training(settings: Settings, session: Session, model_name: str) -> Training:
+    made_by = f"etude train model={model_name}"
+    folder = session.read(f"models/{model_name}", made_by)
+    try:
+        with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
+            history = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream)]
+    except (OSError, ValueError) as error:
+        raise EtudeError(f"{folder / 'history.csv'} cannot be read ({error}). Make it again with: {made_by}") from None
+    in_steps = settings.model(model_name)["objective"] != "counting"
+    return Training(read_json(folder / "result.json", made_by), history, in_steps)
+
+
+def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> Pieces:
+    """Read the notes and the sound of every piece that the page shows; each has its mp3 from the stage that made it.
+
+    Raises:
+        EtudeError: a file is missing or damaged; it names the command that makes it.
+    """
+    example = inputs.reference["example"]
+    real = read_piece(
+        session.read(example["midi"], "etude reference"),
+        session.read(example["mp3"], "etude reference"),
+        example["title"],
+        f"A real test piece ({example['id']}): of all test pieces the one whose measures are nearest to the middle.",
+        "etude reference",
+    )
+    return Pieces(
+        real=real,
+        samples={
+            name: _read_samples(session, name, 2 if len(settings.models) <= MANY else 1) for name in settings.models
+        },
+        harmonies={
+            name: _read_harmony(session, name, found) for name, found in inputs.harmonize.items() if found["pieces"]
+        },
+        conditioned=[
+            _read_conditioned(session, name, row)
+            for name, found in inputs.control.items()
+            for row in found["controls"]
+            if "sound" in row
+        ],
+    )
+
+
+def _read_samples(session: Session, model_name: str, count: int) -> list[Piece]:
+    made_by = f"etude arrange model={model_name}"
+    folder = session.read(f"data/arrange/{model_name}", made_by)
+    arranged = read_json(session.read(f"reports/arrange/{model_name}.json", made_by), made_by)["pieces"]
+    pieces = []
+    for place, piece in enumerate(arranged[:count], start=1):
+        sound = folder / piece["file"]
+        title = f"{model_name}, sample {sound.stem}"
+        caption = f"Sample {sound.stem} of {model_name}: number {place} by distance to real music."
+        pieces.append(read_piece(sound.with_suffix(".mid"), sound, title, caption, made_by))
+    return pieces
+
+
+def _read_harmony(session: Session, model_name: str, found: Json) -> Piece:
+    made_by = f"etude harmonize model={model_name}"
+    folder = session.read(f"data/harmonize/{model_name}", made_by)
+    midi = folder / found["example"]
+    caption = (
+        f"The melody of {midi.stem}, harmonised by {model_name}: of all test melodies the one with median agreement."
+    )
+    return read_piece(midi, folder / found["sound"], f"{model_name}, {midi.stem}", caption, made_by)
+
+
+def _read_conditioned(session: Session, model_name: str, row: Json) -> Piece:
+    """A piece that is as requested, or the first where none is."""
+    made_by = f"etude control model={model_name}"
+    folder = session.read(f"data/control/{model_name}", made_by)
+    title = f"{model_name}, {row['control']} {row['value']}"
+    which = "the first that is as requested" if row["met"] else "the first piece; none is as requested"
+    caption = f"Conditioned by {row['control']} {row['value']}, from {model_name}: {which}."
+    return read_piece(folder / row["example"], folder / row["sound"], title, caption, made_by)
+
+
+def read_piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) -> Piece:
+    """Read a MIDI file and its sound. Raises EtudeError, naming the command ``made_by``, where one cannot be read."""
+    for path in (midi, mp3):
+        if not path.is_file():
+            raise EtudeError(f"{path} does not exist. Make it with: {made_by}")
+    try:
+        score = ScoreTick.from_file(midi)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
+    audio, sample_rate = read_mp3(mp3)
+    return Piece(title, caption, score, audio, sample_rate)

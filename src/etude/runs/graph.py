@@ -1,0 +1,96 @@
+"""The stage instances of the pipeline and what each needs, read from dvc.yaml, where alone they are written."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from etude.config.code import digest_of_code
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A stage, for one name of its section where it runs once for each."""
+
+    stage: str
+    name: str | None
+    deps: tuple[str, ...]  # places that it reads
+    outs: tuple[str, ...]  # places that it writes
+    params: tuple[str, ...]  # dotted keys of the settings that decide what it makes
+
+    @property
+    def target(self) -> str:
+        """What DVC calls it: ``train@lstm``."""
+        return f"{self.stage}@{self.name}" if self.name else self.stage
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.name}" if self.name else self.stage
+
+    def decides(self, settings: Settings) -> dict[str, Any]:
+        """What decides its outputs besides its inputs: the values of its keys, and its code."""
+        values = settings.as_dict()
+        return {
+            "params": {key: _value(values, key) for key in self.params},
+            "code": digest_of_code(self.stage, settings, self.name),
+        }
+
+
+def instances(root: Path, settings: Settings) -> list[Instance]:
+    """The instances of dvc.yaml for these settings, without ``params``, each after those that it needs."""
+    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    values = settings.as_dict()
+    found = []
+    for stage, entry in stages.items():
+        if stage == "params":
+            continue
+        if "foreach" not in entry:
+            found.append(_instance(stage, None, entry, {}))
+            continue
+        section = values[entry["foreach"].removeprefix("${").removesuffix("}")]
+        found += [_instance(stage, name, entry["do"], item) for name, item in section.items()]
+    needs = edges(found)
+    ordered: list[Instance] = []
+    while len(ordered) < len(found):
+        ready = [one for one in found if one not in ordered and needs[one] <= {*ordered}]
+        if not ready:
+            raise EtudeError("dvc.yaml has a circle: some stages need each other.")
+        ordered += ready
+    return ordered
+
+
+def edges(found: list[Instance]) -> dict[Instance, set[Instance]]:
+    """The instances whose outputs each instance reads: an output that is, holds or lies in a place that it reads."""
+    return {
+        one: {
+            other
+            for other in found
+            if other is not one and any(_touch(dep, out) for dep in one.deps for out in other.outs)
+        }
+        for one in found
+    }
+
+
+def _touch(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
+def _instance(stage: str, name: str | None, entry: Mapping[str, Any], item: Mapping[str, Any]) -> Instance:
+    def filled(text: str) -> str:
+        return text.replace("${key}", name or "").replace("${item.representation}", str(item.get("representation")))
+
+    def places(key: str) -> Iterator[str]:
+        for place in entry.get(key, []):
+            yield filled(place if isinstance(place, str) else next(iter(place)))
+
+    params = tuple(filled(key) for key in entry.get("params", []) if isinstance(key, str))
+    return Instance(stage, name, tuple(places("deps")), (*places("outs"), *places("metrics")), params)
+
+
+def _value(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values[part]
+    return values

@@ -1,0 +1,140 @@
+"""``make repro``: everything that is out of date, by DVC, several stage instances side by side.
+
+DVC decides what is out of date and keeps dvc.lock. It runs one instance at a time, so each chain of instances is a
+``dvc repro`` of its own; DVC's locks keep them apart. A last ``dvc repro`` over everything finds nothing to do.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.runs.graph import Instance, edges, instances
+from etude.runs.schedule import Clock, run_side_by_side
+
+STARTED = re.compile(r"^(?:Running stage|Stage) '([^']+)'")
+WHOLE_MACHINE = ("download", "ingest", "split", "augment")  # nothing runs beside them
+Chain = tuple[Instance, ...]
+
+
+def rebuild(root: Path, jobs: int | None = None) -> int:
+    """Rebuild what is out of date and print a line for each instance. Returns the exit status."""
+    jobs = jobs or max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    started = time.monotonic()
+    _dvc(root, "repro", "params")
+    settings = Settings.from_params(root / "params.yaml")
+    found = instances(root, settings)
+    stale = out_of_date(root, found)
+    if not stale:
+        print("Everything is up to date.")
+        return 0
+    chains = cut_into_chains(stale)
+    needs = edges(found)
+    clock = Clock(root, [one.target for one in stale], jobs)
+    owner = {one: chain for chain in chains for one in chain}
+    wanted = {
+        chain: {owner[need] for one in chain for need in needs[one] if need in owner and owner[need] is not chain}
+        for chain in chains
+    }
+    failed = run_side_by_side(
+        wanted,
+        lambda chain: run_chain(root, chain, clock),
+        jobs,
+        lambda chain: sum(clock.known.get(one.target, 10.0) for one in chain),
+    )
+    if not failed:
+        _dvc(root, "repro")
+    print(f"{len(stale)} stage instances in {(time.monotonic() - started) / 60:.1f} min with {jobs} jobs.")
+    for chain, reason in failed.items():
+        print(f"FAILED {', '.join(one.target for one in chain)}: {reason}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def out_of_date(root: Path, found: list[Instance]) -> list[Instance]:
+    """The instances that DVC calls out of date, and all that may follow from them, in order."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in (0, 1) or not done.stdout.strip():
+        raise EtudeError(f"dvc status failed: {done.stderr.strip()[-300:]}")
+    changed = set(json.loads(done.stdout))
+    needs = edges(found)
+    stale: list[Instance] = []
+    for one in found:
+        if one.target in changed or needs[one] & {*stale}:
+            stale.append(one)
+    return stale
+
+
+def cut_into_chains(stale: list[Instance]) -> list[Chain]:
+    """Instances that one ``dvc repro`` runs in turn: those of one model, and data stages that follow each other."""
+    groups: dict[str, list[Instance]] = {}
+    for one in stale:
+        if one.stage in ("train", "generate", "evaluate", "arrange"):
+            groups.setdefault(f"model {one.name}", []).append(one)
+        elif one.stage in ("download", "ingest", "split", "augment"):
+            groups.setdefault("data", []).append(one)
+        elif one.stage in ("report", "track"):
+            groups.setdefault("report", []).append(one)
+        else:
+            groups.setdefault(one.target, []).append(one)
+    return [tuple(group) for group in groups.values()]
+
+
+def run_chain(root: Path, chain: Chain, clock: Clock) -> None:
+    """One ``dvc repro`` over the instances of a chain; each is recorded when the next one starts."""
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", *(one.target for one in chain)]
+    process = subprocess.Popen(
+        command,
+        cwd=root,
+        env={
+            **os.environ,
+            "ETUDE_PROGRESS": "0",
+            **({} if chain[0].stage in WHOLE_MACHINE else {"ETUDE_WORKERS": "1"}),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    left = [one.target for one in chain]
+    running: tuple[str, float] | None = None
+    tail: list[str] = []
+    for line in process.stdout:
+        tail = [*tail[-40:], line.rstrip()]
+        match = STARTED.match(line)
+        if match is None or match[1] not in left:
+            continue
+        if running is not None:
+            clock.record(running[0], time.monotonic() - running[1])
+        left.remove(match[1])
+        if line.startswith("Running"):
+            running = (match[1], time.monotonic())
+        else:  # did not change, or was restored from the run cache
+            running = None
+            clock.record(match[1], None)
+    if process.wait():
+        name = running[0] if running else chain[0].target
+        clock.record(name, time.monotonic() - running[1] if running else None, "FAILED")
+        raise EtudeError(_reason(tail))
+    if running is not None:
+        clock.record(running[0], time.monotonic() - running[1])
+
+
+def _reason(lines: list[str]) -> str:
+    """What a failed ``dvc repro`` printed of its stage: the sentence of etude, else the last lines."""
+    said = [line for line in lines if line.startswith("etude: ")]
+    return said[-1].removeprefix("etude: ") if said else " ".join(line for line in lines[-3:] if line)
+
+
+def _dvc(root: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise EtudeError(f"dvc {' '.join(arguments)} failed: {_reason((done.stdout + done.stderr).splitlines())}")

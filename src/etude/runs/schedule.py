@@ -1,0 +1,86 @@
+"""Many stage instances in the order of their needs, several side by side, a line each with its time and what is left."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TypeVar
+
+from etude.core.errors import EtudeError
+from etude.core.files import read_json, write_json
+
+T = TypeVar("T")
+TIMES = ".cache/stage_seconds.json"  # of this machine's last run of each instance
+SHIPPED = "benchmarks/stage_seconds.json"  # of two cores without AMX
+FALLBACK = 10.0  # seconds of an instance that nothing is known of
+
+
+class Clock:
+    """Says of each instance how long it took, and how long the rest will take."""
+
+    def __init__(self, root: Path, names: Sequence[str], jobs: int) -> None:
+        """Args: the project, the instances that are to run, how many run side by side."""
+        self.file, self.jobs = root / TIMES, jobs
+        shipped, own = (read_json(file, "make repro") if file.is_file() else {} for file in (root / SHIPPED, self.file))
+        self.known: dict[str, float] = {**shipped, **own}
+        self.left = dict.fromkeys(names, 0.0) | {name: self.known.get(name, FALLBACK) for name in names}
+        self.total, self.done = len(names), 0
+        self.expected = self.taken = 0.0
+
+    def record(self, name: str, seconds: float | None, note: str = "") -> None:
+        """Print the line of an instance that has ended. ``seconds`` is None where it had nothing to do."""
+        expected = self.left.pop(name, 0.0)
+        self.done += 1
+        what = "nothing to do" if seconds is None else f"{seconds:.0f} s"
+        if seconds is not None:
+            self.expected, self.taken = self.expected + expected, self.taken + seconds
+            if not note:
+                self.known[name] = round(seconds, 1)
+                write_json(self.file, self.known)
+        print(f"[{self.done}/{self.total}] {name.replace('@', ' ')}: {note or what}{self._rest()}", flush=True)
+
+    def _rest(self) -> str:
+        if not self.left:
+            return ""
+        pace = self.taken / self.expected if self.expected > 30 else 1.0
+        longest = max(self.left.values())
+        rest = pace * max(longest, sum(self.left.values()) / self.jobs)
+        return f"; about {rest / 60:.0f} min left" if rest >= 90 else f"; about {rest:.0f} s left"
+
+
+def run_side_by_side(
+    needs: Mapping[T, set[T]], work: Callable[[T], None], jobs: int, cost: Callable[[T], float]
+) -> dict[T, str]:
+    """Call ``work`` for each key of ``needs`` after those that it needs, ``jobs`` at a time, costly ones first.
+
+    What fails stops only what needs it.
+
+    Returns:
+        What failed or could not run, each with the reason.
+    """
+    sorter: TopologicalSorter[T] = TopologicalSorter(needs)
+    sorter.prepare()
+    failed: dict[T, str] = {}
+    ready: list[T] = []
+    running: dict[Future[None], T] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        while sorter.is_active():
+            ready += sorter.get_ready()
+            ready.sort(key=cost, reverse=True)
+            for one in [one for one in ready if any(other in failed for other in needs[one])]:
+                ready.remove(one)
+                failed[one] = f"needs {next(other for other in needs[one] if other in failed)}, which failed"
+                sorter.done(one)
+            while ready and len(running) < jobs:
+                running[pool.submit(work, ready[0])] = ready[0]
+                ready.pop(0)
+            if not running:
+                continue
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                one = running.pop(future)
+                if error := future.exception():
+                    if not isinstance(error, EtudeError):
+                        raise error
+                    failed[one] = str(error)
+                sorter.done(one)
+    return failed

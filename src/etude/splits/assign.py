@@ -1,0 +1,98 @@
+"""Whole families assigned to train, valid and test: by fractions, by folds, or as published."""
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from etude.artifacts.provenance import SPLITS
+from etude.config.sections import Split
+from etude.core.errors import EtudeError
+from etude.splits.features import Features
+
+
+def assign(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]:
+    """Deal whole families, in seeded order, each to the side that lacks the largest part of its share.
+
+    Args:
+        families: the family of each piece id.
+        settings: seed and shares; a share of 0 leaves its side empty.
+
+    Returns:
+        Sorted piece ids by side.
+
+    Raises:
+        EtudeError: there are fewer families than sides with a share.
+    """
+    members = _members(families, settings.seed)
+    wanted = {split: getattr(settings, split) * len(families) for split in SPLITS if getattr(settings, split) > 0}
+    if len(members) < len(wanted):
+        raise EtudeError(
+            f"{len(families)} pieces make {len(members)} tune families, too few for {', '.join(wanted)}. "
+            "Take more pieces (dataset.limit), or set a share of the split to 0."
+        )
+    splits: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for names in members:
+        # blind to the family's size, so that large families are no likelier on one side
+        split = max(wanted, key=lambda split: 1 - len(splits[split]) / wanted[split])
+        splits[split] += names
+    return {split: sorted(names) for split, names in splits.items()}
+
+
+def assign_folds(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]:
+    """Deal whole families to ``settings.folds`` folds: ``settings.fold`` is test, the next one valid, the rest train.
+
+    The largest families go first, those of one size in seeded order, each to the fold with the fewest pieces. The folds
+    are the same for every ``settings.fold``.
+
+    Returns:
+        Sorted piece ids by side.
+
+    Raises:
+        EtudeError: there are fewer families than folds.
+    """
+    members = sorted(_members(families, settings.seed), key=len, reverse=True)
+    if len(members) < settings.folds:
+        raise EtudeError(
+            f"{len(families)} pieces make {len(members)} tune families, too few for split.folds = {settings.folds}. "
+            "Take more pieces (dataset.limit), or fewer folds."
+        )
+    folds: list[list[str]] = [[] for _ in range(settings.folds)]
+    for names in members:
+        min(folds, key=len).extend(names)
+    splits: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for number, names in enumerate(folds):
+        away = (number - settings.fold) % settings.folds
+        splits["test" if away == 0 else "valid" if away == 1 else "train"] += names
+    return {split: sorted(names) for split, names in splits.items()}
+
+
+def published(pieces: Sequence[Features], dataset: str) -> dict[str, list[str]]:
+    """The published split: sorted piece ids by side.
+
+    Raises:
+        EtudeError: a piece has no side, or a side no piece.
+    """
+    other = "Set split.method = ratio or folds."
+    without = sorted(piece.id for piece in pieces if piece.split not in SPLITS)
+    if without:
+        raise EtudeError(
+            f"split.method = published, but {len(without)} of {len(pieces)} pieces of the dataset {dataset} have no "
+            f"side in its manifest, {without[0]} for one. {other}"
+        )
+    splits = {split: sorted(piece.id for piece in pieces if piece.split == split) for split in SPLITS}
+    if empty := [split for split in SPLITS if not splits[split]]:
+        raise EtudeError(
+            f"split.method = published, but the published split of the dataset {dataset} has no pieces for "
+            f"{' and '.join(empty)}. {other}"
+        )
+    return splits
+
+
+def _members(families: Mapping[str, str], seed: int) -> list[list[str]]:
+    """The sorted members of each family, the families in seeded order."""
+    members = defaultdict(list)
+    for name in sorted(families):
+        members[families[name]].append(name)
+    order = sorted(members)
+    random.Random(seed).shuffle(order)
+    return [members[family] for family in order]

@@ -1,0 +1,41 @@
+"""Tune families: pieces that are settings of one tune, or copies of each other."""
+
+from collections.abc import Hashable, Iterable, Sequence
+
+from etude.splits.features import Features
+
+
+def find_families(pieces: Sequence[Features], similar: Iterable[tuple[int, int]]) -> list[int]:
+    """The family of each piece, as the place of its first member.
+
+    Two pieces are of one family if they share their title, opening, origin or, but for key and tempo, all notes (empty
+    ones apart), or if their melodies are similar; and so on from each to the next. The titles and origins of the
+    duplicates that were left out for a piece are its own, too.
+
+    Args:
+        pieces: in their order.
+        similar: the places of two pieces with similar melodies.
+    """
+    parent = list(range(len(pieces)))
+
+    def head(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = place = parent[parent[place]]
+        return place
+
+    def join(one: int, other: int) -> None:
+        low, high = sorted((head(one), head(other)))
+        parent[high] = low
+
+    first: dict[Hashable, int] = {}
+    for place, piece in enumerate(pieces):
+        for what in ("title", "opening", "origin", "relative"):
+            if mark := getattr(piece, what):
+                join(first.setdefault((what, mark), place), place)
+        for twin in piece.duplicates:
+            for what, mark in zip(("title", "origin"), twin, strict=True):
+                if mark:
+                    join(first.setdefault((what, mark), place), place)
+    for one, other in similar:
+        join(one, other)
+    return [head(place) for place in range(len(pieces))]

@@ -1,0 +1,94 @@
+"""Score files that somebody gives, and the files that are written for them: checked before any work, and read."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from symusic.core import ScoreTick
+
+from etude.config.sections import Ingest, Reading
+from etude.core.errors import EtudeError
+from etude.scores.isolation import Lost, isolate
+from etude.scores.midi import parse
+from etude.scores.readers import is_midi, read
+from etude.tasks.requests import HarmonizeFiles
+
+USAGE = "etude harmonize input=melody.mid output=chorale.mid"
+TICKS = 480  # a quarter note, of scores that have no ticks of their own
+MIDI, MUSICXML = (".mid", ".midi"), (".musicxml", ".xml")  # endings of what is written
+
+
+def require_score(key: str, name: str, usage: str = "") -> Path:
+    """The path of a score file. Raises EtudeError where it is no file; ``usage`` is an example for the message."""
+    path = Path(name).expanduser()
+    if not path.is_file():
+        example = f", as in: {usage}" if usage else "."
+        raise EtudeError(f"{key} = {path} is no file. Give a MIDI, MusicXML or ABC file{example}")
+    return path
+
+
+def read_score(path: Path, limits: Ingest) -> ScoreTick:
+    """A score file: MIDI as it is, other kinds at TICKS a quarter note.
+
+    Raises:
+        EtudeError: it is empty, cannot be read within the limits of ``ingest``, or is too long.
+    """
+    if not path.stat().st_size:
+        raise EtudeError(f"{path} is empty. Give a file with a melody.")
+    try:
+        if is_midi(path):
+            score = parse(path)
+        else:
+            reading = Reading(None, True, 80, True, TICKS, None, None)
+            (found,) = isolate(lambda file: read(file, None, reading)[0], [path], limits.seconds, limits.max_memory)
+            if isinstance(found, Lost):
+                raise EtudeError(found.reason)
+            score = found
+    except (EtudeError, OSError, RuntimeError, ValueError) as error:
+        raise EtudeError(f"{path} cannot be read: {' '.join(str(error).split()).rstrip('.')}.") from None
+    if score.end() > 4 * limits.max_bars * score.ticks_per_quarter:
+        raise EtudeError(f"{path} is longer than ingest.max_bars = {limits.max_bars} bars of 4/4. Give a shorter one.")
+    return score
+
+
+def check_files(files: HarmonizeFiles) -> tuple[Path, dict[str, Path]]:
+    """The melody's file, and those that will be written: ``midi`` first, then ``score``, ``picture`` and ``sound``.
+
+    Raises:
+        EtudeError: a file is not named, is missing, has another ending, or is in the way.
+    """
+    for key, value in (("input", files.input), ("output", files.output)):
+        if not value:
+            raise EtudeError(f"{key} names no file. Give one, as in: {USAGE}")
+    source, place = (
+        require_score("input", str(files.input), USAGE),
+        _with_ending("output", files.output, MIDI + MUSICXML),
+    )
+    midi = place if place.suffix.lower() in MIDI else place.with_suffix(MIDI[0])
+    score = place if place.suffix.lower() in MUSICXML else place.with_suffix(MUSICXML[0])
+    places = {"midi": midi, "score": score}
+    if files.picture:
+        places["picture"] = _with_ending("picture", files.picture, (".svg",))
+    if files.sound:
+        places["sound"] = _with_ending("sound", files.sound, (".mp3",))
+    given = [Path(name).expanduser() for name in (files.input, files.fixed, files.bass) if name]
+    for kind, made in places.items():
+        _check_place(kind if kind in ("picture", "sound") else "output", made, given, files.overwrite)
+    return source, places
+
+
+def _with_ending(key: str, name: str | None, endings: tuple[str, ...]) -> Path:
+    place = Path(str(name)).expanduser()
+    if place.suffix.lower() not in endings:
+        raise EtudeError(f"{key} = {place} must end in {' or '.join(endings)}.")
+    return place
+
+
+def _check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) -> None:
+    if made.is_dir():
+        raise EtudeError(f"{key} = {made} is a folder. Name a file in it.")
+    if not made.parent.is_dir():
+        raise EtudeError(f"{key} = {made}: the folder {made.parent} does not exist. Make it, or name another.")
+    if made.exists() and any(made.samefile(file) for file in given if file.is_file()):
+        raise EtudeError(f"{key}: {made} is a file that you give. Name another file to write.")
+    if made.exists() and not overwrite:
+        raise EtudeError(f"{key}: {made} exists. Name another file, or replace it with overwrite=true.")

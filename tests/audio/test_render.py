@@ -1,0 +1,53 @@
+"""Rendering: stems that add up to the mix, the mp3 of it, and that nobody else makes sound."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
+
+import etude
+from etude.audio.mp3 import read_mp3
+from etude.audio.render import render, write_sound
+from etude.config.sections import Arrange
+
+ARRANGE = Arrange(best=1, sample_rate=16000, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2)
+
+
+def piece() -> ScoreTick:
+    """Two seconds of two voices."""
+    score = ScoreTick(24)
+    score.tempos.append(TempoTick(0, 60))
+    for name, program, pitch in (("Soprano", 68, 72), ("Bass", 70, 48)):
+        track = TrackTick(name, program)
+        for onset in (0, 24):
+            track.notes.append(NoteTick(onset, 24, pitch, 90))
+        score.tracks.append(track)
+    return score
+
+
+def test_stems_add_up_to_a_mix_with_the_wanted_peak() -> None:
+    sound = render(piece(), ARRANGE)
+    assert list(sound.stems) == ["Soprano", "Bass"] and sound.mix.shape == (2, 3 * 16000)
+    assert np.allclose(sum(sound.stems.values()), sound.mix, atol=1e-6)
+    assert abs(20 * np.log10(np.abs(sound.mix).max()) + 1.0) < 1e-4
+
+
+def test_the_mp3_holds_the_mix_or_its_start(tmp_path: Path) -> None:
+    write_sound(tmp_path / "a.mp3", piece(), ARRANGE)
+    write_sound(tmp_path / "b.mp3", piece(), ARRANGE)
+    assert (tmp_path / "a.mp3").read_bytes() == (tmp_path / "b.mp3").read_bytes()
+    sound, rate = read_mp3(tmp_path / "a.mp3")
+    assert rate == 16000 and sound.shape == (2, 3 * rate)
+    write_sound(tmp_path / "c.mp3", piece(), ARRANGE, seconds=1)
+    assert read_mp3(tmp_path / "c.mp3")[0].shape == (2, rate)
+
+
+def test_no_other_file_synthesises() -> None:
+    package = Path(etude.__file__).parent
+    found = {
+        file.relative_to(package).as_posix()
+        for file in package.rglob("*.py")
+        if re.search(r"import .*\bsynthesize\b|\bSynthesizer\b", file.read_text(encoding="utf-8"))
+    }
+    assert found == {"audio/synthesis.py", "audio/render.py"}

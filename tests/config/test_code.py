@@ -1,0 +1,168 @@
+"""Code digests: what an edit reaches, and that a stage loads nothing that it does not declare."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, make_project, tiny
+
+from etude.artifacts.context import Session
+from etude.config import code
+from etude.config.code import NEUTRAL, SECTIONS, closure, compile_code, digest_of_code, names_of, roots
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+
+SETTINGS = Settings.from_params(ROOT / "params.yaml")
+INSTANCES = [
+    (stage, name)
+    for stage, section in SECTIONS.items()
+    for name in (names_of(section, SETTINGS) if section else [None])
+]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the package to edit."""
+    copy = tmp_path / "etude"
+    shutil.copytree(code.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "PACKAGE", copy)
+    forget()
+    yield copy
+    monkeypatch.undo()
+    forget()
+
+
+def forget() -> None:
+    for cached in (code._modules, code._tree, code._imports, code._digest):
+        cached.cache_clear()
+
+
+def touched(package: Path, file: str, old: str, new: str) -> set[str]:
+    """The instances whose digest an edit changes, as DVC names them."""
+    before = flat(compile_code(SETTINGS))
+    text = (package / file).read_text()
+    assert old in text
+    (package / file).write_text(text.replace(old, new, 1))
+    forget()
+    after = flat(compile_code(SETTINGS))
+    (package / file).write_text(text)
+    forget()
+    return {name for name in before if before[name] != after[name]}
+
+
+def flat(text: str) -> dict[str, str]:
+    found = {}
+    for stage, value in yaml.safe_load(text).items():
+        found |= (
+            {f"{stage}@{name}": digest for name, digest in value.items()} if isinstance(value, dict) else {stage: value}
+        )
+    return found
+
+
+def of_model(*names: str) -> set[str]:
+    stages = ("train", "generate", "evaluate", "control", "harmonize")
+    return {f"{stage}@{name}" for stage in stages for name in names if (stage, name) in INSTANCES}
+
+
+def test_the_committed_digests_are_those_of_the_code() -> None:
+    assert (ROOT / "code.yaml").read_text() == compile_code(SETTINGS), "run: dvc repro params"
+
+
+def test_comments_docstrings_and_layout_change_nothing(package: Path) -> None:
+    assert touched(package, "models/sequence.py", "\n\n\nclass", "\n\n\n# a comment\nclass") == set()
+    assert touched(package, "stages/train.py", '"""Stage train', '"""The stage train') == set()
+    assert touched(package, "core/seeds.py", "\n\n\ndef", "\n\n\n\n\ndef") == set()
+
+
+def test_an_edit_reaches_what_imports_it_and_nothing_else(package: Path) -> None:
+    new = "\nNEW = 1\n"
+    assert touched(package, "models/deepbach.py", "\n\n\nclass", f"{new}\n\nclass") == of_model("deepbach")
+    assert touched(package, "models/lstm.py", "\n\n\nclass", f"{new}\n\nclass") == of_model("lstm")
+    assert touched(package, "representations/octuple.py", "\n\n\nclass", f"{new}\n\nclass") == set()
+    assert touched(package, "config/sections.py", "\n\n\n@dataclass", f"{new}\n\n@dataclass") == set()
+    assert touched(package, "core/progress.py", "\n\n\n", f"{new}\n\n") == set()
+    assert touched(package, "tracking/describe.py", "\n\n\n", f"{new}\n\n") == {"track"}
+    assert touched(package, "report/report.html.j2", "<html", "<html ") >= {"report"}
+    assert not any(
+        name.startswith(("train", "tokenize"))
+        for name in touched(package, "metrics/voice_leading.py", "\n\n\n", f"{new}\n\n")
+    )
+    overlap = touched(package, "metrics/overlap.py", "\n\n\n", f"{new}\n\n")
+    assert {"reference", "evaluate@lstm"} <= overlap, "samples are never compared with a stale reference"
+    key = touched(package, "music/key.py", "\n\n\n", f"{new}\n\n")
+    assert {"harmonize@voices", "harmonize@deepbach"} <= key and "train@lstm" not in key
+
+
+def test_a_class_attribute_of_a_base_names_the_sampler() -> None:
+    assert "etude.sampling.gibbs" in roots("generate", SETTINGS, "deepbach")
+    assert "etude.sampling.windows" in roots("generate", SETTINGS, "wgan")
+    assert "etude.sampling.tokens" in roots("generate", SETTINGS, "lstm")
+    assert "etude.metrics.pseudo_likelihood" in roots("evaluate", SETTINGS, "deepbach")
+
+
+def test_a_module_that_is_not_there_is_named() -> None:
+    with pytest.raises(EtudeError, match=r"no module etude\.nothing"):
+        closure(["etude.nothing"])
+
+
+LOADED = """
+import importlib, json, sys
+from pathlib import Path
+from etude.artifacts.context import Session
+from etude.config.sections import Settings
+stage, root, *names = sys.argv[1:]
+session = Session(root=Path(root), workers=1, progress=False)
+importlib.import_module(f"etude.stages.{stage}").run(Settings.from_params(session.root / "params.yaml"), session, *names)
+print("LOADED" + json.dumps(sorted(name for name in sys.modules if name.split(".")[0] == "etude")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [
+        ("split", None),
+        ("augment", None),
+        ("tokenize", "voicegrid"),
+        ("train", "voices"),
+        ("generate", "voices"),
+        ("harmonize", "voices"),
+    ],
+)
+def test_a_stage_loads_no_module_that_it_does_not_declare(stage: str, name: str | None, run_project: Path) -> None:
+    settings = Settings.from_params(run_project / "params.yaml")
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT / "src"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{run_project}/mlflow.db",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, stage, str(run_project), *([name] if name else [])],
+        cwd=run_project, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("LOADED"))
+    declared = closure(roots(stage, settings, name))
+    loaded = {module for module in json.loads(line[6:]) if not module.startswith(tuple(NEUTRAL))}
+    assert loaded <= declared, sorted(loaded - declared)
+
+
+@pytest.fixture(scope="module")
+def run_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with made-up pieces; its stages run in their order, each in a process of its own."""
+    root = tmp_path_factory.mktemp("loads")
+    settings = tiny()
+    make_project(root, settings)
+    values = settings.as_dict()
+    (root / "params.yaml").write_text(yaml.safe_dump(values))
+    return root
+
+
+def test_equal_code_gives_equal_keys() -> None:
+    assert digest_of_code("train", SETTINGS, "lstm") == digest_of_code("train", SETTINGS, "lstm")
+    assert digest_of_code("train", SETTINGS, "lstm") != digest_of_code("train", SETTINGS, "voices")
+    assert isinstance(Session, type)

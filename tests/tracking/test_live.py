@@ -1,0 +1,135 @@
+"""Live logging: one run a training, continued after a failure, and the parent run of a sweep."""
+
+import math
+import os
+from typing import Any
+
+import pytest
+from tracking.tracked import SETTINGS, all_runs, artifacts_of, points_of, start, write_training
+
+from etude import tracking
+from etude.artifacts.context import Session
+from etude.tracking.server import server
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_training_is_one_run_with_its_settings_metrics_and_files(session: Session) -> None:
+    run = start(session)
+    assert all_runs(session)[0].info.status == "RUNNING"
+    run.metrics({"train/loss": 4.5}, 1)
+    assert points_of(session, run.id, "train/loss") == [(1, 4.5)]  # live
+    run.metrics({"train/loss": 3.5, "valid/nats_per_note": 2.0}, 2)
+    assert points_of(session, run.id, "train/loss") == [(1, 4.5)]  # not a call a step
+    run.finish(write_training(session.root))
+    (made,) = all_runs(session)
+    assert made.info.status == "FINISHED" and made.info.run_name == "lstm seed=3"
+    assert made.data.params == {
+        "model": "lstm", "seed": "3", "optim.lr": "0.002",
+        "augment.stretch": "[0.9, 1.0]", "augment.transpose": "true",
+        "model.hidden": "8", "model._target_": "etude.models.lstm.LSTM",
+    }  # fmt: skip
+    tags = made.data.tags
+    assert (tags["etude.key"], tags["etude.place"], tags["etude.model"], tags["tokens"]) == (
+        "k1",
+        "",
+        "lstm",
+        "digest",
+    )
+    assert points_of(session, run.id, "train/loss") == [(1, 4.5), (2, 3.5), (3, 2.5)]  # step 3 from history.csv
+    assert made.data.metrics == {"train/loss": 2.5, "valid/nats_per_note": 1.25, "best/step": 3.0}
+    wanted = ["history.csv", "result.json", "samples/00.html", "samples/00.mid", "samples/00.mp3", "settings.json"]
+    assert artifacts_of(session, run.id) == wanted
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("status", ["FAILED", "KILLED"])
+def test_an_unfinished_run_is_continued_and_steps_are_not_doubled(session: Session, status: str) -> None:
+    first = start(session)
+    first.metrics({"train/loss": 4.5}, 1)
+    first.metrics({"train/loss": 3.5}, 2)
+    first.finish(None, status)
+    second = start(session)
+    assert second.id == first.id and all_runs(session)[0].info.status == "RUNNING"
+    second.metrics({"train/loss": 3.5}, 2)  # again, from the last checkpoint on
+    second.metrics({"train/loss": 2.5}, 3)
+    second.finish(None)
+    assert points_of(session, first.id, "train/loss") == [(1, 4.5), (2, 3.5), (3, 2.5)]
+    third = start(session)  # a finished run is left alone
+    third.finish(None)
+    assert third.id != first.id
+
+
+def test_a_run_continued_with_other_settings_outside_its_key_keeps_its_own(session: Session) -> None:
+    start(session).finish(None, "FAILED")
+    start(session, settings={**SETTINGS, "seed": 4, "more": 1}).finish(None)
+    (run,) = all_runs(session)
+    assert run.data.params["seed"] == "3" and run.data.params["more"] == "1"
+
+
+def test_another_key_place_or_living_process_is_another_run(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    living = start(session)
+    beside = start(session)
+    other = start(session, "k2")
+    swept = start(Session(root=session.root, out=session.root / "outputs" / "1", experiment="etude"))
+    monkeypatch.setenv("DVC_EXP_NAME", "puffy-daks")
+    named = start(session)
+    runs = [living, beside, other, swept, named]
+    assert len({run.id for run in runs}) == 5
+    places = {run.info.run_id: run.data.tags["etude.place"] for run in all_runs(session)}
+    assert [places[run.id] for run in runs] == ["", "", "", "outputs/1", "puffy-daks"]
+    for run in runs:
+        run.finish(None)
+
+
+def test_an_outage_in_the_middle_of_the_start_makes_no_second_run(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = server(session)
+    tracking.reap(session)
+    log_batch, failures = place.client.log_batch, iter([True])  # type: ignore[union-attr]
+
+    def flaky(*args: Any, **more: Any) -> None:
+        if next(failures, False):
+            raise ConnectionError("gone")
+        log_batch(*args, **more)
+
+    monkeypatch.setattr(place.client, "log_batch", flaky)
+    with pytest.warns(UserWarning, match="gone"):
+        run = start(session)
+    place.retry_at = 0
+    run.send()
+    (made,) = all_runs(session)
+    assert made.info.run_id == run.id and made.data.params["model.hidden"] == "8"
+    run.finish(None)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_parent_and_its_children(session: Session) -> None:
+    parent = tracking.start_parent(session, "lr", {"sweep": "optim.lr=1,2"})
+    assert os.environ["ETUDE_PARENT_RUN"] == parent
+    children = [start(session, key) for key in ("k1", "k2")]
+    for child in children:
+        child.finish(None)
+    tracking.finish_parent(session, parent)
+    assert "ETUDE_PARENT_RUN" not in os.environ
+    runs = {run.info.run_id: run for run in all_runs(session)}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"} and len(runs) == 3
+    assert {runs[child.id].data.tags["mlflow.parentRunId"] for child in children} == {parent}
+    assert runs[parent].data.tags["sweep"] == "optim.lr=1,2" and runs[parent].info.run_name == "lr"
+    table = tracking.runs(session)
+    assert list(table["model"]) == ["lstm", "lstm"] and parent not in set(table["run_id"])
+    assert list(table["params.model.hidden"]) == ["8", "8"]
+
+
+@pytest.mark.usefixtures("quiet")
+def test_long_and_odd_values_do_not_stop_a_run(session: Session) -> None:
+    settings = {"seed": 1, "long": "x" * 300, "longest": "y" * 9000, "none": None, "odd#key": 1, "empty": {}}
+    run = tracking.start(session, "lstm", "k1", settings, {"long": "z" * 9000})
+    run.metrics({"a": math.nan, "b": math.inf, "c": 1.0, "odd#metric": 2.0}, 1)
+    run.finish(None)
+    (made,) = all_runs(session)
+    params = made.data.params
+    assert params["long"] == "x" * 300 and len(params["longest"]) == 6000
+    assert (params["none"], params["odd_key"], params["empty"]) == ("null", "1", "{}")
+    assert math.isnan(made.data.metrics["a"]) and math.isnan(made.data.metrics["b"])
+    assert made.data.metrics["c"] == 1.0 and made.data.metrics["odd_metric"] == 2.0

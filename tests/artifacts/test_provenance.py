@@ -7,7 +7,16 @@ import pytest
 from conftest import make_piece
 
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import built_from, ingested, require, split_ids, upstream
+from etude.artifacts.provenance import (
+    built_from,
+    ingested,
+    read_record,
+    record_place,
+    recorded,
+    require,
+    split_ids,
+    upstream,
+)
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import write_json
@@ -20,10 +29,10 @@ def test_each_stage_is_built_from_its_own_section_and_those_before(settings: Set
 
 def test_both_values_and_the_commands_from_the_first_change_on_are_named() -> None:
     found = {"dataset": {"tempo": 80}, "ingest": {"min_notes": 16}, "split": {"seed": 1}}
-    require("data/split", found, found)
+    require("data/split", {"settings": found}, found)
     wanted = {**found, "ingest": {"min_notes": 5}, "split": {"seed": 2}}
     with pytest.raises(EtudeError) as caught:
-        require("data/split", found, wanted)
+        require("data/split", {"settings": found}, wanted)
     said = str(caught.value)
     assert "ingest.min_notes = 16, but this run asks for ingest.min_notes = 5" in said
     assert said.endswith("etude ingest ingest.min_notes=5 split.seed=2 && etude split ingest.min_notes=5 split.seed=2")
@@ -39,8 +48,30 @@ def test_the_split_of_another_seed_is_refused(encoded: Session, settings: Settin
 
 def test_data_that_does_not_say_what_built_it_is_refused(settings: Settings, tmp_path: Path) -> None:
     write_json(tmp_path / "data/ingest/manifest.json", {"pieces": []})
-    with pytest.raises(EtudeError, match=r"data/ingest was built with dataset = None"):
+    with pytest.raises(EtudeError, match=r"data/built_from/ingest\.json does not exist\. Make it with: etude ingest"):
         upstream(settings, Session(root=tmp_path), "ingest")
+
+
+def test_limits_of_readers_and_auto_written_out_are_no_other_settings(settings: Settings, encoded: Session) -> None:
+    ingest = dataclasses.replace(settings.ingest, seconds=99, max_memory=1 << 28)
+    split = dataclasses.replace(settings.split, method="ratio")
+    upstream(dataclasses.replace(settings, ingest=ingest, split=split), encoded, "split")
+    published = dataclasses.replace(settings.split, method="published")
+    with pytest.raises(EtudeError, match=r"split\.method = 'ratio', but this run asks for split\.method = 'published'"):
+        upstream(dataclasses.replace(settings, split=published), encoded, "split")
+
+
+def test_data_stands_whole_and_its_record_after_it(settings: Settings, tmp_path: Path) -> None:
+    session = Session(root=tmp_path)
+    with recorded(settings, session, "tokenize", "remi") as (part, record):
+        (part / "a").write_text("1")
+        record["auto"] = "ratio"
+    found = read_record(session, "tokenize", "remi")
+    assert found["auto"] == "ratio" and list(found["settings"]["tokenize"]) == ["remi"]
+    with pytest.raises(KeyError), recorded(settings, session, "tokenize", "remi"):
+        raise KeyError
+    assert (tmp_path / "data/tokenize/remi/a").read_text() == "1"
+    assert not (tmp_path / record_place("tokenize", "remi")).exists(), "no record of data that may be another's"
 
 
 def test_pieces_and_their_sides_are_read_together(settings: Settings, encoded: Session) -> None:
@@ -54,5 +85,5 @@ def test_pieces_and_their_sides_are_read_together(settings: Settings, encoded: S
 def test_a_split_of_other_pieces_is_refused(settings: Settings, encoded: Session) -> None:
     pieces, _ = ingested(settings, encoded)
     del pieces.entries["p03"]
-    with pytest.raises(EtudeError, match=r"data/split deals p03, which data/ingest does not hold.*etude split"):
+    with pytest.raises(EtudeError, match=r"data/split assigns p03, which data/ingest does not hold.*etude split"):
         split_ids(settings, encoded, pieces)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from conftest import smoke
 
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import key_of
@@ -41,8 +42,15 @@ def test_cut_gives_all_items_in_shards_of_one_size(count: int) -> None:
 
 
 def test_key_depends_on_values_and_code() -> None:
-    assert key_of({"a": 1}, ["shards.py"]) == key_of({"a": 1}, ["shards.py"])
-    assert len({key_of({"a": 1}, ["shards.py"]), key_of({"a": 2}, ["shards.py"]), key_of({"a": 1}, ["pieces.py"])}) == 3
+    settings = smoke()
+    keys = [
+        key_of({"a": 1}, "ingest", settings),
+        key_of({"a": 2}, "ingest", settings),
+        key_of({"a": 1}, "split", settings),
+        key_of({"a": 1}, "tokenize", settings, "remi"),
+        key_of({"a": 1}, "tokenize", settings, "chorale"),
+    ]
+    assert len(set(keys)) == len(keys) and key_of({"a": 1}, "ingest", settings) == keys[0]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -8,9 +8,9 @@ import pytest
 from conftest import ROOT
 
 from etude.cli import main as cli
-from etude.cli.main import check_overrides
+from etude.cli.commands import COMMANDS, STAGES
+from etude.cli.overrides import check_overrides, place_override, quote_text
 from etude.core.errors import EtudeError
-from etude.stages import STAGES
 
 CONF = ROOT / "conf"
 
@@ -52,7 +52,7 @@ def test_what_exists_passes() -> None:
 def test_help_names_every_stage() -> None:
     said = etude("--help")
     assert said.returncode == 0
-    assert all(f"    {stage} " in said.stdout for stage in STAGES)
+    assert all(f"    {stage} " in said.stdout for stage in (*COMMANDS, *STAGES))
 
 
 def test_a_value_out_of_range_is_one_sentence_and_status_2() -> None:
@@ -100,13 +100,13 @@ def test_a_session_is_checked_as_the_settings_are(
 def test_a_path_needs_no_quotes(path: str) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    parsed = OverridesParser.create().parse_override(cli.quoted(f"dataset.path={path}"))
+    parsed = OverridesParser.create().parse_override(quote_text(f"dataset.path={path}"))
     assert parsed.value() == (None if path == "null" else path)
-    assert cli.quoted("dataset.path='quoted'") == "dataset.path='quoted'"
-    assert cli.quoted("optim.lr=1") == "optim.lr=1"
+    assert quote_text("dataset.path='quoted'") == "dataset.path='quoted'"
+    assert quote_text("optim.lr=1") == "optim.lr=1"
 
 
 def test_wishes_are_of_the_stage_that_samples() -> None:
-    assert cli.quoted(cli.placed("control.key=F# minor", "generate")) == "generate.control.key='F# minor'"
-    assert cli.placed("control.density=high", "generate") == "generate.control.density=high"
-    assert cli.placed("control.key=C", "train") == "control.key=C"
+    assert quote_text(place_override("control.key=F# minor", "generate")) == "generate.control.key='F# minor'"
+    assert place_override("control.density=high", "generate") == "generate.control.density=high"
+    assert place_override("control.key=C", "train") == "control.key=C"

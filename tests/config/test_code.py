@@ -57,7 +57,7 @@ def touched(package: Path, file: str, old: str, new: str) -> set[str]:
 
 
 def flat(text: str) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for stage, value in yaml.safe_load(text).items():
         found |= (
             {f"{stage}@{name}": digest for name, digest in value.items()} if isinstance(value, dict) else {stage: value}

@@ -60,11 +60,12 @@ def test_numbers_come_out_as_numbers() -> None:
 def test_inside_an_experiment_params_yaml_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dvc.yaml").touch()
     (tmp_path / "conf").mkdir()
-    (tmp_path / "params.yaml").write_text("set: by -S\n")
+    (tmp_path / "params.yaml").write_text(text := compile_params(ROOT / "conf", ["train.max_steps=7"]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_EXP_NAME", "brave-bach")
     params.main()
-    assert (tmp_path / "params.yaml").read_text() == "set: by -S\n"
+    assert (tmp_path / "params.yaml").read_text() == text
+    assert (tmp_path / "code.yaml").read_text().startswith("# The code")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_unknown_and_missing_sections_are_said() -> None:
 
 
 def test_an_unknown_variant_names_the_closest() -> None:
-    with pytest.raises(EtudeError, match=r'no variant "ltsm". Did you mean "lstm"\?'):
+    with pytest.raises(EtudeError, match=r'no model "ltsm". Did you mean "lstm"\?'):
         smoke().model("ltsm")
 
 
@@ -86,4 +86,4 @@ def test_numbers_are_numbers_however_dvc_writes_them(tmp_path: Path) -> None:
         text, found = re.subn(r"\blr: \S+", f"lr: {written}", compile_params(ROOT / "conf"))
         assert found == 1
         (tmp_path / "params.yaml").write_text(text)
-        assert Settings.from_params(tmp_path / "params.yaml").optim.lr == 1e-5
+        assert Settings.from_params(tmp_path / "params.yaml").schedule("lstm")[1].lr == 1e-5

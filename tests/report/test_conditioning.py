@@ -4,10 +4,10 @@ from etude.report.conditioning import attribute_table, describe_level, request_t
 
 
 def test_a_level_is_described_by_its_limits() -> None:
-    row = {"value": "lowest", "unit": "BPM", "begins": None, "ends": 3.74159}
+    row = {"value": "lowest", "unit": "BPM", "starts": None, "ends": 3.74159}
     assert describe_level(row) == "below 3.742 BPM"
-    assert describe_level({**row, "begins": 1.5}) == "1.5 to 3.742 BPM"
-    assert describe_level({**row, "begins": 1.5, "ends": None, "unit": "0 to 1"}) == "1.5 or more"
+    assert describe_level({**row, "starts": 1.5}) == "1.5 to 3.742 BPM"
+    assert describe_level({**row, "starts": 1.5, "ends": None, "unit": "0 to 1"}) == "1.5 or more"
     assert describe_level({**row, "ends": None}) == "any"
     assert describe_level({"value": "D major"}) == "D major"
 

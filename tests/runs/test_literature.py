@@ -65,7 +65,7 @@ def test_a_result_has_the_figures_of_evaluate_by_both_weightings(measured: Sessi
     for split in ("valid", "test"):
         assert row[split] == pytest.approx(found[f"{split}/nats_per_note"], abs=1e-6)
         assert row[f"{split}_by_piece"] == pytest.approx(found[f"{split}/nats_per_note_by_piece"], abs=1e-6)
-    assert row["steps"] == tiny().config.max_steps and row["parameters"] > 0
+    assert row["steps"] == tiny().schedule("lstm")[0].max_steps and row["parameters"] > 0
     assert row["made_on"] == {"accelerator": "cpu", "devices": 1, "precision": "float32"}
     assert made["pieces"] == {"valid": 2, "test": 2}
     assert made["settings"]["optim"] == vars(tiny().optim) and list(made["settings"]["models"]) == ["ngram", "lstm"]
@@ -110,7 +110,7 @@ def test_the_table_shows_rows_and_published_figures(measured: Session) -> None:
     assert "| A (B) | – | 2.50 | – | – | – | – |" in lines
     ours = next(line for line in lines if line.startswith("| `lstm` |"))
     assert "`etude all experiment=trial`, here from a CPU. In nats per note." in lines
-    assert f" {made['rows'][1]['test']:.3f} |" in ours and ours.endswith(f" / {tiny().config.max_steps:,} |")
+    assert f" {made['rows'][1]['test']:.3f} |" in ours and ours.endswith(f" / {tiny().schedule('lstm')[0].max_steps:,} |")
 
 
 def test_a_run_writes_the_project_only_where_its_settings_are_the_committed_ones(

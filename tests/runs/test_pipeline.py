@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from etude.artifacts.context import Session
 from etude.config.check import construct, target
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
+from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json
-from etude.runs import pipeline as everything
-from etude.stages import STAGES, train
+from etude.runs import pipeline
+from etude.stages import train
 
 ABC = (
     "X:1\nT:A tune\nM:4/4\nL:1/4\nK:G\n"
@@ -61,18 +63,15 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     (tmp_path / "project").mkdir()
+    shutil.copy(ROOT / "dvc.yaml", tmp_path / "project/dvc.yaml")
     monkeypatch.setattr(train, "start", Log().start)
     return Session(root=tmp_path / "project", workers=1, progress=False)
-
-
-def test_every_stage_of_data_models_and_reports_is_there() -> None:
-    assert list(everything.OUTPUTS) == [stage for stage in STAGES if stage != "track"]
 
 
 def test_a_wild_folder_runs_to_a_report_and_each_refusal_has_its_reason(
     settings: Settings, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = everything.run(settings, session)
+    page = pipeline.run(settings, session)
     folder = page.parents[1]
     assert folder.parent == session.root / "runs" and folder.name.startswith("folder-")
     assert not (session.root / "data").exists() and not (session.root / "models").exists()
@@ -94,25 +93,60 @@ def test_a_wild_folder_runs_to_a_report_and_each_refusal_has_its_reason(
         assert text in html, text
     before = digest(folder)
     capsys.readouterr()
-    assert everything.run(settings, session) == page
-    assert len(re.findall(r" is there$", capsys.readouterr().out, re.MULTILINE)) == len(everything.OUTPUTS) - 1
+    assert pipeline.run(settings, session) == page
+    printed = capsys.readouterr().out
+    assert len(re.findall(r": nothing to do", printed)) == len(re.findall(r"^\[", printed, re.MULTILINE)) - 1
+    assert re.search(r"^\[1/\d+\] download: \d+ s", printed, re.MULTILINE)
     assert digest(folder) == before
 
 
-def test_changed_files_and_other_settings_make_all_anew(
-    settings: Settings, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_changed_files_run_again_and_other_settings_have_a_folder_of_their_own(
+    settings: Settings, session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        everything, "OUTPUTS", {stage: everything.OUTPUTS[stage] for stage in ("download", "ingest", "report")}
-    )
-    monkeypatch.setattr("etude.stages.report.run", lambda *rest: None)
-    page = everything.run(settings, session)
-    first = digest(page.parents[1] / "data/ingest")
+    inside = dataclasses.replace(session, out=session.root / "runs/a", run=session.root / "runs/a")
+    stages = ("download", "ingest", "split")
+    assert pipeline.run_stale(settings, inside, stages, always=("download",)) == {}
+    first = digest(inside.write("data/ingest"))
     make_piece(50).dump_midi(tmp_path / "my music/new.mid")
-    assert everything.run(settings, session) == page
-    assert digest(page.parents[1] / "data/ingest") != first
+    assert pipeline.run_stale(settings, inside, stages, always=("download",)) == {}
+    assert digest(inside.write("data/ingest")) != first
     other = dataclasses.replace(settings, split=dataclasses.replace(settings.split, seed=5))
-    assert everything.folder_of(other, session.root) != page.parents[1]
+    assert pipeline.folder_of(other, session.root) != pipeline.folder_of(settings, session.root)
+
+
+def test_what_changes_no_input_runs_nothing_after_it(
+    settings: Settings, session: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = dataclasses.replace(session, out=session.root / "runs/a", run=session.root / "runs/a")
+    stages = ("download", "ingest", "split", "augment")
+    pipeline.run_stale(settings, inside, stages)
+    capsys.readouterr()
+    slower = dataclasses.replace(settings, ingest=dataclasses.replace(settings.ingest, seconds=99))
+    pipeline.run_stale(slower, inside, stages)
+    lines = capsys.readouterr().out.splitlines()
+    assert [": nothing to do" in line for line in lines] == [True, False, True, True], "ingest alone runs again"
+    monkeypatch.setattr("etude.runs.graph.digest_of_code", lambda stage, *_: "new" if stage == "split" else "old")
+    pipeline.run_stale(slower, inside, stages)
+    capsys.readouterr()
+    monkeypatch.setattr("etude.runs.graph.digest_of_code", lambda stage, *_: "newer" if stage == "split" else "old")
+    pipeline.run_stale(slower, inside, stages)
+    lines = capsys.readouterr().out.splitlines()
+    assert [": nothing to do" in line for line in lines] == [True, True, False, True], "an edit of split's code"
+
+
+def test_a_failed_instance_stops_only_what_needs_it_and_the_rest_goes_on(
+    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = dataclasses.replace(session, out=session.root / "runs/a", run=session.root / "runs/a")
+
+    def fail(*_: Any) -> None:
+        raise EtudeError("no")
+
+    monkeypatch.setattr("etude.stages.split.run", fail)
+    failed = pipeline.run_stale(settings, inside, ("download", "ingest", "split", "augment"))
+    assert failed == {"split": "no", "augment": "needs split, which failed"}
+    monkeypatch.undo()
+    assert pipeline.run_stale(settings, inside, ("download", "ingest", "split", "augment")) == {}
 
 
 def test_the_dataset_of_the_settings_is_the_folder(settings: Settings) -> None:

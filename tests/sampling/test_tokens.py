@@ -160,10 +160,11 @@ def test_a_piece_is_the_same_alone_and_in_any_batch(model_name: str, settings: S
 
     programs = {name: program for name, (program, _) in VOICES.items()}
     train = [make_piece(seed) for seed in range(4)]
-    name = settings.models[model_name]["representation"]
+    known = {"gru": {**settings.models["lstm"], "_target_": "etude.models.gru.GRU"}, **settings.models}
+    name = known[model_name]["representation"]
     representation = learned(name, *train, voices=programs)
     torch.manual_seed(0)
-    changed = {**settings.models, model_name: {**settings.models[model_name], **SMALL[model_name]}}
+    changed = {**known, model_name: {**known[model_name], **SMALL[model_name]}}
     model = build_model(dataclasses.replace(settings, models=changed), model_name, representation).eval()
     rules = timing_rules(
         representation, representation.rules([np.concatenate([representation.encode(p) for p in train])]), 2, None

@@ -74,8 +74,8 @@ def test_a_wish_is_judged_by_the_pieces_themselves(encoded: Session) -> None:
     by_top = sorted(train, key=lambda score: measure(score).top)
     told = judged(of, {"top": "highest"}, by_top[-1:], by_top[:1])
     assert (told["met"], told["met_without"]) == (1.0, 0.0)
-    assert told["begins"] <= told["mean"] == measure(by_top[-1]).top and told["ends"] is None
-    assert told["mean_without"] == measure(by_top[0]).top < told["begins"]
+    assert told["starts"] <= told["mean"] == measure(by_top[-1]).top and told["ends"] is None
+    assert told["mean_without"] == measure(by_top[0]).top < told["starts"]
 
 
 def test_a_summary_weighs_attributes_by_their_wishes() -> None:

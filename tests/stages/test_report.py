@@ -76,8 +76,8 @@ def control(model_name: str) -> dict[str, Any]:
     metrics["control/test_nats_per_note_given"] = 1.5
     key = {"control": "key", "value": "D major", "met": 0.5, "met_without": 0.05, "example": "key_D_major/00.mid"}
     ends: list[dict[str, Any]] = [
-        {"value": "lowest", "begins": None, "ends": 0.25, "example": "energy_lowest/00.mid"},
-        {"value": "highest", "begins": 0.75, "ends": None, "example": "energy_highest/00.mid"},
+        {"value": "lowest", "starts": None, "ends": 0.25, "example": "energy_lowest/00.mid"},
+        {"value": "highest", "starts": 0.75, "ends": None, "example": "energy_highest/00.mid"},
     ]
     common: dict[str, Any] = {
         "control": "energy",

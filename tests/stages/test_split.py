@@ -24,22 +24,12 @@ from etude.config.sections import Settings, Split
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json
 from etude.metrics.melody import compare
-from etude.stages import split as stage
-from etude.stages.split import (
-    Features,
-    assign,
-    assign_folds,
-    audit,
-    features,
-    find_families,
-    leaks,
-    make_splits,
-    naming_title,
-    plain_title,
-    published,
-    run,
-    telling,
-)
+from etude.splits import features as features_room
+from etude.splits.assign import assign, assign_folds, published
+from etude.splits.audit import audit, leaks
+from etude.splits.families import find_families
+from etude.splits.features import Features, features, naming_title, plain_title, telling
+from etude.stages.split import make_splits, run
 
 SETTINGS = smoke()
 CHANCE = {"train": 0.7, "valid": 0.15, "test": 0.15}
@@ -94,7 +84,7 @@ def test_short_and_trivial_openings_say_nothing() -> None:
 
 
 def test_what_many_pieces_have_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "COMMON", 2)
+    monkeypatch.setattr(features_room, "COMMON", 2)
     same, other = tune(1), tune(2)
     pieces = [of(name, same, title="Placeholder") for name in "dcb"] + [of("a", other, title="Own")]
     found = telling(pieces)

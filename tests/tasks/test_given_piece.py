@@ -14,7 +14,6 @@ from etude.cli.overrides import place_override
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.stages.generate import run
-from etude.tasks.capabilities import CONTINUE, able_models
 from etude.tasks.given_piece import assign_voices
 from etude.tasks.requests import GivenPiece
 
@@ -77,12 +76,6 @@ def test_a_model_that_cannot_is_refused_with_those_that_can(trained: Session, th
     refused(
         "deepbach", r"tracks = Viola: the model has the voices Soprano, Alto", prime=theme, fill="1", tracks=["Viola"]
     )
-
-
-def test_models_whose_tokens_tell_the_time_can_continue(settings: Settings) -> None:
-    assert able_models(settings, CONTINUE) == ["lstm", "gru", "lstm_attention", "transformer", "conditional", "voices"]
-    other = {**settings.models, "lstm": {**settings.models["lstm"], "representation": "pianoroll"}}
-    assert "lstm" not in able_models(replace(settings, models=other), CONTINUE)
 
 
 def test_tracks_are_found_by_program_by_name_or_as_the_only_one() -> None:

@@ -36,9 +36,9 @@ def test_no_melody_is_said() -> None:
         find_melody(drums)
     with pytest.raises(EtudeError, match=r"top_line=true"):
         find_melody(tune((0, 24, 60), (0, 24, 64)))
-    with pytest.raises(EtudeError, match=r"\(tune\) has more than one note at a time, first 1\.5 quarters from"):
+    with pytest.raises(EtudeError, match=r"\(tune\) has more than one note at a time, first 1\.5 quarter notes from"):
         find_melody(tune((0, 24, 60), (36, 24, 60), (36, 24, 64)))
-    with pytest.raises(EtudeError, match=r"more than one note at a time, first 1 quarters"):
+    with pytest.raises(EtudeError, match=r"more than one note at a time, first 1 quarter notes"):
         find_melody(tune((0, 48, 60), (24, 24, 64)))
     assert len(find_melody(tune((0, 30, 60), (24, 24, 64))).notes) == 2, "legato is one voice"
 

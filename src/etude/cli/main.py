@@ -51,9 +51,15 @@ def _main(arguments: list[str]) -> int:
     if stage not in COMMANDS:
         raise EtudeError(f'There is no command "{stage}". {closest(stage, COMMANDS)}')
     if stage == "verify":
+        from etude.runs.arithmetic import compare
         from etude.runs.verify import verify
 
-        return verify(project_root())
+        if overrides not in ([], ["record=true"]):
+            raise EtudeError(f"etude verify takes record=true alone, not {' '.join(overrides)}.")
+        root = project_root()
+        status = verify(root)
+        print(compare(root, Settings.from_params(root / "params.yaml"), bool(overrides))[1])
+        return status
     if stage == "rebuild":
         from etude.runs.rebuild import rebuild
 
@@ -159,9 +165,8 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     if run is not None and not run.is_dir():
         raise EtudeError(f"session.run = {run}: there is no such folder. Runs by hand are kept under runs/.")
     own = {name: value for name, value in own.items() if value is not None}  # null: what Session says
-    swept = " ".join(
-        part for part in HydraConfig.get().overrides.task if not part.startswith(("experiment=", "model="))
-    )
+    task = HydraConfig.get().overrides.task
+    swept = " ".join(part for part in task if not part.startswith(("experiment=", "model=")))
     place = run if stage != "train" and run else out
     session = construct(Session, own, "session", root=root, out=place, run=run, overrides=swept)
     if stage == "all":
@@ -170,10 +175,12 @@ def run_job(stage: str, root: Path, config: Any) -> None:
         page = pipeline.run(settings, session)
         print(f"etude: the report is {page.relative_to(root)}")
         name = HydraConfig.get().runtime.choices.get("experiment")
+        folder = page.parents[1]
+        as_written = all(part == f"experiment={name}" or part.startswith("session.") for part in task)
+        if name == "full" and as_written:
+            print(f"etude: the results are {pipeline.keep_results(root, folder).relative_to(root)}")
         if name and (plan := literature.protocol(root, name)) is not None:
-            folder = page.parents[1]
             inside = replace(session, out=folder, run=folder)
-            as_written = all(part == f"experiment={name}" for part in HydraConfig.get().overrides.task)
             made = literature.run(settings, inside, name, plan, as_written)
             print(f"etude: the figures are {made.relative_to(root)}")
         return

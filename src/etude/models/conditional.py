@@ -25,6 +25,7 @@ class Conditional(Transformer):
 
     reads: ClassVar[tuple[str, ...]] = ("tokens",)
     takes: ClassVar[tuple[str, ...]] = ("item_spec", "controls")
+    can_condition: ClassVar[bool] = True  # on control tokens
     attribute: Tensor  # (V,) index of the control attribute of each token, -1 for other tokens
     neutral: Tensor  # (V,) each token, control tokens replaced by the neutral one of their attribute
 

@@ -47,7 +47,7 @@ def describe_level(row: Json) -> str:
     """Which values count as the requested level: ``below 3.74 notes a quarter note``."""
     if "unit" not in row:
         return str(row["value"])
-    starts, ends = row["begins"], row["ends"]
+    starts, ends = row["starts"], row["ends"]
     unit = "" if row["unit"] == "0 to 1" else f" {row['unit']}"
     if starts is None:
         return "any" if ends is None else f"below {ends:.4g}{unit}"

@@ -16,7 +16,7 @@ from typing import Any
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, digest_of, read_json, write_json
+from etude.core.files import digest, digest_of, read_json, write_json, write_text
 from etude.runs.graph import Instance, edges, instances
 from etude.runs.schedule import Clock, run_side_by_side
 
@@ -50,6 +50,14 @@ def run(settings: Settings, session: Session) -> Path:
             + " The other stages are done; the same command goes on from here."
         )
     return folder / PAGE
+
+
+def keep_results(root: Path, folder: Path) -> Path:
+    """Copy the results of a run of ``experiment=full`` to reports/full, where they are committed. Returns the page."""
+    for name in ("results.json", "results.md"):
+        text = (folder / "reports" / name).read_text(encoding="utf-8")
+        write_text(root / "reports/full" / name, text.replace("# Results\n", "# Results at full size\n", 1))
+    return root / "reports/full/results.md"
 
 
 def run_stale(

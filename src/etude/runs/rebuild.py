@@ -16,6 +16,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.runs.graph import Instance, edges, instances
 from etude.runs.schedule import Clock, run_side_by_side
+from etude.runs.verify import summarize
 
 STARTED = re.compile(r"^(?:Running stage|Stage) '([^']+)'")
 WHOLE_MACHINE = ("download", "ingest", "split", "augment")  # nothing runs beside them
@@ -50,6 +51,8 @@ def rebuild(root: Path, jobs: int | None = None) -> int:
     if not failed:
         _dvc(root, "repro")
     print(f"{len(stale)} stage instances in {(time.monotonic() - started) / 60:.1f} min with {jobs} jobs.")
+    if not failed and (sentence := summarize(root)):
+        print(sentence)
     for chain, reason in failed.items():
         print(f"FAILED {', '.join(one.target for one in chain)}: {reason}", file=sys.stderr)
     return 1 if failed else 0

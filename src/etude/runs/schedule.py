@@ -1,4 +1,4 @@
-"""Many stage instances in the order of their needs, several side by side, a line each with its time and what is left."""
+"""Many stage instances in the order of their needs, several side by side, a line each with its time and the rest."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait

@@ -65,25 +65,53 @@ EQUAL, WITHIN, DIFFERENT, ABSENT = "equal to the byte", "within tolerance", "dif
 
 def verify(root: Path) -> int:
     """Compare, print a table, and return 0 if nothing is different or missing, else 1."""
+    table = Table("stage", "verdict", "what was compared", title="Results on disk against the committed ones")
+    found = judge_stages(root)
+    for stage, (verdict, remark) in found.items():
+        table.add_row(stage, verdict, remark)
+    Console().print(table)
+    for word in (EQUAL, WITHIN, DIFFERENT, ABSENT):
+        names = [stage for stage, (verdict, _) in found.items() if verdict == word]
+        print(
+            f"{word}: {len(names)} of {len(found)}"
+            + (f" ({', '.join(names)})" if word in (DIFFERENT, ABSENT) and names else "")
+        )
+    return int(any(verdict in (DIFFERENT, ABSENT) for verdict, _ in found.values()))
+
+
+def judge_stages(root: Path) -> dict[str, tuple[str, str]]:
+    """The verdict on each committed stage instance, and what was compared."""
     committed = yaml.safe_load(_committed(root, "dvc.lock"))["stages"]
     lock = root / "dvc.lock"
     found = yaml.safe_load(lock.read_text())["stages"] if lock.is_file() else {}
     stale = _stale(root)
-    table = Table("stage", "verdict", "what was compared", title="Results on disk against the committed ones")
     verdicts: dict[str, str] = {}
+    judged = {}
     # what is judged by others comes after them
     for stage in sorted(committed, key=lambda stage: (stage in MADE_FROM_ALL, stage.startswith("arrange"))):
-        verdict, remark = _judge(root, stage, committed[stage], found.get(stage), stale, verdicts)
-        verdicts[stage] = verdict
-        table.add_row(stage, verdict, remark)
-    Console().print(table)
-    for word in (EQUAL, WITHIN, DIFFERENT, ABSENT):
-        names = [stage for stage, verdict in verdicts.items() if verdict == word]
-        print(
-            f"{word}: {len(names)} of {len(verdicts)}"
-            + (f" ({', '.join(names)})" if word in (DIFFERENT, ABSENT) and names else "")
-        )
-    return int(any(verdict in (DIFFERENT, ABSENT) for verdict in verdicts.values()))
+        judged[stage] = _judge(root, stage, committed[stage], found.get(stage), stale, verdicts)
+        verdicts[stage] = judged[stage][0]
+    return judged
+
+
+def summarize(root: Path) -> str:
+    """One sentence on how the results on disk compare with the committed ones; empty where none are committed."""
+    asked = ["git", "diff", "--quiet", "HEAD", "--", "dvc.lock", "reports"]
+    clean = subprocess.run(asked, cwd=root, capture_output=True, check=False)
+    if clean.returncode == 0:
+        return "The results are equal to the committed ones to the byte."
+    try:
+        verdicts = [verdict for verdict, _ in judge_stages(root).values()]
+    except EtudeError:
+        return ""
+    away = sum(verdict in (DIFFERENT, ABSENT) for verdict in verdicts)
+    if away:
+        return f"{away} of {len(verdicts)} results differ from the committed ones beyond the tolerances: make verify."
+    near = sum(verdict == WITHIN for verdict in verdicts)
+    return (
+        f"{near} of {len(verdicts)} results differ from the committed ones in last digits, within the tolerances: "
+        "the conclusions hold on this CPU."
+    )
 
 
 def _judge(

@@ -114,7 +114,7 @@ def judged(
         level = representation.level(name, value)
         means = {split: [scale.value(measure(score), name) for score in found[split]] for split in found}
         told["unit"] = UNITS[name]
-        told["begins"], told["ends"] = scale.span(name, level)
+        told["starts"], told["ends"] = scale.span(name, level)
         told["mean"], told["mean_without"] = (_mean(means[split]) for split in ("made", "without"))
     return told
 

@@ -19,6 +19,7 @@ from etude.models.weights import count_parameters, save_weights
 from etude.representations.base.loading import load_representation
 from etude.stages import main
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
+from etude.tracking.samples import write_samples
 from etude.training.objectives import learn
 from etude.training.task import Learned, Task
 
@@ -36,7 +37,8 @@ def training_key(settings: Settings, model_name: str, tokens: str) -> str:
 def own_settings(settings: Settings, model_name: str) -> dict[str, Any]:
     """The sections that decide a training, the schedule as it is for this model."""
     train, optim = settings.schedule(model_name)
-    model = {name: value for name, value in settings.model(model_name).items() if name not in ("train", "optim", "generate")}
+    resolved = ("train", "optim", "generate")  # the model's own values of these sections
+    model = {name: value for name, value in settings.model(model_name).items() if name not in resolved}
     return {"model": model, "optim": vars(optim), "train": vars(train), "trainer": vars(settings.trainer)}
 
 
@@ -103,7 +105,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                 part.mkdir()
                 _write(part, settings, model_name, key, store, model, learned)
                 if session.samples:
-                    _write_samples(part / "samples", settings, model, representation, store, session.samples)
+                    write_samples(part / "samples", settings, model_name, model, representation, store, session.samples)
             status = "FINISHED"
         except (KeyboardInterrupt, SystemExit):
             status = "KILLED"
@@ -161,15 +163,6 @@ def _write(
     for row in learned.history:
         lines.append(",".join(repr(row[name]) if name in row else "" for name in columns))
     write_text(part / "history.csv", "\n".join(lines) + "\n")
-
-
-def _write_samples(folder: Path, settings: Settings, model: Any, representation: Any, store: Store, count: int) -> None:
-    from etude import sampling
-    from etude.report.sample import write_sample
-
-    folder.mkdir()
-    for number, piece in enumerate(sampling.sample(model, representation, store, settings.generate, count)):
-        write_sample(folder, f"{number:02d}", piece, settings.arrange, f"Sample {number}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""Whether this CPU computes what others computed: 30 steps of each model, as a digest of its weights.
+
+reports/arithmetic.json has the digests and the kinds of CPU that gave them. A CPU of another kind that gives the same
+digests rebuilds the committed results to the byte; one that does not differs in last digits.
+"""
+
+import platform
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from etude.artifacts.context import Session
+from etude.config.sections import Settings
+from etude.core.files import digest, read_json, write_json
+from etude.core.progress import follow
+
+PLACE = "reports/arithmetic.json"
+STEPS = 30
+
+
+def kind_of_cpu() -> str:
+    """Vendor, family and model of the CPU, and what it multiplies in: ``AuthenticAMD, family 25, model 1, avx2``."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        return f"{platform.machine()}, {platform.processor() or platform.system()}"
+    facts: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        facts[name.strip()] = value.strip()
+    flags = facts.get("flags", "").split()
+    able = [name for name in ("avx2", "avx512f", "amx_bf16") if name in flags]
+    return ", ".join(
+        [facts.get("vendor_id", "?"), f"family {facts.get('cpu family')}", f"model {facts.get('model')}", *able]
+    )
+
+
+def measure(settings: Settings, session: Session) -> dict[str, str]:
+    """Train each neural model for 30 steps on the pipeline's data: model -> SHA-256 of its weights."""
+    from etude.artifacts.token_store import Store
+    from etude.models.weights import save_weights
+    from etude.stages.train import train
+
+    short = replace(settings, trainer=replace(settings.trainer, steps=STEPS))
+    names = [name for name, section in settings.models.items() if section["objective"] != "counting"]
+    found = {}
+    for name in follow(names, "30 steps of each model", len(names), session.progress):
+        representation = settings.model(name)["representation"]
+        folder = session.read(f"data/tokenize/{representation}", f"etude tokenize tokenize={representation}")
+        with tempfile.TemporaryDirectory() as place:
+            quiet = replace(session, progress=False)
+            model, _, _ = train(short, name, Store(folder), quiet, Path(place), lambda row, step: None)
+            save_weights(model, Path(place) / "weights")
+            found[name] = digest(Path(place) / "weights")
+    return found
+
+
+def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
+    """Compare this CPU with the recorded ones.
+
+    Args:
+        root: the project.
+        settings: those of params.yaml.
+        record: add this kind of CPU to reports/arithmetic.json; where nothing fits the settings, start it again.
+
+    Returns:
+        Whether all digests are the recorded ones, and the sentence that says so.
+    """
+    file, cpu = root / PLACE, kind_of_cpu()
+    known: dict[str, Any] = read_json(file, "etude verify record=true") if file.is_file() else {}
+    ours = measure(settings, Session(root=root))
+    theirs = known.get("weights", {})
+    differing = sorted(name for name in ours if ours[name] != theirs.get(name))
+    if not differing:
+        cpus = known["equal_cpus"]
+        if record and cpu not in cpus:
+            write_json(file, {**known, "equal_cpus": sorted([*cpus, cpu])})
+        new = "" if cpu in cpus else f"; it is a new kind beside {'; '.join(cpus)}"
+        return True, f"This CPU ({cpu}) trains all {len(ours)} models to the recorded weights{new}."
+    if record and not theirs:
+        write_json(file, {"steps": STEPS, "weights": ours, "equal_cpus": [cpu], "other_cpus": {}})
+        return True, f"Recorded {len(ours)} models on this CPU ({cpu})."
+    if record:
+        others = {**known.get("other_cpus", {}), cpu: differing}
+        write_json(file, {**known, "other_cpus": others})
+    return False, (
+        f"This CPU ({cpu}) trains {', '.join(differing)} to weights that differ from those recorded on "
+        f"{'; '.join(known.get('equal_cpus', ['no CPU']))}: last digits of results differ here."
+    )

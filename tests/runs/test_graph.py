@@ -1,0 +1,33 @@
+"""The stage instances that dvc.yaml has, and what each needs."""
+
+from conftest import ROOT
+
+from etude.config.code import SECTIONS, names_of
+from etude.config.sections import Settings
+from etude.runs.graph import edges, instances
+
+SETTINGS = Settings.from_params(ROOT / "params.yaml")
+
+
+def test_they_are_those_that_have_code_digests() -> None:
+    found = {(one.stage, one.name) for one in instances(ROOT, SETTINGS)}
+    assert found == {
+        (s, n) for s, section in SECTIONS.items() for n in (names_of(section, SETTINGS) if section else [None])
+    }
+
+
+def test_each_stands_after_those_that_it_needs() -> None:
+    found = instances(ROOT, SETTINGS)
+    needs = edges(found)
+    named = {one.target: {other.target for other in needs[one]} for one in found}
+    assert all({*found[:place]} >= needs[one] for place, one in enumerate(found))
+    assert named["train@lstm"] == {"tokenize@remi"} and named["arrange@lstm"] == {"generate@lstm", "evaluate@lstm"}
+    assert named["harmonize@voices"] == {"ingest", "split", "tokenize@voicegrid", "train@voices"}
+    assert {"train@lstm", "arrange@gan", "reference", "control@conditional"} <= named["report"]
+
+
+def test_what_decides_an_instance_is_its_own_settings_and_code() -> None:
+    one = next(one for one in instances(ROOT, SETTINGS) if one.target == "train@lstm")
+    made = one.decides(SETTINGS)
+    assert set(made["params"]) == {"models.lstm", "optim", "train", "trainer"} and len(made["code"]) == 16
+    assert made["params"]["models.lstm"]["representation"] == "remi"

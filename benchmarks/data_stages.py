@@ -36,9 +36,10 @@ from symusic.core import TrackTick as Track
 sys.path.insert(0, str(Path(__file__).parent))
 from pieces import write_pieces
 
-from etude.artifacts.context import Session, project_root
+from etude.artifacts.context import Session
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
+from etude.core.project import project_root
 from etude.stages import augment, download, ingest, split, tokenize
 
 NEAR = 0.8  # as ingest.near

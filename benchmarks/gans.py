@@ -16,12 +16,13 @@ from typing import Any
 
 import yaml
 
-from etude.artifacts.context import Session, project_root
+from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
+from etude.core.project import project_root
 from etude.stages import evaluate, generate, train
 
 COLUMNS = {  # measure of reports/evaluate/V.json, without samples/ -> heading

@@ -24,7 +24,8 @@ CODE = """
 import sys, yaml, importlib
 from pathlib import Path
 from etude.config.compile import compile_params
-from etude.artifacts.context import Session, project_root
+from etude.artifacts.context import Session
+from etude.core.project import project_root
 from etude.config.sections import Settings
 stage, source, root, workers = sys.argv[1:]
 given = ["dataset=folder", f"dataset.path={source}", "tokenize=[remi]", "model=[lstm]", "augment.copies=2"]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from etude.artifacts.context import Session, project_root
+from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
+from etude.core.project import project_root
 
 
 def make(folder: Path) -> Path:
@@ -42,7 +43,7 @@ def test_the_working_folder_decides_where_nothing_else_does(tmp_path: Path, monk
     assert Session().root == root
 
 
-def test_what_a_run_by_hand_holds_is_read_before_the_project_s(tmp_path: Path) -> None:
+def test_what_a_manual_run_holds_is_read_before_the_project_s(tmp_path: Path) -> None:
     root, run = make(tmp_path / "project"), tmp_path / "run"
     for top, place in ((root, "models/lstm"), (root, "data/split"), (run, "models/lstm")):
         (top / place).mkdir(parents=True)
@@ -77,8 +78,8 @@ def test_the_environment_gives_what_the_command_line_does_not(tmp_path: Path, mo
     assert (found.workers, found.progress, found.experiment) == (3, False, "choir")
 
 
-@pytest.mark.parametrize("said", ["0", "-1", "abc", ""])
-def test_a_number_of_workers_that_is_none_is_said(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ETUDE_WORKERS", said)
+@pytest.mark.parametrize("value", ["0", "-1", "abc", ""])
+def test_a_wrong_number_of_workers_is_refused(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETUDE_WORKERS", value)
     with pytest.raises(EtudeError, match=r"ETUDE_WORKERS = .* at least 1"):
         Session(root=tmp_path)

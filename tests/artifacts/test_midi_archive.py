@@ -1,4 +1,4 @@
-"""Pieces in shards: what is written is read again, equal pieces give equal bytes, damage is said."""
+"""Pieces in shards: what is written is read again, equal pieces give equal bytes, damage is an error."""
 
 import pickle
 import zipfile
@@ -46,7 +46,7 @@ def test_another_process_can_read_them(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(pieces)).score("p4").note_num() == make_piece(4).note_num()
 
 
-def test_a_damaged_or_missing_shard_is_said(tmp_path: Path) -> None:
+def test_a_damaged_or_missing_shard_is_an_error(tmp_path: Path) -> None:
     pieces = made(tmp_path / "a")
     shard = tmp_path / "a/pieces/00001.zip"
     data = bytearray(shard.read_bytes())

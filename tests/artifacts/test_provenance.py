@@ -33,9 +33,11 @@ def test_both_values_and_the_commands_from_the_first_change_on_are_named() -> No
     wanted = {**found, "ingest": {"min_notes": 5}, "split": {"seed": 2}}
     with pytest.raises(EtudeError) as caught:
         require("data/split", {"settings": found}, wanted)
-    said = str(caught.value)
-    assert "ingest.min_notes = 16, but this run asks for ingest.min_notes = 5" in said
-    assert said.endswith("etude ingest ingest.min_notes=5 split.seed=2 && etude split ingest.min_notes=5 split.seed=2")
+    message = str(caught.value)
+    assert "ingest.min_notes = 16, but this run asks for ingest.min_notes = 5" in message
+    assert message.endswith(
+        "etude ingest ingest.min_notes=5 split.seed=2 && etude split ingest.min_notes=5 split.seed=2"
+    )
 
 
 def test_the_split_of_another_seed_is_refused(encoded: Session, settings: Settings) -> None:
@@ -61,7 +63,7 @@ def test_limits_of_readers_and_auto_written_out_are_no_other_settings(settings: 
         upstream(dataclasses.replace(settings, split=published), encoded, "split")
 
 
-def test_data_stands_whole_and_its_record_after_it(settings: Settings, tmp_path: Path) -> None:
+def test_data_appears_complete_and_its_record_after_it(settings: Settings, tmp_path: Path) -> None:
     session = Session(root=tmp_path)
     with recorded(settings, session, "tokenize", "remi") as (part, record):
         (part / "a").write_text("1")
@@ -74,7 +76,7 @@ def test_data_stands_whole_and_its_record_after_it(settings: Settings, tmp_path:
     assert not (tmp_path / record_place("tokenize", "remi")).exists(), "no record of data that may be another's"
 
 
-def test_pieces_and_their_sides_are_read_together(settings: Settings, encoded: Session) -> None:
+def test_pieces_and_their_splits_are_read_together(settings: Settings, encoded: Session) -> None:
     pieces, manifest = ingested(settings, encoded)
     splits = split_ids(settings, encoded, pieces)
     assert [len(splits[split]) for split in ("train", "valid", "test")] == [6, 2, 2]

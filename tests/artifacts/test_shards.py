@@ -77,7 +77,7 @@ def test_a_failure_keeps_the_shards_that_are_done(tmp_path: Path) -> None:
         assert not (folders[0] / "process").exists() and (folders[3] / "process").exists()
 
 
-def test_what_a_killed_run_left_half_written_is_made_anew(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_half_written_is_made_again(tmp_path: Path) -> None:
     shards = Shards(session(tmp_path, workers=1), "ingest", "0" * 64, "etude ingest")
     truncated = shards.place / ".shard-00001.123.part"
     truncated.mkdir(parents=True)
@@ -101,8 +101,8 @@ def test_single_shards_are_gathered_by_a_later_run(tmp_path: Path, capsys: pytes
 
     for shard in (2, 0, 1):
         assert run(shard) == []
-    said = capsys.readouterr().out
-    assert "of the shards 0 to 2 (first) 1 are there" in said and "(second) 1 are there" in said
+    printed = capsys.readouterr().out
+    assert "of the shards 0 to 2 (first) 1 are there" in printed and "(second) 1 are there" in printed
     for shard in (0, 1, 2):
         assert run(shard) == []
     assert "all shards are there. Gather them with: etude ingest" in capsys.readouterr().out

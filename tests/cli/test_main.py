@@ -22,7 +22,7 @@ def etude(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("model=ltsm", r'There is no model "ltsm" in conf/model/. Did you mean "lstm"\?'),
         ("model=lstm,gann", r'There is no model "gann".*Did you mean "gan"\?'),
@@ -35,8 +35,8 @@ def etude(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
         ("zzz=1", r"There are the sections: .*train"),
     ],
 )
-def test_an_unknown_name_is_said_with_the_closest(override: str, said: str) -> None:
-    with pytest.raises(EtudeError, match=said):
+def test_an_unknown_name_is_reported_with_the_closest(override: str, message: str) -> None:
+    with pytest.raises(EtudeError, match=message):
         check_overrides(CONF, [override])
 
 
@@ -50,35 +50,35 @@ def test_what_exists_passes() -> None:
 
 
 def test_help_names_every_stage() -> None:
-    said = etude("--help")
-    assert said.returncode == 0
-    assert all(f"    {stage} " in said.stdout for stage in (*COMMANDS, *STAGES))
+    done = etude("--help")
+    assert done.returncode == 0
+    assert all(f"    {stage} " in done.stdout for stage in (*COMMANDS, *STAGES))
 
 
 def test_a_value_out_of_range_is_one_sentence_and_status_2() -> None:
-    said = etude("train", "model=lstm", "train.max_steps=0")
-    assert said.returncode == 2
-    assert "train.max_steps = 0 is out of range: it must be at least 1." in said.stderr
-    assert said.stderr.startswith("etude: ") and said.stderr.count("\n") == 1  # neither a traceback nor words of Hydra
+    done = etude("train", "model=lstm", "train.max_steps=0")
+    assert done.returncode == 2
+    assert "train.max_steps = 0 is out of range: it must be at least 1." in done.stderr
+    assert done.stderr.startswith("etude: ") and done.stderr.count("\n") == 1  # neither a traceback nor words of Hydra
 
 
-def test_an_unknown_stage_is_one_sentence() -> None:
-    said = etude("trian")
-    assert said.returncode == 2 and said.stderr.startswith('etude: There is no stage "trian". Did you mean "train"?')
+def test_an_unknown_command_is_one_sentence() -> None:
+    done = etude("trian")
+    assert done.returncode == 2 and done.stderr.startswith('etude: There is no command "trian". Did you mean "train"?')
 
 
 def test_outside_a_project_it_says_so(tmp_path: Path) -> None:
-    said = etude("train", cwd=tmp_path)
-    assert said.returncode == 2 and "is not inside an etude project" in said.stderr
+    done = etude("train", cwd=tmp_path)
+    assert done.returncode == 2 and "is not inside an etude project" in done.stderr
 
 
 def test_the_composed_settings_are_shown() -> None:
-    said = etude("train", "model=gan", "--cfg", "job")
-    assert said.returncode == 0 and "etude.models.gan.GAN" in said.stdout and "LSTM" not in said.stdout
+    done = etude("train", "model=gan", "--cfg", "job")
+    assert done.returncode == 0 and "etude.models.gan.GAN" in done.stdout and "LSTM" not in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         (["trainer.accelerator=cuda"], r"trainer\.accelerator = cuda is not known.*cpu, gpu"),
         (["session.workers=0"], r"session\.workers = 0 is out of range"),
@@ -88,11 +88,11 @@ def test_the_composed_settings_are_shown() -> None:
     ],
 )
 def test_a_session_is_checked_as_the_settings_are(
-    overrides: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    overrides: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", ["etude"])
-    with pytest.raises(EtudeError, match=said):
+    with pytest.raises(EtudeError, match=message):
         cli._main(["train", "model=ngram", f"hydra.run.dir={tmp_path}", *overrides])
 
 
@@ -106,7 +106,7 @@ def test_a_path_needs_no_quotes(path: str) -> None:
     assert quote_text("optim.lr=1") == "optim.lr=1"
 
 
-def test_wishes_are_of_the_stage_that_samples() -> None:
+def test_control_attributes_are_of_the_stage_that_samples() -> None:
     assert quote_text(place_override("control.key=F# minor", "generate")) == "generate.control.key='F# minor'"
     assert place_override("control.density=high", "generate") == "generate.control.density=high"
     assert place_override("control.key=C", "train") == "control.key=C"

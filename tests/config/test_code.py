@@ -39,8 +39,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    for cached in (code._modules, code._tree, code._imports, code._digest):
-        cached.cache_clear()
+    code._modules.cache_clear()
 
 
 def touched(package: Path, file: str, old: str, new: str) -> set[str]:
@@ -49,10 +48,8 @@ def touched(package: Path, file: str, old: str, new: str) -> set[str]:
     text = (package / file).read_text()
     assert old in text
     (package / file).write_text(text.replace(old, new, 1))
-    forget()
     after = flat(compile_code(SETTINGS))
     (package / file).write_text(text)
-    forget()
     return {name for name in before if before[name] != after[name]}
 
 
@@ -118,7 +115,8 @@ from etude.artifacts.context import Session
 from etude.config.sections import Settings
 stage, root, *names = sys.argv[1:]
 session = Session(root=Path(root), workers=1, progress=False)
-importlib.import_module(f"etude.stages.{stage}").run(Settings.from_params(session.root / "params.yaml"), session, *names)
+settings = Settings.from_params(session.root / "params.yaml")
+importlib.import_module(f"etude.stages.{stage}").run(settings, session, *names)
 print("LOADED" + json.dumps(sorted(name for name in sys.modules if name.split(".")[0] == "etude")))
 """
 

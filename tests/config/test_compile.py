@@ -34,19 +34,19 @@ def test_every_yaml_composes_and_instantiates(file: Path, encoded: Session) -> N
         representation = found.models[name]["representation"]
         learned = load_representation(Store(encoded.root / "data/tokenize" / representation))
         model = build_model(found, name, learned)
-        assert type(model).__module__ == f"etude.models.{name}", "a variant is one class in a file of its own name"
+        assert type(model).__module__ == f"etude.models.{name}", "a model is one class in a file of its own name"
     elif group == "tokenize":
         assert construct(target(found.tokenize[name], name), found.tokenize[name], name)
     elif group == "dataset":
         assert construct(target(found.dataset, name), found.dataset, name)
 
 
-def test_every_variant_of_dvc_yaml_has_its_code(settings: Settings) -> None:
+def test_every_model_of_dvc_yaml_has_its_code(settings: Settings) -> None:
     for model_name in settings.models:
         assert (ROOT / f"src/etude/models/{model_name}.py").is_file()
 
 
-def test_an_experiment_with_some_of_its_variants_keeps_no_settings_of_the_others() -> None:
+def test_an_experiment_with_some_of_its_models_keeps_no_settings_of_the_others() -> None:
     found = yaml.safe_load(compile_params(ROOT / "conf", ["experiment=jsb_quarter", "model=lstm"]))
     assert list(found["models"]) == ["lstm"] and found["models"]["lstm"]["representation"] == "frames"
     assert list(found["tokenize"]) == ["frames"]
@@ -69,14 +69,14 @@ def test_inside_an_experiment_params_yaml_is_left_alone(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "said"),
+    ("file", "text", "message"),
     [
         ("config.yaml", "defaults: [_self_, {model: lsmt}]\n", r'There is no model "lsmt" in conf/model.*"lstm"'),
         ("model/gan.yaml", "a: [\n", "These settings cannot be composed from conf/"),
     ],
 )
-def test_a_slip_in_conf_is_one_sentence(file: str, text: str, said: str, tmp_path: Path) -> None:
+def test_a_slip_in_conf_is_one_sentence(file: str, text: str, message: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     (tmp_path / "conf" / file).write_text(text)
-    with pytest.raises(EtudeError, match=said):
+    with pytest.raises(EtudeError, match=message):
         compile_params(tmp_path / "conf")

@@ -15,7 +15,7 @@ from etude.representations.base.vocabulary import ItemSpec
 
 
 @pytest.mark.parametrize(
-    ("section", "key", "value", "said"),
+    ("section", "key", "value", "message"),
     [
         ("train", "max_steps", 0, r"train\.max_steps = 0 is out of range: it must be at least 1"),
         ("train", "max_steps", 1.5, r"train\.max_steps = 1\.5 must be a whole number"),
@@ -32,12 +32,12 @@ from etude.representations.base.vocabulary import ItemSpec
         ("split", "test", 0.5, r"must add up to 1"),
     ],
 )
-def test_a_wrong_value_is_said_with_its_key(section: str, key: str, value: Any, said: str) -> None:
-    with pytest.raises(EtudeError, match=said):
+def test_a_wrong_value_is_reported_with_its_key(section: str, key: str, value: Any, message: str) -> None:
+    with pytest.raises(EtudeError, match=message):
         smoke(**{section: {key: value}})
 
 
-def test_unknown_and_missing_sections_are_said() -> None:
+def test_unknown_and_missing_sections_are_reported() -> None:
     values = yaml.safe_load(compile_params(ROOT / "conf"))
     with pytest.raises(EtudeError, match=r'optimm is not a section.*Did you mean "optim"\?'):
         Settings.of({**values, "optimm": {}})
@@ -46,7 +46,7 @@ def test_unknown_and_missing_sections_are_said() -> None:
         Settings.of(values)
 
 
-def test_an_unknown_variant_names_the_closest() -> None:
+def test_an_unknown_model_names_the_closest() -> None:
     with pytest.raises(EtudeError, match=r'no model "ltsm". Did you mean "lstm"\?'):
         smoke().model("ltsm")
 

@@ -155,3 +155,19 @@ def test_training_drops_a_share_of_the_features_and_keeps_their_mean() -> None:
 def test_heads_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"hidden = 16 must be a multiple of twice heads = 3"):
         build(heads=3)
+
+
+def test_training_moves_pitches_as_far_as_the_vocabulary_goes() -> None:
+    model = build(transpose=4)
+    rows = torch.tensor([[1, HOLD, REST, FIRST, 20], [1, REST, 12, 13, 14], [1, REST, HOLD, REST, 0]])
+    moved = model.move_pitches(rows, torch.tensor([[-3], [4], [2]]))
+    assert moved.tolist() == [rows[0].tolist(), [1, REST, 16, 17, 18], rows[2].tolist()]
+    assert model.move_pitches(rows[:1], torch.tensor([[40]])).tolist() == [[1, HOLD, REST, FIRST + 9, VOCABULARY - 1]]
+    whole = torch.cat([piece(8, 1, low=14, high=20), piece(8, 1, low=14, high=20)])
+    plain = build()
+    assert torch.equal(model.nats(whole), plain.nats(whole)), "only in training"
+    model.train(), plain.train()
+    torch.manual_seed(0)
+    costs = model.loss(whole, 0.0)
+    torch.manual_seed(0)
+    assert not torch.equal(costs, plain.loss(whole, 0.0))

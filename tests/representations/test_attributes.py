@@ -160,9 +160,7 @@ def test_words_name_levels_from_the_lowest_to_the_highest() -> None:
         ({"key": "D minor", "mode": "major"}, "control.key = D minor and control.mode = major do not fit"),
     ],
 )
-def test_an_attribute_that_cannot_be_read_is_refused_in_a_sentence(
-    control: dict[str, object], says: str
-) -> None:
+def test_an_attribute_that_cannot_be_read_is_refused_in_a_sentence(control: dict[str, object], says: str) -> None:
     with pytest.raises(EtudeError, match=says):
         learned().requested_tokens(control)
 

@@ -55,17 +55,17 @@ def test_each_piece_is_tested_once_by_a_model_that_never_saw_its_family(
 def test_a_second_time_goes_on_where_the_first_stopped(
     settings: Settings, session: Session, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train.run
+    train_once = train.run
 
     def cut(settings: Settings, session: Session, model_name: str) -> Path:
         if len(log.started) == 3:
             raise KeyboardInterrupt
-        return whole(settings, session, model_name)
+        return train_once(settings, session, model_name)
 
     monkeypatch.setattr(train, "run", cut)
     with pytest.raises(KeyboardInterrupt):
         cross_validation.run(settings, session, 3)
-    monkeypatch.setattr(train, "run", whole)
+    monkeypatch.setattr(train, "run", train_once)
     place = cross_validation.run(settings, session, 3)
     assert len(log.started) == 6, "no training twice"
     before = digest(place)

@@ -1,4 +1,4 @@
-"""The experiments beside the literature: result files from what is trained, and the committed table from these."""
+"""The experiments compared with the literature: result files of trained models, and the committed table of these."""
 
 import dataclasses
 import json
@@ -17,14 +17,14 @@ from etude.runs import literature as experiments
 from etude.runs.literature import SPLITS, Protocol, protocol, read, result, table
 from etude.tasks.likelihood import likelihood
 
-PLAN = Protocol(
+PROTOCOL = Protocol(
     "nats_per_note", "nats per note", "All notes count.", published=[{"who": "A", "figure": 2.5, "source": "B"}]
 )
 
 
 @pytest.fixture
 def measured(trained: Session, tmp_path: Path) -> Session:
-    """``trained``, with the reports of two variants as far as they are read here."""
+    """``trained``, with the reports of two models as far as they are read here."""
     shutil.copytree(trained.root, tmp_path, dirs_exist_ok=True)
     for model_name in ("ngram", "lstm"):
         training = json.loads((tmp_path / f"models/{model_name}/result.json").read_text())
@@ -46,7 +46,7 @@ def test_the_committed_table_is_what_the_committed_result_files_say() -> None:
         assert config is not None and (config.protocol, config.published) == (found["protocol"], found["published"])
 
 
-def test_every_protocol_is_of_an_experiment_and_whole() -> None:
+def test_every_protocol_is_of_an_experiment_and_complete() -> None:
     for name in yaml.safe_load((ROOT / "conf/protocols.yaml").read_text(encoding="utf-8")):
         assert (ROOT / f"conf/experiment/{name}.yaml").is_file()
         config = protocol(ROOT, name)
@@ -59,7 +59,7 @@ def test_every_protocol_is_of_an_experiment_and_whole() -> None:
 
 
 def test_a_result_has_the_figures_of_evaluate_by_both_weightings(measured: Session) -> None:
-    made = result(some("ngram", "lstm"), measured, "trial", PLAN)
+    made = result(some("ngram", "lstm"), measured, "trial", PROTOCOL)
     assert [row["model"] for row in made["rows"]] == ["ngram", "lstm"]
     row, found = made["rows"][1], likelihood(tiny(), measured, "lstm")
     for split in ("valid", "test"):
@@ -68,11 +68,11 @@ def test_a_result_has_the_figures_of_evaluate_by_both_weightings(measured: Sessi
     assert row["steps"] == tiny().schedule("lstm")[0].max_steps and row["parameters"] > 0
     assert row["made_on"] == {"accelerator": "cpu", "devices": 1, "precision": "float32"}
     assert made["pieces"] == {"valid": 2, "test": 2}
-    assert made["settings"]["optim"] == vars(tiny().optim) and list(made["settings"]["models"]) == ["ngram", "lstm"]
+    assert made["settings"]["optim"] == tiny().optim and list(made["settings"]["models"]) == ["ngram", "lstm"]
     assert str(measured.root) not in json.dumps(made)
 
 
-def test_floors_may_be_measured_as_a_variant_is(measured: Session) -> None:
+def test_baselines_may_be_measured_as_a_model_is(measured: Session) -> None:
     found = likelihood(tiny(), measured, "deepbach")
     training = json.loads((measured.root / "models/deepbach/result.json").read_text())
     write_json(measured.root / "reports/evaluate/deepbach.json", {"training": training, "metrics": found})
@@ -93,14 +93,14 @@ def test_floors_may_be_measured_as_a_variant_is(measured: Session) -> None:
     assert row["test_by_piece"] == pytest.approx(found["test/pseudo_nats_per_cell_by_piece"], abs=1e-6)
 
 
-def test_an_unknown_metric_is_said(measured: Session) -> None:
-    config = dataclasses.replace(PLAN, metric="nats_per_bar")
+def test_an_unknown_metric_is_an_error(measured: Session) -> None:
+    config = dataclasses.replace(PROTOCOL, metric="nats_per_bar")
     with pytest.raises(EtudeError, match=r"lstm has no test/nats_per_bar, which conf/protocols\.yaml asks for"):
         result(some("lstm"), measured, "trial", config)
 
 
 def test_the_table_shows_rows_and_published_figures(measured: Session) -> None:
-    made = result(some("lstm"), measured, "trial", PLAN)
+    made = result(some("lstm"), measured, "trial", PROTOCOL)
     made["rows"].insert(
         0, {"baseline": "one note", "valid": 4.0, "test": 4.25, "valid_by_piece": 4.1, "test_by_piece": 5.0}
     )
@@ -110,17 +110,18 @@ def test_the_table_shows_rows_and_published_figures(measured: Session) -> None:
     assert "| A (B) | – | 2.50 | – | – | – | – |" in lines
     ours = next(line for line in lines if line.startswith("| `lstm` |"))
     assert "`etude all experiment=trial`, here from a CPU. In nats per note." in lines
-    assert f" {made['rows'][1]['test']:.3f} |" in ours and ours.endswith(f" / {tiny().schedule('lstm')[0].max_steps:,} |")
+    steps = tiny().schedule("lstm")[0].max_steps
+    assert f" {made['rows'][1]['test']:.3f} |" in ours and ours.endswith(f" / {steps:,} |")
 
 
 def test_a_run_writes_the_project_only_where_its_settings_are_the_committed_ones(
     measured: Session, tmp_path: Path
 ) -> None:
     inside = dataclasses.replace(measured, out=tmp_path / "runs/a", run=tmp_path)
-    own = experiments.run(some("lstm"), inside, "trial", PLAN, committed=False)
+    own = experiments.run(some("lstm"), inside, "trial", PROTOCOL, committed=False)
     assert own == tmp_path / "runs/a/reports/experiments/trial.json" and own.is_file()
     assert not (tmp_path / experiments.RESULTS).exists()
-    made = experiments.run(some("lstm"), inside, "trial", PLAN, committed=True)
+    made = experiments.run(some("lstm"), inside, "trial", PROTOCOL, committed=True)
     assert made.read_bytes() == own.read_bytes()
     assert (tmp_path / experiments.TABLE).read_text() == table(read(made.parent))
 
@@ -143,11 +144,11 @@ def test_a_slip_in_a_protocol_is_one_sentence(tmp_path: Path) -> None:
         protocol(tmp_path, "a")
 
 
-def test_an_experiment_may_be_of_harmonies_beside_the_real_voices(measured: Session) -> None:
+def test_an_experiment_may_compare_harmonies_with_the_real_voices(measured: Session) -> None:
     rates = {kind: {"harmony": 0.1, "alone": 0.5, "real": 0.3, "all_real": 0.2} for kind in ("leaps", "overlaps")}
     report = {"metrics": {"harmony/agreement": 0.4, "harmony/loss": 0.05}, "rates": rates}
     write_json(measured.root / "reports/harmonize/lstm.json", report)
-    config = dataclasses.replace(PLAN, metric="agreement", stage="harmonize", more=["loss", "leaps"], published=[])
+    config = dataclasses.replace(PROTOCOL, metric="agreement", stage="harmonize", more=["loss", "leaps"], published=[])
     made = result(some("lstm"), measured, "trial", config)
     real, row = made["rows"]
     assert (real["test"], real["test/leaps"], real["real"]) == (1.0, 0.2, "Bach's own voices, of all pieces")

@@ -46,8 +46,8 @@ def test_other_weights_with_near_results_are_within_tolerance(
 ) -> None:
     change(project, 2.01)
     assert verify(project) == 0
-    said = capsys.readouterr().out
-    assert "equal to the byte: 1 of 2" in said and "within tolerance: 1 of 2" in said
+    printed = capsys.readouterr().out
+    assert "equal to the byte: 1 of 2" in printed and "within tolerance: 1 of 2" in printed
 
 
 def test_far_results_are_different_and_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +96,7 @@ def mix(seconds: float, *voices: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("pieces", "said"),
+    ("pieces", "message"),
     [
         ([mix(30, "Alto", "Bass")], "within tolerance: 2 of 2"),
         ([mix(30, "Alto")], "has the voices Alto, committed Alto, Bass"),
@@ -105,12 +105,12 @@ def mix(seconds: float, *voices: str) -> dict[str, object]:
     ],
 )
 def test_sound_of_other_samples_has_the_same_voices_and_peak(
-    pieces: list[dict[str, object]], said: str, project: Path, capsys: pytest.CaptureFixture[str]
+    pieces: list[dict[str, object]], message: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arranged(project, [mix(20, "Alto", "Bass")], "a", committed=True)
     arranged(project, pieces, "b")
-    assert verify(project) == int("within" not in said)
-    assert said in " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert verify(project) == int("within" not in message)
+    assert message in " ".join(capsys.readouterr().out.replace("│", " ").split())
 
 
 def test_sound_of_the_same_samples_must_have_the_same_length(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

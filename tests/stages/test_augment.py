@@ -64,5 +64,5 @@ def test_at_load_time_the_same_copies_are_only_listed(project: Session, tmp_path
 def test_a_split_of_other_pieces_is_refused(project: Session) -> None:
     file = project.root / "data/split/split.json"
     write_json(file, {**read_json(file, ""), "train": ["p00", "bwv999"]})
-    with pytest.raises(EtudeError, match=r"deals bwv999, which data/ingest does not hold.*etude split"):
+    with pytest.raises(EtudeError, match=r"assigns bwv999, which data/ingest does not hold.*etude split"):
         run(smoke(), project)

@@ -1,4 +1,4 @@
-"""Stage control: pieces made to order and measured, beside pieces without a wish."""
+"""Stage control: pieces with requested attributes, compared with pieces without a request."""
 
 import json
 from dataclasses import replace
@@ -10,10 +10,11 @@ from symusic.core import ScoreTick
 
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
+from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.representations.attributes import UNITS, Attributes, measure
 from etude.representations.base.loading import load_representation
-from etude.stages.control import PLAYED, judged, named, run, summary
+from etude.stages.control import PLAYED, file_of, judge_request, run, summary
 from etude.tasks.conditioning import meets
 from etude.tasks.likelihood import likelihood
 
@@ -28,16 +29,16 @@ def representation(trained: Session) -> Attributes:
     return made
 
 
-def test_each_wish_has_its_pieces_and_its_row(inside: Session) -> None:
+def test_each_request_has_its_pieces_and_its_row(inside: Session) -> None:
     report = json.loads(run(tiny(), inside, "conditional").read_text())
-    told = [(one["control"], one["value"]) for one in report["controls"]]
-    assert told[:3] == [("key", "C major"), ("mode", "major"), ("mode", "minor")]
-    assert told[3:] == [(name, word) for name in UNITS for word in ("lowest", "highest")]
+    requests = [(row["control"], row["value"]) for row in report["controls"]]
+    assert requests[:3] == [("key", "C major"), ("mode", "major"), ("mode", "minor")]
+    assert requests[3:] == [(name, word) for name in UNITS for word in ("lowest", "highest")]
     folder = inside.write("data/control/conditional")
-    names = {named({name: value}, 0).split("/")[0] for name, value in told} | {"none"}
+    names = {file_of({name: value}, 0).split("/")[0] for name, value in requests} | {"none"}
     assert {place.name for place in folder.iterdir()} == names
     assert all(len(list((folder / name).glob("*.mid"))) == 2 for name in names)
-    assert report["conditional"] and report["metrics"]["control/pieces"] == 2
+    assert report["metrics"]["control/pieces"] == 2
     of = representation(inside)
     for one in report["controls"]:
         scores = [ScoreTick(file) for file in sorted((folder / one["example"]).parent.glob("*.mid"))]
@@ -60,27 +61,25 @@ def test_the_same_bytes_whatever_the_number_of_workers(inside: Session) -> None:
     assert first == (again, digest(inside.write("data/control/conditional")))
 
 
-def test_a_variant_that_takes_no_wishes_says_so(inside: Session) -> None:
-    report = json.loads(run(tiny(), inside, "lstm").read_text())
-    assert not report["conditional"] and "takes no wishes" in report["reason"]
-    assert list(inside.write("data/control/lstm").iterdir()) == []
+def test_a_model_that_takes_no_control_attributes_is_refused(inside: Session) -> None:
+    with pytest.raises(EtudeError, match="model=lstm takes no control attributes"):
+        run(tiny(), inside, "lstm")
 
 
-def test_a_wish_is_judged_by_the_pieces_themselves(encoded: Session) -> None:
+def test_a_request_is_judged_by_the_pieces_themselves(encoded: Session) -> None:
     of = representation(encoded)
     assert of.scale is not None
     train = [ScoreTick(file) for file in sorted((encoded.root / "data/ingest").rglob("*.mid"))]
     train = train or [of.decode(piece) for piece in Store(encoded.root / "data/tokenize/attributes").pieces("train")]
     by_top = sorted(train, key=lambda score: measure(score).top)
-    told = judged(of, {"top": "highest"}, by_top[-1:], by_top[:1])
-    assert (told["met"], told["met_without"]) == (1.0, 0.0)
-    assert told["starts"] <= told["mean"] == measure(by_top[-1]).top and told["ends"] is None
-    assert told["mean_without"] == measure(by_top[0]).top < told["starts"]
+    row = judge_request(of, {"top": "highest"}, by_top[-1:], by_top[:1])
+    assert (row["met"], row["met_without"]) == (1.0, 0.0)
+    assert row["starts"] <= row["mean"] == measure(by_top[-1]).top and row["ends"] is None
+    assert row["mean_without"] == measure(by_top[0]).top < row["starts"]
 
 
-def test_a_summary_weighs_attributes_by_their_wishes() -> None:
-    rows = [("mode", 1.0, 0.5), ("mode", 0.5, 0.5), ("top", 0.0, 0.25)]
-    told = [{"control": name, "met": met, "met_without": without} for name, met, without in rows]
-    found = summary(told)
+def test_a_summary_weighs_attributes_by_their_requests() -> None:
+    shares = [("mode", 1.0, 0.5), ("mode", 0.5, 0.5), ("top", 0.0, 0.25)]
+    found = summary([{"control": name, "met": met, "met_without": without} for name, met, without in shares])
     assert found["control/met_mode"] == 0.75 and found["control/met"] == 0.5
     assert found["control/met_without"] == pytest.approx(1.25 / 3) and found["control/met_top_without"] == 0.25

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
-from etude.artifacts.context import Session, project_root
+from etude.artifacts.context import Session
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest
+from etude.core.project import project_root
 from etude.metrics.descriptors import UNITS, columns, descriptors
 from etude.report.figures import distributions
 from etude.stages.evaluate import evaluate, run
@@ -26,7 +27,7 @@ LIKELIHOOD = {"valid/nats_per_note": 0.7512345678, "test/nats_per_note": 0.8}
 
 
 def piece(first: int, step: int = 2, count: int = 8) -> ScoreTick:
-    """A scale of quarters in 4/4."""
+    """A scale of quarter notes in 4/4."""
     score = ScoreTick(24)
     score.time_signatures.append(TimeSignatureTick(0, 4, 4))
     track = TrackTick(name="Soprano", program=68)
@@ -106,7 +107,7 @@ def test_run_leaves_report_and_figure_and_is_the_same_again(project: Project) ->
     assert (result["model"], result["key"], result["unreadable"]) == ("lstm", "abc", [])
     assert result["metrics"]["valid/nats_per_note"] == 0.751235
     assert result["metrics"]["samples/pieces"] == 4 and result["metrics"]["samples/repaired"] == 1
-    assert result["metrics"]["samples/overlap_duration"] == 1, "all notes are quarters, there and here"
+    assert result["metrics"]["samples/overlap_duration"] == 1, "all notes are quarter notes, there and here"
     assert result["metrics"]["samples/overlap_polyphony"] == 1
     assert 0 < result["metrics"]["samples/overlap_pitch_class"] < 1
     assert (result["metrics"]["samples/bars"], result["metrics"]["samples/distinct_any_key"]) == (8, 8)

@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_bytes_another_seed_others(
     assert len(pieces[0]) == 3 and not pieces[0] & pieces[1]
 
 
-def test_more_pieces_begin_with_the_same_ones(trained: Session, tmp_path: Path) -> None:
+def test_more_pieces_start_with_the_same_ones(trained: Session, tmp_path: Path) -> None:
     few, many = (run(config(pieces=count), to(trained, tmp_path / str(count)), "ngram") for count in (2, 5))
     assert [(few / name).read_bytes() for name in ("00.mid", "01.mid")] == [
         (many / name).read_bytes() for name in ("00.mid", "01.mid")
@@ -95,7 +95,7 @@ def test_a_model_that_was_trained_on_other_data_is_refused(trained: Session, enc
     assert not (tmp_path / "data/generate").exists()
 
 
-def test_the_model_of_a_run_by_hand_comes_before_that_of_the_pipeline(trained: Session, tmp_path: Path) -> None:
+def test_the_model_of_a_manual_run_comes_before_that_of_the_pipeline(trained: Session, tmp_path: Path) -> None:
     shutil.copytree(trained.root / "models/ngram", tmp_path / "hand/models/ngram")
     file = tmp_path / "hand/models/ngram/settings.json"
     file.write_text(file.read_text().replace(f'"key": "{read_json(file, "")["key"]}"', '"key": "by hand"'))
@@ -104,13 +104,13 @@ def test_the_model_of_a_run_by_hand_comes_before_that_of_the_pipeline(trained: S
     assert read_json(folder / "manifest.json", "")["settings"]["key"] == "by hand"
 
 
-def test_a_wish_is_kept_in_the_manifest(trained: Session, tmp_path: Path) -> None:
+def test_a_request_is_kept_in_the_manifest(trained: Session, tmp_path: Path) -> None:
     control = {**tiny().generate.control, "mode": "minor"}
     folder = run(config(control=control), to(trained, tmp_path), "conditional")
     assert read_json(folder / "manifest.json", "")["settings"]["generate"]["control"] == control
 
 
-def test_a_variant_that_takes_no_wishes_names_those_that_do(trained: Session, tmp_path: Path) -> None:
+def test_a_model_that_takes_no_control_attributes_names_those_that_do(trained: Session, tmp_path: Path) -> None:
     control = {**tiny().generate.control, "mode": "minor"}
-    with pytest.raises(EtudeError, match=r"model=lstm takes no wishes\. Those can: model=conditional\."):
+    with pytest.raises(EtudeError, match=r"model=lstm takes no control attributes\. Those can: model=conditional\."):
         run(config(control=control), to(trained, tmp_path), "lstm")

@@ -11,13 +11,13 @@ import pytest
 from conftest import ROOT, make_piece, smoke
 from symusic.core import ScoreTick as Score
 
-from etude.scores import readers
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
 from etude.artifacts.provenance import built_from
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
+from etude.scores import readers
 from etude.scores.isolation import Lost
 from etude.stages import ingest
 from etude.stages.ingest import run
@@ -65,7 +65,7 @@ def test_the_rest_goes_on_and_workers_change_nothing(tmp_path: Path) -> None:
         run(settings, Session(root=root, workers=workers, progress=False))
     assert digest(tmp_path / "1" / "data" / "ingest") == digest(tmp_path / "2" / "data" / "ingest")
     pieces, manifest = made(tmp_path / "1")
-    assert list(pieces.entries) == ["b", "e", "ж и"]  # of twins the one with a title
+    assert list(pieces.entries) == ["b", "e", "ж и"]  # the duplicate with a title
     reasons = {entry["source"]: entry["reason"] for entry in manifest["refused"]}
     assert list(reasons) == ["here/a.mid", "here/c.mid", "here/d.mxl", "here/f.mid", "here/g.mid"]
     assert reasons["here/a.mid"] == "the same notes as b, which is kept"
@@ -81,7 +81,7 @@ def test_the_rest_goes_on_and_workers_change_nothing(tmp_path: Path) -> None:
     assert notes(pieces.score("b")) == notes(make_piece(1))
 
 
-def test_near_duplicates_are_left_out_and_said(tmp_path: Path) -> None:
+def test_near_duplicates_are_left_out_and_listed(tmp_path: Path) -> None:
     nearly = make_piece(1, beats=64)
     nearly.tracks[3].notes[0].pitch += 1
     files = {"a.mid": make_piece(1, beats=64).dumps_midi(), "b.mid": nearly.dumps_midi()}
@@ -200,7 +200,7 @@ def test_other_engines_give_the_same_bytes(tmp_path: Path) -> None:
     run(SETTINGS, Session(root=tmp_path / "dask", workers=2, engine="dask", progress=False))
     jobs = ["-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5", "session.shard=0,1,2"]
     for extra in (jobs, []):
-        said = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "etude", "ingest", "experiment=smoke", "session.progress=false", *extra],
             cwd=tmp_path / "submitit",
             env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
@@ -209,7 +209,7 @@ def test_other_engines_give_the_same_bytes(tmp_path: Path) -> None:
             timeout=300,
             check=False,
         )
-        assert said.returncode == 0, said.stdout + said.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         if extra:
             shards = list((tmp_path / "submitit/.shards").glob("ingest-*/shard-*"))
             assert len(shards) == 3 and not (tmp_path / "submitit/data/ingest").exists()

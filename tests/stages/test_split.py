@@ -72,7 +72,7 @@ def test_titles_that_name_a_tune(title: str) -> None:
     assert naming_title(title) == naming_title(f"The {title}") == naming_title(f"{title}, The") == plain_title(title)
 
 
-def test_short_and_trivial_openings_say_nothing() -> None:
+def test_short_and_trivial_openings_identify_nothing() -> None:
     count = SETTINGS.split.opening
     assert len(of("a", tune(1, notes=count + 1)).opening) == count
     assert of("a", tune(1, notes=count)).opening == ()
@@ -83,7 +83,7 @@ def test_short_and_trivial_openings_say_nothing() -> None:
         assert of("a", score).opening == ()
 
 
-def test_what_many_pieces_have_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_many_pieces_share_identifies_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features_room, "COMMON", 2)
     same, other = tune(1), tune(2)
     pieces = [of(name, same, title="Placeholder") for name in "dcb"] + [of("a", other, title="Own")]
@@ -127,7 +127,7 @@ SPLIT: Split = with_split(**CHANCE).split
 
 @examples(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 30), min_size=60, max_size=200), st.integers(0, 1000))
-def test_dealing_keeps_families_whole_and_shares_near(family: list[int], seed: int) -> None:
+def test_assignment_keeps_families_whole_and_shares_near(family: list[int], seed: int) -> None:
     families = {f"p{place:03}": str(number) for place, number in enumerate(family)}
     settings = dataclasses.replace(SPLIT, seed=seed)
     if len(set(family)) < 3:
@@ -140,7 +140,7 @@ def test_dealing_keeps_families_whole_and_shares_near(family: list[int], seed: i
     assert all(abs(len(splits[split]) - getattr(settings, split) * len(family)) <= 2 * largest for split in splits)
 
 
-def test_dealing_follows_the_seed_and_nothing_else() -> None:
+def test_assignment_follows_the_seed_and_nothing_else() -> None:
     families = {f"p{place:02}": f"p{place // 2 * 2:02}" for place in range(60)}
     settings = SPLIT
     first = assign(families, settings)
@@ -151,8 +151,8 @@ def test_dealing_follows_the_seed_and_nothing_else() -> None:
 def test_too_few_families_is_an_error() -> None:
     with pytest.raises(EtudeError, match="2 tune families, too few for train, valid, test"):
         assign({"a": "a", "b": "b"}, SPLIT)
-    whole = dataclasses.replace(SPLIT, train=1.0, valid=0.0, test=0.0)
-    assert assign({"a": "a", "b": "b"}, whole) == {"train": ["a", "b"], "valid": [], "test": []}
+    train_alone = dataclasses.replace(SPLIT, train=1.0, valid=0.0, test=0.0)
+    assert assign({"a": "a", "b": "b"}, train_alone) == {"train": ["a", "b"], "valid": [], "test": []}
 
 
 @examples(deadline=None, max_examples=30)
@@ -200,7 +200,7 @@ def test_a_published_split_is_taken_whole_or_not_at_all() -> None:
         published([*pieces, of("p9", Score(24))], "folder")
 
 
-def test_a_published_split_is_audited_and_its_leaks_are_told(
+def test_a_published_split_is_audited_and_its_leaks_are_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entries = {str(seed): {"split": "train" if seed < 6 else "valid"} for seed in range(8)}
@@ -216,8 +216,8 @@ def test_a_published_split_is_audited_and_its_leaks_are_told(
     assert pairs["train/test"]["shared_openings"] == {"pairs": 2, "train": 1, "test": 2}
     assert pairs["train/test"]["transposed_duplicates"] == {"pairs": 1, "train": 1, "test": 1}
     assert pairs["train/test"]["exact_duplicates"] == {"pairs": 0, "train": 0, "test": 0}
-    told = capsys.readouterr().err
-    assert "WARNING, the published split leaks: 2 pairs with shared openings between train and test" in told
+    printed = capsys.readouterr().err
+    assert "WARNING, the published split leaks: 2 pairs with shared openings between train and test" in printed
     settings = with_split(method="ratio")
     run(settings, ingested(tmp_path / "again", settings, scores, entries))
     assert "leaks" not in capsys.readouterr().err
@@ -243,8 +243,8 @@ def test_the_audit_finds_each_kind_of_leak() -> None:
     assert found(count("a", "d")) == ["shared_openings", "similar_melodies"]
     assert found(count("a", "e")) == ["shared_titles"]
     assert leaks({"pairs": {"train/test": count("b", "e")}}) == []
-    told = leaks({"pairs": {"train/test": same}})
-    assert told[0] == "1 pairs with exact duplicates between train and test (1 train, 1 test pieces)"
+    parts = leaks({"pairs": {"train/test": same}})
+    assert parts[0] == "1 pairs with exact duplicates between train and test (1 train, 1 test pieces)"
 
 
 def test_the_audit_counts_pairs_and_pieces() -> None:
@@ -262,7 +262,7 @@ def test_the_audit_counts_pairs_and_pieces() -> None:
     assert found["train/test"]["closest"] == {"pieces": ["a", "e"], "similarity": 1.0}
 
 
-def test_two_harmonisations_of_a_tune_are_on_one_side() -> None:
+def test_two_harmonisations_of_a_tune_are_in_one_split() -> None:
     kinds = (("x", 0, 40), ("y", 5, 43))
     pieces = [of(f"p{seed}{kind}", tune(seed, shift, bass)) for seed in range(12) for kind, shift, bass in kinds]
     for method in ("ratio", "folds"):
@@ -305,7 +305,7 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def jsb() -> dict[str, list[list[list[int]]]]:
-    """The JSB chorales of the mirror: side -> pieces -> sixteenths -> pitches of four voices, -1 where silent."""
+    """The JSB chorales of the mirror: split -> pieces -> sixteenths -> pitches of four voices, -1 where silent."""
     root = Path(__file__).parents[2]
     mirror = Path(os.environ.get("ETUDE_MIRROR", root.parent / "shared" / "mirror"))
     found = sorted(mirror.glob("JSB-Chorales-dataset-*.zip"))
@@ -331,7 +331,7 @@ def held(frames: list[list[int]]) -> Score:
 
 
 def test_the_published_split_of_the_jsb_chorales_leaks_as_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FACTS: 17 of 77 test and 17 of 76 valid chorales begin as one of train does; no exact duplicates."""
+    """FACTS: 17 of 77 test and 17 of 76 valid chorales start as one of train does; no exact duplicates."""
     settings = with_split(method="published", opening=16)
     monkeypatch.setattr("etude.metrics.melody.ALL_PAIRS", 0)  # faster
     pieces = [
@@ -345,7 +345,7 @@ def test_the_published_split_of_the_jsb_chorales_leaks_as_is_known(monkeypatch: 
     assert counts["test"]["shared_openings"] == {"pairs": 29, "train": 28, "test": 17}
     assert counts["valid"]["shared_openings"]["valid"] == 17
     assert all(entry["exact_duplicates"]["pairs"] == 0 for entry in leakage["pairs"].values())
-    for name in ("valid", "test"):  # most of these, and others that begin in another way
+    for name in ("valid", "test"):  # most of these, and others that start in another way
         assert counts[name]["similar_melodies"][name] > 2 * counts[name]["shared_openings"][name]
 
 
@@ -358,7 +358,7 @@ def test_a_piece_has_the_titles_and_origins_of_the_duplicates_that_were_left_out
     assert find_families(pieces, []) == [0, 0, 0, 3]
 
 
-def test_without_a_method_the_published_sides_are_taken_where_all_have_one() -> None:
+def test_without_a_method_the_published_split_is_taken_if_all_have_one() -> None:
     def pieces(last: str | None) -> list[Features]:
         splits = ["train"] * 4 + ["valid", "test", "train", last]
         return [features({"id": str(n), "split": split}, tune(n), SETTINGS) for n, split in enumerate(splits)]

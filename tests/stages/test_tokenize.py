@@ -122,7 +122,7 @@ def test_the_manifest_names_every_file_with_its_digest(name: str, encoded: Sessi
 
 
 @REPRESENTATIONS
-def test_valid_and_test_pieces_teach_the_vocabulary_nothing(
+def test_valid_and_test_pieces_do_not_change_the_vocabulary(
     name: str, project: Session, encoded: Session, settings: Settings
 ) -> None:
     for number in (6, 8):
@@ -136,7 +136,7 @@ def test_valid_and_test_pieces_teach_the_vocabulary_nothing(
     assert trip["kept"] < Store(before).manifest["round_trip"]["kept"] and trip["kept"] < trip["notes"]
 
 
-def test_a_side_without_pieces_is_an_empty_array(project: Session, settings: Settings) -> None:
+def test_a_split_without_pieces_is_an_empty_array(project: Session, settings: Settings) -> None:
     edit(project.root / "data/split/split.json", valid=[])
     run(settings, project, "remi")
     store = Store(project.root / "data/tokenize/remi")
@@ -145,7 +145,7 @@ def test_a_side_without_pieces_is_an_empty_array(project: Session, settings: Set
     assert store.manifest["pieces"]["valid"] == [] and store.manifest["items"]["valid"] == 0
 
 
-def test_an_unknown_representation_and_absent_copies_are_said(tmp_path: Path, settings: Settings) -> None:
+def test_an_unknown_representation_and_absent_copies_are_named(tmp_path: Path, settings: Settings) -> None:
     session = Session(root=tmp_path, progress=False)
     with pytest.raises(EtudeError, match='no representation "remmi" under tokenize'):
         run(settings, session, "remmi")

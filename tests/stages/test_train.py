@@ -1,4 +1,4 @@
-"""Stage train: what it leaves, what its key depends on, what it tells of its end, and what is refused."""
+"""Stage train: what it leaves, what its key depends on, what it reports, and what is refused."""
 
 import csv
 import dataclasses
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, Log, tiny
+from conftest import Log, tiny
 from filelock import FileLock
 
 from etude.artifacts.context import Session
@@ -145,7 +145,7 @@ def test_key_and_bytes_do_not_change_with_the_session(project: Session, log: Log
     assert "overrides" not in log.started[0]["tags"] and log.started[1]["tags"]["overrides"] == "model=ngram"
 
 
-# --- what it tells of its end
+# --- what it reports
 
 
 def test_a_run_is_told_its_rows_and_that_it_finished(project: Session, log: Log) -> None:
@@ -273,16 +273,16 @@ def test_the_weights_are_those_of_the_settings_beside_them(trained: Session) -> 
 
 
 @pytest.mark.parametrize(
-    ("model", "name", "said"),
+    ("model_name", "name", "message"),
     [
         ("lstm", "pianoroll", r"models\.lstm\.representation = pianoroll: LSTM reads tokens or frames, .* gives rolls"),
         ("gan", "remi", r"models\.gan\.representation = remi: GAN reads rolls, .* gives tokens"),
     ],
 )
 def test_a_model_that_cannot_read_its_representation_is_refused(
-    model_name: str, name: str, said: str, project: Session, log: Log
+    model_name: str, name: str, message: str, project: Session, log: Log
 ) -> None:
-    with pytest.raises(EtudeError, match=said):
+    with pytest.raises(EtudeError, match=message):
         run(with_model(tiny(), model_name, representation=name), project, model_name)
     assert [status for _, status in log.finished] == ["FAILED"] and not (project.root / "models").exists()
 
@@ -290,7 +290,7 @@ def test_a_model_that_cannot_read_its_representation_is_refused(
 def test_nothing_begins_without_the_right_data(project: Session, log: Log) -> None:
     with pytest.raises(EtudeError, match=r"augment\.seed = 0, but this run asks for augment\.seed = 3"):
         run(changed(tiny(), "augment", seed=3), project, "ngram")
-    with pytest.raises(EtudeError, match='no variant "ngrm"'):
+    with pytest.raises(EtudeError, match='no model "ngrm"'):
         run(tiny(), project, "ngrm")
     tokens = project.root / "data/tokenize/remi/train.npy"
     raw = bytearray(tokens.read_bytes())
@@ -322,6 +322,6 @@ def test_a_training_by_hand_leaves_what_it_was_swept_with_beside_the_model(
     monkeypatch.setenv("ETUDE_PARENT_RUN", "abc")
     by_hand = dataclasses.replace(project, out=tmp_path / "runs/1", overrides="optim.lr=1e-3")
     run(tiny(), by_hand, "ngram")
-    said = {"overrides": "optim.lr=1e-3", "mlflow.parentRunId": "abc"}
-    assert read_json(tmp_path / "runs/1/sweep.json", "") == said and said.items() <= log.started[0]["tags"].items()
-    assert read_json(tmp_path / "runs/1/models/ngram/settings.json", "")["tags"].keys().isdisjoint(said)
+    sweep = {"overrides": "optim.lr=1e-3", "mlflow.parentRunId": "abc"}
+    assert read_json(tmp_path / "runs/1/sweep.json", "") == sweep and sweep.items() <= log.started[0]["tags"].items()
+    assert read_json(tmp_path / "runs/1/models/ngram/settings.json", "")["tags"].keys().isdisjoint(sweep)

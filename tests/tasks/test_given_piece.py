@@ -13,7 +13,7 @@ from etude.artifacts.context import Session
 from etude.cli.overrides import place_override
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.stages.generate import run
+from etude.runs.given_piece import generate_given as run
 from etude.tasks.given_piece import assign_voices
 from etude.tasks.requests import GivenPiece
 

@@ -26,7 +26,7 @@ from etude.models.voices import Voices
 from etude.music.markers import fermatas, mark_fermatas
 from etude.representations.base.grid import HOLD
 from etude.sampling.constraints import keep_given
-from etude.sampling.harmonies import SAMPLERS
+from etude.sampling.harmonies import harmony_sampler
 from etude.tasks.harmony import Harmony, grid_of, harmonize, place_on_grid, to_score
 from etude.tasks.melody import find_melody
 
@@ -183,7 +183,7 @@ def test_the_best_by_cost_and_rules_comes_first(name: str) -> None:
     for harmony in found:
         pitches = sounding(harmony.grid, GRIDS[grid].low)
         assert harmony.parallels == parallels(pitches[:-1], pitches[1:]).sum()
-        again = SAMPLERS[model.sampler].cost(model, GRIDS[grid], melody.piece, allowed, harmony.grid)
+        again = harmony_sampler(model.sampler).cost(model, GRIDS[grid], melody.piece, allowed, harmony.grid)
         assert harmony.nats == pytest.approx(again, rel=1e-4)
 
 

@@ -6,21 +6,13 @@ from pathlib import Path
 
 from etude.config.check import Count, Natural
 from etude.core.errors import EtudeError, closest
+from etude.core.project import project_root
 
 ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
 
 
-def project_root(start: Path | None = None) -> Path:
-    """The nearest folder at or above ``start`` (default: the working folder) that holds dvc.yaml and conf/."""
-    start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
-        if (folder / "dvc.yaml").is_file() and (folder / "conf").is_dir():
-            return folder
-    raise EtudeError(f"{start} is not inside an etude project (no dvc.yaml with conf/ beside it). Change into one.")
-
-
 def _workers() -> int:
-    """How many processes work on data: ETUDE_WORKERS, or as many as there are processors."""
+    """How many processes work on data: ETUDE_WORKERS, or one for each CPU."""
     said = os.environ.get("ETUDE_WORKERS", str(os.cpu_count() or 1))
     if not said.isdecimal() or int(said) < 1:
         raise EtudeError(f"ETUDE_WORKERS = {said!r} must be a whole number of at least 1.")
@@ -29,7 +21,7 @@ def _workers() -> int:
 
 @dataclass(frozen=True)
 class Session:
-    """Where a stage reads and writes, and on what it runs.
+    """Where a stage reads and writes, and what it runs on.
 
     ``root`` is the project; ``out`` is where results are written (the project itself, or the folder of one Hydra run);
     ``run`` is the folder of an earlier Hydra run to read results from, before ``root``.
@@ -41,10 +33,10 @@ class Session:
     workers: Count = field(default_factory=_workers)
     jobs: Count = 1  # stage instances of `etude all` that run side by side
     engine: str = field(default_factory=lambda: os.environ.get("ETUDE_ENGINE", "loky"))
-    shard: Natural | None = None  # the only one that a data stage works on, as one job of many
+    shard: Natural | None = None  # the one shard that a data stage works on, as one job of many
     progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")
     experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
-    overrides: str = ""  # what a sweep set for this run, for its name
+    overrides: str = ""  # the overrides of a sweep for this run, for its name
     samples: Natural = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
 
     def __post_init__(self) -> None:
@@ -53,7 +45,7 @@ class Session:
 
     @property
     def again(self) -> str:
-        """What a command needs to read from the same run by hand."""
+        """The argument that makes a command read from the same run."""
         return f" session.run={self.run}" if self.run else ""
 
     def read(self, place: str, made_by: str) -> Path:

@@ -1,6 +1,6 @@
 """Pieces on disk: MIDI files in shards of up to a thousand, each an uncompressed zip archive.
 
-So any number of pieces are few files, and any tool opens them.
+Any number of pieces are few files, which any tool opens.
 """
 
 import shutil
@@ -35,9 +35,9 @@ def write_shard(path: Path, pieces: Iterable[tuple[str, bytes]]) -> dict[str, An
 
 
 def write_pieces(folder: Path, pieces: Iterable[tuple[str, bytes]], size: int = SIZE) -> list[dict[str, Any]]:
-    """Write pieces in the order in which they come as shards of ``size`` below ``folder``.
+    """Write pieces in their order as shards of ``size`` below ``folder``.
 
-    Returns what a manifest says of the shards: ``file``, ``pieces`` (their number) and ``sha256`` of each.
+    Returns the manifest's entries: ``file``, ``pieces`` (their number) and ``sha256`` of each shard.
     """
     (folder / FOLDER).mkdir(parents=True)
     shards = []
@@ -50,15 +50,15 @@ def write_pieces(folder: Path, pieces: Iterable[tuple[str, bytes]], size: int = 
 def gather_shards(
     folder: Path, archives: Iterable[tuple[Path, Mapping[str, Any], Sequence[str] | None]]
 ) -> list[dict[str, Any]]:
-    """Take over finished archives as the shards below ``folder``; the files themselves, where they stay as they are.
+    """Take over finished archives as the shards below ``folder``; unchanged archives are linked.
 
     Args:
         folder: where ``pieces/`` will be.
-        archives: each with what ``write_shard`` returned of it and, where not all its pieces stay, the ids of those
-            that do, in their order.
+        archives: each with the result of its ``write_shard`` and, if not all pieces stay, the ids of those that
+            stay, in their order.
 
     Returns:
-        What ``write_pieces`` returns. An archive of which nothing stays is no shard.
+        What ``write_pieces`` returns. An archive without remaining pieces is no shard.
     """
     shards: list[dict[str, Any]] = []
     for archive, facts, staying in archives:
@@ -85,7 +85,7 @@ class Pieces:
     """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any], entries: str, made_by: str) -> None:
-        """Args: the stage's folder, its manifest, the manifest's key of pieces, the command that makes them anew."""
+        """Args: the stage's folder, its manifest, the manifest's key of pieces, the command that makes them again."""
         self.folder, self.made_by = folder, made_by
         self.entries: dict[str, Mapping[str, Any]] = {entry["id"]: entry for entry in manifest[entries]}
         self._shards: Sequence[Mapping[str, Any]] = manifest["shards"]
@@ -101,11 +101,11 @@ class Pieces:
         self._verified: set[int] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the open file, for another process."""
+        """The state without the open file, for another process."""
         return {**self.__dict__, "_open": None}
 
     def only(self, names: Iterable[str]) -> "Pieces":
-        """The same, but of these pieces alone: what is sent to another process that needs no others."""
+        """The same with these pieces alone, for a process that needs no others."""
         part = copy(self)
         part.entries = {name: self.entries[name] for name in names}
         part._shard_of = {name: self._shard_of[name] for name in part.entries}
@@ -124,7 +124,7 @@ class Pieces:
         return ScoreTick.from_midi(self.data(name))
 
     def scores(self, names: Iterable[str]) -> Iterator[tuple[str, ScoreTick]]:
-        """Pieces one after the other, each with its id."""
+        """Yield pieces one after the other, each with its id."""
         for name in names:
             yield name, self.score(name)
 

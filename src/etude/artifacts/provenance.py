@@ -1,7 +1,7 @@
-"""What data was built from: recorded next to the data, in data/built_from; data of other settings is refused.
+"""Records of what data was built from, in data/built_from; data of other settings is refused.
 
-The records lie outside the folders that DVC hashes and stages read, so that a setting that changes no byte of the data
-makes nothing after it out of date.
+The records lie outside the folders that DVC hashes and stages read. A setting that changes no byte of the data then
+makes no later stage out of date.
 """
 
 import json
@@ -17,12 +17,12 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest_of, read_json, whole, write_json
 
-# the stages that make data, in their order -> the file of their folder that says what was made
+# the stages that make data, in their order -> the manifest in their folder
 MANIFESTS = {"download": "manifest.json", "ingest": "manifest.json", "split": "split.json", "augment": "manifest.json"}
 STAGES = (*MANIFESTS, "tokenize")
 SPLITS = ("train", "valid", "test")
 SECTIONS = ("dataset", "ingest", "split", "augment", "tokenize")  # of the settings, one for each of STAGES
-LIMITS = ("seconds", "max_memory")  # of ingest: they stop a reader that hangs, and decide nothing that is read
+LIMITS = ("seconds", "max_memory")  # of ingest: they stop a reader that hangs, and change no result
 
 
 def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[
     Args:
         settings: all settings.
         stage: download to tokenize.
-        name: the representation, of tokenize.
+        name: the representation, for tokenize.
     """
     values = settings.as_dict()
     found = {section: values[section] for section in SECTIONS[: STAGES.index(stage) + 1]}
@@ -46,7 +46,7 @@ def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[
 
 
 def record_place(stage: str, name: str | None = None) -> str:
-    """Where the record of a data stage lies: ``data/built_from/split.json``."""
+    """The place of a data stage's record: ``data/built_from/split.json``."""
     return f"data/built_from/{stage}{f'/{name}' if name else ''}.json"
 
 
@@ -54,9 +54,9 @@ def record_place(stage: str, name: str | None = None) -> str:
 def recorded(
     settings: Settings, session: Session, stage: str, name: str | None = None
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield an empty folder for what a data stage makes, and the record, which the stage may add to.
+    """Yield an empty folder for the output of a data stage, and the record, which the stage may add to.
 
-    The folder appears whole or not at all, the record after it: where there is a record, the data is that of it.
+    The folder appears complete or not at all, and the record after it. A record therefore always describes its data.
     """
     place = session.write(f"data/{stage}{f'/{name}' if name else ''}")
     record = session.write(record_place(stage, name))
@@ -69,7 +69,7 @@ def recorded(
 
 
 def key_of(values: Any, stage: str, settings: Settings, name: str | None = None) -> str:
-    """What something is made from, as hexadecimal digits: ``values`` (JSON), and the code of a stage instance."""
+    """A digest of ``values`` (JSON) and the code of a stage instance, as hexadecimal digits."""
     return digest_of({"values": values, "code": digest_of_code(stage, settings, name)})
 
 
@@ -77,12 +77,13 @@ def require(place: str, record: Mapping[str, Any], wanted: Mapping[str, Any]) ->
     """Refuse data that was built with other settings.
 
     Args:
-        place: its folder, as in data/split.
+        place: the folder of the data, as in data/split.
         record: what it was built from.
         wanted: the sections that this run asks for, in the order of the stages.
 
     Raises:
-        EtudeError: naming both values of each key that differs, and the commands that build the right data.
+        EtudeError: the data was built with other settings; the message has both values of each differing key, and the
+            commands that build the right data.
     """
     found, plain = record["settings"], json.loads(json.dumps(wanted))
     if plain.get("split", {}).get("method") == "auto":
@@ -105,14 +106,14 @@ def read_record(session: Session, stage: str, name: str | None = None) -> dict[s
 
 
 def carry(settings: Settings, session: Session, record: dict[str, Any], stage: str) -> None:
-    """Take over from the record of an earlier ``stage`` what it was built with: ``auto`` has become a method there."""
+    """Copy the settings in the record of an earlier ``stage``: there ``auto`` is already resolved to a method."""
     before = read_record(session, stage)
     record |= {name: value for name, value in before.items() if name != "settings"}
     record["settings"] = {**record["settings"], **before["settings"]}
 
 
 def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, dict[str, Any]]:
-    """The folder that ``stage``, download to augment, left, and its manifest; refused where other settings built it."""
+    """The output folder of ``stage`` (download to augment) and its manifest; refused if other settings built it."""
     folder = session.read(f"data/{stage}", f"etude {stage}")
     manifest = read_json(folder / MANIFESTS[stage], f"etude {stage}")
     require(f"data/{stage}", read_record(session, stage), built_from(settings, stage))
@@ -120,13 +121,13 @@ def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, di
 
 
 def ingested(settings: Settings, session: Session) -> tuple[Pieces, dict[str, Any]]:
-    """The clean pieces that the stage ingest left, and its manifest."""
+    """The clean pieces of the stage ingest, and its manifest."""
     folder, manifest = upstream(settings, session, "ingest")
     return Pieces(folder, manifest, "pieces", "etude ingest"), manifest
 
 
 def split_ids(settings: Settings, session: Session, pieces: Pieces) -> dict[str, list[str]]:
-    """The piece ids of train, valid and test, as the stage split left them; refused where ``pieces`` lacks one."""
+    """The piece ids of train, valid and test from the stage split; refused if ``pieces`` lacks one."""
     _, manifest = upstream(settings, session, "split")
     splits = {split: manifest[split] for split in SPLITS}
     for names in splits.values():

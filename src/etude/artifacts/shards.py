@@ -1,8 +1,8 @@
 """Work on many pieces in shards: one function of a shard, mapped by joblib over processes or a cluster.
 
-A finished shard is a folder of its own, written whole, below a folder that is named after everything that decides its
-content. So work goes on after a kill where it stopped, and the number of workers, the engine and interruptions change
-no byte of what is made of the shards.
+A finished shard is a folder of its own, written completely or not at all. The folder above is named after everything
+that decides the content. A killed stage therefore resumes where it stopped. The number of workers, the engine and
+interruptions change no byte of the result.
 """
 
 import shutil
@@ -22,17 +22,17 @@ from etude.core.progress import bar
 
 T = TypeVar("T")
 Work = Callable[[Any, Path], None]  # takes a task, fills a folder
-LARGE, SMALL, AIM = 1000, 20, 16  # pieces of a shard at most, at least; and the shards of a small set
+LARGE, SMALL, AIM = 1000, 20, 16  # most and fewest pieces of a shard; number of shards of a small set
 
 
 def cut(items: Sequence[T], large: int = LARGE) -> list[list[T]]:
-    """Items in shards of one size, the last apart, which depends on their number alone: ``large``, less for few."""
+    """Cut items into shards. Their size depends on the number of items alone: ``large``, less for few."""
     size = min(large, max(SMALL, -(-len(items) // AIM)))
     return [list(items[start : start + size]) for start in range(0, len(items), size)]
 
 
 class Unfinished(Exception):
-    """A run of one shard alone has done what it can. Its text says what is next."""
+    """A run of one shard alone has done its part. The text says what to do next."""
 
 
 class Shards:
@@ -45,9 +45,9 @@ class Shards:
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Around all work of the stage: no other run gathers the same shards meanwhile; at the end they are removed.
+        """Lock the shards during all work of the stage, and remove them at the end.
 
-        A run of one shard alone (``session.shard``) ends where something is missing, and says what.
+        A run of one shard alone (``session.shard``) ends where shards are missing, and prints which.
         """
         if self.session.shard is not None:
             try:
@@ -67,16 +67,16 @@ class Shards:
             shutil.rmtree(self.place, ignore_errors=True)
 
     def map(self, work: Work, tasks: Sequence[Any], name: str = "shard") -> list[Path]:
-        """The folders that ``work(task, folder)`` fills, in the order of ``tasks``; what is there already stays.
+        """Fill a folder for each task by ``work(task, folder)``; existing folders stay. Returns the folders in order.
 
         Args:
-            work: a function of a module, as other processes import it. It must depend on its task alone.
+            work: a function of a module, which other processes import. It must depend on its task alone.
             tasks: one a shard; they are pickled.
             name: of this map, where a stage has several.
 
         Raises:
-            EtudeError: a task failed; the shards that were finished stay for the next run.
-            Unfinished: this run is of one shard alone, and others are missing.
+            EtudeError: a task failed; the finished shards stay for the next run.
+            Unfinished: this run does one shard alone, and others are missing.
         """
         folders = [self.place / f"{name}-{number:05d}" for number in range(len(tasks))]
         todo = [number for number, folder in enumerate(folders) if not folder.is_dir()]
@@ -97,7 +97,7 @@ class Shards:
         return folders
 
     def once(self, work: Callable[[Path], None], name: str) -> Path:
-        """The folder that ``work(folder)`` fills, for what is made of all shards together; what is there stays."""
+        """Fill one folder by ``work(folder)``, for a result of all shards together; an existing folder stays."""
         folder = self.place / name
         try:
             if not folder.is_dir():
@@ -110,13 +110,13 @@ class Shards:
         return folder
 
     def complete(self) -> None:
-        """Called when all shards are there; a run of one shard alone ends here, as gathering them is one run's work."""
+        """End a run of one shard alone: all shards are present, and another run gathers them."""
         if self.session.shard is not None:
             raise Unfinished(f"{self.what}: all shards are there. Gather them with: {self.made_by}")
 
     @contextmanager
     def _watched(self, folders: Sequence[Path], name: str) -> Iterator[None]:
-        """A progress bar over the folders that appear, whatever process writes them."""
+        """Show a progress bar over the folders that appear, whatever process writes them."""
         ended = threading.Event()
         said = self.what if name == "shard" else f"{self.what}, {name}"
         with bar(f"{said}, shards", len(folders), self.session.progress and len(folders) > 1) as tell:
@@ -136,7 +136,7 @@ class Shards:
 
 
 def _finish(work: Work, task: Any, folder: Path) -> None:
-    """One shard, whole or not at all."""
+    """Write one shard, completely or not at all."""
     with whole(folder) as part:
         part.mkdir()
         work(task, part)

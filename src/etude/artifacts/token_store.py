@@ -1,7 +1,7 @@
-"""Encoded pieces on disk: memory-mapped flat arrays with offsets, and a manifest of what they were built from.
+"""Encoded pieces on disk: memory-mapped flat arrays with offsets, and a manifest.
 
-Train pieces that are altered when they are drawn (``augment.at = load``) are not stored as arrays, but as MIDI files
-with the list of their copies; the store gives the same arrays either way.
+With ``augment.at = load`` the train pieces are stored as MIDI files with the list of their copies, which are encoded
+when training draws them. The store gives the same arrays either way.
 """
 
 from collections import OrderedDict
@@ -24,13 +24,13 @@ from etude.music.augmentation import Copy, alter
 
 SPLITS = provenance.SPLITS
 COPIES = "train.copies.json"
-HELD = 1 << 26  # numbers of made copies that are held in memory
+HELD = 1 << 26  # numbers of encoded copies held in memory at most
 PART = 1 << 20  # items
 
 
 @dataclass
 class Store:
-    """The folder that the stage ``tokenize`` leaves for one representation."""
+    """The output folder of the stage ``tokenize`` for one representation."""
 
     folder: Path
     encode: Callable[[ScoreTick], NDArray[Any]] | None = None  # of train copies without arrays; see load_representation
@@ -39,18 +39,18 @@ class Store:
 
     @property
     def made_by(self) -> str:
-        """The command that builds it."""
+        """The command that builds the store."""
         return f"etude tokenize tokenize={self.folder.name}"
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """The representation's settings, voices, vocabulary, pieces by side, notes and cells by piece, the round trip, digests of the arrays."""
+        """The representation's settings, voices, vocabulary, pieces by split with their counts, round trip, digests."""
         manifest: dict[str, Any] = read_json(self.folder / "manifest.json", self.made_by)
         return manifest
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the digests of the arrays and lists, and what they mean, by which a run names its data."""
+        """SHA-256 over the digests of the arrays and lists and their meaning, which identifies the data of a run."""
         return digest_of({name: self.manifest[name] for name in ("sha256", "representation", "voices", "kind")})
 
     @cached_property
@@ -62,11 +62,11 @@ class Store:
         return record
 
     def count(self, split: str) -> int:
-        """The number of items of a side: tokens, or windows of piano rolls."""
+        """The number of items of a split: tokens, or windows of piano rolls."""
         return int(self.offsets(split)[-1])
 
     def offsets(self, split: str) -> NDArray[np.int64]:
-        """Where each piece begins among the items of its side, and the end of the last: (pieces + 1,)."""
+        """Where each piece starts among the items of its split, and the end of the last: (pieces + 1,)."""
         return self._offsets[split]
 
     def piece(self, split: str, place: int) -> NDArray[Any]:
@@ -77,12 +77,12 @@ class Store:
         return self._items[split][start:end]
 
     def pieces(self, split: str) -> Iterator[NDArray[Any]]:
-        """The items of each piece of a side, in order."""
+        """Yield the items of each piece of a split, in order."""
         for place in range(len(self.offsets(split)) - 1):
             yield self.piece(split, place)
 
     def parts(self, split: str) -> Iterator[NDArray[Any]]:
-        """All items of a side in parts, which overlap by one item, so that none of its pairs is lost."""
+        """Yield all items of a split in parts that overlap by one item, so that no pair of items is lost."""
         if split == "train" and self._source is not None:
             yield from self.pieces(split)
             return
@@ -91,7 +91,7 @@ class Store:
             yield items[start : start + PART + 1]
 
     def take(self, split: str, places: NDArray[np.int64]) -> NDArray[Any]:
-        """Single items of a side, by their places among all of its items: (N,) -> (N, ...)."""
+        """Single items of a split, by their places among all its items: (N,) -> (N, ...)."""
         if split != "train" or self._source is None:
             return self._items[split][places]
         owners = np.searchsorted(self.offsets(split), places, side="right") - 1
@@ -102,7 +102,7 @@ class Store:
         return np.stack(rows)
 
     def verify(self) -> None:
-        """Raise EtudeError where an array is not the one that was written."""
+        """Raise EtudeError if an array differs from the one that was written."""
         for name, expected in self.manifest["sha256"].items():
             file = self.folder / name
             if not file.is_file() or digest(file) != expected:
@@ -127,7 +127,7 @@ class Store:
 
     @cached_property
     def _source(self) -> tuple[Pieces, list[Copy]] | None:
-        """The train pieces and their copies, where copies are made when they are drawn."""
+        """The train pieces and their copies, if copies are encoded when they are drawn."""
         if "train.npy" in self.manifest["sha256"]:
             return None
         listed = read_json(self.folder / COPIES, self.made_by)
@@ -159,9 +159,9 @@ class Store:
 def write_items(
     folder: Path, split: str, parts: Iterable[NDArray[Any]], lengths: Sequence[int], empty: NDArray[Any]
 ) -> None:
-    """Write a side's items, which come in parts, as one flat array, a part in memory at a time.
+    """Write the items of a split, given in parts, as one flat array, with one part in memory at a time.
 
-    ``empty`` gives shape and type. Nothing but the parts is looked at: ``write_offsets`` says where pieces begin.
+    ``empty`` gives shape and type. ``write_offsets`` writes where pieces start.
     """
     path, shape = folder / f"{split}.npy", (sum(lengths), *empty.shape[1:])
     if not shape[0]:
@@ -176,6 +176,6 @@ def write_items(
 
 
 def write_offsets(folder: Path, split: str, lengths: Sequence[int]) -> None:
-    """Write where each piece of a side begins, given the pieces' lengths, and the end of the last."""
+    """Write where each piece of a split starts, given the pieces' lengths, and the end of the last."""
     offsets = np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))]).astype(np.int64)
     np.save(folder / f"{split}.offsets.npy", offsets, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""The commands of ``etude`` as a table: what each does, for which names it runs, and where it writes."""
+"""The commands of ``etude`` as a table: what each does, which names it runs for, and where it writes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ BY_HAND = [name for name, command in COMMANDS.items() if command.by_hand]
 
 
 def names_for(command: str, values: Mapping[str, Any]) -> list[str | None]:
-    """The names that a command runs for: those of its section, or the chosen models where it has none of them."""
+    """The names that a command runs for: those of its section, or the chosen models if the section is empty."""
     section = SECTIONS.get(command)
     if section is None:
         return [None]

@@ -6,15 +6,17 @@ import sys
 import typing
 from dataclasses import fields, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from etude.artifacts.context import Session, project_root
+from etude.artifacts.context import Session
 from etude.cli.commands import BY_HAND, COMMANDS, USAGE, names_for
 from etude.cli.overrides import check_overrides, place_override, quote_text
 from etude.config.check import Count, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
+from etude.core.project import project_root
 from etude.tasks.requests import GivenPiece, HarmonizeFiles
 
 FILES = tuple(field.name for field in fields(HarmonizeFiles))  # keys of etude harmonize for a melody of your own
@@ -27,7 +29,7 @@ def main() -> None:
     except EtudeError as error:
         print(f"etude: {error}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:  # whoever read the output has seen enough, as head does
+    except BrokenPipeError:  # the reader of the output has closed it, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except KeyboardInterrupt:
@@ -86,7 +88,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
     root = project_root()
     overrides = [quote_text(place_override(override, stage)) for override in overrides]
     many = any(flag in overrides for flag in ("-m", "--multirun"))
-    if many:  # Hydra takes it before the first key only
+    if many:  # Hydra accepts it only before the first key
         overrides = ["-m", *(override for override in overrides if override not in ("-m", "--multirun"))]
     given = [override for override in overrides if not override.startswith("-") and "=" in override]
     own_melody = stage == "harmonize" and any(key in FILES for key in (part.partition("=")[0] for part in given))
@@ -109,7 +111,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
         except EtudeError as error:
             if many:  # perhaps in another process
                 raise
-            faults.append(error)  # Hydra would say in a line of its own that there is one
+            faults.append(error)  # raised here, Hydra would print a line of its own
 
     with composing():
         check_overrides(root / "conf", given)
@@ -137,7 +139,7 @@ def _parent(stage: str, root: Path, launch: str, overrides: list[str]) -> str:
 
 
 def run_job(stage: str, root: Path, config: Any) -> None:
-    """One job: the composed settings, checked; the stage once for each of its variants."""
+    """Run one job: check the composed settings, and run the stage once for each of its names."""
     from hydra.core.hydra_config import HydraConfig
 
     from etude.config.compile import composed
@@ -164,7 +166,7 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     run = Path(named).resolve() if named else None
     if run is not None and not run.is_dir():
         raise EtudeError(f"session.run = {run}: there is no such folder. Runs by hand are kept under runs/.")
-    own = {name: value for name, value in own.items() if value is not None}  # null: what Session says
+    own = {name: value for name, value in own.items() if value is not None}  # null: Session's default
     task = HydraConfig.get().overrides.task
     swept = " ".join(part for part in task if not part.startswith(("experiment=", "model=")))
     place = run if stage != "train" and run else out
@@ -194,9 +196,13 @@ def run_job(stage: str, root: Path, config: Any) -> None:
 
         print(f"etude: harmonize wrote {' and '.join(map(str, harmonize_file(settings, session, files)))}")
         return
-    module = importlib.import_module(f"etude.stages.{stage}")
+    run_one = importlib.import_module(f"etude.stages.{stage}").run
+    if given != GivenPiece():
+        from etude.runs.given_piece import generate_given
+
+        run_one = partial(generate_given, given=given)
     for name in names_for(stage, values):
-        made = module.run(settings, session, *([name] if name else []), *([given] if stage == "generate" else []))
+        made = run_one(settings, session, *([name] if name else []))
         if made is not None:
             written = Path(made).relative_to(root) if Path(made).is_relative_to(root) else Path(made)
             print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))

@@ -1,4 +1,4 @@
-"""Hydra overrides as they are typed: sections that may be left out, texts in quotes, slips with the closest match."""
+"""Hydra overrides as typed: complete sections, quote texts, and name the closest match of a typing mistake."""
 
 import re
 import typing
@@ -17,7 +17,7 @@ TEXTS = (
     "generate.control.key",
     *(field.name for field in fields(HarmonizeFiles) if field.name not in ("overwrite", "top_line")),
 )  # keys whose values are any text
-# keys of earlier releases -> their names now
+# keys of earlier releases -> their present names
 RENAMED = {
     "wish": "control",
     "generate.wish": "generate.control",
@@ -29,10 +29,10 @@ RENAMED = {
 
 
 def place_override(override: str, stage: str) -> str:
-    """An override whose key is one of the stage's own section and names no section, with the section before it."""
+    """Put the stage's own section before a key that belongs to it and names no section."""
     kinds = {**typing.get_type_hints(Settings), "train": Train}
     key, given, value = override.partition("=")
-    if stage == "generate" and key == "bars" and re.fullmatch(r"\d+-\d+", value):  # of a piece that is brought
+    if stage == "generate" and key == "bars" and re.fullmatch(r"\d+-\d+", value):  # of a given piece
         return f"fill={value}"
     if stage == "generate" and key.startswith("control."):
         return f"generate.{override}"
@@ -41,7 +41,7 @@ def place_override(override: str, stage: str) -> str:
 
 
 def quote_text(override: str) -> str:
-    """An override with the text that it gives in quotes: Hydra's grammar takes no ``~``, spaces or accents."""
+    """Put the text of an override in quotes: Hydra's grammar takes no ``~``, spaces or accents."""
     key, given, value = override.partition("=")
     if key.lstrip("+") not in TEXTS or not given or value == "null" or value[:1] in ("'", '"'):
         return override
@@ -104,7 +104,7 @@ def check_overrides(conf: Path, overrides: list[str]) -> None:
 
 
 def _near(key: str, known: list[str]) -> str:
-    """The closest keys: by the whole key, or by its last part; else the sections."""
+    """A hint with the closest keys, by the whole key or its last part; else with the sections."""
     import difflib
 
     leaf = key.rpartition(".")[2]
@@ -125,7 +125,7 @@ def _paths(values: Any, front: str) -> list[str]:
 
 
 def renamed(key: str) -> str | None:
-    """The name now of a key of an earlier release: of the whole key, of its front, or of its last part."""
+    """The present name of a key of an earlier release, found by the whole key, its front or its last part."""
     for old, new in RENAMED.items():
         if key == old or key.startswith(f"{old}."):
             return new + key[len(old) :]

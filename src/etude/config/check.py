@@ -27,7 +27,7 @@ Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class Range:
-    """Inclusive limits of a number; ``None`` leaves a side open."""
+    """Inclusive limits of a number; ``None`` means no limit."""
 
     low: float | None = None
     high: float | None = None
@@ -53,7 +53,7 @@ Seed = Annotated[int, Range(0, 2**31 - 1)]
 
 
 def check(value: Any, annotation: Any, key: str) -> Any:
-    """``value``, if it has the type and range of ``annotation``; whole numbers pass as float. Errors name ``key``."""
+    """Return ``value`` if ``annotation`` allows its type and range. An int passes as float. Errors name ``key``."""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         value = check(value, args[0], key)
@@ -100,7 +100,7 @@ def construct(make: Callable[..., T], values: Mapping[str, Any], where: str, **g
 
     Args:
         make: a class or function whose parameters are annotated.
-        values: the section; ``_target_`` is passed over.
+        values: the section; ``_target_`` is ignored.
         where: the name of the section, for messages.
         given: arguments that are not settings (a vocabulary's size); they are not checked.
     """

@@ -20,7 +20,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 
 PACKAGE = Path(__file__).parents[1]
-# Rooms and modules that change no result: where things are, what is shown, what is logged, what is said of faults.
+# Rooms and modules that change no result: places, progress bars, logging, the texts of errors.
 NEUTRAL = (
     "etude.core.errors",
     "etude.core.progress",
@@ -28,9 +28,9 @@ NEUTRAL = (
     "etude.artifacts.context",
     "etude.tracking",
 )
-# How a stage draws from a model of sequences, whose sampler depends on what it reads.
+# How a stage samples from a sequence model, whose sampler depends on its input.
 SEQUENCE_SAMPLERS = {"generate": ["tokens", "frames"], "control": ["tokens"], "harmonize": ["particles"]}
-# The stages in the order of the pipeline, and the section of the settings with the names that each runs once for.
+# The stages in the order of the pipeline, each with the settings section whose names it runs once for.
 SECTIONS: dict[str, str | None] = {
     "download": None,
     "ingest": None,
@@ -108,7 +108,7 @@ def _class_attribute(path: str, name: str) -> Any:
 
 def digest_of_code(stage: str, settings: Settings, name: str | None = None) -> str:
     """The digest of the code that an instance of ``stage`` runs, as 16 hexadecimal digits."""
-    neutral = () if stage == "track" else NEUTRAL
+    neutral = [name for name in NEUTRAL if (stage, name) != ("track", "etude.tracking")]
     modules = sorted(closure(roots(stage, settings, name), neutral))
     text = "".join(f"{module}\0{_digest(module)}\n" for module in modules)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -169,34 +169,49 @@ def _file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@cache
 def _tree(module: str) -> ast.Module:
     file = _file(module)
     try:
-        return ast.parse(file.read_text(encoding="utf-8"))
+        return _parse(file, file.stat().st_mtime_ns)
     except FileNotFoundError:
         raise EtudeError(f"There is no module {module} in the package ({file} does not exist).") from None
 
 
 @cache
+def _parse(file: Path, changed: int) -> ast.Module:
+    """The syntax tree of a file; ``changed`` is when it was written last, so that an edit is parsed again."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def _imports(module: str) -> tuple[str, ...]:
     """The modules of the package that import statements of ``module`` name, anywhere in it."""
+    return _imports_of(_tree(module), _modules())
+
+
+@cache
+def _imports_of(tree: ast.Module, modules: frozenset[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= dict.fromkeys(alias.name for alias in node.names if alias.name in _modules())
-        elif isinstance(node, ast.ImportFrom) and node.module in _modules():
+            found |= dict.fromkeys(alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom) and node.module in modules:
             inside = [f"{node.module}.{alias.name}" for alias in node.names]
-            found |= dict.fromkeys([node.module, *(name for name in inside if name in _modules())])
+            found |= dict.fromkeys([node.module, *(name for name in inside if name in modules)])
     return tuple(found)
 
 
 @cache
+def _text_of(tree: ast.Module) -> tuple[str, bool]:
+    """A syntax tree as text, and whether it uses ``__file__``."""
+    looks_around = any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree))
+    return "".join(_dump(tree)), looks_around
+
+
 def _digest(module: str) -> str:
-    """The digest of a module's syntax tree; of a module that looks beside its own file also the files there."""
-    tree = _tree(module)
-    total = hashlib.sha256("".join(_dump(tree)).encode())
-    if any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree)):
+    """The digest of a module's syntax tree, and of the data files next to a module that uses ``__file__``."""
+    text, looks_around = _text_of(_tree(module))
+    total = hashlib.sha256(text.encode())
+    if looks_around:
         for file in sorted(_file(module).parent.iterdir()):
             if file.is_file() and file.suffix != ".py" and not file.name.startswith("."):
                 total.update(file.name.encode() + b"\0" + file.read_bytes())

@@ -1,6 +1,6 @@
 """The compiler: conf/ in, params.yaml out; src/ in, code.yaml out.
 
-Inside a DVC experiment params.yaml, which -S has set, is left alone.
+Inside a DVC experiment params.yaml stays as -S has set it.
 """
 
 import os
@@ -17,18 +17,18 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from etude.artifacts.context import project_root
 from etude.config.code import compile_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.files import write_text
+from etude.core.project import project_root
 
 HEADER = "# Compiled from conf/ by `dvc repro params`. Do not edit: edit conf/.\n"
 
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Turn what Hydra, OmegaConf and YAML raise over conf/ into an EtudeError."""
+    """Turn the exceptions of Hydra, OmegaConf and YAML over conf/ into an EtudeError."""
     try:
         yield
     except MissingConfigException as error:
@@ -43,8 +43,8 @@ def composing() -> Iterator[None]:
 def composed(config: Any) -> dict[str, Any]:
     """The values of a composed configuration, resolved.
 
-    An experiment also has settings for variants and representations that were not chosen with it; what is left of those
-    sections, without the ``_target_`` that the chosen option brings, is dropped.
+    An experiment also has settings for models and representations that were not chosen. Their sections lack the
+    ``_target_`` of a chosen option, and are dropped.
     """
     values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)

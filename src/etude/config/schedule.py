@@ -1,7 +1,7 @@
-"""How one model is trained: the sections ``train`` and ``optim``, where a key is null with the model's own value.
+"""How one model is trained: the sections ``train`` and ``optim``, with the model's own value for each null key.
 
-``models.lstm.train`` and ``models.lstm.optim`` hold what is lstm's own, so that ``train.max_steps=200`` on the command
-line holds for all models, and ``null`` leaves each its own.
+``models.lstm.train`` and ``models.lstm.optim`` hold the values of lstm. ``train.max_steps=200`` on the command line
+holds for all models, and ``null`` leaves each model its own value.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ class Optim:
     lr: Annotated[float, Range(1e-8, 1)]
     weight_decay: Annotated[float, Range(0, 10)]
     warmup_steps: Natural
-    final_lr: Fraction  # of lr that is left at the last step
+    final_lr: Fraction  # of lr at the last step
     clip: Annotated[float, Range(1e-6)]
-    label_smoothing: Annotated[float, Range(0, 0.9)]  # fraction of a training target that is spread over all tokens
+    label_smoothing: Annotated[float, Range(0, 0.9)]  # fraction of a training target, spread over all tokens
     averaging: Annotated[float, Range(0, 0.99999)] | None  # decay of the weights' exponential moving average
 
 
@@ -46,13 +46,13 @@ def schedule_of(
 
     Args:
         model_name: a name under ``models``.
-        section: its section, with its own ``train`` and ``optim`` if it has any.
-        train: the section ``train``; null: the model's own.
-        optim: the section ``optim``; null: the model's own.
+        section: its section, with ``train`` and ``optim`` if it has any.
+        train: the section ``train``; null selects the model's own value.
+        optim: the section ``optim``; null selects the model's own value.
         steps: ``trainer.steps``, which ends any training sooner.
     """
     own = f"models.{model_name}"
-    if section.get("objective") == "counting":  # takes no steps, and has no schedule of its own
+    if section.get("objective") == "counting":  # it has no steps and no schedule of its own
         train = {name: 1 if value is None else value for name, value in train.items()}
     made = _merge(Train, train, section.get("train"), "train", own)
     last = min(made.max_steps, steps or made.max_steps)
@@ -61,7 +61,7 @@ def schedule_of(
 
 
 def _merge(kind: type[T], given: Mapping[str, Any], own: Any, where: str, model: str) -> T:
-    """``given``, each null with the model's own value. Messages name the key that the value comes from."""
+    """Replace each null of ``given`` by the model's own value. Messages name the key that the value comes from."""
     own = check({} if own is None else own, dict, f"{model}.{where}")
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     for name in own:

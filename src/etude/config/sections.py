@@ -21,11 +21,11 @@ class Reading:
 
     voices: dict[str, Annotated[int, Range(0, 127)]] | None  # track -> General MIDI program; None: tracks as they come
     complete: bool  # every voice must have notes; else only the first one
-    tempo: Annotated[float, Range(10, 400)]  # quarters a minute where the file states none
+    tempo: Annotated[float, Range(10, 400)]  # BPM (quarter notes a minute) where the file states none
     metrical: bool  # ticks follow the beat; in a performance they are only time
     ticks_per_quarter: Annotated[int, Range(1, 960)]
     velocity: Annotated[int, Range(1, 127)] | None  # of every note; None: as the file has it
-    max_rest: Annotated[float, Range(0)] | None  # quarters in which all tracks may be silent
+    max_rest: Annotated[float, Range(0)] | None  # quarter notes of silence in all tracks at most
 
     def __post_init__(self) -> None:
         if self.voices is not None and not self.voices:
@@ -53,12 +53,12 @@ class Ingest:
     max_bars: Count
     min_notes: Count
     pedal: bool
-    near: Annotated[float, Range(0.5, 1)]  # Jaccard similarity from which on a piece is a near duplicate
+    near: Annotated[float, Range(0.5, 1)]  # threshold of Jaccard similarity for near duplicates
 
 
 @dataclass(frozen=True)
 class Split:
-    """How pieces are dealt to train, valid and test."""
+    """How pieces are split into train, valid and test."""
 
     method: Annotated[str, OneOf(("auto", "ratio", "folds", "published"))]
     seed: Seed
@@ -68,7 +68,7 @@ class Split:
     folds: Annotated[int, Range(3, 1000)]
     fold: Natural  # which of the folds is test; the next one is valid
     opening: Annotated[int, Range(4, 64)]  # intervals of the melody that make an opening phrase
-    similarity: Fraction  # of two melodies, from which on they count as one tune
+    similarity: Fraction  # threshold for two melodies to count as one tune
 
     def __post_init__(self) -> None:
         if self.fold >= self.folds:
@@ -99,14 +99,14 @@ class Augment:
 
 @dataclass(frozen=True)
 class Trainer:
-    """What a training runs on. Other processors sum in another order, so this decides the last digits."""
+    """What a training runs on. Other CPUs sum in another order, so this decides the last digits."""
 
     accelerator: Annotated[str, OneOf(("cpu", "gpu", "auto"))]
     devices: Count  # processes, each with a share of every batch
     precision: Annotated[str, OneOf(("auto", "float32", "bf16"))]
     compile: bool
     threads: Annotated[int, Range(1, 256)]
-    steps: Count | None  # of a training at most, whatever train.max_steps says
+    steps: Count | None  # of a training at most, whatever train.max_steps is
 
 
 @dataclass(frozen=True)
@@ -117,18 +117,18 @@ class Generate:
     pieces: Count
     bars: Count | None  # of a piece; None: as the model ends it
     seconds: Positive | None  # that a piece lasts, to the nearest bar, in place of bars
-    open_bars: Count  # of a piece from a model that does not end it by itself, where nothing else is wanted
+    open_bars: Count  # of a piece from a model without an end token, where nothing else is requested
     batch_size: Count
     temperature: Temperature | None  # None: the model's own, else 1
     top_k: Count | None
     top_p: Annotated[float, Range(0.01, 1)]
     min_p: Fraction
-    repetition: Annotated[float, Range(1, 10)]  # by which the log shares of recent tokens are multiplied
-    repetition_span: Count  # tokens that are recent
+    repetition: Annotated[float, Range(1, 10)]  # factor on the log probabilities of recent tokens
+    repetition_span: Count  # how many tokens count as recent
     max_tokens: Annotated[int, Range(32, 65536)]
     sweeps: Count  # over all voices, of pseudo-Gibbs sampling
-    guidance: Annotated[float, Range(1, 20)]  # how far a wish leads the shares, 1: as the model learned
-    control: dict[str, str | float | None]  # of what a piece is to be like; None: as the model likes
+    guidance: Annotated[float, Range(1, 20)]  # weight of the control attributes, 1: as the model learned
+    control: dict[str, str | float | None]  # requested attributes; None: not requested
 
     def __post_init__(self) -> None:
         if self.bars is not None and self.seconds is not None:
@@ -138,11 +138,11 @@ class Generate:
 
     @property
     def requested(self) -> dict[str, Any]:
-        """What is wished for."""
+        """The requested control attributes."""
         return {name: value for name, value in self.control.items() if value is not None}
 
     def length(self, tempo: float) -> int:
-        """The bars of four quarters that are wanted of a model that does not end its pieces, at ``tempo`` a minute."""
+        """The bars of four quarter notes to sample from a model without an end token, at ``tempo`` BPM."""
         if self.seconds is not None:
             return max(1, round(self.seconds * tempo / 60 / 4))
         return self.open_bars if self.bars is None else self.bars
@@ -150,11 +150,11 @@ class Generate:
 
 @dataclass(frozen=True)
 class Control:
-    """Measuring how well wishes are met."""
+    """Measuring how many pieces have the requested attributes."""
 
     seed: Seed
-    pieces: Count  # of each wish
-    keys: list[str]  # that are wished for, beside both modes and the ends of all that is measured
+    pieces: Count  # of each request
+    keys: list[str]  # requested, as are both modes and the lowest and highest level of each attribute
 
 
 @dataclass(frozen=True)
@@ -162,14 +162,14 @@ class Harmonize:
     """Voices for a given melody."""
 
     seed: Seed
-    candidates: Count  # that are drawn; the one that is best by likelihood and rules is taken
+    candidates: Count  # sampled; the best by likelihood and rules is taken
     sweeps: Count  # over all voices, of pseudo-Gibbs sampling
-    particles: Count  # of each candidate, of a model that writes forwards
+    particles: Count  # of each candidate, for an autoregressive model
     temperature: Temperature
     top_p: Annotated[float, Range(0.01, 1)]
-    parallel_cost: Annotated[float, Range(0, 100)]  # nats that each parallel fifth or octave costs
-    pieces: Count  # test pieces at most, whose melodies the pipeline harmonises
-    bars: Count  # of four quarters, of each of them at most
+    parallel_cost: Annotated[float, Range(0, 100)]  # nats for each parallel fifth or octave
+    pieces: Count  # at most so many test melodies are harmonised
+    bars: Count  # of four quarter notes, of each melody at most
 
 
 @dataclass(frozen=True)
@@ -177,14 +177,14 @@ class Evaluate:
     """Measuring samples."""
 
     resolution: Annotated[int, Range(4, 480)]  # ticks a quarter note at which muspy measures
-    bars: Count  # a piece's opening bars that are measured, so that lengths compare
+    bars: Count  # the opening bars of a piece are measured, so that pieces of any length compare
     bootstrap: Annotated[int, Range(10, 100000)]
     seed: Seed
 
 
 @dataclass(frozen=True)
 class Arrange:
-    """Sound of the best pieces."""
+    """The sound of the best pieces."""
 
     best: Count
     sample_rate: Annotated[int, Range(8000, 48000)]
@@ -205,8 +205,8 @@ class Settings:
     augment: Augment
     tokenize: dict[str, dict[str, Any]]
     models: dict[str, dict[str, Any]]
-    harmonizers: dict[str, Any]  # the models that write voices to given ones, for which the stage harmonize runs
-    conditioners: dict[str, Any]  # the models that take control attributes, for which the stage control runs
+    harmonizers: dict[str, Any]  # the models that the stage harmonize runs for
+    conditioners: dict[str, Any]  # the models that the stage control runs for
     optim: dict[str, Any]
     train: dict[str, Any]
     trainer: Trainer
@@ -259,11 +259,11 @@ class Settings:
         return construct(Reading, check(self.dataset.get("reading"), dict, "dataset.reading"), "dataset.reading")
 
     def schedule(self, model_name: str) -> tuple[Train, Optim]:
-        """How one model is trained: ``train`` and ``optim``, where a key is null with the model's own value."""
+        """How one model is trained: ``train`` and ``optim``, with the model's own value for each null key."""
         return schedule_of(model_name, self.model(model_name), self.train, self.optim, self.trainer.steps)
 
     def sampling(self, model_name: str) -> Generate:
-        """How one model is sampled: ``generate``, with the model's own temperature where that is null."""
+        """How one model is sampled: ``generate``, with the model's own temperature if that is null."""
         own = check(self.model(model_name).get("generate") or {}, dict, f"models.{model_name}.generate")
         for name in own:
             if name != "temperature":

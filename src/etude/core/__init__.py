@@ -1,1 +1,1 @@
-"""What knows no music: errors, progress, seeds, files."""
+"""Errors, progress, seeds, files: the modules that know nothing of music."""

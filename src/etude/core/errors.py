@@ -9,7 +9,7 @@ class EtudeError(Exception):
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """A hint that names the closest match and what exists, as ``Did you mean "lstm"? There are: gan, lstm.``."""
+    """A hint with the closest match and all existing names, as ``Did you mean "lstm"? There are: gan, lstm.``."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f'Did you mean "{near[0]}"? ' if near else ""

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all, and the digests that identify them."""
+"""Outputs that appear complete or not at all, and the digests that identify them."""
 
 import hashlib
 import json
@@ -16,9 +16,9 @@ ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write a file or to make a folder at; rename it to ``path`` on success.
+    """Yield a path next to ``path`` to write a file or to make a folder at; rename it to ``path`` on success.
 
-    A folder that stood at ``path`` is replaced. After an error what stood at ``path`` is untouched and nothing is left.
+    A previous folder at ``path`` is replaced. After an error ``path`` is as before, and nothing else is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -44,7 +44,7 @@ def _remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, its line ends as they are, whole or not at all."""
+    """Write ``text`` as UTF-8 with unchanged line ends, completely or not at all."""
     with whole(path) as part:
         part.write_bytes(text.encode())
 
@@ -54,20 +54,20 @@ class Encoded(str):
 
 
 def encoded(entry: Any) -> Encoded:
-    """The line that ``write_json`` writes for an entry of a list of mappings, whose place it may take."""
+    """The line that ``write_json`` writes for an entry of a list of mappings. It may replace the entry."""
     return Encoded(ENCODER.encode(entry))
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as JSON with sorted keys, so that equal values give equal bytes.
 
-    A mapping's keys, and the mappings of a list, have a line each: a manifest of many pieces is one line a piece.
+    Each key of a mapping and each mapping of a list has its own line: a manifest has one line a piece.
     """
     write_text(path, _lines(value, "\n") + "\n")
 
 
 def _lines(value: Any, start: str) -> str:
-    """``value`` as JSON; ``start`` is what its last line begins with."""
+    """``value`` as JSON; its last line starts with ``start``."""
     if isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
         entries = [f"{ENCODER.encode(key)}: {_lines(value[key], start + ' ')}" for key in sorted(value)]
     elif isinstance(value, list) and value and all(isinstance(entry, dict | Encoded) for entry in value):
@@ -79,7 +79,7 @@ def _lines(value: Any, start: str) -> str:
 
 
 def read_json(path: Path, made_by: str) -> Any:
-    """Read a JSON file that the command ``made_by`` leaves; its absence and damage are said with that command."""
+    """Read a JSON file. The error for a missing or damaged one names the command ``made_by`` that writes it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

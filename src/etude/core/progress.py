@@ -14,15 +14,15 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 class Bar(Protocol):
-    """What a long task calls as it goes on."""
+    """The callback of a long task."""
 
     def __call__(self, done: int, note: str = "") -> None:
-        """Say that ``done`` units of the total are done, with a short note (a loss, a file)."""
+        """Report that ``done`` units of the total are done, with a short note (a loss, a file)."""
 
 
 @contextmanager
 def bar(what: str, total: int, show: bool = True) -> Iterator[Bar]:
-    """A progress bar over ``total`` units on standard error."""
+    """Show a progress bar over ``total`` units on standard error."""
     if not show:
         yield lambda done, note="": None
     elif sys.stderr.isatty():

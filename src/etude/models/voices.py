@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from etude.config.check import Count, Range
 from etude.models.sequence import Dropout, SequenceModel, rotary, rotate
 from etude.models.voice_features import INTERVALS, Inputs, VoiceFeatures, encode_interval
+from etude.representations.base.grid import FIRST
 from etude.representations.base.vocabulary import ItemSpec
 
 BASE = 1000.0  # base of the wavelengths of the positions, in frames
@@ -228,6 +229,7 @@ class Voices(SequenceModel):
         dropout: Annotated[float, Range(0, 0.95)],
         feature_dropout: Annotated[float, Range(0, 0.95)],
         temperature: Annotated[float, Range(0.1, 10)],
+        transpose: Annotated[int, Range(0, 24)],
     ) -> None:
         """Make the networks.
 
@@ -245,15 +247,30 @@ class Voices(SequenceModel):
             dropout: rate.
             feature_dropout: share of the features that training leaves out at every place.
             temperature: by which a trained member's logits are divided.
+            transpose: semitones up or down by which training moves each of its rows at most.
         """
         super().__init__(item_spec)
         if hidden % (2 * heads):
             raise ValueError(f"hidden = {hidden} must be a multiple of twice heads = {heads}.")
-        self.frame, self.width, self.temperature = frame, hidden // heads, temperature
+        self.frame, self.width = frame, hidden // heads
+        self.temperature, self.transpose = temperature, transpose
         self.features = VoiceFeatures(item_spec.size, voices=frame, beat=steps, previous_pitches=previous_pitches)
         self.stride = self.features.stride
         sizes = Sizes(hidden, layers, cell_layers, heads, attention_window, dropout, feature_dropout)
         self.members = nn.ModuleList(Member(self.features, sizes) for _ in range(members))
+
+    def loss(self, items: Tensor, smoothing: float) -> Tensor:
+        """See SequenceModel. Training transposes each row by a random interval."""
+        if self.training and self.transpose:
+            items = self.move_pitches(items, torch.randint(-self.transpose, self.transpose + 1, (len(items), 1)))
+        return super().loss(items, smoothing)
+
+    def move_pitches(self, items: Tensor, semitones: Tensor) -> Tensor:
+        """Move the pitches of tokens (B, T) by semitones (B, 1), as far as none leaves the vocabulary."""
+        pitches = items >= FIRST
+        low = FIRST - torch.where(pitches, items, self.item_spec.size).amin(1, keepdim=True)
+        high = self.item_spec.size - 1 - torch.where(pitches, items, FIRST).amax(1, keepdim=True)
+        return torch.where(pitches, items + semitones.to(items.device).clamp(low, high), items)
 
     def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """See SequenceModel. In training the members take turns: each row is predicted by one of them."""

@@ -1,7 +1,7 @@
-"""Whether this CPU computes what others computed: 30 steps of each model, as a digest of its weights.
+"""Check that this CPU computes what others computed: 30 training steps of each model, as a digest of its weights.
 
-reports/arithmetic.json has the digests and the kinds of CPU that gave them. A CPU of another kind that gives the same
-digests rebuilds the committed results to the byte; one that does not differs in last digits.
+reports/arithmetic.json has the digests and the kinds of CPU that gave them. A CPU of another kind with the
+same digests rebuilds the committed results to the byte. Other CPUs differ in last digits.
 """
 
 import platform
@@ -20,7 +20,7 @@ STEPS = 30
 
 
 def kind_of_cpu() -> str:
-    """Vendor, family and model of the CPU, and what it multiplies in: ``AuthenticAMD, family 25, model 1, avx2``."""
+    """Vendor, family, model and vector instructions of the CPU: ``AuthenticAMD, family 25, model 1, avx2``."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
@@ -62,10 +62,10 @@ def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
     Args:
         root: the project.
         settings: those of params.yaml.
-        record: add this kind of CPU to reports/arithmetic.json; where nothing fits the settings, start it again.
+        record: add this kind of CPU to reports/arithmetic.json; start the file again if its settings are not these.
 
     Returns:
-        Whether all digests are the recorded ones, and the sentence that says so.
+        Whether all digests are the recorded ones, and a sentence about it.
     """
     file, cpu = root / PLACE, kind_of_cpu()
     known: dict[str, Any] = read_json(file, "etude verify record=true") if file.is_file() else {}

@@ -1,7 +1,7 @@
-"""Cross-validation: a variant trained anew on each of k folds of tune families, each fold once its test side.
+"""Cross-validation: train a model again for each of k folds of tune families; each fold is the test split once.
 
-All goes to a folder of its own below runs/, which goes on where it stopped; the trainings are children of one run in
-MLflow.
+All results go to a folder of their own below runs/, where a killed run resumes. The trainings are children of one run
+in MLflow.
 """
 
 import statistics
@@ -23,7 +23,7 @@ STAGES = ("split", "augment", "tokenize", "train")
 
 
 def spread(folds: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Of every metric that all folds have: its mean, and its sample standard deviation (n - 1) over the folds."""
+    """The mean and sample standard deviation (n - 1) over the folds of every metric that all folds have."""
     names = [name for name in folds[0] if all(name in fold for fold in folds)]
     columns = {name: [fold[name] for fold in folds] for name in names}
     return {
@@ -33,13 +33,13 @@ def spread(folds: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
 
 
 def of_fold(settings: Settings, folds: int, fold: int) -> Settings:
-    """The settings with one fold as test side, the next one as valid."""
+    """The settings with one fold as test, the next one as valid."""
     values = {**vars(settings.split), "method": "folds", "folds": folds, "fold": fold}
     return replace(settings, split=Split(**check(values, dict, "split")))
 
 
 def run(settings: Settings, session: Session, folds: int) -> Path:
-    """Train and test every variant of ``settings`` on each fold. Returns the file of the result, cv.json.
+    """Train and test every model of ``settings`` on each fold. Returns the result file, cv.json.
 
     Raises:
         EtudeError: fewer than 3 folds (train, valid and test need one each), or what the stages raise.
@@ -73,14 +73,14 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
 
 
 def _measure(settings: Settings, session: Session, model_name: str) -> dict[str, float]:
-    """What training says of valid, and the likelihood of valid and test where there is one."""
+    """The metrics of training on valid, and the likelihood of valid and test for a model that has one."""
     result = read_json(session.write(f"models/{model_name}") / "result.json", f"etude train model={model_name}")
     monitored = {name: value for name, value in result.items() if name.startswith("valid/")}
     return {**monitored, **likelihood(settings, session, model_name)}
 
 
 def _flat(result: Mapping[str, Any]) -> dict[str, float]:
-    """The means and deviations, by the names that MLflow shows: ``test/nats_per_note.mean``, behind the variant's."""
+    """The means and deviations, under the names that MLflow shows: the model's, then ``test/nats_per_note.mean``."""
     return {
         f"{model_name}.{name}.{which}": value
         for model_name, found in result.items()

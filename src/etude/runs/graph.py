@@ -1,4 +1,4 @@
-"""The stage instances of the pipeline and what each needs, read from dvc.yaml, where alone they are written."""
+"""The stage instances of the pipeline and their needs, read from dvc.yaml, the only place that states them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from etude.core.errors import EtudeError
 
 @dataclass(frozen=True)
 class Instance:
-    """A stage, for one name of its section where it runs once for each."""
+    """A stage, for one name of its section if it runs once for each."""
 
     stage: str
     name: str | None
@@ -24,14 +24,14 @@ class Instance:
 
     @property
     def target(self) -> str:
-        """What DVC calls it: ``train@lstm``."""
+        """DVC's name of the instance: ``train@lstm``."""
         return f"{self.stage}@{self.name}" if self.name else self.stage
 
     def __str__(self) -> str:
         return f"{self.stage} {self.name}" if self.name else self.stage
 
     def decides(self, settings: Settings) -> dict[str, Any]:
-        """What decides its outputs besides its inputs: the values of its keys, and its code."""
+        """What decides the outputs besides the inputs: the values of the keys, and the code."""
         values = settings.as_dict()
         return {
             "params": {key: _value(values, key) for key in self.params},
@@ -63,7 +63,7 @@ def instances(root: Path, settings: Settings) -> list[Instance]:
 
 
 def edges(found: list[Instance]) -> dict[Instance, set[Instance]]:
-    """The instances whose outputs each instance reads: an output that is, holds or lies in a place that it reads."""
+    """The instances whose outputs each instance reads: an output that is, contains or lies in a place that it reads."""
     return {
         one: {
             other

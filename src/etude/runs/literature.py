@@ -1,4 +1,4 @@
-"""The experiments that stand beside the literature: one result file each, and the table made of the result files.
+"""The experiments that are compared with the literature: one result file each, and a table of all result files.
 
 ``etude all experiment=NAME`` leaves the result file of an experiment that conf/protocols.yaml describes.
 """
@@ -30,7 +30,7 @@ DASH = "–"
 
 @dataclass(frozen=True)
 class Published:
-    """A figure of others, on test."""
+    """A published figure of others, on test unless another split is named."""
 
     who: str
     figure: float
@@ -40,14 +40,14 @@ class Published:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What an experiment measures, in words, and what others reached: a section of conf/protocols.yaml."""
+    """What an experiment measures, in words, and the published figures: a section of conf/protocols.yaml."""
 
     metric: str
     unit: str
     protocol: str
     stage: Annotated[str, OneOf(("evaluate", "harmonize"))] = "evaluate"  # whose reports hold the metrics
     baseline: str | None = None
-    more: list[str] = field(default_factory=list)  # other metrics of reports/evaluate/V.json, as in test/accuracy
+    more: list[str] = field(default_factory=list)  # other metrics of reports/evaluate/MODEL.json, as in test/accuracy
     published: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Protocol:
 
 
 def protocol(root: Path, name: str) -> Protocol | None:
-    """The protocol of the experiment ``name``; None where conf/protocols.yaml describes none of that name."""
+    """The protocol of the experiment ``name``; None if conf/protocols.yaml has none of that name."""
     file = root / "conf/protocols.yaml"
     if not file.is_file():
         return None
@@ -70,10 +70,10 @@ def protocol(root: Path, name: str) -> Protocol | None:
 
 
 def result(settings: Settings, session: Session, name: str, config: Protocol) -> dict[str, Any]:
-    """The result file of an experiment whose variants are trained and evaluated: figures by row, variants last.
+    """The result file of an experiment whose models are trained and evaluated: figures by row, models last.
 
-    A row has ``valid`` and ``test``, weighted by unit, and ``valid_by_piece`` and ``test_by_piece``; of a variant also
-    its parameters, its steps and what it was trained on. There is no time and no path in it.
+    A row has ``valid`` and ``test``, weighted by unit, and ``valid_by_piece`` and ``test_by_piece``. The row of a
+    model also has its parameters, its steps and the hardware of its training. The file has no times and no paths.
     """
     stores = {}
     for model_name in settings.models:
@@ -120,7 +120,7 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
 
 
 def _of_harmonies(report: Mapping[str, Any], way: str) -> dict[str, float]:
-    """What reports/harmonize/V.json says, as metrics of test: ``test/agreement``, and ``test/leaps`` a bar."""
+    """The content of reports/harmonize/MODEL.json as metrics of test: ``test/agreement``, and ``test/leaps`` a bar."""
     found = {f"test/{kind}": rate[way] for kind, rate in report["rates"].items()}
     if way == "harmony":
         found |= {f"test/{name.removeprefix('harmony/')}": value for name, value in report["metrics"].items()}
@@ -128,7 +128,7 @@ def _of_harmonies(report: Mapping[str, Any], way: str) -> dict[str, float]:
 
 
 def _baselines(config: Protocol, store: Store) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    """The counting floors: name, and by side the cost of each piece in nats, or metrics as evaluate has them."""
+    """The counting baselines: name, and by split the cost of each piece in nats, or metrics as evaluate has them."""
     if config.baseline is None:
         return []
     room = importlib.import_module(f"etude.baselines.{config.baseline}")
@@ -151,7 +151,7 @@ def _figures(metrics: Mapping[str, float], config: Protocol, where: str) -> dict
 
 
 def table(results: Iterable[Mapping[str, Any]]) -> str:
-    """The page of all experiments in Markdown, made of their result files and nothing else."""
+    """The page of all experiments in Markdown, from their result files alone."""
     lines = [
         "# The literature's numbers",
         "",
@@ -179,7 +179,7 @@ def table(results: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _more(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A second table, of the other metrics if there are any: one a line, a column for each row and side."""
+    """A second table, of the other metrics if there are any: one a line, a column for each row and split."""
     names = sorted({key.partition("/")[2] for row in rows for key in row if "/" in key})
     if not names:
         return []
@@ -207,7 +207,7 @@ def _machine(made_on: Mapping[str, Any]) -> str:
 
 
 def _figure(value: float | None, least: int = 3) -> str:
-    """With ``least`` decimals, more only where a published figure has them."""
+    """Format with ``least`` decimals, with more only if a published figure has more."""
     return DASH if value is None else max(f"{value:.{least}f}", f"{value:.3f}".rstrip("0"), key=len)
 
 

@@ -1,7 +1,7 @@
-"""``etude all``: every stage for one composition of settings, in a folder of its own that goes on where it stopped.
+"""``etude all``: every stage for one composition of settings, in a folder of its own, where a killed run resumes.
 
-``dvc repro`` does this for the committed settings; this is for another dataset, your own MIDI first of all, and for
-``experiment=full``. An instance runs again where its settings, its code or what it reads has changed, and only then.
+``dvc repro`` does this for the committed settings. ``etude all`` is for another dataset, above all your own MIDI, and
+for ``experiment=full``. An instance runs again only if its settings, its code or its inputs have changed.
 """
 
 import importlib
@@ -20,26 +20,26 @@ from etude.core.files import digest, digest_of, read_json, write_json, write_tex
 from etude.runs.graph import Instance, edges, instances
 from etude.runs.schedule import Clock, run_side_by_side
 
-BUILT = "built.json"  # in the folder of a run: instance -> key of what its outputs were made from
+BUILT = "built.json"  # in the folder of a run: instance -> key of the inputs, settings and code of its outputs
 PAGE = "reports/index.html"
 
 
 def folder_of(settings: Settings, root: Path, *more: str) -> Path:
-    """Where everything of these settings goes: below runs/, named after the dataset and the settings.
+    """The folder of all results of these settings: below runs/, named after the dataset and the settings.
 
-    ``more`` is what else decides the results; the first of it stands in the name.
+    ``more`` is what else decides the results; its first text is part of the name.
     """
     key = digest_of({"settings": settings.as_dict(), "more": more})
     return root / "runs" / "-".join([settings.dataset["name"], *more[:1], key[:8]])
 
 
 def run(settings: Settings, session: Session) -> Path:
-    """Run what is out of date in the folder of these settings. Returns the page with the report.
+    """Run all instances that are out of date in the folder of these settings. Returns the page with the report.
 
-    The source files are always brought again, in case they are your own and have changed.
+    The source files are always fetched again: they may be your own and have changed.
 
     Raises:
-        EtudeError: some instances failed; all that does not need them has run.
+        EtudeError: some instances failed; all instances that do not need them have run.
     """
     folder = folder_of(settings, session.root)
     inside = replace(session, out=folder, run=folder)
@@ -53,7 +53,7 @@ def run(settings: Settings, session: Session) -> Path:
 
 
 def keep_results(root: Path, folder: Path) -> Path:
-    """Copy the results of a run of ``experiment=full`` to reports/full, where they are committed. Returns the page."""
+    """Copy the results of a run of ``experiment=full`` to reports/full, which is committed. Returns the page."""
     for name in ("results.json", "results.md"):
         text = (folder / "reports" / name).read_text(encoding="utf-8")
         write_text(root / "reports/full" / name, text.replace("# Results\n", "# Results at full size\n", 1))
@@ -66,7 +66,7 @@ def run_stale(
     """Run those instances of ``stages`` (all but track) that are out of date in the folder of ``inside``.
 
     Returns:
-        What failed, each with the reason.
+        The failed instances, each with the reason.
     """
     found = [
         one
@@ -112,12 +112,12 @@ def run_stale(
 
 
 def key_of_instance(one: Instance, settings: Settings, folder: Path) -> str:
-    """What decides the outputs of an instance: settings, code, and the content of what it reads."""
+    """A digest of all that decides the outputs of an instance: settings, code, and the content of its inputs."""
     read = {place: digest(folder / place) for place in one.deps if (folder / place).exists()}
     return digest_of({**one.decides(settings), "read": read})
 
 
 def run_stage(stage: str, settings: Settings, inside: Session, name: str | None) -> None:
-    """Run one stage, for the representation or model ``name`` where it has any."""
+    """Run one stage, for the representation or model ``name`` if it has any."""
     arguments: list[Any] = [name] if name else []
     importlib.import_module(f"etude.stages.{stage}").run(settings, inside, *arguments)

@@ -1,4 +1,4 @@
-"""``make repro``: everything that is out of date, by DVC, several stage instances side by side.
+"""``make repro``: rebuild everything that is out of date by DVC, with several stage instances side by side.
 
 DVC decides what is out of date and keeps dvc.lock. It runs one instance at a time, so each chain of instances is a
 ``dvc repro`` of its own; DVC's locks keep them apart. A last ``dvc repro`` over everything finds nothing to do.
@@ -19,7 +19,7 @@ from etude.runs.schedule import Clock, run_side_by_side
 from etude.runs.verify import summarize
 
 STARTED = re.compile(r"^(?:Running stage|Stage) '([^']+)'")
-WHOLE_MACHINE = ("download", "ingest", "split", "augment")  # nothing runs beside them
+WHOLE_MACHINE = ("download", "ingest", "split", "augment")  # nothing else runs meanwhile
 Chain = tuple[Instance, ...]
 
 
@@ -59,7 +59,7 @@ def rebuild(root: Path, jobs: int | None = None) -> int:
 
 
 def out_of_date(root: Path, found: list[Instance]) -> list[Instance]:
-    """The instances that DVC calls out of date, and all that may follow from them, in order."""
+    """The instances that are out of date for DVC, and all that depend on them, in order."""
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True, check=False
     )
@@ -75,7 +75,7 @@ def out_of_date(root: Path, found: list[Instance]) -> list[Instance]:
 
 
 def cut_into_chains(stale: list[Instance]) -> list[Chain]:
-    """Instances that one ``dvc repro`` runs in turn: those of one model, and data stages that follow each other."""
+    """Group the instances that one ``dvc repro`` runs in turn: those of one model, and successive data stages."""
     groups: dict[str, list[Instance]] = {}
     for one in stale:
         if one.stage in ("train", "generate", "evaluate", "arrange"):
@@ -90,7 +90,7 @@ def cut_into_chains(stale: list[Instance]) -> list[Chain]:
 
 
 def run_chain(root: Path, chain: Chain, clock: Clock) -> None:
-    """One ``dvc repro`` over the instances of a chain; each is recorded when the next one starts."""
+    """Run one ``dvc repro`` over the instances of a chain; each is recorded when the next one starts."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", *(one.target for one in chain)]
     process = subprocess.Popen(
         command,
@@ -130,7 +130,7 @@ def run_chain(root: Path, chain: Chain, clock: Clock) -> None:
 
 
 def _reason(lines: list[str]) -> str:
-    """What a failed ``dvc repro`` printed of its stage: the sentence of etude, else the last lines."""
+    """The error in the output of a failed ``dvc repro``: the sentence of etude, else the last lines."""
     said = [line for line in lines if line.startswith("etude: ")]
     return said[-1].removeprefix("etude: ") if said else " ".join(line for line in lines[-3:] if line)
 

@@ -1,4 +1,4 @@
-"""Many stage instances in the order of their needs, several side by side, a line each with its time and the rest."""
+"""Run many stage instances in the order of their needs, several side by side, and print the time that remains."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -10,16 +10,16 @@ from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
 
 T = TypeVar("T")
-TIMES = ".cache/stage_seconds.json"  # of this machine's last run of each instance
-SHIPPED = "benchmarks/stage_seconds.json"  # of two cores without AMX
-FALLBACK = 10.0  # seconds of an instance that nothing is known of
+TIMES = ".cache/stage_seconds.json"  # the last run of each instance on this machine
+SHIPPED = "benchmarks/stage_seconds.json"  # on two cores without AMX
+FALLBACK = 10.0  # seconds of an instance without a record
 
 
 class Clock:
-    """Says of each instance how long it took, and how long the rest will take."""
+    """Prints how long each instance took, and how long the rest will take."""
 
     def __init__(self, root: Path, names: Sequence[str], jobs: int) -> None:
-        """Args: the project, the instances that are to run, how many run side by side."""
+        """Args: the project, the instances to run, how many run side by side."""
         self.file, self.jobs = root / TIMES, jobs
         shipped, own = (read_json(file, "make repro") if file.is_file() else {} for file in (root / SHIPPED, self.file))
         self.known: dict[str, float] = {**shipped, **own}
@@ -28,7 +28,7 @@ class Clock:
         self.expected = self.taken = 0.0
 
     def record(self, name: str, seconds: float | None, note: str = "") -> None:
-        """Print the line of an instance that has ended. ``seconds`` is None where it had nothing to do."""
+        """Print the line of a finished instance. ``seconds`` is None if it had nothing to do."""
         expected = self.left.pop(name, 0.0)
         self.done += 1
         what = "nothing to do" if seconds is None else f"{seconds:.0f} s"
@@ -51,12 +51,12 @@ class Clock:
 def run_side_by_side(
     needs: Mapping[T, set[T]], work: Callable[[T], None], jobs: int, cost: Callable[[T], float]
 ) -> dict[T, str]:
-    """Call ``work`` for each key of ``needs`` after those that it needs, ``jobs`` at a time, costly ones first.
+    """Call ``work`` for each key of ``needs`` after the keys that it needs, ``jobs`` at a time, costly ones first.
 
-    What fails stops only what needs it.
+    A failure stops only the keys that need the failed one.
 
     Returns:
-        What failed or could not run, each with the reason.
+        The keys that failed or could not run, each with the reason.
     """
     sorter: TopologicalSorter[T] = TopologicalSorter(needs)
     sorter.prepare()

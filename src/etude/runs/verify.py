@@ -1,8 +1,7 @@
-"""``make verify``: results on disk against the committed ones, stage by stage: equal to the byte, near, or not.
+"""``make verify``: compare results on disk with the committed ones, stage by stage: equal to the byte, near, or not.
 
-On another kind of processor sums round otherwise: weights differ in their last digits, and what is sampled from them
-drifts apart. What must hold there is stated in TOLERANCES; what does not depend on floating-point sums must be equal to
-the byte.
+Another kind of CPU rounds sums differently: weights differ in their last digits, and the samples drift apart.
+TOLERANCES states what must hold there. Results that do not depend on floating-point sums must be equal to the byte.
 """
 
 import json
@@ -23,7 +22,7 @@ from etude.core.errors import EtudeError
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a number may be from the committed one: ``share`` of it, or ``apart`` in its own unit."""
+    """The largest allowed difference from the committed number: ``share`` of it, or ``apart`` in its own unit."""
 
     share: float
     apart: float = 0.0
@@ -32,7 +31,7 @@ class Tolerance:
         return f"{self.share:.0%}" + (f" or {self.apart:g}" if self.apart else "")
 
 
-# stage -> the first words of a metric -> how far it may be off; a stage that is not named must be equal to the byte
+# stage -> start of a metric's name -> its tolerance; a stage without tolerances must be equal to the byte
 TOLERANCES: dict[str, dict[str, Tolerance]] = {
     "reference": {
         "real_against_real.": Tolerance(0.001),
@@ -57,9 +56,9 @@ TOLERANCES: dict[str, dict[str, Tolerance]] = {
     },
     "arrange": {"pieces.": Tolerance(0.02, 0.5), "sample_rate": Tolerance(0)},
 }
-FOLLOWS = {"train": "evaluate", "generate": "evaluate"}  # judged by the numbers of another stage
-MADE_FROM_ALL = ("report", "track")  # may differ only where a stage above differs
-LOUD = Tolerance(0.0, 0.5)  # of a mix's peak in dBFS, to which it is normalised, whatever is played
+FOLLOWS = {"train": "evaluate", "generate": "evaluate"}  # compared by the numbers of another stage
+MADE_FROM_ALL = ("report", "track")  # may differ only if an earlier stage differs
+LOUD = Tolerance(0.0, 0.5)  # of the peak in dBFS that every mix is normalised to
 EQUAL, WITHIN, DIFFERENT, ABSENT = "equal to the byte", "within tolerance", "different", "not built"
 
 
@@ -87,7 +86,7 @@ def judge_stages(root: Path) -> dict[str, tuple[str, str]]:
     stale = _stale(root)
     verdicts: dict[str, str] = {}
     judged = {}
-    # what is judged by others comes after them
+    # stages that are compared by the numbers of others come after them
     for stage in sorted(committed, key=lambda stage: (stage in MADE_FROM_ALL, stage.startswith("arrange"))):
         judged[stage] = _judge(root, stage, committed[stage], found.get(stage), stale, verdicts)
         verdicts[stage] = judged[stage][0]
@@ -95,7 +94,7 @@ def judge_stages(root: Path) -> dict[str, tuple[str, str]]:
 
 
 def summarize(root: Path) -> str:
-    """One sentence on how the results on disk compare with the committed ones; empty where none are committed."""
+    """One sentence on how the results on disk compare with the committed ones; empty if none are committed."""
     asked = ["git", "diff", "--quiet", "HEAD", "--", "dvc.lock", "reports"]
     clean = subprocess.run(asked, cwd=root, capture_output=True, check=False)
     if clean.returncode == 0:
@@ -108,6 +107,8 @@ def summarize(root: Path) -> str:
     if away:
         return f"{away} of {len(verdicts)} results differ from the committed ones beyond the tolerances: make verify."
     near = sum(verdict == WITHIN for verdict in verdicts)
+    if not near:
+        return ""
     return (
         f"{near} of {len(verdicts)} results differ from the committed ones in last digits, within the tolerances: "
         "the conclusions hold on this CPU."
@@ -139,7 +140,7 @@ def _judge(
         return ABSENT, f"{file} is not there: make repro"
     old, new = json.loads(_committed(root, file)), json.loads((root / file).read_text())
     if name == "arrange" and verdicts.get(f"generate@{model_name}") != EQUAL:
-        # other samples: their number and voices must be the same, and their mixes as loud
+        # other samples must have the same number, voices and loudness
         worst = list(_other_sound(old["pieces"], new["pieces"]))
         return (DIFFERENT, f"{file}: {'; '.join(worst[:3])}") if worst else (WITHIN, f"{file}: voices, peak within 0.5")
     worst = [line for line in _outside(dict(numbers(old)), dict(numbers(new)), rules)]
@@ -192,7 +193,7 @@ def _committed(root: Path, file: str) -> str:
 
 
 def _stale(root: Path) -> set[str]:
-    """Stages whose outputs on disk are not those of dvc.lock, or that are out of date."""
+    """Stages that are out of date, or whose outputs on disk differ from dvc.lock."""
     said = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True, check=False
     )

@@ -1,5 +1,6 @@
 """The samplers that draw some voices where others are given."""
 
+import importlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from etude.config.sections import Harmonize
-from etude.sampling import gibbs, particles
 
 
 class HarmonySampler(Protocol):
@@ -50,4 +50,11 @@ class HarmonySampler(Protocol):
         """The cost in nats of a grid (frames, voices), counted as ``sample_harmonies`` counts it."""
 
 
-SAMPLERS: dict[str, HarmonySampler] = {"gibbs": gibbs, "tokens": particles}  # by the sampler that a model's class names
+# the sampler that a model's class names -> how it draws voices to others; imported when needed: each knows its models
+SAMPLERS = {"gibbs": "etude.sampling.gibbs", "tokens": "etude.sampling.particles"}
+
+
+def harmony_sampler(name: str) -> HarmonySampler:
+    """How a model that is sampled by ``name`` draws voices to others."""
+    sampler: HarmonySampler = importlib.import_module(SAMPLERS[name])  # type: ignore[assignment]
+    return sampler

@@ -1,1 +1,1 @@
-"""Which pieces are one tune, which of them are train, valid and test, and what leaks between these."""
+"""Tune families, their assignment to train, valid and test, and an audit of leaks between these splits."""

@@ -1,4 +1,4 @@
-"""Whole families assigned to train, valid and test: by fractions, by folds, or as published."""
+"""Assign whole families to train, valid and test: by fractions, by folds, or as published."""
 
 import random
 from collections import defaultdict
@@ -11,17 +11,17 @@ from etude.splits.features import Features
 
 
 def assign(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]:
-    """Deal whole families, in seeded order, each to the side that lacks the largest part of its share.
+    """Assign whole families, in seeded order, each to the split that lacks the largest part of its share.
 
     Args:
         families: the family of each piece id.
-        settings: seed and shares; a share of 0 leaves its side empty.
+        settings: seed and shares; a share of 0 leaves its split empty.
 
     Returns:
-        Sorted piece ids by side.
+        Sorted piece ids by split.
 
     Raises:
-        EtudeError: there are fewer families than sides with a share.
+        EtudeError: there are fewer families than splits with a share.
     """
     members = _members(families, settings.seed)
     wanted = {split: getattr(settings, split) * len(families) for split in SPLITS if getattr(settings, split) > 0}
@@ -32,20 +32,20 @@ def assign(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]
         )
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     for names in members:
-        # blind to the family's size, so that large families are no likelier on one side
+        # the family's size plays no part, so that no split attracts large families
         split = max(wanted, key=lambda split: 1 - len(splits[split]) / wanted[split])
         splits[split] += names
     return {split: sorted(names) for split, names in splits.items()}
 
 
 def assign_folds(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]:
-    """Deal whole families to ``settings.folds`` folds: ``settings.fold`` is test, the next one valid, the rest train.
+    """Assign whole families to ``settings.folds`` folds: ``settings.fold`` is test, the next valid, the rest train.
 
-    The largest families go first, those of one size in seeded order, each to the fold with the fewest pieces. The folds
-    are the same for every ``settings.fold``.
+    The largest families go first, families of equal size in seeded order, each to the fold with the fewest pieces. The
+    folds are the same for every ``settings.fold``.
 
     Returns:
-        Sorted piece ids by side.
+        Sorted piece ids by split.
 
     Raises:
         EtudeError: there are fewer families than folds.
@@ -67,10 +67,10 @@ def assign_folds(families: Mapping[str, str], settings: Split) -> dict[str, list
 
 
 def published(pieces: Sequence[Features], dataset: str) -> dict[str, list[str]]:
-    """The published split: sorted piece ids by side.
+    """The published assignment: sorted piece ids by split.
 
     Raises:
-        EtudeError: a piece has no side, or a side no piece.
+        EtudeError: a piece has no split, or a split no piece.
     """
     other = "Set split.method = ratio or folds."
     without = sorted(piece.id for piece in pieces if piece.split not in SPLITS)

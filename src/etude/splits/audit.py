@@ -1,4 +1,4 @@
-"""What two splits share that they must not: duplicates, openings, titles, families, similar melodies."""
+"""What two splits share and must not share: duplicates, openings, titles, families, similar melodies."""
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -18,21 +18,21 @@ def audit(
     compared: Comparison,
     threshold: float,
 ) -> dict[str, Any]:
-    """Count what two sides share, for each pair of sides.
+    """Count what two splits share, for each pair of splits.
 
     Args:
-        splits: piece ids by side.
+        splits: piece ids by split.
         families: the family of each piece id.
-        pieces: what the pieces are, as ``telling`` leaves them.
-        compared: their melodies, in the order of ``pieces``.
-        threshold: the similarity from which on two melodies are one tune.
+        pieces: the features of the pieces, from ``telling``.
+        compared: the comparison of their melodies, in the order of ``pieces``.
+        threshold: two melodies at least so similar are one tune.
 
     Returns:
         By pair (``"train/test"``): ``exact_duplicates`` (the same notes in the same voices), ``transposed_duplicates``
         (the same but for a transposition and the tempo), ``shared_openings``, ``shared_titles``, ``shared_families``,
-        ``similar_melodies``, each as the number of ``pairs`` of pieces and the number of pieces in them on each side
-        (``{"pairs": 21, "train": 19, "test": 17}``); and the ``closest`` of the melodies that were compared, those that
-        agree in most notes, with their similarity.
+        ``similar_melodies``, each as the number of ``pairs`` of pieces and the number of pieces in them in each split
+        (``{"pairs": 21, "train": 19, "test": 17}``); and ``closest``, the two compared melodies that agree in most
+        notes, with their similarity.
     """
     marks: dict[str, dict[str, Hashable]] = {
         "exact_duplicates": {piece.id: piece.exact for piece in pieces},
@@ -42,7 +42,7 @@ def audit(
         "shared_families": dict(families),
     }
     split_of = {name: number for number, names in enumerate(splits.values()) for name in names}
-    ends = np.array([split_of[piece.id] for piece in pieces], dtype=np.int64)[compared.pairs]  # (pairs, 2): sides
+    ends = np.array([split_of[piece.id] for piece in pieces], dtype=np.int64)[compared.pairs]  # (pairs, 2): splits
     similar = (compared.margin >= 0) & (compared.similarity >= threshold)
     report: dict[str, Any] = {}
     for (one, left), (other, right) in combinations(enumerate(splits), 2):
@@ -63,7 +63,7 @@ def audit(
             right: len(np.unique(found[of == other])),
         }
         if across.any():
-            place = np.argmax(np.where(across, compared.margin, -np.inf))  # of equal ones the first by id
+            place = np.argmax(np.where(across, compared.margin, -np.inf))  # the first by id among equals
             names = [pieces[piece].id for piece in compared.pairs[place]]
             entry["closest"] = {"pieces": names, "similarity": round(float(compared.similarity[place]), 4)}
         report[f"{left}/{right}"] = entry
@@ -71,7 +71,7 @@ def audit(
 
 
 def leaks(leakage: Mapping[str, Any]) -> list[str]:
-    """What an audit found that two sides must not share, as parts of a sentence."""
+    """The leaks that an audit found, as parts of a sentence."""
     return [
         f"{count['pairs']} pairs with {what.replace('_', ' ')} between {pair.replace('/', ' and ')} "
         f"({', '.join(f'{count[split]} {split}' for split in pair.split('/'))} pieces)"

@@ -8,13 +8,13 @@ from etude.splits.features import Features
 def find_families(pieces: Sequence[Features], similar: Iterable[tuple[int, int]]) -> list[int]:
     """The family of each piece, as the place of its first member.
 
-    Two pieces are of one family if they share their title, opening, origin or, but for key and tempo, all notes (empty
-    ones apart), or if their melodies are similar; and so on from each to the next. The titles and origins of the
-    duplicates that were left out for a piece are its own, too.
+    Two pieces belong to one family if they share a title, an opening, an origin or all notes in any key and tempo, or
+    if their melodies are similar. Empty features do not count; the relation is transitive. A piece also has the
+    titles and origins of the duplicates that were left out for it.
 
     Args:
-        pieces: in their order.
-        similar: the places of two pieces with similar melodies.
+        pieces: the features of all pieces.
+        similar: pairs of places of pieces with similar melodies.
     """
     parent = list(range(len(pieces)))
 

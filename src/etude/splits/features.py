@@ -1,4 +1,4 @@
-"""What a piece is known by: its title, the opening of its melody, its notes in any key."""
+"""The features that identify a piece: its title, the opening of its melody, its notes in any key."""
 
 import re
 import unicodedata
@@ -13,9 +13,9 @@ from etude.config.sections import Settings
 from etude.metrics.duplicates import fingerprint
 from etude.metrics.melody import Melody, intervals, melody, tune
 
-COMMON = 100  # pieces; a title or opening that more have says nothing of the tune
-STEPS = 3  # different intervals that an opening has at least, or it is one repeated note, a trill, a scale
-# words of a title that says what kind of piece it is, or that it has no title
+COMMON = 100  # pieces; a title or opening that more pieces share does not identify a tune
+STEPS = 3  # fewer different intervals make an opening trivial: a repeated note, a trill, a scale
+# words of a title that names only the kind of piece, or says that there is no title
 KINDS = re.compile(
     "untitled|unknown|unnamed|without|title|music|score|sequence|new|piece|part|movement|satz|page|track|voice|piano|"
     "tune|song|lied|air|aria|melod(y|ie)|dances?|dans|tanz|tempo|lead|solo|intro|prelude|fugue|sonata|suite|"
@@ -27,16 +27,16 @@ NUMBERS = re.compile(r"\d+\w?|[ivxlc]+|no|nr|number|op|opus|in|a|b|the|of")
 
 @dataclass(frozen=True)
 class Features:
-    """What of a piece decides its family, its side, and what it shares with another."""
+    """The features of a piece that decide its family, its split, and what it shares with others."""
 
     id: str
-    title: str  # plain; empty where it names no tune
-    opening: tuple[int, ...]  # the first intervals of the melody; empty where they are too few or trivial
+    title: str  # plain; empty if it names no tune
+    opening: tuple[int, ...]  # the first intervals of the melody; empty if too few or trivial
     melody: Melody
     exact: bytes  # digests of etude.metrics.duplicates
     relative: bytes
     origin: str | None
-    split: str | None  # in the published split
+    split: str | None  # the published one
     duplicates: tuple[
         tuple[str, str | None], ...
     ] = ()  # plain title and origin of each duplicate that was left out for it
@@ -49,7 +49,7 @@ def plain_title(title: str | None) -> str:
 
 
 def naming_title(title: str | None) -> str:
-    """The plain title, or ``""`` where it only counts or says what kind it is (``Gigue no. 2``, ``Track 1``)."""
+    """The plain title, or ``""`` if it has only numbers and kinds of pieces (``Gigue no. 2``, ``Track 1``)."""
     plain = plain_title(title)
     plain = re.sub(r"^(the|an?) | (the|an?)$", "", plain)  # "Wild Rover, The"
     words = plain.split()
@@ -57,11 +57,11 @@ def naming_title(title: str | None) -> str:
 
 
 def features(entry: Mapping[str, Any], score: Score, settings: Settings) -> Features:
-    """What the stage keeps of a piece.
+    """Extract the features of a piece.
 
     Args:
-        entry: of the manifest of the stage ingest; ``title``, ``origin`` and ``split`` may be missing.
-        score: the piece; its first track is the melody where the dataset names voices.
+        entry: its entry in the manifest of the stage ingest; ``title``, ``origin`` and ``split`` may be missing.
+        score: the piece; its first track is the melody if the dataset names voices.
         settings: ``dataset`` and ``split.opening`` are used.
     """
     line = tune(score, first=settings.reading.voices is not None)
@@ -82,7 +82,7 @@ def features(entry: Mapping[str, Any], score: Score, settings: Settings) -> Feat
 
 
 def telling(pieces: Sequence[Features]) -> list[Features]:
-    """The pieces by id, without the titles and openings that more than ``COMMON`` of them have."""
+    """Sort the pieces by id, and drop titles and openings that more than ``COMMON`` of them share."""
     titles, openings = (Counter(getattr(piece, what) for piece in pieces) for what in ("title", "opening"))
     return [
         replace(

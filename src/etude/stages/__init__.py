@@ -11,8 +11,8 @@ from etude.core.errors import EtudeError
 
 
 def main(run: Callable[..., Any]) -> None:
-    """Run a stage as dvc.yaml calls it: settings from params.yaml alone, the variant from the command line."""
-    # under its own name, not as __main__, from which no other process could import what is mapped over shards
+    """Run a stage as dvc.yaml calls it: settings from params.yaml alone, the model from the command line."""
+    # under its own name: other processes import what is mapped over shards, and cannot import it from __main__
     run = importlib.import_module(run.__globals__["__spec__"].name).run
     try:
         session = Session()

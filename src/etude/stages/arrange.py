@@ -26,7 +26,7 @@ DIGITS = 1  # of levels and lengths in the report: CPUs differ in the last bits 
 
 
 def best(pieces: Sequence[Mapping[str, Any]], count: int) -> list[str]:
-    """The files of the ``count`` pieces with the lowest rank, the best first; of equal ranks the first by name."""
+    """The files of the ``count`` pieces with the lowest rank, the best first; equal ranks are sorted by name."""
     ranked = sorted((piece for piece in pieces if piece.get("rank") is not None), key=lambda p: (p["rank"], p["file"]))
     return [str(piece["file"]) for piece in ranked[:count]]
 
@@ -61,7 +61,7 @@ def _level(level: float) -> float | None:
 
 
 def file_names(names: Sequence[str]) -> Iterator[str]:
-    """For each track name a name that any file system takes, none of them twice (letter case apart)."""
+    """Yield a file name for each track name: valid on any file system, and unique whatever the letter case."""
     taken: set[str] = set()
     for name in names:
         first = plain = re.sub(r"[^\w.-]+", "_", name).strip("._") or "track"
@@ -74,8 +74,9 @@ def file_names(names: Sequence[str]) -> Iterator[str]:
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:
-    """Read data/generate/V and reports/evaluate/V.json; write data/arrange/V/ and reports/arrange/V.json.
+    """Render the best samples of a model.
 
+    Reads data/generate/MODEL and reports/evaluate/MODEL.json; writes data/arrange/MODEL and reports/arrange/MODEL.json.
     Returns the folder.
     """
     settings.model(model_name)
@@ -120,10 +121,10 @@ def _read(path: Path, sampled: str, measured: str) -> ScoreTick:
 
 
 def _write_mp3s(folder: Path, name: str, sound: Rendering, settings: Arrange, workers: int) -> None:
-    """The mix as ``name``.mp3, and the stems in the folder ``name``."""
+    """Write the mix as ``name``.mp3, and the stems into the folder ``name``."""
     (folder / name).mkdir()
     paths = [folder / f"{name}.mp3", *(folder / name / f"{track}.mp3" for track in file_names(list(sound.stems)))]
-    with ThreadPoolExecutor(workers) as pool:  # nearly all the time is the encoder's, outside Python
+    with ThreadPoolExecutor(workers) as pool:  # the encoder takes nearly all the time, outside Python
         list(
             pool.map(
                 lambda path, audio: write_mp3(path, audio, settings.sample_rate, settings.quality),

@@ -17,7 +17,7 @@ ORIGINS = 200  # pieces of a shard at most, each with some five copies or more
 
 
 def copy_shard(task: Mapping[str, Any], folder: Path) -> None:
-    """List the copies of some pieces, and make them where they go to disk."""
+    """List the copies of some pieces; make them too where they are stored on disk."""
     source: Pieces = task["pieces"]
     settings: Augment = task["settings"]
     listed: list[str] = []

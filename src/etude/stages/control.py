@@ -1,4 +1,4 @@
-"""Stage control: pieces made to order, and whether they are what was wished for."""
+"""Stage control: sample pieces with requested attributes, and measure how many of them have these attributes."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -27,16 +27,16 @@ from etude.tasks.capabilities import CONDITION, is_able, name_able
 from etude.tasks.conditioning import control_requests, meets
 from etude.tasks.trained_model import TrainedModel
 
-BATCH = 64  # pieces at a time, which are the same in any batch
-TORN = "torn.json"  # beside the pieces of a shard: how many of them needed repair
-PLAYED = "energy"  # the attribute whose examples get an mp3, which the report plays
-NOTHING = "none"  # the folder of the pieces without a wish
+BATCH = 64  # pieces at a time; a piece is the same in any batch
+TRUNCATED = "truncated.json"  # next to the pieces of a shard: how many of them needed repair
+PLAYED = "energy"  # the report plays an mp3 of each example of this attribute
+UNCONDITIONED = "none"  # the folder of the pieces without requested attributes
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:
-    """Draw pieces from one variant for each wish, and for none; write data/control/V and reports/control/V.json.
+    """Sample pieces from one model for each control attribute, and without any.
 
-    Returns the report.
+    Writes data/control/MODEL and reports/control/MODEL.json. Returns the path of the report.
     """
     folder, report = session.write(f"data/control/{model_name}"), session.write(f"reports/control/{model_name}.json")
     if not is_able(settings, model_name, CONDITION):
@@ -46,77 +46,79 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     representation: Attributes = loaded.representation
     count = settings.control.pieces
     config = replace(loaded.config, seed=settings.control.seed, batch_size=min(count, BATCH))
-    orders: list[dict[str, Any]] = [{}, *control_requests(settings.control.keys)]
+    controls: list[dict[str, Any]] = [{}, *control_requests(settings.control.keys)]
     common = {"settings": settings, "session": replace(session, progress=False), "model": model_name, "count": count}
-    tasks = [{**common, "plan": replace(config, control=control)} for control in orders]
-    decides = {"plan": vars(config), "count": count, "orders": orders, "model": loaded.trained}
+    tasks = [{**common, "config": replace(config, control=control)} for control in controls]
+    decides = {"config": vars(config), "count": count, "controls": controls, "model": loaded.trained}
     shards = Shards(session, f"control-{model_name}", key_of(decides, "control", settings, model_name), again)
     with shards.gathered():
         done = shards.map(control_shard, tasks, "control")
         shards.complete()
-        truncated = sum(read_json(made / TORN, again) for made in done)
+        truncated = sum(read_json(made / TRUNCATED, again) for made in done)
         with whole(folder) as part:
             part.mkdir()
-            for control, made in zip(orders, done, strict=True):
-                shutil.copytree(made, (part / named(control, 0)).parent, ignore=shutil.ignore_patterns(TORN))
-        without, *pieces = (
-            [ScoreTick(folder / named(control, number)) for number in range(count)] for control in orders
+            for control, made in zip(controls, done, strict=True):
+                shutil.copytree(made, (part / file_of(control, 0)).parent, ignore=shutil.ignore_patterns(TRUNCATED))
+        unconditioned, *pieces = (
+            [ScoreTick(folder / file_of(control, number)) for number in range(count)] for control in controls
         )
-    told = [judged(representation, control, found, without) for control, found in zip(orders[1:], pieces, strict=True)]
-    for row in told:
+    rows = [
+        judge_request(representation, control, found, unconditioned)
+        for control, found in zip(controls[1:], pieces, strict=True)
+    ]
+    for row in rows:
         if row["control"] == PLAYED:
             row["sound"] = write_sound_of(folder / row["example"], settings.arrange).relative_to(folder).as_posix()
-    metrics = summary(told) | {"control/pieces": count, "control/repaired": truncated}
-    metrics |= {f"control/test_{name}": value for name, value in worth(loaded.model, loaded.store).items()}
-    write_json(report, round_floats({"model": model_name, "metrics": metrics, "controls": told}))
+    metrics = summary(rows) | {"control/pieces": count, "control/repaired": truncated}
+    metrics |= {f"control/test_{name}": value for name, value in measure_nats(loaded.model, loaded.store).items()}
+    write_json(report, round_floats({"model": model_name, "metrics": metrics, "controls": rows}))
     return report
 
 
 def control_shard(task: Mapping[str, Any], folder: Path) -> None:
-    """Draw the pieces of one wish. One thread does it, however many workers there are, as there are many wishes."""
+    """Sample the pieces of one request, on one thread: the workers share the requests out."""
     loaded = TrainedModel.load(task["settings"], task["session"], task["model"], threads=1)
-    found = sampling.sample_pieces(loaded.model, loaded.representation, loaded.store, task["plan"], task["count"])
+    found = sampling.sample_pieces(loaded.model, loaded.representation, loaded.store, task["config"], task["count"])
     for number, piece in enumerate(found):
         piece.score.dump_midi(folder / f"{number:02d}.mid")
-    write_json(folder / TORN, sum(not piece.complete for piece in found))
+    write_json(folder / TRUNCATED, sum(not piece.complete for piece in found))
 
 
-def named(control: Mapping[str, Any], number: int) -> str:
-    """The file of a piece: ``key_D_major/00.mid``."""
-    folder = "_".join(f"{name}_{value}" for name, value in control.items()).replace(" ", "_") or NOTHING
+def file_of(control: Mapping[str, Any], number: int) -> str:
+    """The file of a piece, relative to the folder of all: ``key_D_major/00.mid``."""
+    folder = "_".join(f"{name}_{value}" for name, value in control.items()).replace(" ", "_") or UNCONDITIONED
     return f"{folder}/{number:02d}.mid"
 
 
-def judged(
+def judge_request(
     representation: Attributes, control: dict[str, Any], made: Sequence[ScoreTick], without: Sequence[ScoreTick]
 ) -> dict[str, Any]:
-    """How well a wish is met.
+    """Measure how many pieces have the requested attribute.
 
     Args:
-        representation: by whose levels it is judged.
-        control: of one attribute.
-        made: the pieces that were made to order.
-        without: pieces of the same model without a wish.
+        representation: its levels decide.
+        control: one attribute and the requested value.
+        made: the pieces sampled with this request.
+        without: pieces of the same model without a request.
 
     Returns:
-        ``control`` and ``value``; ``met`` and ``met_without``: the share of pieces that are what was wished for, and
-        ``example``, the file of the first that is. Of what is measured in levels also its ``unit``, ``starts`` and
-        ``ends`` (the limits of the level; None where there is none), ``mean`` and ``mean_without`` of the pieces.
+        ``control`` and ``value``; ``met`` and ``met_without``: the share of pieces that have the requested attribute;
+        ``example``: the file of the first piece that has it. An attribute measured in levels also has its ``unit``,
+        ``starts`` and ``ends`` (the limits of the level; None where there is none), ``mean`` and ``mean_without``.
     """
     ((name, value),) = control.items()
-    found = {"made": made, "without": without}
-    right = {split: [meets(representation, score, control) for score in found[split]] for split in found}
-    told: dict[str, Any] = {"control": name, "value": value, "example": named(control, int(np.argmax(right["made"])))}
-    told["met"], told["met_without"] = (float(np.mean(right[split])) for split in ("made", "without"))
+    pieces = {"": made, "_without": without}
+    right = {end: [meets(representation, score, control) for score in scores] for end, scores in pieces.items()}
+    row: dict[str, Any] = {"control": name, "value": value, "example": file_of(control, int(np.argmax(right[""])))}
+    row |= {f"met{end}": float(np.mean(values)) for end, values in right.items()}
     if name in UNITS:
         scale = representation.scale
         assert scale is not None
-        level = representation.level(name, value)
-        means = {split: [scale.value(measure(score), name) for score in found[split]] for split in found}
-        told["unit"] = UNITS[name]
-        told["starts"], told["ends"] = scale.span(name, level)
-        told["mean"], told["mean_without"] = (_mean(means[split]) for split in ("made", "without"))
-    return told
+        row["unit"] = UNITS[name]
+        row["starts"], row["ends"] = scale.span(name, representation.level(name, value))
+        for end, scores in pieces.items():
+            row[f"mean{end}"] = _mean([scale.value(measure(score), name) for score in scores])
+    return row
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -124,19 +126,19 @@ def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def summary(told: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Shares of pieces that are what was wished for: means over all wishes, and over those of each attribute."""
+def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Shares of pieces that have the requested attribute: means over all requests, and over those of each attribute."""
     found = {}
     for end in ("", "_without"):
-        found[f"control/met{end}"] = float(np.mean([one[f"met{end}"] for one in told]))
-        for name in dict.fromkeys(one["control"] for one in told):
-            shares = [one[f"met{end}"] for one in told if one["control"] == name]
+        found[f"control/met{end}"] = float(np.mean([row[f"met{end}"] for row in rows]))
+        for name in dict.fromkeys(row["control"] for row in rows):
+            shares = [row[f"met{end}"] for row in rows if row["control"] == name]
             found[f"control/met_{name}{end}"] = float(np.mean(shares))
     return found
 
 
-def worth(model: Any, store: Store) -> dict[str, float]:
-    """Nats per note of the test pieces, with all attributes known and with none."""
+def measure_nats(model: Any, store: Store) -> dict[str, float]:
+    """Negative log-likelihood of the test pieces in nats per note, with all attributes given and with none."""
     notes = sum(fact["notes"] for fact in store.manifest["pieces"]["test"])
     total = {"nats_per_note_given": 0.0, "nats_per_note": 0.0}
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Stage download: bring the untouched source files of a dataset, with digests, source and licence."""
+"""Stage download: fetch the untouched source files of a dataset, with digests, source and licence."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from etude.stages import main
 
 
 def download(folder: Path, dataset: dict[str, Any], show: bool) -> dict[str, Any]:
-    """Bring the source files of ``dataset`` (the settings' section) to ``folder`` and return the manifest."""
+    """Fetch the source files of ``dataset`` (the settings' section) into ``folder`` and return the manifest."""
     manifest: dict[str, Any] = construct(target(dataset, "dataset"), dataset, "dataset").fetch(folder, show)
     if not manifest["pieces"]:
         reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in manifest["left_out"][:3])

@@ -1,4 +1,4 @@
-"""Stage evaluate: a variant's likelihood, and its samples measured against the real test pieces."""
+"""Stage evaluate: measure a model's likelihood, and compare its samples with the real test pieces."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,12 +34,12 @@ def evaluate(
     settings: Evaluate,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Measure a variant's samples against real pieces.
+    """Compare a model's samples with real pieces.
 
     Args:
         samples: file name -> piece; a piece may be empty.
         real: descriptor -> values of the real test pieces, at ``settings.resolution`` and ``settings.bars``.
-        likelihood: metrics of likelihood by their names; empty for a variant that has none.
+        likelihood: metrics of likelihood by their names; empty for a model that has none.
         settings: resolution, bars, bootstrap draws and their seed.
         progress: show a progress bar.
 
@@ -78,11 +78,11 @@ def evaluate(
 def note_by_note(
     samples: Sequence[ScoreTick], real: Mapping[str, Sequence[tuple[int, int]]], settings: Evaluate
 ) -> dict[str, float]:
-    """The metrics ``samples/overlap_...`` and of distinct bars (``etude.metrics.overlap``).
+    """Compute ``samples/overlap_...`` and the metrics of distinct bars (``etude.metrics.overlap``).
 
     Args:
         samples: the pieces.
-        real: distribution -> values and how often they are in the real test pieces, as reports/reference.json has them.
+        real: distribution -> values and their counts in the real test pieces, from reports/reference.json.
         settings: resolution and bars.
     """
     counted = [count(score, settings.resolution, settings.bars) for score in samples]
@@ -91,7 +91,7 @@ def note_by_note(
 
 
 def read_samples(folder: Path, model_name: str) -> tuple[dict[str, ScoreTick], list[dict[str, str]]]:
-    """The pieces of data/generate/V by file name, and those that cannot be read, each with its reason.
+    """Read the pieces of data/generate/MODEL by file name, and list the unreadable ones with their reasons.
 
     Raises:
         EtudeError: there is no sample, or none that can be read.
@@ -118,9 +118,9 @@ def read_samples(folder: Path, model_name: str) -> tuple[dict[str, ScoreTick], l
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:
-    """Read a trained variant, its samples and reports/reference.json; write reports/evaluate/V.json and V.png.
+    """Evaluate a trained model and its samples.
 
-    Returns the report.
+    Reads reports/reference.json too; writes reports/evaluate/MODEL.json and MODEL.png. Returns the path of the report.
     """
     settings.model(model_name)
     trained = f"etude train model={model_name}"

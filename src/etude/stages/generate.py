@@ -1,5 +1,6 @@
 """Stage generate: a model and a seed in, pieces as MIDI out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from etude import sampling
@@ -10,40 +11,39 @@ from etude.core.files import whole, write_json
 from etude.sampling import Sampled
 from etude.stages import main
 from etude.tasks.capabilities import CONDITION, is_able, name_able
-from etude.tasks.given_piece import check_given, generate_from
-from etude.tasks.requests import GivenPiece
 from etude.tasks.trained_model import TrainedModel
 
 
-def generate(settings: Settings, session: Session, loaded: TrainedModel, given: GivenPiece) -> list[Sampled]:
-    """Sample ``generate.pieces`` pieces from a trained model, from nothing or from a given piece."""
-    if given != GivenPiece():
-        return generate_from(settings, session, loaded, given)
+def generate(loaded: TrainedModel, show: bool = False) -> list[Sampled]:
+    """Sample ``generate.pieces`` pieces from a trained model."""
     config = loaded.config
-    return sampling.sample_pieces(
-        loaded.model, loaded.representation, loaded.store, config, config.pieces, session.progress
-    )
+    return sampling.sample_pieces(loaded.model, loaded.representation, loaded.store, config, config.pieces, show)
 
 
-def run(settings: Settings, session: Session, model_name: str, given: GivenPiece | None = None) -> Path:
+def run(settings: Settings, session: Session, model_name: str) -> Path:
     """Read models/``model_name``; write data/generate/``model_name``. Returns that folder."""
-    given = given or GivenPiece()
+    check_request(settings, session, model_name)
+    loaded = TrainedModel.load(settings, session, model_name)
+    return write_pieces(settings, session, loaded, generate(loaded, session.progress))
+
+
+def check_request(settings: Settings, session: Session, model_name: str) -> None:
+    """Raise EtudeError where control attributes are requested of a model that takes none."""
     if settings.generate.requested and not is_able(settings, model_name, CONDITION):
         raise EtudeError(f"model={model_name} takes no control attributes. {name_able(settings, session, CONDITION)}")
-    if given != GivenPiece():
-        check_given(settings, session, model_name, given)
-    loaded = TrainedModel.load(settings, session, model_name)
-    pieces = generate(settings, session, loaded, given)
-    place = session.write(f"data/generate/{model_name}")
+
+
+def write_pieces(settings: Settings, session: Session, loaded: TrainedModel, pieces: Sequence[Sampled]) -> Path:
+    """Write the pieces of a model as MIDI, with a manifest, to data/generate. Returns the folder."""
+    place = session.write(f"data/generate/{loaded.name}")
     with whole(place) as part:
         part.mkdir()
         listed = []
         for number, piece in enumerate(pieces):
             piece.score.dump_midi(part / f"{number:02d}.mid")
-            listed.append(
-                {"file": f"{number:02d}.mid", "notes": piece.score.note_num(), "repaired": not piece.complete}
-            )
-        made = {"generate": vars(settings.generate), "model": model_name, "key": loaded.trained["key"]}
+            notes = piece.score.note_num()
+            listed.append({"file": f"{number:02d}.mid", "notes": notes, "repaired": not piece.complete})
+        made = {"generate": vars(settings.generate), "model": loaded.name, "key": loaded.trained["key"]}
         write_json(part / "manifest.json", {"settings": made, "pieces": listed})
     return place
 

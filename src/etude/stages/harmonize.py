@@ -1,4 +1,4 @@
-"""Stage harmonize: the other voices of a chorale to a melody; to those of the test pieces, or to one that you bring."""
+"""Stage harmonize: sample the other voices of a chorale to the melodies of the test pieces, and measure them."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ from etude.metrics.voice_leading import (
 from etude.representations.base.grid import REST
 from etude.representations.base.survey import DRUMS, program_of
 from etude.sampling.constraints import keep_given
-from etude.sampling.harmonies import SAMPLERS
+from etude.sampling.harmonies import harmony_sampler
 from etude.stages import main
 from etude.tasks.capabilities import HARMONIZE, is_able, name_able
 from etude.tasks.harmonizer import Harmonizer
@@ -42,16 +42,15 @@ from etude.tasks.trained_model import TrainedModel
 
 TOGETHER = 4  # melodies of a shard
 FOUND = "found.json"
-WAYS_IN_WORDS = {"gibbs": "pseudo-Gibbs sampling", "tokens": "a particle filter"}
+METHODS = {"gibbs": "pseudo-Gibbs sampling", "tokens": "a particle filter"}
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:
-    """Harmonise the melodies of the test pieces by one variant; write data/harmonize/V and reports/harmonize/V.json.
+    """Harmonise the melodies of the test pieces by one model.
 
-    Each melody is harmonised twice, with the rules and by likelihood alone, so that the report can say what the rules cost. A melody that cannot
-    be harmonised is left out, with the reason.
-
-    Returns the report.
+    Writes data/harmonize/MODEL and reports/harmonize/MODEL.json. Returns the path of the report. Each melody is
+    harmonised twice, with the rules and by likelihood alone, which shows the cost of the rules. A melody that cannot be
+    harmonised is left out, with the reason.
     """
     folder, report = (
         session.write(f"data/harmonize/{model_name}"),
@@ -69,11 +68,11 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     names = splits["test"][: settings.harmonize.pieces]
     common = {"settings": settings, "session": replace(session, progress=False), "model": model_name}
     tasks = [
-        {**common, "pieces": source.only(part), "names": part, "begin": place * TOGETHER}
+        {**common, "pieces": source.only(part), "names": part, "start": place * TOGETHER}
         for place, part in enumerate(cut(names, TOGETHER))
     ]
     again = f"etude harmonize model={model_name}"
-    decides = {"plan": vars(settings.harmonize), "model": loaded.trained, "names": names, "pieces": ingest["shards"]}
+    decides = {"config": vars(settings.harmonize), "model": loaded.trained, "names": names, "pieces": ingest["shards"]}
     shards = Shards(session, f"harmonize-{model_name}", key_of(decides, "harmonize", settings, model_name), again)
     with shards.gathered():
         done = shards.map(harmonize_shard, tasks)
@@ -95,15 +94,15 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
 
 
 def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
-    """Harmonise some melodies and measure them. One thread does it, however many workers there are.
+    """Harmonise some melodies and measure them, on one thread.
 
     Two threads have to wait for each other at every token, and are no faster than one.
     """
     harmonizer = Harmonizer.of(TrainedModel.load(task["settings"], task["session"], task["model"], threads=1))
     found: list[dict[str, Any]] = []
-    for place, (name, score) in enumerate(task["pieces"].scores(task["names"]), task["begin"]):
+    for place, (name, score) in enumerate(task["pieces"].scores(task["names"]), task["start"]):
         try:
-            facts, made = measured(harmonizer, score, task["settings"].harmonize, place)
+            facts, made = measure_harmony(harmonizer, score, task["settings"].harmonize, place)
         except EtudeError as error:
             found.append({"id": name, "reason": str(error)})
         else:
@@ -112,15 +111,24 @@ def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
     write_json(folder / FOUND, found)
 
 
-def measured(
+def measure_harmony(
     harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int
 ) -> tuple[dict[str, Any], ScoreTick]:
-    """The melody of a real piece harmonised and measured, and the piece that comes of it.
+    """Harmonise the melody of a real piece, and measure the harmony.
+
+    Args:
+        harmonizer: the model.
+        score: the real piece; its first ``config.bars`` bars count.
+        config: how to harmonise.
+        place: the piece's place in the test split, which seeds the draws.
 
     Returns:
-        ``bars`` of four quarters, ``notes`` of the real piece, and of ``real`` (its own voices), ``harmony`` and
-        ``alone`` (by likelihood alone) each ``nats`` and ``counts``; of the last two also ``agreement`` with the real
-        voices, by voice. And the piece.
+        The facts and the harmonised piece. The facts are ``bars`` (of four quarter notes), ``notes`` (of the real
+        piece), and ``real`` (its own voices), ``harmony`` and ``alone`` (by likelihood alone), each with ``nats`` and
+        ``counts``. ``harmony`` and ``alone`` also have the ``agreement`` with the real voices, by voice.
+
+    Raises:
+        EtudeError: the piece has no melody, or the model no other voice.
     """
     model, representation = harmonizer.model, harmonizer.representation
     low, steps = representation.low, representation.steps
@@ -131,40 +139,40 @@ def measured(
         raise EtudeError("it has no melody, or the model no other voice")
     melody = place_on_grid(representation, harmonizer.observed, score, track)
     frames = len(melody.grid)
-    own, real = grid_of(representation, moved(score, melody.shift)), pitches_of(score, representation.voices, steps)
-    own, real = (fitted(rows, frames, fill) for rows, fill in ((own, REST), (real, SILENCE)))
+    own, real = grid_of(representation, transpose(score, melody.shift)), pitches_of(score, representation.voices, steps)
+    own, real = (fit_length(rows, frames, fill) for rows, fill in ((own, REST), (real, SILENCE)))
     given = np.zeros(own.shape, dtype=bool)
     given[:, 0] = True
     allowed = keep_given(melody.grid, given, harmonizer.observed)
-    sample_pieces = {}
+    harmonies = {}
     for way, cost in (("harmony", config.parallel_cost), ("alone", 0.0)):
         rngs = harmonizer.rngs(config, place)
-        asked = replace(config, parallel_cost=cost)
-        sample_pieces[way] = harmonize(model, representation, melody.piece, allowed, asked, rngs)[0]
+        priced = replace(config, parallel_cost=cost)
+        harmonies[way] = harmonize(model, representation, melody.piece, allowed, priced, rngs)[0]
     notes = sum(len(track.notes) for track in score.tracks)
     pitches = {"real": real}
-    for way, found in sample_pieces.items():
-        observed = sounding(found.grid, low)
-        pitches[way] = np.where(observed == SILENCE, SILENCE, observed - melody.shift)
-    nats = {"real": SAMPLERS[model.sampler].cost(model, representation, melody.piece, allowed, own)}
-    nats |= {way: found.nats for way, found in sample_pieces.items()}
+    for way, found in harmonies.items():
+        sampled = sounding(found.grid, low)
+        pitches[way] = np.where(sampled == SILENCE, SILENCE, sampled - melody.shift)
+    nats = {"real": harmony_sampler(model.sampler).cost(model, representation, melody.piece, allowed, own)}
+    nats |= {way: found.nats for way, found in harmonies.items()}
     facts: dict[str, Any] = {"bars": frames / (QUARTERS * steps), "notes": notes}
     for way in ("real", "harmony", "alone"):
         facts[way] = {"nats": nats[way], "counts": count(pitches[way], steps)}
         if way != "real":
             shares = agreement(pitches[way], pitches["real"])[1:]
             facts[way]["agreement"] = dict(zip(list(representation.voices)[1:], shares.tolist(), strict=True))
-    return facts, to_score(sample_pieces["harmony"], representation, melody, score, track)
+    return facts, to_score(harmonies["harmony"], representation, melody, score, track)
 
 
-def fitted(rows: NDArray[np.int64], length: int, fill: int) -> NDArray[np.int64]:
-    """The first rows, with rows of ``fill`` after them where there are fewer than ``length``."""
+def fit_length(rows: NDArray[np.int64], length: int, fill: int) -> NDArray[np.int64]:
+    """The first ``length`` rows; rows of ``fill`` make up for missing ones."""
     rest = np.full((max(0, length - len(rows)), rows.shape[1]), fill)
     return np.concatenate([rows[:length], rest])
 
 
-def moved(score: ScoreTick, semitones: int) -> ScoreTick:
-    """The piece transposed, its drums as they are."""
+def transpose(score: ScoreTick, semitones: int) -> ScoreTick:
+    """A copy of the piece, transposed except for its drums."""
     copy = score.copy()
     for track in copy.tracks:
         if program_of(track) != DRUMS:
@@ -173,11 +181,11 @@ def moved(score: ScoreTick, semitones: int) -> ScoreTick:
 
 
 def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: Mapping[str, float]) -> dict[str, Any]:
-    """What reports/harmonize/V.json says: figures over all test pieces, and of each.
+    """The content of reports/harmonize/MODEL.json: figures over all test pieces, and for each piece.
 
     Args:
-        harmonizer: which model.
-        pieces: what ``measured`` found, with the pieces' ids.
+        harmonizer: the model.
+        pieces: the facts of ``measure_harmony``, with the pieces' ids.
         every: rates of all real pieces of the dataset.
     """
     notes, bars = sum(piece["notes"] for piece in pieces), sum(piece["bars"] for piece in pieces)
@@ -205,7 +213,7 @@ def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: 
     report: dict[str, Any] = round_floats(
         {
             "model": harmonizer.model_name,
-            "by": WAYS_IN_WORDS[harmonizer.model.sampler],
+            "by": METHODS[harmonizer.model.sampler],
             "metrics": metrics,
             "rates": table,
             "pieces": [

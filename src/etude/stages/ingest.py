@@ -1,4 +1,4 @@
-"""Stage ingest: source files in, one clean MIDI a piece out; what was refused is listed with the reason."""
+"""Stage ingest: source files in, one clean MIDI file a piece out; refused files are listed with the reason."""
 
 import json
 import pickle
@@ -23,7 +23,7 @@ from etude.scores.limits import bars, refusal, too_large
 from etude.scores.reading import opening
 from etude.stages import main
 
-GROUP, GROUP_BYTES = 64, 1 << 16  # MIDI files that are read together at most
+GROUP, GROUP_BYTES = 64, 1 << 16  # at most so many MIDI files, or bytes, are read together
 ALIKE = {
     "exact": "the same notes as {}, which is kept",
     "transposed": "the same notes as {}, which is kept, in another key or at another speed",
@@ -34,7 +34,7 @@ ALIKE = {
 def ingest_files(
     entries: Sequence[Mapping[str, Any]], files: Path, reading: Reading, limits: Ingest
 ) -> list[tuple[bytes, dict[str, Any], Fingerprint] | Lost]:
-    """Read and clean pieces, together, as small ones then take half the time.
+    """Read and clean pieces together: small ones then take half the time.
 
     Args:
         entries: of the manifest of the stage download.
@@ -43,8 +43,8 @@ def ingest_files(
         limits: what is refused.
 
     Returns:
-        Of each piece the MIDI file's bytes, what there is to know about it, and by what its duplicates are found; or
-        the reason for which it is refused. It does not depend on the other pieces.
+        For each piece the bytes of its MIDI file, its facts, and the fingerprint that finds its duplicates; or the
+        reason for its refusal. The result for a piece does not depend on the other pieces.
     """
 
     def bounded(piece: Score) -> Score:
@@ -77,7 +77,7 @@ def ingest_files(
 
 
 def tracks(piece: Score) -> list[dict[str, Any]]:
-    """Name, program (-1: drums), notes, lowest and highest pitch of each track; in a silent one low is above high."""
+    """Name, program (-1: drums), notes, lowest and highest pitch of each track; low is above high in a silent one."""
     found = []
     for track in piece.tracks:
         pitches = track.notes.numpy()["pitch"].tobytes()  # of 0 to 127: a byte each
@@ -88,7 +88,7 @@ def tracks(piece: Score) -> list[dict[str, Any]]:
 
 
 def grouped(entries: Sequence[Mapping[str, Any]], files: Path) -> Iterator[list[Mapping[str, Any]]]:
-    """The entries in their order, small MIDI files that follow each other together, others each alone."""
+    """Group the entries in their order: successive small MIDI files together, every other file alone."""
     group: list[Mapping[str, Any]] = []
     size = 0
     for entry in entries:
@@ -104,7 +104,7 @@ def grouped(entries: Sequence[Mapping[str, Any]], files: Path) -> Iterator[list[
 
 
 def read_shard(task: Mapping[str, Any], folder: Path) -> None:
-    """Read the pieces of one shard, each behind a deadline: their MIDI files, and what is known of them, or why not."""
+    """Read the pieces of one shard, each within a deadline; write their MIDI files and facts, or the refusals."""
     files: dict[str, str | None] = {}
     for entry in task["entries"]:
         for file, wanted in {entry["file"]: entry["sha256"], **entry.get("annotations", {})}.items():
@@ -153,10 +153,10 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
 def gather(
     folders: Sequence[Path], near: float
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[tuple[Path, dict[str, Any], list[str] | None]]]:
-    """What is kept and what is refused of all shards, duplicates found; and their archives for ``gather_shards``.
+    """Find duplicates, and list the kept and the refused pieces of all shards, and the archives for ``gather_shards``.
 
-    Of duplicates the one with a title is kept, else the first by id; it names the others as its ``duplicates``, which its
-    family needs to know. Pieces of a published split all stay; the audit of the split says what they share.
+    The duplicate with a title is kept, else the first by id. It lists the others as its ``duplicates``, which decide
+    its family too. All pieces of a published split stay; the audit of the split counts what they share.
     """
     told: list[dict[str, Any]] = []
     marks: dict[str, Fingerprint] = {}

@@ -1,4 +1,4 @@
-"""Stage reference: the real test pieces measured, and what real music scores against real music."""
+"""Stage reference: measure the real test pieces, and compare real music with real music."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,11 +27,11 @@ def reference(
     size: int,
     progress: bool = False,
 ) -> tuple[dict[str, Any], str]:
-    """Measure the real pieces: the report without its example, and the name of the most typical test piece.
+    """Measure the real pieces. Returns the report without its example, and the name of the most typical test piece.
 
-    ``descriptors`` describes the test pieces (``etude.metrics.distance.summary``). ``real_against_real`` is how far
-    sets of ``size`` valid pieces are from them (``etude.metrics.distance.at_size``), measured as samples are: what
-    ``size`` perfect samples would score. ``distributions`` holds what ``etude.metrics.overlap`` counts in the test
+    ``descriptors`` describes the test pieces (``etude.metrics.distance.summary``). ``real_against_real`` is the
+    distance of sets of ``size`` valid pieces from them (``etude.metrics.distance.at_size``), measured as for samples:
+    what ``size`` perfect samples would score. ``distributions`` holds what ``etude.metrics.overlap`` counts in the test
     pieces, as pairs of a value and its count; ``note_by_note`` compares the sets of valid pieces with it.
 
     Raises:
@@ -67,7 +67,7 @@ def reference(
 def run(settings: Settings, session: Session) -> Path:
     """Read data/ingest and data/split; write reports/reference.json and data/reference/ with the most typical piece.
 
-    Returns the report.
+    Returns the path of the report.
     """
     source, _ = ingested(settings, session)
     splits = split_ids(settings, session, source)

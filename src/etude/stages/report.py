@@ -1,4 +1,4 @@
-"""Stage report: all results on one self-contained page, and as tables in Markdown and JSON."""
+"""Stage report: write all results as one self-contained page, and as tables in Markdown and JSON."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from etude.tasks.capabilities import CONDITION, HARMONIZE, able_models
 
 
 def report(settings: Settings, inputs: ReportInputs, pieces: Pieces) -> tuple[str, str]:
-    """The page, and all tables in Markdown; the same inputs give the same bytes."""
+    """Make the page, and all tables in Markdown; the same inputs give the same bytes."""
     tables = [results_table(inputs), overlap_table(inputs)]
     harmonized, conditioned = harmony_table(inputs.harmonize), attribute_table(inputs.control)
     requests = request_table(inputs.control)
@@ -65,14 +65,14 @@ def report(settings: Settings, inputs: ReportInputs, pieces: Pieces) -> tuple[st
 
 
 def _engrave(piece: Piece) -> str:
-    """The score of a piece, as an address within the page."""
+    """The engraved score of a piece, as a data address within the page."""
     return inline(picture(musicxml(piece.score, piece.title)).encode(), "image/svg+xml")
 
 
 def run(settings: Settings, session: Session) -> Path:
-    """Read what all stages left for the models in the settings; write reports/index.html, results.md and results.json.
+    """Read the results of all stages for the models of the settings; write reports/index.html, results.md and .json.
 
-    Returns the page.
+    Returns the path of the page.
     """
     inputs = read_inputs(settings, session, able_models(settings, HARMONIZE), able_models(settings, CONDITION))
     page, tables = report(settings, inputs, read_pieces(settings, session, inputs))

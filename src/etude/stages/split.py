@@ -1,4 +1,4 @@
-"""Stage split: pieces assigned to train, valid and test by tune family, and an audit of what leaks between these."""
+"""Stage split: assign pieces to train, valid and test by tune family, and audit what leaks between these."""
 
 import pickle
 import sys
@@ -24,18 +24,18 @@ from etude.stages import main
 
 
 def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Assign pieces to train, valid and test so that no tune is in two of them, or as published; and audit it.
+    """Assign pieces to train, valid and test, so that no tune is in two of them or as published; audit the result.
 
     Args:
-        pieces: what ``features`` finds of each, in any order.
-        settings: ``split``, and the name of the dataset.
+        pieces: the ``features`` of each piece, in any order.
+        settings: uses ``split`` and the name of the dataset.
         show: a progress bar.
 
     Returns:
         The split (``train``, ``valid``, ``test``, ``families``) and the audit.
 
     Raises:
-        EtudeError: there are too few families, or the published split is not whole.
+        EtudeError: there are too few families, or the published split is incomplete.
     """
     chosen = settings.split
     pieces = telling(pieces)
@@ -61,12 +61,12 @@ def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> t
 
 
 def automatic(pieces: Sequence[Features]) -> str:
-    """What ``split.method = auto`` means: ``published`` where every piece has a published split, else ``ratio``."""
+    """The method of ``split.method = auto``: ``published`` if every piece has a published split, else ``ratio``."""
     return "published" if all(piece.split in SPLITS for piece in pieces) else "ratio"
 
 
 def look_shard(task: Mapping[str, Any], folder: Path) -> None:
-    """The features of the pieces of one shard."""
+    """Write the features of the pieces of one shard."""
     pieces: Pieces = task["pieces"]
     found = [features(pieces.entries[name], score, task["settings"]) for name, score in pieces.scores(task["names"])]
     (folder / "features.pickle").write_bytes(pickle.dumps(found))

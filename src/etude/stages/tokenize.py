@@ -1,4 +1,4 @@
-"""Stage tokenize: pieces in, one folder of memory-mapped arrays a representation out."""
+"""Stage tokenize: pieces in, one folder of memory-mapped arrays for each representation out."""
 
 import json
 import shutil
@@ -25,12 +25,12 @@ from etude.music.augmentation import Copy, alter
 from etude.representations.base.round_trip import RoundTrip, round_trip
 from etude.stages import main
 
-VOICES = "voices.json"  # beside what a representation saves
-SEQUENCES = 20_000  # of train, spread evenly, from which merges of tokens are learned, at most
+VOICES = "voices.json"  # next to the files that a representation saves
+SEQUENCES = 20_000  # at most so many of train, evenly spread, to learn merges of tokens from
 
 
 def train_pieces(task: Mapping[str, Any]) -> Iterator[tuple[str, ScoreTick]]:
-    """The copies of a shard, each with its id: as augment left them, or made here."""
+    """Yield the copies of a shard, each with its id: those stored by augment, or made here."""
     pieces: Pieces = task["pieces"]
     copies: Sequence[Copy] = task["copies"]
     if not task["load"]:
@@ -43,14 +43,14 @@ def train_pieces(task: Mapping[str, Any]) -> Iterator[tuple[str, ScoreTick]]:
 
 
 def survey_shard(task: Mapping[str, Any], folder: Path) -> None:
-    """What the vocabulary is learned from, in one shard of the train copies."""
+    """Survey one shard of the train copies, to learn the vocabulary from."""
     values = task["values"]
     made: Any = construct(target(values, task["name"]), values, task["name"])
     write_json(folder / "survey.json", made.survey(score for _, score in train_pieces(task)))
 
 
 def encode_train(task: Mapping[str, Any], folder: Path) -> None:
-    """The arrays of one shard of the train copies, and their lengths."""
+    """Encode one shard of the train copies; write the arrays and their lengths."""
     representation = representation_of(task)
     arrays = [representation.encode(score) for _, score in train_pieces(task)]
     np.save(folder / "lengths.npy", np.array([len(array) for array in arrays], dtype=np.int64))
@@ -61,7 +61,7 @@ def encode_train(task: Mapping[str, Any], folder: Path) -> None:
 
 
 def encode_held_out(task: Mapping[str, Any], folder: Path) -> None:
-    """The arrays of one shard of valid or test, their lengths, what is known of each piece, and their round trip."""
+    """Encode one shard of valid or test; write arrays, lengths, the facts of each piece, and the round trip."""
     representation = representation_of(task)
     arrays, facts = [], []
     total = RoundTrip()
@@ -69,7 +69,7 @@ def encode_held_out(task: Mapping[str, Any], folder: Path) -> None:
         arrays.append(representation.encode(score))
         facts.append({"id": name, "notes": score.note_num(), "cells": representation.cells(score)})
         if representation.kind == "frames":
-            facts[-1]["frames"] = len(arrays[-1]) - 1  # that are foretold: the first is given
+            facts[-1]["frames"] = len(arrays[-1]) - 1  # predicted ones: the first is given
         back = representation.decode(arrays[-1])
         total += round_trip(score, back, representation.steps, not representation.merges_voices)
     np.save(folder / "lengths.npy", np.array([len(array) for array in arrays], dtype=np.int64))
@@ -93,7 +93,7 @@ def _lengths(folders: Sequence[Path]) -> list[int]:
 
 
 def learn(shards: Shards, representation: Any, tasks: Sequence[Mapping[str, Any]], voices: Any) -> Path:
-    """Learn the vocabulary from the train copies, and merges where asked for. Returns the folder that holds it."""
+    """Learn the vocabulary from the train copies, and merges if the settings ask for them. Returns its folder."""
     surveyed = shards.map(survey_shard, tasks, "survey")
 
     def plain(part: Path) -> None:
@@ -216,7 +216,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
 
 
 def _stored(part: Path, source: Pieces, names: Sequence[str], copies: Sequence[Copy]) -> dict[str, Any]:
-    """The train pieces as MIDI beside the arrays, and their copies."""
+    """Store the train pieces as MIDI next to the arrays, and list their copies."""
     listed = write_pieces(part, ((name, source.data(name)) for name in names))
     pieces = [{"id": name} for name in names]
     return {"pieces": pieces, "shards": listed, "copies": [copy.as_dict() for copy in copies]}

@@ -13,7 +13,7 @@ from etude.stages import main
 
 
 def track(model_names: list[str], session: Session) -> dict[str, str]:
-    """Publish the models that have been trained. Gives model -> key of its training."""
+    """Publish the trained models. Returns model -> key of its training."""
     tracking.reap(session)
     tops = [top for top in (session.run, session.root) if top is not None]
     keys = {}
@@ -28,7 +28,7 @@ def track(model_names: list[str], session: Session) -> dict[str, str]:
 
 
 def track_runs(session: Session) -> None:
-    """Publish the trainings under runs/: MLflow may have been away. A damaged one is skipped."""
+    """Publish the trainings under runs/, which MLflow may have missed. A damaged one is skipped."""
     found = sorted(session.root.glob("runs/**/models/*/settings.json"))
     for file in follow(found, "track runs", len(found), session.progress):
         try:
@@ -38,9 +38,9 @@ def track_runs(session: Session) -> None:
 
 
 def run(settings: Settings, session: Session) -> None:
-    """Publish, also the trainings under runs/; write mlruns/published.json, the key of each model's training.
+    """Publish all trainings, those under runs/ too; write mlruns/published.json, the key of each model's training.
 
-    An MLflow that is away costs a warning; the file depends on the disk alone, so it is the same then.
+    An unreachable MLflow gives a warning. The file depends on the disk alone, so it is the same then.
     """
     write_json(session.write("mlruns/published.json"), track(list(settings.models), session))
     if "DVC_EXP_NAME" not in os.environ:

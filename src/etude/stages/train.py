@@ -1,4 +1,4 @@
-"""Stage train: one representation in, models/V out; each training is one MLflow run."""
+"""Stage train: one representation in, models/MODEL out; each training is one MLflow run."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ from etude.training.task import Learned, Task
 
 
 def training_key(settings: Settings, model_name: str, tokens: str) -> str:
-    """What a training is made from, as hexadecimal digits: settings, data, code and torch. Equal keys, equal weights.
+    """The key of a training, in hexadecimal: a digest of settings, data, code and torch. Equal keys, equal weights.
 
     Checkpoints are kept under this key, so that no training resumes from weights of other settings, data or code.
     """
@@ -35,7 +35,7 @@ def training_key(settings: Settings, model_name: str, tokens: str) -> str:
 
 
 def own_settings(settings: Settings, model_name: str) -> dict[str, Any]:
-    """The sections that decide a training, the schedule as it is for this model."""
+    """The sections that decide a training, with the resolved schedule of this model."""
     train, optim = settings.schedule(model_name)
     resolved = ("train", "optim", "generate")  # the model's own values of these sections
     model = {name: value for name, value in settings.model(model_name).items() if name not in resolved}
@@ -50,18 +50,18 @@ def train(
     checkpoints: Path,
     report: Callable[[Mapping[str, float], int], None],
 ) -> tuple[Any, Any, Learned]:
-    """Train one variant on one representation.
+    """Train one model on one representation.
 
     Args:
         settings: all settings.
         model_name: a name under ``models``.
         store: the encoded pieces.
-        session: progress.
+        session: whether progress is shown.
         checkpoints: folder to resume from and to keep checkpoints in.
-        report: told every row of metrics with its step.
+        report: called with every row of metrics and its step.
 
     Returns:
-        the model with its best weights, the representation, history and result.
+        The model with its best weights, the representation, and the history and result.
     """
     set_threads(settings.trainer.threads)
     representation = load_representation(store)
@@ -72,7 +72,7 @@ def train(
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:
-    """Read data/tokenize/R; write models/``model_name``. Resumes after a kill.
+    """Read data/tokenize/REPRESENTATION; write models/``model_name``. Resumes after a kill.
 
     Returns the folder of the weights.
     """
@@ -118,7 +118,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
 
 
 def _alone(checkpoints: Path, model_name: str) -> FileLock:
-    """Two trainings of the same key would write the same checkpoints: the second waits for the first."""
+    """Lock the checkpoints: a second training of the same key waits for the first."""
     lock = FileLock(checkpoints / "lock")
     try:
         lock.acquire(timeout=0)
@@ -132,14 +132,14 @@ def _alone(checkpoints: Path, model_name: str) -> FileLock:
 
 
 def made_from(settings: Settings, model_name: str, store: Store) -> dict[str, Any]:
-    """The sections that decide a training, those of its data as the data's record has them: what MLflow logs."""
+    """The sections that decide a training, for MLflow; those of its data come from the data's record."""
     own = own_settings(settings, model_name)
     seed = settings.schedule(model_name)[0].seed
     return {**store.record["settings"], "models": {model_name: own.pop("model")}, **own, "seed": seed}
 
 
 def tags_of(store: Store) -> dict[str, str]:
-    """What a run says of its data."""
+    """The tags that name a run's data."""
     return {"etude.tokens": store.digest, "etude.representation": store.folder.name}
 
 

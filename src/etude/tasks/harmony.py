@@ -15,7 +15,7 @@ from etude.music.markers import fermatas, mark_fermatas
 from etude.representations.base.grid import FIRST, VoicesOnGrid, from_grid, to_grid
 from etude.representations.base.survey import DRUMS
 from etude.representations.chorale import key_signature
-from etude.sampling.harmonies import SAMPLERS
+from etude.sampling.harmonies import harmony_sampler
 from etude.tasks.melody import phrase_ends, shift_into
 
 
@@ -86,7 +86,7 @@ def harmonize(
 
     The arguments are those of ``HarmonySampler.sample_harmonies``.
     """
-    sampler = SAMPLERS[model.sampler]
+    sampler = harmony_sampler(model.sampler)
     grids, nats = sampler.sample_harmonies(model, representation, piece, allowed, config, rngs, show)
     found = []
     for grid, cost in zip(grids, nats, strict=True):

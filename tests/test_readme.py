@@ -1,0 +1,66 @@
+"""The README's numbers are those of the committed results, and its words those of the field."""
+
+import json
+import re
+
+from conftest import ROOT
+
+from etude.config.compile import compile_params
+from etude.config.sections import Settings
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MEASURES = [("test/nats_per_note", 2), ("test/pseudo_nats_per_cell", 3), ("samples/distance", 2)]
+
+
+def table() -> str:
+    """Two columns a measure: the default size, and full size."""
+    few, full = (
+        json.loads((ROOT / place).read_text()) for place in ("reports/results.json", "reports/full/results.json")
+    )
+    lines = [
+        "| model | test, nats per note: minutes | full size | distance from real music: minutes | full size |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name in full:
+        cells = []
+        for measure, digits in (("test/nats_per_note", 2), ("samples/distance", 2)):
+            for found in (few, full):
+                value = found.get(name, {}).get(measure)
+                cells.append("–" if value is None else f"{value:.{digits}f}")
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def test_the_table_has_the_committed_results() -> None:
+    assert table() in README, f"README.md must have this table:\n{table()}"
+
+
+def test_experiment_full_has_the_sizes_and_steps_of_the_results_that_stand_as_its_own() -> None:
+    import yaml
+
+    made = Settings.of(yaml.safe_load(compile_params(ROOT / "conf", ["experiment=full"])))
+    train, optim = made.schedule("lstm")
+    assert (train.max_steps, train.batch_size, train.window, optim.lr, optim.averaging) == (3000, 16, 256, 0.004, 0.999)
+    assert made.augment.transpose is True and made.tokenize["remi"]["merges"] is None and len(made.models) == 10
+    sizes = {
+        name: [made.models[name].get(key) for key in ("hidden", "layers", "dropout", "lr_scale")]
+        for name in made.models
+    }
+    assert sizes["lstm"] == [256, 2, 0.1, None] and sizes["transformer"] == [192, 4, 0.1, 0.5]
+    assert sizes["voices"] == [128, 2, 0.2, 0.5] and sizes["deepbach"] == [128, 1, 0.2, 1.0]
+    assert made.models["voices"]["temperature"] == 1.3 and made.sampling("voices").temperature == 0.7
+    assert made.sampling("lstm").temperature is None
+
+
+def test_plain_words_in_messages_and_docs() -> None:
+    away = re.compile(
+        r"\b(wish(es|ed)?|foretells?|foretold|luck|twins?|heard in train|likeliest|learner)\b", re.IGNORECASE
+    )
+    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "src").rglob("*.py"))]
+    found = [
+        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+        for file in [*files, *sorted((ROOT / "conf").rglob("*.yaml")), *sorted((ROOT / "src").rglob("*.j2"))]
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if away.search(line) and file.name != "overrides.py"
+    ]
+    assert not found, "\n".join(found)

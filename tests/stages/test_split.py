@@ -19,7 +19,7 @@ from symusic.core import TrackTick as Track
 
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
-from etude.artifacts.provenance import SPLITS, built_from
+from etude.artifacts.provenance import SPLITS, built_from, record_place
 from etude.config.sections import Settings, Split
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json
@@ -195,7 +195,7 @@ def test_a_published_split_is_taken_whole_or_not_at_all() -> None:
     with pytest.raises(EtudeError, match="of the dataset jsb has no pieces for valid and test"):
         published([pieces[1], pieces[3]], "jsb")
     with pytest.raises(
-        EtudeError, match="1 of 5 pieces of the dataset folder have no side in its manifest, p9 for one"
+        EtudeError, match="1 of 5 pieces of the dataset folder have no split in its manifest, p9 for one"
     ):
         published([*pieces, of("p9", Score(24))], "folder")
 
@@ -281,8 +281,10 @@ def ingested(root: Path, settings: Settings, scores: dict[str, Score], entries: 
     folder.mkdir(parents=True)
     shards = write_pieces(folder, ((name, score.dumps_midi()) for name, score in scores.items()))
     pieces = [{"id": name, "title": None, **entries[name]} for name in scores]
-    made = {"settings": built_from(settings, "ingest"), "pieces": pieces, "shards": shards}
-    (folder / "manifest.json").write_text(json.dumps(made))
+    (folder / "manifest.json").write_text(json.dumps({"pieces": pieces, "shards": shards}))
+    record = root / record_place("ingest")
+    record.parent.mkdir()
+    record.write_text(json.dumps({"settings": built_from(settings, "ingest")}))
     return Session(root=root, workers=1, progress=False)
 
 
@@ -296,7 +298,8 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert digests[0] == digests[1]
     written = read_json(tmp_path / "data" / "split" / "split.json", "etude split")
     assert sorted(written["train"] + written["valid"] + written["test"]) == [str(seed) for seed in range(8)]
-    assert set(written["settings"]) == {"dataset", "ingest", "split"}
+    record = read_json(tmp_path / record_place("split"), "etude split")
+    assert set(record["settings"]) == {"dataset", "ingest", "split"}
     assert set(read_json(tmp_path / "data" / "split" / "leakage.json", "")["pairs"]) == {
         "train/valid",
         "train/test",

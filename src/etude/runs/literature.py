@@ -197,7 +197,7 @@ def _heads(heads: Sequence[str]) -> list[str]:
 
 def _label(row: Mapping[str, Any]) -> str:
     if "model" in row:
-        return f"`{row['model_name']}`"
+        return f"`{row['model']}`"
     return f"baseline: {row['baseline']}" if "baseline" in row else str(row["real"])
 
 

@@ -56,5 +56,5 @@ SAMPLERS = {"gibbs": "etude.sampling.gibbs", "tokens": "etude.sampling.particles
 
 def harmony_sampler(name: str) -> HarmonySampler:
     """How a model that is sampled by ``name`` draws voices to others."""
-    sampler: HarmonySampler = importlib.import_module(SAMPLERS[name])  # type: ignore[assignment]
+    sampler: HarmonySampler = importlib.import_module(SAMPLERS[name])
     return sampler

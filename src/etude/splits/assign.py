@@ -77,7 +77,7 @@ def published(pieces: Sequence[Features], dataset: str) -> dict[str, list[str]]:
     if without:
         raise EtudeError(
             f"split.method = published, but {len(without)} of {len(pieces)} pieces of the dataset {dataset} have no "
-            f"side in its manifest, {without[0]} for one. {other}"
+            f"split in its manifest, {without[0]} for one. {other}"
         )
     splits = {split: sorted(piece.id for piece in pieces if piece.split == split) for split in SPLITS}
     if empty := [split for split in SPLITS if not splits[split]]:

@@ -32,8 +32,8 @@ def find_families(pieces: Sequence[Features], similar: Iterable[tuple[int, int]]
         for what in ("title", "opening", "origin", "relative"):
             if mark := getattr(piece, what):
                 join(first.setdefault((what, mark), place), place)
-        for twin in piece.duplicates:
-            for what, mark in zip(("title", "origin"), twin, strict=True):
+        for duplicate in piece.duplicates:
+            for what, mark in zip(("title", "origin"), duplicate, strict=True):
                 if mark:
                     join(first.setdefault((what, mark), place), place)
     for one, other in similar:

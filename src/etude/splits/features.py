@@ -77,7 +77,9 @@ def features(entry: Mapping[str, Any], score: Score, settings: Settings) -> Feat
         relative=mark.relative,
         origin=entry.get("origin"),
         split=entry.get("split"),
-        duplicates=tuple((naming_title(twin.get("title")), twin.get("origin")) for twin in entry.get("duplicates", ())),
+        duplicates=tuple(
+            (naming_title(other.get("title")), other.get("origin")) for other in entry.get("duplicates", ())
+        ),
     )
 
 

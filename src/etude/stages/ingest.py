@@ -174,8 +174,8 @@ def gather(
     duplicates = find_duplicates(ids, [marks[name] for name in ids], [entry["title"] is None for entry in free], near)
     known = {entry["id"]: entry for entry in read}
     for name, (kept_id, _, _) in duplicates.items():
-        twin = {key: known[name][key] for key in ("id", "title", "origin") if known[name].get(key) is not None}
-        known[kept_id].setdefault("duplicates", []).append(twin)
+        entry = {key: known[name][key] for key in ("id", "title", "origin") if known[name].get(key) is not None}
+        known[kept_id].setdefault("duplicates", []).append(entry)
     refused = [{"source": entry["source"], "reason": entry["reason"]} for entry in told if "reason" in entry]
     refused += [
         {"source": entry["source"], "reason": _said(*duplicates[entry["id"]])}

@@ -1,0 +1,67 @@
+"""Rebuilding by DVC: which instances share one process, and what is said of a failed one."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.runs.graph import instances
+from etude.runs.rebuild import cut_into_chains, out_of_date, run_chain
+from etude.runs.schedule import Clock
+
+SETTINGS = Settings.from_params(ROOT / "params.yaml")
+FOUND = instances(ROOT, SETTINGS)
+
+
+def test_a_chain_holds_what_runs_in_turn_anyway() -> None:
+    chains = [[one.target for one in chain] for chain in cut_into_chains(FOUND)]
+    assert ["download", "ingest", "split", "augment"] in chains and ["report", "track"] in chains
+    assert ["train@lstm", "generate@lstm", "evaluate@lstm", "arrange@lstm"] in chains
+    assert ["harmonize@voices"] in chains and ["tokenize@remi"] in chains
+    assert sorted(name for chain in chains for name in chain) == sorted(one.target for one in FOUND)
+
+
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A stand-in for ``python -m dvc`` that prints ``text`` and ends as its last line says."""
+    *lines, status = text.strip().splitlines()
+    file = tmp_path / "dvc"
+    file.write_text("#!/bin/sh\n" + "".join(f"echo {shlex.quote(line)}\n" for line in lines) + f"exit {status}\n")
+    file.chmod(0o755)
+    monkeypatch.setattr("etude.runs.rebuild.sys.executable", str(file))
+
+
+def test_what_follows_from_a_stale_instance_is_stale_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path, monkeypatch, '{"generate@lstm": []}\n0')
+    stale = {one.target for one in out_of_date(tmp_path, FOUND)}
+    assert stale == {"generate@lstm", "evaluate@lstm", "arrange@lstm", "report", "track"}
+    script(tmp_path, monkeypatch, "\n7")
+    with pytest.raises(EtudeError, match="dvc status failed"):
+        out_of_date(tmp_path, FOUND)
+
+
+def test_each_instance_of_a_chain_gets_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = next(chain for chain in cut_into_chains(FOUND) if chain[0].target == "train@lstm")
+    clock = Clock(tmp_path, [one.target for one in chain], 1)
+    text = "Stage 'train@lstm' did not change\nRunning stage 'generate@lstm':\nRunning stage 'evaluate@lstm':\n0"
+    script(tmp_path, monkeypatch, text)
+    run_chain(tmp_path, chain, clock)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(";")[0] for line in lines] == [
+        "[1/4] train lstm: nothing to do", "[2/4] generate lstm: 0 s", "[3/4] evaluate lstm: 0 s",
+    ]  # fmt: skip
+
+
+def test_a_failed_instance_is_named_with_its_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = next(chain for chain in cut_into_chains(FOUND) if chain[0].target == "train@gan")
+    clock = Clock(tmp_path, [one.target for one in chain], 1)
+    script(tmp_path, monkeypatch, "Running stage 'train@gan':\netude: the loss is nan at step 3.\nERROR\n1")
+    with pytest.raises(EtudeError, match=r"^the loss is nan at step 3\.$"):
+        run_chain(tmp_path, chain, clock)
+    assert capsys.readouterr().out.startswith("[1/4] train gan: FAILED")

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from etude.models.deepbach import SIZES, DeepBach, add_bounds, batches, find_sounding, pad_pieces, reverse_rows
 from etude.representations.base.grammar import BOS, EOS, PAD
 from etude.representations.base.grid import FIRST, HOLD, REST
+from etude.representations.chorale import SHARPS
 
 VOCABULARY, VOICES = 12, {"Soprano": 68, "Alto": 69, "Bass": 70}
 
 
 def model(layers: int = 1) -> DeepBach:
     torch.manual_seed(0)
-    return DeepBach(VOCABULARY, VOICES, 6, 8, layers, 0.3, 32).eval()
+    return DeepBach(VOCABULARY, VOICES, 6, 8, layers, 0.3, 32, 0).eval()
 
 
 def piece(seed: int, frames: int = 12) -> torch.Tensor:
@@ -99,3 +100,15 @@ def test_pieces_have_bounds_and_are_sorted_by_length() -> None:
     assert cells[:, 0].unique().tolist() == [BOS] and cells[2, 10].tolist() == [EOS] * 3
     assert cells[0, 4].tolist() == [EOS] * 3 and cells[0, 5:].unique().tolist() == [PAD]
     assert np.array_equal(cells[0, 1:4].numpy(), pieces[2][:, :3])
+
+
+def test_training_transposes_windows_with_their_keys_as_far_as_the_vocabulary_goes() -> None:
+    made = model()
+    cells = torch.tensor([[[FIRST, HOLD]], [[FIRST + 2, FIRST + 1]], [[HOLD, REST]]])  # (3, 1, 2)
+    known = torch.zeros(3, 1, 6, dtype=torch.long)
+    known[..., SHARPS] = 7 - 3  # three flats, as E flat major
+    moved, keys = made.move_pitches(cells, known, torch.tensor([2, -1, 0]).view(3, 1, 1))
+    assert moved.tolist() == [[[FIRST + 2, HOLD]], [[FIRST + 1, FIRST]], [[HOLD, REST]]]
+    assert keys[:, 0, SHARPS].tolist() == [7 - 1, 7 + 2, 7 - 3], "F major, D major, and as it was"
+    low, _ = made.move_pitches(cells[:1], known[:1], torch.tensor([-9]).view(1, 1, 1))
+    assert torch.equal(low, cells[:1]), "nothing below the lowest pitch"

@@ -28,6 +28,7 @@ def build(seed: int = 0, **changes: Any) -> Voices:
         "dropout": 0.3,
         "feature_dropout": 0.2,
         "temperature": 1.2,
+        "transpose": 0,
         **changes,
     }
     return Voices(ItemSpec(VOCABULARY), FRAME, 2, **sizes).eval()

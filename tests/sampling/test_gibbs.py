@@ -20,7 +20,7 @@ CONFIG = dataclasses.replace(tiny().generate, sweeps=3, top_p=1.0)
 
 def model(tokens: int = 6) -> DeepBach:
     torch.manual_seed(1)
-    made = DeepBach(HOLD + tokens, VOICES, 4, 6, 1, 0.0, 16).eval()
+    made = DeepBach(HOLD + tokens, VOICES, 4, 6, 1, 0.0, 16, 0).eval()
     made.counts += 1
     return made
 

@@ -53,7 +53,7 @@ def known(train: list[ScoreTick]) -> Known:
             for voice, tokens in enumerate(grid_of(grid, piece).T):
                 observed[name][voice, tokens] = True
     torch.manual_seed(0)
-    deepbach = DeepBach(grids["chorale"].vocabulary, PROGRAMS, 4, 6, 1, 0.0, 16).eval()
+    deepbach = DeepBach(grids["chorale"].vocabulary, PROGRAMS, 4, 6, 1, 0.0, 16, 0).eval()
     for piece in train:
         for voice, tokens in enumerate(grid_of(grids["chorale"], piece).T):
             counted = torch.bincount(torch.from_numpy(tokens) - HOLD, minlength=deepbach.counts.shape[1])

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from etude.config.check import Count, Range
 from etude.representations.base.grammar import BOS, EOS, PAD
-from etude.representations.base.grid import HOLD
+from etude.representations.base.grid import FIRST, HOLD
+from etude.representations.chorale import FLATTEST, SHARPS
 
 BATCH = 8  # whole pieces at a time
 SIZES = (24, 16, 96, 15, 2, 2)  # of the columns of a frame after the voices; larger values count as the last
@@ -43,6 +44,7 @@ class DeepBach(nn.Module):
         layers: Annotated[int, Range(1, 8)],
         dropout: Annotated[float, Range(0, 0.95)],
         window: Annotated[int, Range(1, 65536)],
+        transpose: Annotated[int, Range(0, 24)],
     ) -> None:
         """Set up the networks.
 
@@ -54,9 +56,10 @@ class DeepBach(nn.Module):
             layers: number of recurrent layers.
             dropout: rate.
             window: frames of a training window.
+            transpose: semitones up or down by which training moves each window at most.
         """
         super().__init__()
-        self.vocabulary, self.window = vocabulary, window
+        self.vocabulary, self.window, self.transpose = vocabulary, window, transpose
         self.names = list(voices)
         self.dropout = LockedDropout(dropout)
         self.token = nn.ModuleList(nn.Embedding(vocabulary, embedding) for _ in voices)
@@ -92,6 +95,26 @@ class DeepBach(nn.Module):
         sounds = [self.dropout(table(sounding[..., place])) for place, table in enumerate(self.sound)]
         columns = [table(known[..., place].clamp(max=SIZES[place] - 1)) for place, table in enumerate(self.frame)]
         return tokens, sounds, torch.stack(columns).sum(0)
+
+    def move_pitches(self, cells: Tensor, known: Tensor, semitones: Tensor) -> tuple[Tensor, Tensor]:
+        """Transpose windows, their key signatures too, as far as no pitch leaves the vocabulary.
+
+        Args:
+            cells: (B, T, voices) tokens.
+            known: (B, T, 6), the other columns of the frames.
+            semitones: (B, 1, 1).
+
+        Returns:
+            cells and known, transposed. Keys are written with up to six sharps or flats.
+        """
+        pitches = cells >= FIRST
+        low = FIRST - torch.where(pitches, cells, self.vocabulary).amin((1, 2), keepdim=True)
+        high = self.vocabulary - 1 - torch.where(pitches, cells, FIRST).amax((1, 2), keepdim=True)
+        semitones = semitones.to(cells.device).clamp(low, high)
+        fifths = (known[..., SHARPS] + FLATTEST + 7 * semitones[..., 0] + 6) % 12 - 6  # sharps less flats
+        known = known.clone()
+        known[..., SHARPS] = torch.where(semitones[..., 0] == 0, known[..., SHARPS], fifths - FLATTEST)
+        return torch.where(pitches, cells + semitones, cells), known
 
     def nats(self, cells: Tensor, known: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Cost of each cell given all others, in nats, and its most probable token: (B, T, voices) twice.

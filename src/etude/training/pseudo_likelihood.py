@@ -50,7 +50,10 @@ class PseudoLikelihood(Objective):
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         """Mean cost of a cell."""
-        costs, _ = self.model.nats(*batch)
+        cells, known, lengths = batch
+        if most := self.model.transpose:
+            cells, known = self.model.move_pitches(cells, known, torch.randint(-most, most + 1, (len(cells), 1, 1)))
+        costs, _ = self.model.nats(cells, known, lengths)
         loss = costs.sum() / (batch[0] >= HOLD).sum()
         self.log("train/pseudo_nats_per_cell", loss)
         return loss

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import make_piece
+from conftest import make_piece, smoke
 from representations.bands import SETTINGS, learned, make_band
 
 from etude import sampling
@@ -18,11 +18,18 @@ from etude.models.ngram import NGram
 from etude.representations.base.loading import load_representation
 from etude.sampling.timing import Timing, timing_rules
 from etude.sampling.tokens import penalise_repetition, sample_tokens
+from etude.stages import tokenize
 
 
 @pytest.fixture(scope="module")
-def floor(encoded: Session, settings: Settings) -> tuple[NGram, object, Store]:
-    store = Store(encoded.root / "data/tokenize/remi")
+def floor(
+    encoded: Session, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[NGram, object, Store]:
+    """A baseline over plain tokens, without merges: each token has one type."""
+    plain = smoke(tokenize={**settings.tokenize, "remi": {**settings.tokenize["remi"], "merges": None}})
+    out = tmp_path_factory.mktemp("plain")
+    tokenize.run(plain, Session(root=encoded.root, out=out, workers=1, progress=False), "remi")
+    store = Store(out / "data/tokenize/remi")
     remi = load_representation(store)
     model = build_model(settings, "ngram", remi)
     model.count(store.pieces("train"))

@@ -13,7 +13,7 @@ from symusic.core import ScoreTick as Score
 
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
-from etude.artifacts.provenance import built_from
+from etude.artifacts.provenance import built_from, record_place
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
@@ -36,7 +36,8 @@ def download(
         entry: dict[str, Any] = {"id": Path(name).stem, "file": f"files/{name}", "source": f"here/{name}"}
         entry |= {"sha256": digest(folder / "files" / name), "part": None, "split": None, "origin": None}
         pieces.append(entry | {"title": (titles or {}).get(name)})
-    write_json(folder / "manifest.json", {"settings": built_from(settings, "download"), "pieces": pieces})
+    write_json(folder / "manifest.json", {"pieces": pieces})
+    write_json(root / record_place("download"), {"settings": built_from(settings, "download")})
     return pieces
 
 

@@ -24,7 +24,7 @@ REPRESENTATIONS = pytest.mark.parametrize("name", ["remi", "pianoroll"])
 def project(encoded: Session, tmp_path: Path) -> Session:
     """A copy of what the stage reads, to be changed."""
     root = tmp_path / "project"
-    for place in ("data/ingest", "data/split", "data/augment"):
+    for place in ("data/ingest", "data/split", "data/augment", "data/built_from"):
         shutil.copytree(encoded.root / place, root / place)
     return Session(root=root, progress=False)
 
@@ -173,7 +173,7 @@ def test_another_grid_is_built_with_what_it_says(encoded: Session, settings: Set
     run(fine, Session(root=encoded.root, out=tmp_path, progress=False), "remi")
     store = Store(tmp_path / "data/tokenize/remi")
     store.require(fine, "remi")
-    assert store.manifest["settings"]["tokenize"]["remi"]["positions_per_beat"] == 8
+    assert store.manifest["representation"]["positions_per_beat"] == 8
     assert store.digest != Store(encoded.root / "data/tokenize/remi").digest
 
 
@@ -189,7 +189,9 @@ def test_copies_made_at_load_time_are_those_on_disk(
 ) -> None:
     later = smoke(augment={"at": "load"})
     augmented = project.root / "data/augment/manifest.json"
-    edit(augmented, settings={**read_json(augmented, "")["settings"], "augment": later.as_dict()["augment"]}, shards=[])
+    edit(augmented, shards=[])
+    record = project.root / "data/built_from/augment.json"
+    edit(record, settings={**read_json(record, "")["settings"], "augment": later.as_dict()["augment"]})
     shutil.rmtree(project.root / "data/augment/pieces")
     run(later, Session(root=project.root, out=tmp_path / "out", workers=workers, progress=False), name)
     made = Store(tmp_path / "out/data/tokenize" / name)
@@ -213,7 +215,7 @@ def test_the_number_of_workers_changes_no_byte(name: str, encoded: Session, sett
 
 def test_a_job_a_shard_gives_the_same_bytes(encoded: Session, settings: Settings, tmp_path: Path) -> None:
     root = tmp_path / "project"
-    for place in ("data/ingest", "data/split", "data/augment"):
+    for place in ("data/ingest", "data/split", "data/augment", "data/built_from"):
         shutil.copytree(encoded.root / place, root / place)
     run(settings, Session(root=root, shard=0, progress=False), "remi")
     assert not (root / "data/tokenize").exists() and list((root / ".shards").glob("tokenize-remi-*/test-00000"))

@@ -9,14 +9,12 @@ from etude.config.compile import compile_params
 from etude.config.sections import Settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MEASURES = [("test/nats_per_note", 2), ("test/pseudo_nats_per_cell", 3), ("samples/distance", 2)]
 
 
 def table() -> str:
     """Two columns a measure: the default size, and full size."""
-    few, full = (
-        json.loads((ROOT / place).read_text()) for place in ("reports/results.json", "reports/full/results.json")
-    )
+    full = json.loads((ROOT / "reports/full/results.json").read_text())
+    few = {file.stem: json.loads(file.read_text())["metrics"] for file in (ROOT / "reports/evaluate").glob("*.json")}
     lines = [
         "| model | test, nats per note: minutes | full size | distance from real music: minutes | full size |",
         "| --- | ---: | ---: | ---: | ---: |",

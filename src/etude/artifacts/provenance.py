@@ -56,16 +56,15 @@ def recorded(
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield an empty folder for the output of a data stage, and the record, which the stage may add to.
 
-    The folder appears complete or not at all, and the record after it. A record therefore always describes its
-    data. After an error both are as they were.
+    The folder appears complete or not at all, and the record after it. A record therefore always describes its data.
     """
     place = session.write(f"data/{stage}{f'/{name}' if name else ''}")
     record = session.write(record_place(stage, name))
+    record.unlink(missing_ok=True)
     facts: dict[str, Any] = {"settings": built_from(settings, stage, name)}
     with whole(place) as part:
         part.mkdir()
         yield part, facts
-        record.unlink(missing_ok=True)  # before the folder is replaced
     write_json(record, facts)
 
 

@@ -24,6 +24,7 @@ PACKAGE = Path(__file__).parents[1]
 NEUTRAL = (
     "etude.core.errors",
     "etude.core.progress",
+    "etude.core.project",
     "etude.config",  # params.yaml holds the values, and DVC compares them
     "etude.artifacts.context",
     "etude.tracking",

@@ -50,8 +50,10 @@ def instances(root: Path, settings: Settings) -> list[Instance]:
         if "foreach" not in entry:
             found.append(_instance(stage, None, entry, {}))
             continue
-        section = values[entry["foreach"].removeprefix("${").removesuffix("}")]
-        found += [_instance(stage, name, entry["do"], item) for name, item in section.items()]
+        section = entry["foreach"].removeprefix("${").removesuffix("}")
+        names = values[section] if section == "tokenize" else {*values[section]} & {*values["models"]}
+        items = {name: item for name, item in values[section].items() if name in names}
+        found += [_instance(stage, name, entry["do"], item) for name, item in items.items()]
     needs = edges(found)
     ordered: list[Instance] = []
     while len(ordered) < len(found):

@@ -44,10 +44,10 @@ def test_each_piece_is_tested_once_by_a_model_that_never_saw_its_family(
     for split in splits:
         of = split["families"]
         assert not {of[name] for name in split["test"]} & {of[name] for name in split["train"] + split["valid"]}
-    ngram = result["variants"]["ngram"]
+    ngram = result["models"]["ngram"]
     costs = [fold["test/nats_per_note"] for fold in ngram["folds"]]
     assert len(set(costs)) == 3 and ngram["over_folds"]["test/nats_per_note"]["mean"] == pytest.approx(sum(costs) / 3)
-    assert "valid/roll_distance" in result["variants"]["gan"]["over_folds"]
+    assert "valid/roll_distance" in result["models"]["gan"]["over_folds"]
     assert [one["model"] for one in log.started] == ["ngram", "gan"] * 3
     assert log.started[1]["tags"]["overrides"] == "fold 1 of 3" and len({one["key"] for one in log.started}) == 6
 

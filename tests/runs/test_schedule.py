@@ -18,6 +18,12 @@ def test_each_runs_after_those_that_it_needs(jobs: int) -> None:
     assert sorted(done) == ["a", "b", "c", "d"] and done[0] == "a" and done[-1] == "d"
 
 
+def test_one_job_runs_in_the_main_thread_as_signal_handlers_need() -> None:
+    threads = []
+    run_side_by_side(NEEDS, lambda one: threads.append(threading.current_thread()), 1, lambda one: 1.0)
+    assert set(threads) == {threading.main_thread()}
+
+
 def test_two_jobs_run_two_at_a_time_and_the_costly_one_starts_first() -> None:
     both, started = threading.Barrier(2, timeout=30), []
 

@@ -197,6 +197,7 @@ def test_copies_made_at_load_time_are_those_on_disk(
     made = Store(tmp_path / "out/data/tokenize" / name)
     stored = Store(encoded.root / "data/tokenize" / name)
     made.verify()
+    load_representation(made)  # which makes the copies
     assert not (made.folder / "train.npy").exists()
     assert made.offsets("train").tolist() == stored.offsets("train").tolist()
     for ours, theirs in zip(made.pieces("train"), stored.pieces("train"), strict=True):

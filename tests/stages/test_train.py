@@ -179,7 +179,7 @@ def test_a_run_is_told_how_it_ended_and_the_old_model_stays(
     run(tiny(), project, "ngram")
     before = digest(project.root / "models")
 
-    def fail(model: Any, task: Any, model_name: str) -> None:
+    def fail(model: Any, task: Any) -> None:
         raise fault
 
     monkeypatch.setattr(train, "learn", fail)

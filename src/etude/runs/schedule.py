@@ -48,6 +48,26 @@ class Clock:
         return f"; about {rest / 60:.0f} min left" if rest >= 90 else f"; about {rest:.0f} s left"
 
 
+class _InMainThread:
+    """Runs what is submitted at once, in this thread: a training sets signal handlers, which no other thread may."""
+
+    def __enter__(self) -> "_InMainThread":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Callable[[T], None], one: T) -> Future[None]:
+        """Call ``work(one)``; the future has ended."""
+        future: Future[None] = Future()
+        try:
+            work(one)
+            future.set_result(None)
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 def run_side_by_side(
     needs: Mapping[T, set[T]], work: Callable[[T], None], jobs: int, cost: Callable[[T], float]
 ) -> dict[T, str]:
@@ -63,7 +83,7 @@ def run_side_by_side(
     failed: dict[T, str] = {}
     ready: list[T] = []
     running: dict[Future[None], T] = {}
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs) if jobs > 1 else _InMainThread() as pool:
         while sorter.is_active():
             ready += sorter.get_ready()
             ready.sort(key=cost, reverse=True)

@@ -145,9 +145,9 @@ def test_a_multirun_makes_finished_children_under_one_parent(clone: Path) -> Non
     assert call(clone, "git", "status", "--porcelain") == "", "a run by hand leaves the pipeline's results alone"
 
 
-def test_the_readme_s_model_trains(clone: Path) -> None:
-    """One class and one YAML, copied from the README as they stand."""
-    text = (ROOT / "README.md").read_text()
+def test_the_model_of_contributing_trains(clone: Path) -> None:
+    """One class and one YAML, copied from CONTRIBUTING.md as they stand."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
     for language, place in (("python", "src/etude/models/rnn.py"), ("yaml", "conf/model/rnn.yaml")):
         blocks = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
         (block,) = (block for block in blocks if place in block)

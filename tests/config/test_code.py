@@ -114,7 +114,7 @@ from pathlib import Path
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 stage, root, *names = sys.argv[1:]
-session = Session(root=Path(root), workers=1, progress=False)
+session = Session(root=Path(root), workers=1, samples=0, progress=False)
 settings = Settings.from_params(session.root / "params.yaml")
 importlib.import_module(f"etude.stages.{stage}").run(settings, session, *names)
 print("LOADED" + json.dumps(sorted(name for name in sys.modules if name.split(".")[0] == "etude")))

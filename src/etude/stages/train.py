@@ -19,7 +19,6 @@ from etude.models.weights import count_parameters, save_weights
 from etude.representations.base.loading import load_representation
 from etude.stages import main
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
-from etude.tracking.samples import write_samples
 from etude.training.objectives import learn
 from etude.training.task import Learned, Task
 
@@ -105,6 +104,8 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                 part.mkdir()
                 _write(part, settings, model_name, key, store, model, learned)
                 if session.samples:
+                    from etude.tracking.samples import write_samples  # sound and pages, which a training does not need
+
                     write_samples(part / "samples", settings, model_name, model, representation, store, session.samples)
             status = "FINISHED"
         except (KeyboardInterrupt, SystemExit):

@@ -22,3 +22,9 @@ def test_the_same_generator_draws_the_same_rolls() -> None:
     gan = made().eval()
     first, same, other = (gan.draw(3, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, same) and not torch.equal(first, other)
+
+
+def test_without_temperature_every_window_is_the_same() -> None:
+    gan = made().eval()
+    assert len(gan.draw(5, torch.Generator().manual_seed(1), 0.0).unique(dim=0)) == 1
+    assert len(gan.draw(5, torch.Generator().manual_seed(1)).unique(dim=0)) > 1

@@ -1,5 +1,7 @@
 """The Wasserstein GAN: binary rows with gradients, holding and repeating notes, keys, and what the critic sees."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given
@@ -132,6 +134,19 @@ def test_the_neurons_follow_their_probabilities() -> None:
     assert share == pytest.approx(e / (e + 20), abs=0.04)
     with torch.no_grad():
         assert wgan(still, places).unique(dim=0).shape[0] == 1
+
+
+def test_a_temperature_divides_the_logits_of_both_neurons() -> None:
+    wgan, temperature = made(), 0.4
+    cold = copy.deepcopy(wgan)
+    with torch.no_grad():
+        for weight in [*cold.generator.scores, cold.generator.range, cold.generator.meter]:
+            weight.div_(temperature)
+        cold.generator.starts.linear.weight.div_(temperature)
+        cold.generator.starts.linear.bias.div_(temperature)
+    rng = torch.Generator().manual_seed
+    assert torch.equal(wgan.draw(4, rng(1), temperature), cold.draw(4, rng(1)))
+    assert not torch.equal(wgan.draw(4, rng(1), temperature), wgan.draw(4, rng(1)))
 
 
 def test_the_layers_are_convolutions() -> None:

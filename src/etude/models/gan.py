@@ -69,6 +69,9 @@ class GAN(nn.Module):
         return (choice + (probabilities - probabilities.detach()))[..., :pitches]
 
     @torch.no_grad()
-    def draw(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw ``count`` windows of 0 and 1: (count, voices, steps, pitches)."""
-        return self(torch.randn(count, self.latent, generator=rng)).to(torch.uint8)
+    def draw(self, count: int, rng: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """Draw ``count`` windows of 0 and 1: (count, voices, steps, pitches).
+
+        ``temperature`` multiplies the noise (the truncation of Brock et al., 2019, without a hard limit).
+        """
+        return self(temperature * torch.randn(count, self.latent, generator=rng)).to(torch.uint8)

@@ -30,6 +30,14 @@ class Noise(NamedTuple):
     pick: Tensor  # (B, T, V, P + rest), uniforms in (0, 1)
     start: Tensor  # (B, T, V), uniforms in [0, 1)
 
+    def at(self, temperature: float) -> "Noise":
+        """The noise with which the stochastic neurons do what they would with logits divided by ``temperature``."""
+        if temperature == 1:
+            return self
+        pick = (-(temperature * self.pick.log().neg().log()).exp()).exp()  # Gumbel noise times the temperature
+        start = (temperature * self.start.logit(1e-6)).sigmoid()
+        return self._replace(pick=pick.clamp(1e-6, 1 - 1e-6), start=start)
+
 
 def init_weights(network: nn.Module) -> None:
     """Draw the weights of all linear layers again, for leaky rectifiers (He et al., 2015)."""
@@ -316,11 +324,17 @@ class WGAN(nn.Module):
         return rows
 
     @torch.no_grad()
-    def draw(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw one piece of ``count`` windows, which share key and piece noise: (count, voices, steps, pitches)."""
+    def draw(self, count: int, rng: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """Draw one piece of ``count`` windows, which share key and piece noise: (count, voices, steps, pitches).
+
+        Args:
+            count: windows.
+            rng: for the noise, on the CPU.
+            temperature: by which the logits of both stochastic neurons are divided.
+        """
         places = torch.zeros(1, count, PLACES)
         places[0, 0, 0] = places[0, -1, 1] = 1
-        rolls = self(self.noise(1, count, rng), places)[0]  # (T, V, P)
+        rolls = self(self.noise(1, count, rng).at(temperature), places)[0]  # (T, V, P)
         network = self.generator
         windows = rolls.view(count, network.length, network.voices, network.pitches).transpose(1, 2)
         return windows.round().to(torch.uint8)

@@ -16,7 +16,7 @@ from etude.sampling import Sampled
 class WindowModel(Protocol):
     """A model of windows."""
 
-    def draw(self, count: int, rng: torch.Generator, /) -> torch.Tensor:
+    def draw(self, count: int, rng: torch.Generator, temperature: float = 1.0, /) -> torch.Tensor:
         """``count`` windows of one piece, in their order: (windows, voices, steps, pitches) of 0 and 1."""
 
 
@@ -29,10 +29,11 @@ def sample_windows(
     """
     steps = config.length(representation.tempo) * 4 * representation.steps
     windows = -(-steps // (representation.beats * representation.steps))
+    temperature = 1.0 if config.temperature is None else config.temperature
     pieces = []
     for piece in range(count):
         generator = torch.Generator().manual_seed(seed_of("sample", config.seed, piece))
-        rolls = model.draw(windows, generator).numpy()
+        rolls = model.draw(windows, generator, temperature).numpy()
         rolls[-1][:, steps - (windows - 1) * rolls.shape[2] :] = 0
         pieces.append(rolls)
     return pieces

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from conftest import make_piece
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import (
     built_from,
     ingested,
     read_record,
-    record_place,
     recorded,
     require,
     split_ids,
@@ -29,10 +29,10 @@ def test_each_stage_is_built_from_its_own_section_and_those_before(settings: Set
 
 def test_both_values_and_the_commands_from_the_first_change_on_are_named() -> None:
     found = {"dataset": {"tempo": 80}, "ingest": {"min_notes": 16}, "split": {"seed": 1}}
-    require("data/split", {"settings": found}, found)
+    require(catalog.SPLIT, {"settings": found}, found)
     wanted = {**found, "ingest": {"min_notes": 5}, "split": {"seed": 2}}
     with pytest.raises(EtudeError) as caught:
-        require("data/split", {"settings": found}, wanted)
+        require(catalog.SPLIT, {"settings": found}, wanted)
     message = str(caught.value)
     assert "ingest.min_notes = 16, but this run asks for ingest.min_notes = 5" in message
     assert message.endswith(
@@ -73,7 +73,7 @@ def test_data_appears_complete_and_its_record_after_it(settings: Settings, tmp_p
     with pytest.raises(KeyError), recorded(settings, session, "tokenize", "remi"):
         raise KeyError
     assert (tmp_path / "data/tokenize/remi/a").read_text() == "1"
-    assert not (tmp_path / record_place("tokenize", "remi")).exists(), "no record of data that may be another's"
+    assert not (tmp_path / catalog.record("tokenize", "remi").place).exists(), "no record of data that may be another's"
 
 
 def test_pieces_and_their_splits_are_read_together(settings: Settings, encoded: Session) -> None:

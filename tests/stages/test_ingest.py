@@ -11,9 +11,10 @@ import pytest
 from conftest import ROOT, make_piece, smoke
 from symusic.core import ScoreTick as Score
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
-from etude.artifacts.provenance import built_from, record_place
+from etude.artifacts.provenance import built_from
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
@@ -37,7 +38,7 @@ def download(
         entry |= {"sha256": digest(folder / "files" / name), "part": None, "split": None, "origin": None}
         pieces.append(entry | {"title": (titles or {}).get(name)})
     write_json(folder / "manifest.json", {"pieces": pieces})
-    write_json(root / record_place("download"), {"settings": built_from(settings, "download")})
+    write_json(root / catalog.record("download").place, {"settings": built_from(settings, "download")})
     return pieces
 
 

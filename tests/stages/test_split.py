@@ -17,9 +17,10 @@ from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
 from symusic.core import TrackTick as Track
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
-from etude.artifacts.provenance import SPLITS, built_from, record_place
+from etude.artifacts.provenance import SPLITS, built_from
 from etude.config.sections import Settings, Split
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json
@@ -282,7 +283,7 @@ def ingested(root: Path, settings: Settings, scores: dict[str, Score], entries: 
     shards = write_pieces(folder, ((name, score.dumps_midi()) for name, score in scores.items()))
     pieces = [{"id": name, "title": None, **entries[name]} for name in scores]
     (folder / "manifest.json").write_text(json.dumps({"pieces": pieces, "shards": shards}))
-    record = root / record_place("ingest")
+    record = root / catalog.record("ingest").place
     record.parent.mkdir()
     record.write_text(json.dumps({"settings": built_from(settings, "ingest")}))
     return Session(root=root, workers=1, progress=False)
@@ -298,7 +299,7 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert digests[0] == digests[1]
     written = read_json(tmp_path / "data" / "split" / "split.json", "etude split")
     assert sorted(written["train"] + written["valid"] + written["test"]) == [str(seed) for seed in range(8)]
-    record = read_json(tmp_path / record_place("split"), "etude split")
+    record = read_json(tmp_path / catalog.record("split").place, "etude split")
     assert set(record["settings"]) == {"dataset", "ingest", "split"}
     assert set(read_json(tmp_path / "data" / "split" / "leakage.json", "")["pairs"]) == {
         "train/valid",

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
+from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
 from etude.config.code import digest_of_code
@@ -45,11 +47,6 @@ def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[
     return found
 
 
-def record_place(stage: str, name: str | None = None) -> str:
-    """The place of a data stage's record: ``data/built_from/split.json``."""
-    return f"data/built_from/{stage}{f'/{name}' if name else ''}.json"
-
-
 @contextmanager
 def recorded(
     settings: Settings, session: Session, stage: str, name: str | None = None
@@ -58,11 +55,10 @@ def recorded(
 
     The folder appears complete or not at all, and the record after it. A record therefore always describes its data.
     """
-    place = session.write(f"data/{stage}{f'/{name}' if name else ''}")
-    record = session.write(record_place(stage, name))
+    record = session.write(catalog.record(stage, name))
     record.unlink(missing_ok=True)
     facts: dict[str, Any] = {"settings": built_from(settings, stage, name)}
-    with whole(place) as part:
+    with whole(session.write(catalog.data(stage, name))) as part:
         part.mkdir()
         yield part, facts
     write_json(record, facts)
@@ -73,11 +69,11 @@ def key_of(values: Any, stage: str, settings: Settings, name: str | None = None)
     return digest_of({"values": values, "code": digest_of_code(stage, settings, name)})
 
 
-def require(place: str, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def require(data: Artifact, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse data that was built with other settings.
 
     Args:
-        place: the folder of the data, as in data/split.
+        data: the folder of the data.
         record: what it was built from.
         wanted: the sections that this run asks for, in the order of the stages.
 
@@ -94,14 +90,14 @@ def require(place: str, record: Mapping[str, Any], wanted: Mapping[str, Any]) ->
     differences = "; ".join(f"{key} = {old!r}, but this run asks for {key} = {new!r}" for key, old, new in changes)
     overrides = " ".join(_override(key, new) for key, _, new in changes)
     first = SECTIONS.index(changes[0][0].split(".")[0])
-    commands = " && ".join(f"etude {stage} {overrides}" for stage in STAGES[first : len(wanted)])
-    raise EtudeError(f"{place} was built with {differences}. Build the right data with: {commands}")
+    commands = " && ".join(f"{catalog.command(stage)} {overrides}" for stage in STAGES[first : len(wanted)])
+    raise EtudeError(f"{data} was built with {differences}. Build the right data with: {commands}")
 
 
 def read_record(session: Session, stage: str, name: str | None = None) -> dict[str, Any]:
     """The record of a data stage."""
-    made_by = f"etude {stage}{f' tokenize={name}' if name else ''}"
-    record: dict[str, Any] = read_json(session.read(record_place(stage, name), made_by), made_by)
+    place = catalog.record(stage, name)
+    record: dict[str, Any] = read_json(session.read(place), place.made_by)
     return record
 
 
@@ -114,16 +110,17 @@ def carry(settings: Settings, session: Session, record: dict[str, Any], stage: s
 
 def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, dict[str, Any]]:
     """The output folder of ``stage`` (download to augment) and its manifest; refused if other settings built it."""
-    folder = session.read(f"data/{stage}", f"etude {stage}")
-    manifest = read_json(folder / MANIFESTS[stage], f"etude {stage}")
-    require(f"data/{stage}", read_record(session, stage), built_from(settings, stage))
+    data = catalog.data(stage)
+    folder = session.read(data)
+    manifest = read_json(folder / MANIFESTS[stage], data.made_by)
+    require(data, read_record(session, stage), built_from(settings, stage))
     return folder, manifest
 
 
 def ingested(settings: Settings, session: Session) -> tuple[Pieces, dict[str, Any]]:
     """The clean pieces of the stage ingest, and its manifest."""
     folder, manifest = upstream(settings, session, "ingest")
-    return Pieces(folder, manifest, "pieces", "etude ingest"), manifest
+    return Pieces(folder, manifest, "pieces", catalog.INGEST.made_by), manifest
 
 
 def split_ids(settings: Settings, session: Session, pieces: Pieces) -> dict[str, list[str]]:
@@ -134,7 +131,8 @@ def split_ids(settings: Settings, session: Session, pieces: Pieces) -> dict[str,
         for name in names:
             if name not in pieces.entries:
                 raise EtudeError(
-                    f"data/split assigns {name}, which data/ingest does not hold. Split again with: etude split"
+                    f"{catalog.SPLIT} assigns {name}, which {catalog.INGEST} does not hold. "
+                    f"Split again with: {catalog.SPLIT.made_by}"
                 )
     return splits
 

@@ -9,12 +9,13 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import joblib
 from filelock import FileLock, Timeout
 
+from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
 from etude.core.files import whole
@@ -38,10 +39,11 @@ class Unfinished(Exception):
 class Shards:
     """The finished shards of one stage."""
 
-    def __init__(self, session: Session, what: str, key: str, made_by: str) -> None:
-        """Args: the session, the stage's name, the key of what decides the content, the stage's command."""
-        self.session, self.what, self.made_by = session, what, made_by
-        self.place = session.root / ".shards" / f"{what}-{key[:16]}"
+    def __init__(self, session: Session, made: Artifact, key: str) -> None:
+        """Args: the session, the folder that is made of the shards, the key of what decides the content."""
+        self.session, self.made_by = session, made.made_by
+        self.what = "-".join(PurePosixPath(made.place).parts[1:])  # tokenize-remi
+        self.place = session.root / ".shards" / f"{self.what}-{key[:16]}"
 
     @contextmanager
     def gathered(self) -> Iterator[None]:

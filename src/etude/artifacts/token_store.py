@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.artifacts import provenance
+from etude.artifacts import catalog, provenance
 from etude.artifacts.midi_archive import Pieces
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
@@ -40,7 +40,7 @@ class Store:
     @property
     def made_by(self) -> str:
         """The command that builds the store."""
-        return f"etude tokenize tokenize={self.folder.name}"
+        return catalog.tokens(self.folder.name).made_by
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -56,9 +56,8 @@ class Store:
     @cached_property
     def record(self) -> dict[str, Any]:
         """What the arrays were built from: ``settings``, section by section."""
-        data = self.folder.parents[1]
-        place = data / Path(provenance.record_place("tokenize", self.folder.name)).relative_to("data")
-        record: dict[str, Any] = read_json(place, self.made_by)
+        place = catalog.record("tokenize", self.folder.name).place
+        record: dict[str, Any] = read_json(self.folder.parents[2] / place, self.made_by)
         return record
 
     def count(self, split: str) -> int:
@@ -113,8 +112,8 @@ class Store:
 
     def require(self, settings: Settings, representation: str) -> None:
         """Refuse arrays that were built with other settings, naming both and the commands that help."""
-        place = f"data/tokenize/{self.folder.name}"
-        provenance.require(place, self.record, provenance.built_from(settings, "tokenize", representation))
+        wanted = provenance.built_from(settings, "tokenize", representation)
+        provenance.require(catalog.tokens(self.folder.name), self.record, wanted)
 
     @cached_property
     def _offsets(self) -> dict[str, NDArray[np.int64]]:

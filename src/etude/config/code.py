@@ -27,6 +27,7 @@ NEUTRAL = (
     "etude.core.project",
     "etude.config",  # params.yaml holds the values, and DVC compares them
     "etude.artifacts.context",
+    "etude.artifacts.catalog",  # where results lie and the commands that make them; dvc.yaml compares the places
     "etude.tracking",
 )
 # How a stage samples from a sequence model, whose sampler depends on its input.

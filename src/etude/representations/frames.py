@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.config.check import Range
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
@@ -74,7 +75,7 @@ class Frames:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> Self:
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(**{key: value for key, value in values.items() if key != "_target_"})
-        made.tempo = read_json(folder / "frames.json", "etude tokenize tokenize=frames")["tempo"]
+        made.tempo = read_json(folder / "frames.json", catalog.tokens("frames").made_by)["tempo"]
         return made
 
     def cells(self, score: ScoreTick) -> int:

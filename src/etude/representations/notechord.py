@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.config.check import Count
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
@@ -99,7 +100,7 @@ class NoteChord:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> "NoteChord":
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(values["steps_per_beat"], values["durations"], values["max_beats"])
-        learned = read_json(folder / "notechord.json", "etude tokenize tokenize=notechord")
+        learned = read_json(folder / "notechord.json", catalog.tokens("notechord").made_by)
         made.words, made.tempo = learned["words"], learned["tempo"]
         return made
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.check import check
 from etude.config.sections import Settings, Split
@@ -46,7 +47,7 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
     """
     if folds < 3:
         raise EtudeError(f"cv = {folds}: train, valid and test need a fold each. Set cv=3 or more.")
-    ingested = session.read("data/ingest", "etude ingest")
+    ingested = session.read(catalog.INGEST)
     folder = pipeline.folder_of(settings, session.root, f"cv{folds}", digest(ingested / "manifest.json"))
     measured: dict[str, list[dict[str, float]]] = {model_name: [] for model_name in settings.models}
     with children_of(session, folder.name, {"etude.cv": str(folds)}) as tell:
@@ -74,7 +75,8 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
 
 def _measure(settings: Settings, session: Session, model_name: str) -> dict[str, float]:
     """The metrics of training on valid, and the likelihood of valid and test for a model that has one."""
-    result = read_json(session.write(f"models/{model_name}") / "result.json", f"etude train model={model_name}")
+    trained = catalog.model(model_name)
+    result = read_json(session.write(trained) / "result.json", trained.made_by)
     monitored = {name: value for name, value in result.items() if name.startswith("valid/")}
     return {**monitored, **likelihood(settings, session, model_name)}
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import yaml
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.check import OneOf, check, construct
@@ -21,7 +22,6 @@ from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import per_unit
 from etude.representations.base.loading import load_representation
 
-RESULTS, TABLE = "reports/experiments", "reports/experiments.md"
 SPLITS = ("valid", "test")
 SECTIONS = ("seed", "dataset", "ingest", "split", "augment", "tokenize", "models", "optim", "train", "trainer")
 HEADS = ("", "valid", "test", "valid, by piece", "test, by piece", "parameters", "best step / steps")
@@ -78,9 +78,7 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
     stores = {}
     for model_name in settings.models:
         representation = settings.model(model_name)["representation"]
-        stores[representation] = Store(
-            session.read(f"data/tokenize/{representation}", f"etude tokenize tokenize={representation}")
-        )
+        stores[representation] = Store(session.read(catalog.tokens(representation)))
     rows = []
     for representation, store in stores.items():
         for baseline, costs in _baselines(config, store):
@@ -91,16 +89,16 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
             label = baseline if len(stores) == 1 else f"{baseline} ({representation})"
             rows.append({"baseline": label, **_figures(metrics, config, f"the baseline {baseline}")})
     for model_name in settings.models:
-        made_by = f"etude {config.stage} model={model_name}"
-        report = read_json(session.read(f"reports/{config.stage}/{model_name}.json", made_by), made_by)
+        measured, trained = catalog.report(config.stage, model_name), catalog.model(model_name)
+        report = read_json(session.read(measured), measured.made_by)
         metrics = report["metrics"] if config.stage == "evaluate" else _of_harmonies(report, "harmony")
         if config.stage == "harmonize" and not any("real" in row for row in rows):
             real = _of_harmonies(report, "all_real") | {f"test/{config.metric}": 1.0}
             rows.append({"real": "Bach's own voices, of all pieces", **_figures(real, config, "real music")})
-        trained = session.read(f"models/{model_name}", f"etude train model={model_name}")
-        result = read_json(trained / "result.json", f"etude train model={model_name}")
+        folder = session.read(trained)
+        result = read_json(folder / "result.json", trained.made_by)
         own = {key: result.get(key) for key in ("parameters", "best_step", "steps")}
-        own["made_on"] = read_json(trained / "settings.json", f"etude train model={model_name}")["made_on"]
+        own["made_on"] = read_json(folder / "settings.json", trained.made_by)["made_on"]
         rows.append({"model": model_name, **_figures(metrics, config, model_name), **own})
     values = settings.as_dict()
     first = next(iter(stores.values()))
@@ -213,7 +211,7 @@ def _figure(value: float | None, least: int = 3) -> str:
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """The result files in ``folder``, by name."""
-    return [read_json(file, f"etude all experiment={file.stem}") for file in sorted(folder.glob("*.json"))]
+    return [read_json(file, catalog.experiment(file.stem).made_by) for file in sorted(folder.glob("*.json"))]
 
 
 def run(settings: Settings, session: Session, name: str, config: Protocol, committed: bool) -> Path:
@@ -222,10 +220,10 @@ def run(settings: Settings, session: Session, name: str, config: Protocol, commi
     Returns the result file.
     """
     made = result(settings, session, name, config)
-    own = session.write(f"{RESULTS}/{name}.json")
+    own = session.write(catalog.experiment(name))
     write_json(own, made)
     if committed:
-        own = session.root / RESULTS / f"{name}.json"
+        own = session.root / catalog.experiment(name).place
         write_json(own, made)
-        write_text(session.root / TABLE, table(read(own.parent)))
+        write_text(session.root / catalog.EXPERIMENTS.place, table(read(own.parent)))
     return own

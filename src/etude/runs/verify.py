@@ -17,6 +17,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from etude.artifacts import catalog
 from etude.core.errors import EtudeError
 
 
@@ -135,7 +136,7 @@ def _judge(
     rules = TOLERANCES.get(name)
     if rules is None:
         return DIFFERENT, f"{', '.join(differing)} must be equal to the byte"
-    file = f"reports/{name}/{model_name}.json" if model_name else f"reports/{name}.json"
+    file = catalog.report(name, model_name).place
     if not (root / file).is_file():
         return ABSENT, f"{file} is not there: make repro"
     old, new = json.loads(_committed(root, file)), json.loads((root / file).read_text())

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces, gather_shards, write_shard
 from etude.artifacts.provenance import built_from, carry, ingested, key_of, recorded, split_ids
@@ -46,7 +47,7 @@ def run(settings: Settings, session: Session) -> None:
     }
     tasks = [{**common, "pieces": source.only(part)} for part in cut(train, ORIGINS)]
     decides = {"settings": built_from(settings, "augment"), "train": train, "pieces": ingest["shards"]}
-    shards = Shards(session, "augment", key_of(decides, "augment", settings), "etude augment")
+    shards = Shards(session, catalog.AUGMENT, key_of(decides, "augment", settings))
     with shards.gathered():
         folders = shards.map(copy_shard, tasks)
         shards.complete()
@@ -54,7 +55,8 @@ def run(settings: Settings, session: Session) -> None:
         found = [Encoded(line) for lines in listed for line in lines]
         with recorded(settings, session, "augment") as (part, record):
             carry(settings, session, record, "split")
-            made = [(folder / "pieces.zip", read_json(folder / "archive.json", "etude augment")) for folder in folders]
+            made_by = catalog.AUGMENT.made_by
+            made = [(folder / "pieces.zip", read_json(folder / "archive.json", made_by)) for folder in folders]
             archives = gather_shards(part, ((*archive, None) for archive in made))
             write_json(part / "manifest.json", {"copies": found, "shards": archives})
         later = "" if archives else ", which training makes when it draws them"

@@ -11,6 +11,7 @@ import torch
 from symusic.core import ScoreTick
 
 from etude import sampling
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import key_of
 from etude.artifacts.shards import Shards
@@ -38,10 +39,10 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
 
     Writes data/control/MODEL and reports/control/MODEL.json. Returns the path of the report.
     """
-    folder, report = session.write(f"data/control/{model_name}"), session.write(f"reports/control/{model_name}.json")
+    made = catalog.data("control", model_name)
+    folder, report = session.write(made), session.write(catalog.report("control", model_name))
     if not is_able(settings, model_name, CONDITION):
         raise EtudeError(f"model={model_name} takes no control attributes. {name_able(settings, session, CONDITION)}")
-    again = f"etude control model={model_name}"
     loaded = TrainedModel.load(settings, session, model_name)
     representation: Attributes = loaded.representation
     count = settings.control.pieces
@@ -50,15 +51,15 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     common = {"settings": settings, "session": replace(session, progress=False), "model": model_name, "count": count}
     tasks = [{**common, "config": replace(config, control=control)} for control in controls]
     decides = {"config": vars(config), "count": count, "controls": controls, "model": loaded.trained}
-    shards = Shards(session, f"control-{model_name}", key_of(decides, "control", settings, model_name), again)
+    shards = Shards(session, made, key_of(decides, "control", settings, model_name))
     with shards.gathered():
         done = shards.map(control_shard, tasks, "control")
         shards.complete()
-        truncated = sum(read_json(made / TRUNCATED, again) for made in done)
+        truncated = sum(read_json(shard / TRUNCATED, made.made_by) for shard in done)
         with whole(folder) as part:
             part.mkdir()
-            for control, made in zip(controls, done, strict=True):
-                shutil.copytree(made, (part / file_of(control, 0)).parent, ignore=shutil.ignore_patterns(TRUNCATED))
+            for control, shard in zip(controls, done, strict=True):
+                shutil.copytree(shard, (part / file_of(control, 0)).parent, ignore=shutil.ignore_patterns(TRUNCATED))
         unconditioned, *pieces = (
             [ScoreTick(folder / file_of(control, number)) for number in range(count)] for control in controls
         )

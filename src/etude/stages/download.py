@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import recorded
 from etude.config.check import construct, target
@@ -27,8 +28,7 @@ def download(folder: Path, dataset: dict[str, Any], show: bool) -> dict[str, Any
 
 def run(settings: Settings, session: Session) -> None:
     """Write data/download."""
-    place = session.write("data/download")
-    with writing(place.parent, ""), recorded(settings, session, "download") as (part, _):
+    with writing(session.write(catalog.DOWNLOAD).parent, ""), recorded(settings, session, "download") as (part, _):
         manifest = download(part / "files", settings.dataset, session.progress)
         for piece in manifest["pieces"]:
             piece["file"] = f"files/{piece['file']}"

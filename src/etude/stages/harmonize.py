@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import ingested, key_of, split_ids
 from etude.artifacts.shards import Shards, cut
@@ -52,10 +53,8 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     harmonised twice, with the rules and by likelihood alone, which shows the cost of the rules. A melody that cannot be
     harmonised is left out, with the reason.
     """
-    folder, report = (
-        session.write(f"data/harmonize/{model_name}"),
-        session.write(f"reports/harmonize/{model_name}.json"),
-    )
+    made = catalog.data("harmonize", model_name)
+    folder, report = session.write(made), session.write(catalog.report("harmonize", model_name))
     if not is_able(settings, model_name, HARMONIZE):
         raise EtudeError(f"model={model_name} cannot harmonise. {name_able(settings, session, HARMONIZE)}")
     source, ingest = ingested(settings, session)
@@ -71,17 +70,16 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         {**common, "pieces": source.only(part), "names": part, "start": place * TOGETHER}
         for place, part in enumerate(cut(names, TOGETHER))
     ]
-    again = f"etude harmonize model={model_name}"
     decides = {"config": vars(settings.harmonize), "model": loaded.trained, "names": names, "pieces": ingest["shards"]}
-    shards = Shards(session, f"harmonize-{model_name}", key_of(decides, "harmonize", settings, model_name), again)
+    shards = Shards(session, made, key_of(decides, "harmonize", settings, model_name))
     with shards.gathered():
         done = shards.map(harmonize_shard, tasks)
         shards.complete()
-        found = [piece for made in done for piece in read_json(made / FOUND, again)]
+        found = [piece for shard in done for piece in read_json(shard / FOUND, made.made_by)]
         with whole(folder) as part:
             part.mkdir()
-            for made in done:
-                for file in sorted(made.glob("*.mid")):
+            for shard in done:
+                for file in sorted(shard.glob("*.mid")):
                     shutil.copyfile(file, part / file.name)
         left_out = [piece for piece in found if "reason" in piece]
         pieces = [piece for piece in found if "reason" not in piece]

@@ -8,6 +8,7 @@ from typing import Any
 
 from symusic.core import ScoreTick as Score
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import gather_shards, write_shard
 from etude.artifacts.provenance import built_from, key_of, recorded, upstream
@@ -113,7 +114,7 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
                 why = None if path.is_file() else "is missing"
                 if why is None and digest(path) != wanted:
                     why = "differs from its digest in the manifest"
-                files[file] = why and f"the file {file} {why}; bring it again with: etude download"
+                files[file] = why and f"the file {file} {why}; bring it again with: {catalog.DOWNLOAD.made_by}"
 
     def fault(entry: Mapping[str, Any]) -> str | None:
         return next((why for file in (entry["file"], *entry.get("annotations", {})) if (why := files[file])), None)
@@ -205,7 +206,7 @@ def run(settings: Settings, session: Session) -> None:
         "ingest": built_from(settings, "ingest")["ingest"],
         "pieces": digest_of(entries),
     }
-    shards = Shards(session, "ingest", key_of(decides, "ingest", settings), "etude ingest")
+    shards = Shards(session, catalog.INGEST, key_of(decides, "ingest", settings))
     with shards.gathered():
         kept, refused, archives = gather(shards.map(read_shard, tasks), limits.near)
         shards.complete()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
 from etude.artifacts.provenance import SPLITS, built_from, carry, ingested, key_of, recorded
@@ -82,7 +83,7 @@ def run(settings: Settings, session: Session) -> None:
         "pieces": digest_of(ingest["pieces"]),
         "shards": ingest["shards"],
     }
-    shards = Shards(session, "split", key_of(decides, "split", settings), "etude split")
+    shards = Shards(session, catalog.SPLIT, key_of(decides, "split", settings))
     with shards.gathered():
         folders = shards.map(look_shard, tasks)
         shards.complete()

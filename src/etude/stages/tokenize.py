@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces, write_pieces
 from etude.artifacts.provenance import SPLITS, built_from, carry, ingested, key_of, recorded, split_ids, upstream
@@ -140,15 +141,16 @@ def run(settings: Settings, session: Session, name: str) -> None:
     copies = [Copy.of(entry) for entry in augment["copies"]]
     if foreign := sorted({copy.origin for copy in copies} - {*splits["train"]}):
         raise EtudeError(
-            f"data/augment holds copies of {foreign[0]}, which data/split does not deal to train. "
-            "Make them again with: etude augment"
+            f"{catalog.AUGMENT} holds copies of {foreign[0]}, which {catalog.SPLIT} does not assign to train. "
+            f"Make them again with: {catalog.AUGMENT.made_by}"
         )
     if not copies:
         raise EtudeError(
-            "data/augment holds no piece: there is nothing to learn from. Raise split.train and run: etude split"
+            f"{catalog.AUGMENT} holds no piece: there is nothing to learn from. "
+            f"Raise split.train and run: {catalog.SPLIT.made_by}"
         )
     load = settings.augment.at == "load"
-    augmented = source if load else Pieces(folder, augment, "copies", "etude augment")
+    augmented = source if load else Pieces(folder, augment, "copies", catalog.AUGMENT.made_by)
     common = {"values": values, "name": section, "load": load, "metrical": settings.reading.metrical}
     train = [
         {**common, "pieces": augmented.only(copy.origin if load else copy.id for copy in part), "copies": part}
@@ -156,12 +158,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
     ]
     decides = {"values": values, "voices": settings.dataset["reading"]["voices"], "load": load, "splits": splits}
     made_of = {"ingest": ingest["shards"], "augment": augment["shards"], "copies": augment["copies"]}
-    shards = Shards(
-        session,
-        f"tokenize-{name}",
-        key_of({**decides, **made_of}, "tokenize", settings, name),
-        f"etude tokenize tokenize={name}",
-    )
+    shards = Shards(session, catalog.tokens(name), key_of({**decides, **made_of}, "tokenize", settings, name))
     with shards.gathered():
         made: Any = construct(target(values, section), values, section)
         ready = {"learned": learn(shards, made, train, settings.reading.voices)}

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import key_of
 from etude.artifacts.token_store import Store
@@ -76,7 +77,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     Returns the folder of the weights.
     """
     name = settings.model(model_name)["representation"]
-    store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
+    store = Store(session.read(catalog.tokens(name)))
     store.require(settings, name)
     store.verify()
     for split, empty in (
@@ -85,7 +86,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     ):
         if not store.count(split):
             raise EtudeError(
-                f"{store.folder} holds no {split} piece: {empty}. Raise split.{split} and run: etude split"
+                f"{store.folder} holds no {split} piece: {empty}. Raise split.{split} and run: {catalog.SPLIT.made_by}"
             )
     key = training_key(settings, model_name, store.digest)
     checkpoints = session.root / ".checkpoints" / key[:16]
@@ -99,7 +100,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         status = "FAILED"
         try:
             model, representation, learned = train(settings, model_name, store, session, checkpoints, log.metrics)
-            folder = session.write(f"models/{model_name}")
+            folder = session.write(catalog.model(model_name))
             with whole(folder) as part:
                 part.mkdir()
                 _write(part, settings, model_name, key, store, model, learned)
@@ -112,7 +113,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             status = "KILLED"
             raise
         finally:
-            log.finish(session.write(f"models/{model_name}") if status == "FINISHED" else None, status)
+            log.finish(session.write(catalog.model(model_name)) if status == "FINISHED" else None, status)
         for file in checkpoints.glob("*.ckpt"):
             file.unlink()
     return folder

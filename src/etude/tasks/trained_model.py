@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.sections import Generate, Settings
@@ -36,11 +37,10 @@ class TrainedModel:
         Raises:
             EtudeError: a file is missing or damaged, or the data is not that of the training.
         """
-        command = f"etude train model={model_name}"
-        folder = session.read(f"models/{model_name}", command)
-        trained = read_json(folder / "settings.json", command)
-        name = trained["tokens"]["representation"]
-        store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
+        made = catalog.model(model_name)
+        folder = session.read(made)
+        trained = read_json(folder / "settings.json", made.made_by)
+        store = Store(session.read(catalog.tokens(trained["tokens"]["representation"])))
         store.verify()
         set_threads(settings.trainer.threads if threads is None else threads)
         representation = load_representation(store)

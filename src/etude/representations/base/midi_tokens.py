@@ -15,6 +15,7 @@ from miditok import MusicTokenizer, TokenizerConfig
 from numpy.typing import NDArray
 from symusic.core import ScoreTick, TrackTick
 
+from etude.artifacts import catalog
 from etude.config.check import Range
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
@@ -192,7 +193,7 @@ class MidiTokens:
 
     def _load_notes(self, folder: Path) -> None:
         if (folder / FILE).is_file():
-            self._ready(self.made, Notes(self.types, read_json(folder / FILE, f"etude tokenize tokenize={self.name}")))
+            self._ready(self.made, Notes(self.types, read_json(folder / FILE, catalog.tokens(self.name).made_by)))
 
     # --- encode and decode
 

@@ -1,12 +1,13 @@
 """Data that other settings built, and pieces that are not those that were written, are refused."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 
 import pytest
 from conftest import make_piece
 
-from etude.artifacts import catalog
+from etude.artifacts import catalog, provenance
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import (
     built_from,
@@ -19,7 +20,7 @@ from etude.artifacts.provenance import (
 )
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import write_json
+from etude.core.files import digest, write_json
 
 
 def test_each_stage_is_built_from_its_own_section_and_those_before(settings: Settings) -> None:
@@ -70,10 +71,34 @@ def test_data_appears_complete_and_its_record_after_it(settings: Settings, tmp_p
         record["auto"] = "ratio"
     found = read_record(session, "tokenize", "remi")
     assert found["auto"] == "ratio" and list(found["settings"]["tokenize"]) == ["remi"]
-    with pytest.raises(KeyError), recorded(settings, session, "tokenize", "remi"):
+
+
+def test_a_stage_that_fails_leaves_the_old_data_and_its_record(settings: Settings, tmp_path: Path) -> None:
+    session = Session(root=tmp_path)
+    with recorded(settings, session, "tokenize", "remi") as (part, _):
+        (part / "a").write_text("1")
+    before = digest(tmp_path)
+    with pytest.raises(KeyError), recorded(settings, session, "tokenize", "remi") as (part, record):
+        (part / "a").write_text("2")
+        record["auto"] = "ratio"
         raise KeyError
-    assert (tmp_path / "data/tokenize/remi/a").read_text() == "1"
-    assert not (tmp_path / catalog.record("tokenize", "remi").place).exists(), "no record of data that may be another's"
+    assert digest(tmp_path) == before
+
+
+def test_a_stage_killed_between_data_and_record_leaves_no_record(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(root=tmp_path)
+    for text in ("1", "2"):
+        with contextlib.suppress(KeyboardInterrupt), recorded(settings, session, "split") as (part, _):
+            (part / "a").write_text(text)
+            monkeypatch.setattr(provenance, "write_json", write_json if text == "1" else interrupt)
+    assert (tmp_path / "data/split/a").read_text() == "2"
+    assert not (tmp_path / catalog.record("split").place).exists(), "no record of data that may be another's"
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_pieces_and_their_splits_are_read_together(settings: Settings, encoded: Session) -> None:

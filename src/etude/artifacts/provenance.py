@@ -53,14 +53,15 @@ def recorded(
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield an empty folder for the output of a data stage, and the record, which the stage may add to.
 
-    The folder appears complete or not at all, and the record after it. A record therefore always describes its data.
+    The folder appears complete or not at all, and the record after it. A stage that fails leaves the old data and the
+    old record. A record therefore always describes its data.
     """
     record = session.write(catalog.record(stage, name))
-    record.unlink(missing_ok=True)
     facts: dict[str, Any] = {"settings": built_from(settings, stage, name)}
     with whole(session.write(catalog.data(stage, name))) as part:
         part.mkdir()
         yield part, facts
+        record.unlink(missing_ok=True)  # killed from here on, the stage leaves data without a record, which is refused
     write_json(record, facts)
 
 

@@ -34,7 +34,7 @@ from etude.metrics.voice_leading import (
 from etude.representations.base.grid import REST
 from etude.representations.base.survey import DRUMS, program_of
 from etude.sampling.constraints import keep_given
-from etude.sampling.harmonies import harmony_sampler
+from etude.sampling.harmonies import HarmonyTask, harmony_sampler
 from etude.stages import main
 from etude.tasks.capabilities import HARMONIZE, is_able, name_able
 from etude.tasks.harmonizer import Harmonizer
@@ -145,14 +145,14 @@ def measure_harmony(
     harmonies = {}
     for way, cost in (("harmony", config.parallel_cost), ("alone", 0.0)):
         rngs = harmonizer.rngs(config, place)
-        priced = replace(config, parallel_cost=cost)
-        harmonies[way] = harmonize(model, representation, melody.piece, allowed, priced, rngs)[0]
+        task = HarmonyTask(melody.piece, allowed, replace(config, parallel_cost=cost), rngs)
+        harmonies[way] = harmonize(model, representation, task)[0]
     notes = sum(len(track.notes) for track in score.tracks)
     pitches = {"real": real}
     for way, found in harmonies.items():
         sampled = sounding(found.grid, low)
         pitches[way] = np.where(sampled == SILENCE, SILENCE, sampled - melody.shift)
-    nats = {"real": harmony_sampler(model.sampler).cost(model, representation, melody.piece, allowed, own)}
+    nats = {"real": harmony_sampler(model.sampler).cost(model, representation, task, own)}
     nats |= {way: found.nats for way, found in harmonies.items()}
     facts: dict[str, Any] = {"bars": frames / (QUARTERS * steps), "notes": notes}
     for way in ("real", "harmony", "alone"):

@@ -11,12 +11,12 @@ from etude.artifacts import catalog, provenance
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import (
     built_from,
-    ingested,
+    read_ingest,
     read_record,
-    recorded,
     require,
     split_ids,
     upstream,
+    write_data,
 )
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
@@ -66,7 +66,7 @@ def test_limits_of_readers_and_auto_written_out_are_no_other_settings(settings: 
 
 def test_data_appears_complete_and_its_record_after_it(settings: Settings, tmp_path: Path) -> None:
     session = Session(root=tmp_path)
-    with recorded(settings, session, "tokenize", "remi") as (part, record):
+    with write_data(settings, session, "tokenize", "remi") as (part, record):
         (part / "a").write_text("1")
         record["auto"] = "ratio"
     found = read_record(session, "tokenize", "remi")
@@ -75,10 +75,10 @@ def test_data_appears_complete_and_its_record_after_it(settings: Settings, tmp_p
 
 def test_a_stage_that_fails_leaves_the_old_data_and_its_record(settings: Settings, tmp_path: Path) -> None:
     session = Session(root=tmp_path)
-    with recorded(settings, session, "tokenize", "remi") as (part, _):
+    with write_data(settings, session, "tokenize", "remi") as (part, _):
         (part / "a").write_text("1")
     before = digest(tmp_path)
-    with pytest.raises(KeyError), recorded(settings, session, "tokenize", "remi") as (part, record):
+    with pytest.raises(KeyError), write_data(settings, session, "tokenize", "remi") as (part, record):
         (part / "a").write_text("2")
         record["auto"] = "ratio"
         raise KeyError
@@ -90,7 +90,7 @@ def test_a_stage_killed_between_data_and_record_leaves_no_record(
 ) -> None:
     session = Session(root=tmp_path)
     for text in ("1", "2"):
-        with contextlib.suppress(KeyboardInterrupt), recorded(settings, session, "split") as (part, _):
+        with contextlib.suppress(KeyboardInterrupt), write_data(settings, session, "split") as (part, _):
             (part / "a").write_text(text)
             monkeypatch.setattr(provenance, "write_json", write_json if text == "1" else interrupt)
     assert (tmp_path / "data/split/a").read_text() == "2"
@@ -102,7 +102,7 @@ def interrupt(*_: object) -> None:
 
 
 def test_pieces_and_their_splits_are_read_together(settings: Settings, encoded: Session) -> None:
-    pieces, manifest = ingested(settings, encoded)
+    pieces, manifest = read_ingest(settings, encoded)
     splits = split_ids(settings, encoded, pieces)
     assert [len(splits[split]) for split in ("train", "valid", "test")] == [6, 2, 2]
     assert pieces.score(splits["test"][0]).note_num() == make_piece(8).note_num()
@@ -110,7 +110,7 @@ def test_pieces_and_their_splits_are_read_together(settings: Settings, encoded: 
 
 
 def test_a_split_of_other_pieces_is_refused(settings: Settings, encoded: Session) -> None:
-    pieces, _ = ingested(settings, encoded)
+    pieces, _ = read_ingest(settings, encoded)
     del pieces.entries["p03"]
     with pytest.raises(EtudeError, match=r"data/split assigns p03, which data/ingest does not hold.*etude split"):
         split_ids(settings, encoded, pieces)

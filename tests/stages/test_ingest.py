@@ -146,7 +146,7 @@ def test_small_files_are_read_together_as_each_alone(tmp_path: Path) -> None:
     (folder / "files/r.abc").write_text("X:1")
     (folder / "files/large.mid").write_bytes(bytes(ingest.GROUP_BYTES))
     names = [f"files/{name}" for name in ("p0.mid", "p1.mid", "r.abc", "p2.mid", "large.mid", "p3.mid")]
-    groups = list(ingest.grouped([{"file": name} for name in names], folder))
+    groups = list(ingest.group_entries([{"file": name} for name in names], folder))
     assert [len(group) for group in groups] == [2, 1, 1, 1, 1]
     assert [entry["file"] for group in groups for entry in group] == names
 

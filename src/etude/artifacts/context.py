@@ -14,10 +14,10 @@ ENGINES = ("loky", "dask")  # that map the shards of the data stages over proces
 
 def _workers() -> int:
     """How many processes work on data: ETUDE_WORKERS, or one for each CPU."""
-    said = os.environ.get("ETUDE_WORKERS", str(os.cpu_count() or 1))
-    if not said.isdecimal() or int(said) < 1:
-        raise EtudeError(f"ETUDE_WORKERS = {said!r} must be a whole number of at least 1.")
-    return int(said)
+    value = os.environ.get("ETUDE_WORKERS", str(os.cpu_count() or 1))
+    if not value.isdecimal() or int(value) < 1:
+        raise EtudeError(f"ETUDE_WORKERS = {value!r} must be a whole number of at least 1.")
+    return int(value)
 
 
 @dataclass(frozen=True)

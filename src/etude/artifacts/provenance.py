@@ -48,7 +48,7 @@ def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[
 
 
 @contextmanager
-def recorded(
+def write_data(
     settings: Settings, session: Session, stage: str, name: str | None = None
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield an empty folder for the output of a data stage, and the record, which the stage may add to.
@@ -118,7 +118,7 @@ def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, di
     return folder, manifest
 
 
-def ingested(settings: Settings, session: Session) -> tuple[Pieces, dict[str, Any]]:
+def read_ingest(settings: Settings, session: Session) -> tuple[Pieces, dict[str, Any]]:
     """The clean pieces of the stage ingest, and its manifest."""
     folder, manifest = upstream(settings, session, "ingest")
     return Pieces(folder, manifest, "pieces", catalog.INGEST.made_by), manifest

@@ -46,7 +46,7 @@ class Shards:
         self.place = session.root / ".shards" / f"{self.what}-{key[:16]}"
 
     @contextmanager
-    def gathered(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Lock the shards during all work of the stage, and remove them at the end.
 
         A run of one shard alone (``session.shard``) ends where shards are missing, and prints which.
@@ -54,8 +54,8 @@ class Shards:
         if self.session.shard is not None:
             try:
                 yield
-            except Unfinished as said:
-                print(said)
+            except Unfinished as unfinished:
+                print(unfinished)
             return
         self.place.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.place.with_suffix(".lock"))
@@ -120,18 +120,18 @@ class Shards:
     def _watched(self, folders: Sequence[Path], name: str) -> Iterator[None]:
         """Show a progress bar over the folders that appear, whatever process writes them."""
         ended = threading.Event()
-        said = self.what if name == "shard" else f"{self.what}, {name}"
-        with bar(f"{said}, shards", len(folders), self.session.progress and len(folders) > 1) as tell:
+        label = self.what if name == "shard" else f"{self.what}, {name}"
+        with bar(f"{label}, shards", len(folders), self.session.progress and len(folders) > 1) as advance:
 
             def watch() -> None:
                 while not ended.wait(0.5):
-                    tell(sum(folder.is_dir() for folder in folders))
+                    advance(sum(folder.is_dir() for folder in folders))
 
             watcher = threading.Thread(target=watch, daemon=True)
             watcher.start()
             try:
                 yield
-                tell(len(folders))
+                advance(len(folders))
             finally:
                 ended.set()
                 watcher.join()

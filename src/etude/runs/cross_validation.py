@@ -47,10 +47,10 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
     """
     if folds < 3:
         raise EtudeError(f"cv = {folds}: train, valid and test need a fold each. Set cv=3 or more.")
-    ingested = session.read(catalog.INGEST)
-    folder = pipeline.folder_of(settings, session.root, f"cv{folds}", digest(ingested / "manifest.json"))
+    source = session.read(catalog.INGEST)
+    folder = pipeline.folder_of(settings, session.root, f"cv{folds}", digest(source / "manifest.json"))
     measured: dict[str, list[dict[str, float]]] = {model_name: [] for model_name in settings.models}
-    with children_of(session, folder.name, {"etude.cv": str(folds)}) as tell:
+    with children_of(session, folder.name, {"etude.cv": str(folds)}) as log_metrics:
         for fold in range(folds):
             chosen = of_fold(settings, folds, fold)
             place = folder / f"fold-{fold}"
@@ -66,7 +66,7 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
             model_name: {"folds": rows, "over_folds": spread(rows)} for model_name, rows in measured.items()
         }
         write_json(folder / "cv.json", {"folds": folds, "settings": settings.as_dict(), "models": result})
-        tell(_flat(result))
+        log_metrics(_flat(result))
     for model_name, found in result.items():
         for name, value in found["over_folds"].items():
             print(f"{model_name}: {name} {value['mean']:.3f} ± {value['deviation']:.3f} over {folds} folds")

@@ -158,8 +158,8 @@ def table(results: Iterable[Mapping[str, Any]]) -> str:
     for found in results:
         name = found["experiment"]
         machines = sorted({_machine(row["made_on"]) for row in found["rows"] if "made_on" in row})
-        told = f"`etude all experiment={name}`, here from {' and '.join(machines)}. In {found['unit']}."
-        lines += ["", f"## {name}", "", told]
+        intro = f"`etude all experiment={name}`, here from {' and '.join(machines)}. In {found['unit']}."
+        lines += ["", f"## {name}", "", intro]
         lines += ["", found["protocol"], ""]
         lines += _heads(HEADS)
         for row in found["rows"]:

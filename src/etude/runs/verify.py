@@ -195,9 +195,9 @@ def _committed(root: Path, file: str) -> str:
 
 def _stale(root: Path) -> set[str]:
     """Stages that are out of date, or whose outputs on disk differ from dvc.lock."""
-    said = subprocess.run(
+    status = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True, check=False
     )
-    if said.returncode not in (0, 1) or not said.stdout.strip():
-        raise EtudeError(f"dvc status failed: {said.stderr.strip()[-300:]}")
-    return set(json.loads(said.stdout))
+    if status.returncode not in (0, 1) or not status.stdout.strip():
+        raise EtudeError(f"dvc status failed: {status.stderr.strip()[-300:]}")
+    return set(json.loads(status.stdout))

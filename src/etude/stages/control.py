@@ -52,7 +52,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     tasks = [{**common, "config": replace(config, control=control)} for control in controls]
     decides = {"config": vars(config), "count": count, "controls": controls, "model": loaded.trained}
     shards = Shards(session, made, key_of(decides, "control", settings, model_name))
-    with shards.gathered():
+    with shards.lock():
         done = shards.map(control_shard, tasks, "control")
         shards.complete()
         truncated = sum(read_json(shard / TRUNCATED, made.made_by) for shard in done)

@@ -5,7 +5,7 @@ from typing import Any
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import recorded
+from etude.artifacts.provenance import write_data
 from etude.config.check import construct, target
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
@@ -28,7 +28,7 @@ def download(folder: Path, dataset: dict[str, Any], show: bool) -> dict[str, Any
 
 def run(settings: Settings, session: Session) -> None:
     """Write data/download."""
-    with writing(session.write(catalog.DOWNLOAD).parent, ""), recorded(settings, session, "download") as (part, _):
+    with writing(session.write(catalog.DOWNLOAD).parent, ""), write_data(settings, session, "download") as (part, _):
         manifest = download(part / "files", settings.dataset, session.progress)
         for piece in manifest["pieces"]:
             piece["file"] = f"files/{piece['file']}"

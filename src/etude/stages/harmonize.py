@@ -13,7 +13,7 @@ from symusic.core import ScoreTick
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import ingested, key_of, split_ids
+from etude.artifacts.provenance import key_of, read_ingest, split_ids
 from etude.artifacts.shards import Shards, cut
 from etude.audio.render import write_sound_of
 from etude.config.sections import Harmonize, Settings
@@ -57,7 +57,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     folder, report = session.write(made), session.write(catalog.report("harmonize", model_name))
     if not is_able(settings, model_name, HARMONIZE):
         raise EtudeError(f"model={model_name} cannot harmonise. {name_able(settings, session, HARMONIZE)}")
-    source, ingest = ingested(settings, session)
+    source, ingest = read_ingest(settings, session)
     splits = split_ids(settings, session, source)
     loaded = TrainedModel.load(settings, session, model_name)
     harmonizer = Harmonizer.of(loaded)
@@ -72,7 +72,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     ]
     decides = {"config": vars(settings.harmonize), "model": loaded.trained, "names": names, "pieces": ingest["shards"]}
     shards = Shards(session, made, key_of(decides, "harmonize", settings, model_name))
-    with shards.gathered():
+    with shards.lock():
         done = shards.map(harmonize_shard, tasks)
         shards.complete()
         found = [piece for shard in done for piece in read_json(shard / FOUND, made.made_by)]

@@ -9,7 +9,7 @@ from symusic.core import ScoreTick
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import ingested, split_ids
+from etude.artifacts.provenance import read_ingest, split_ids
 from etude.audio.render import write_sound
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
@@ -74,7 +74,7 @@ def run(settings: Settings, session: Session) -> Path:
 
     Returns the path of the report.
     """
-    source, _ = ingested(settings, session)
+    source, _ = read_ingest(settings, session)
     splits = split_ids(settings, session, source)
     test, valid = (dict(source.scores(splits[split])) for split in ("test", "valid"))
     report, typical = reference(test, valid, settings.evaluate, settings.generate.pieces, session.progress)

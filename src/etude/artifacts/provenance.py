@@ -17,7 +17,7 @@ from etude.artifacts.midi_archive import Pieces
 from etude.config.code import digest_of_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest_of, read_json, whole, write_json
+from etude.core.files import Json, digest_of, read_json, whole, write_json
 
 # the stages that make data, in their order -> the manifest in their folder
 MANIFESTS = {"download": "manifest.json", "ingest": "manifest.json", "split": "split.json", "augment": "manifest.json"}
@@ -27,7 +27,7 @@ SECTIONS = ("dataset", "ingest", "split", "augment", "tokenize")  # of the setti
 LIMITS = ("seconds", "max_memory")  # of ingest: they stop a reader that hangs, and change no result
 
 
-def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[str, Any]:
+def built_from(settings: Settings, stage: str, name: str | None = None) -> Json:
     """The sections that decide what a data stage makes: its own and those of the stages before it.
 
     Args:
@@ -50,14 +50,14 @@ def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[
 @contextmanager
 def write_data(
     settings: Settings, session: Session, stage: str, name: str | None = None
-) -> Iterator[tuple[Path, dict[str, Any]]]:
+) -> Iterator[tuple[Path, Json]]:
     """Yield an empty folder for the output of a data stage, and the record, which the stage may add to.
 
     The folder appears complete or not at all, and the record after it. A stage that fails leaves the old data and the
     old record. A record therefore always describes its data.
     """
     record = session.write(catalog.record(stage, name))
-    facts: dict[str, Any] = {"settings": built_from(settings, stage, name)}
+    facts: Json = {"settings": built_from(settings, stage, name)}
     with whole(session.write(catalog.data(stage, name))) as part:
         part.mkdir()
         yield part, facts
@@ -95,21 +95,21 @@ def require(data: Artifact, record: Mapping[str, Any], wanted: Mapping[str, Any]
     raise EtudeError(f"{data} was built with {differences}. Build the right data with: {commands}")
 
 
-def read_record(session: Session, stage: str, name: str | None = None) -> dict[str, Any]:
+def read_record(session: Session, stage: str, name: str | None = None) -> Json:
     """The record of a data stage."""
     place = catalog.record(stage, name)
-    record: dict[str, Any] = read_json(session.read(place), place.made_by)
+    record: Json = read_json(session.read(place), place.made_by)
     return record
 
 
-def carry(settings: Settings, session: Session, record: dict[str, Any], stage: str) -> None:
+def carry(settings: Settings, session: Session, record: Json, stage: str) -> None:
     """Copy the settings in the record of an earlier ``stage``: there ``auto`` is already resolved to a method."""
     before = read_record(session, stage)
     record |= {name: value for name, value in before.items() if name != "settings"}
     record["settings"] = {**record["settings"], **before["settings"]}
 
 
-def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, dict[str, Any]]:
+def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, Json]:
     """The output folder of ``stage`` (download to augment) and its manifest; refused if other settings built it."""
     data = catalog.data(stage)
     folder = session.read(data)
@@ -118,7 +118,7 @@ def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, di
     return folder, manifest
 
 
-def read_ingest(settings: Settings, session: Session) -> tuple[Pieces, dict[str, Any]]:
+def read_ingest(settings: Settings, session: Session) -> tuple[Pieces, Json]:
     """The clean pieces of the stage ingest, and its manifest."""
     folder, manifest = upstream(settings, session, "ingest")
     return Pieces(folder, manifest, "pieces", catalog.INGEST.made_by), manifest

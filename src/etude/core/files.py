@@ -11,6 +11,7 @@ from typing import Any
 
 from etude.core.errors import EtudeError
 
+Json = dict[str, Any]  # what a JSON file holds
 ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 
 

@@ -12,6 +12,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json
 from etude.models.building import build_model
+from etude.representations.base.representation import Representation
 
 
 def save_weights(model: nn.Module, file: Path) -> str:
@@ -21,7 +22,7 @@ def save_weights(model: nn.Module, file: Path) -> str:
     return digest(file)
 
 
-def load_model(settings: Settings, model_name: str, folder: Path, store: Store, representation: Any) -> Any:
+def load_model(settings: Settings, model_name: str, folder: Path, store: Store, representation: Representation) -> Any:
     """The trained model in ``folder`` (models/V), checked against its digest and against the data it was trained on."""
     command = catalog.model(model_name).made_by
     trained = read_json(folder / "settings.json", command)

@@ -4,7 +4,6 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from symusic.core import ScoreTick
@@ -15,9 +14,8 @@ from etude.artifacts.context import Session
 from etude.audio.mp3 import read_mp3
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json
+from etude.core.files import Json, read_json
 
-Json = dict[str, Any]  # what a JSON file holds
 MANY = 5  # models; of more, the page plays one sample each, so that it stays small
 
 

@@ -8,12 +8,11 @@ import platform
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
-from etude.core.files import digest, read_json, write_json
+from etude.core.files import Json, digest, read_json, write_json
 from etude.core.progress import follow
 
 STEPS = 30
@@ -68,7 +67,7 @@ def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
         Whether all digests are the recorded ones, and a sentence about it.
     """
     file, cpu = root / catalog.ARITHMETIC.place, kind_of_cpu()
-    known: dict[str, Any] = read_json(file, catalog.ARITHMETIC.made_by) if file.is_file() else {}
+    known: Json = read_json(file, catalog.ARITHMETIC.made_by) if file.is_file() else {}
     ours = measure(settings, Session(root=root))
     theirs = known.get("weights", {})
     differing = sorted(name for name in ours if ours[name] != theirs.get(name))

@@ -15,7 +15,7 @@ from etude.artifacts.context import Session
 from etude.config.check import check
 from etude.config.sections import Settings, Split
 from etude.core.errors import EtudeError
-from etude.core.files import digest, read_json, write_json
+from etude.core.files import Json, digest, read_json, write_json
 from etude.runs import pipeline
 from etude.tasks.likelihood import likelihood
 from etude.tracking import children_of
@@ -62,7 +62,7 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
                 raise EtudeError("; ".join(f"{name} failed: {reason}" for name, reason in failed.items()))
             for model_name, rows in measured.items():
                 rows.append(_measure(needed, inside, model_name))
-        result: dict[str, Any] = {
+        result: Json = {
             model_name: {"folds": rows, "over_folds": spread(rows)} for model_name, rows in measured.items()
         }
         write_json(folder / "cv.json", {"folds": folds, "settings": settings.as_dict(), "models": result})

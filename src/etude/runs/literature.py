@@ -17,7 +17,7 @@ from etude.artifacts.token_store import Store
 from etude.config.check import OneOf, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, write_json, write_text
+from etude.core.files import Json, read_json, write_json, write_text
 from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import per_unit
 from etude.representations.base.loading import load_representation
@@ -48,7 +48,7 @@ class Protocol:
     stage: Annotated[str, OneOf(("evaluate", "harmonize"))] = "evaluate"  # whose reports hold the metrics
     baseline: str | None = None
     more: list[str] = field(default_factory=list)  # other metrics of reports/evaluate/MODEL.json, as in test/accuracy
-    published: list[dict[str, Any]] = field(default_factory=list)
+    published: list[Json] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for place, entry in enumerate(self.published):
@@ -69,7 +69,7 @@ def protocol(root: Path, name: str) -> Protocol | None:
     return construct(Protocol, check(known[name], dict, f"protocols.{name}"), f"protocols.{name}")
 
 
-def result(settings: Settings, session: Session, name: str, config: Protocol) -> dict[str, Any]:
+def result(settings: Settings, session: Session, name: str, config: Protocol) -> Json:
     """The result file of an experiment whose models are trained and evaluated: figures by row, models last.
 
     A row has ``valid`` and ``test``, weighted by unit, and ``valid_by_piece`` and ``test_by_piece``. The row of a
@@ -102,7 +102,7 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
         rows.append({"model": model_name, **_figures(metrics, config, model_name), **own})
     values = settings.as_dict()
     first = next(iter(stores.values()))
-    made: dict[str, Any] = round_floats(
+    made: Json = round_floats(
         {
             "experiment": name,
             "metric": config.metric,
@@ -209,7 +209,7 @@ def _figure(value: float | None, least: int = 3) -> str:
     return DASH if value is None else max(f"{value:.{least}f}", f"{value:.3f}".rstrip("0"), key=len)
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
+def read(folder: Path) -> list[Json]:
     """The result files in ``folder``, by name."""
     return [read_json(file, catalog.experiment(file.stem).made_by) for file in sorted(folder.glob("*.json"))]
 

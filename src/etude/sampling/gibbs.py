@@ -5,7 +5,6 @@ Cooijmans, Roberts, Courville, Eck: Counterpoint by Convolution, ISMIR 2017.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ FEWEST = 0.1  # share of the candidate cells that the last sweep draws; the firs
 @torch.no_grad()
 def gibbs(
     model: DeepBach,
-    rows: Sequence[NDArray[Any]],
+    rows: Sequence[NDArray[np.integer]],
     free: Sequence[int],
     rngs: Sequence[np.random.Generator],
     config: Generate | Harmonize,
@@ -141,7 +140,7 @@ def _frames_of(
 
 
 @torch.no_grad()
-def voice_costs(model: DeepBach, rows: Sequence[NDArray[Any]], free: Sequence[int]) -> NDArray[np.float64]:
+def voice_costs(model: DeepBach, rows: Sequence[NDArray[np.integer]], free: Sequence[int]) -> NDArray[np.float64]:
     """The cost of the cells of some voices, each cell given all others, in nats for each piece: (pieces,)."""
     voices = len(model.names)
     batch = pad_pieces([add_bounds(torch.from_numpy(row.astype(np.int64)), voices) for row in rows], voices)
@@ -198,7 +197,7 @@ def _local_minima(uniforms: NDArray[np.float64]) -> NDArray[np.bool_]:
     return (uniforms < padded[:, :-2]) & (uniforms < padded[:, 2:])
 
 
-def cut_at_fermata(frames: NDArray[Any], bars: int) -> NDArray[Any]:
+def cut_at_fermata(frames: NDArray[np.integer], bars: int) -> NDArray[np.integer]:
     """The first ``bars`` of a piece (a pickup counts as one), up to the end of the last fermata in them.
 
     Args:

@@ -18,7 +18,7 @@ from etude.audio.mp3 import write_mp3
 from etude.audio.render import Rendering, render
 from etude.config.sections import Arrange, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, whole, write_json, write_text
+from etude.core.files import Json, read_json, whole, write_json, write_text
 from etude.core.progress import follow
 from etude.report.pianoroll import picture
 from etude.report.sample import page
@@ -33,7 +33,7 @@ def best(pieces: Sequence[Mapping[str, Any]], count: int) -> list[str]:
     return [str(piece["file"]) for piece in ranked[:count]]
 
 
-def arrange(score: ScoreTick, settings: Arrange) -> tuple[Rendering, dict[str, Any]]:
+def arrange(score: ScoreTick, settings: Arrange) -> tuple[Rendering, Json]:
     """Render a piece, and measure the sound.
 
     Returns:

@@ -19,7 +19,7 @@ from etude.artifacts.token_store import Store
 from etude.audio.render import write_sound_of
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, whole, write_json
+from etude.core.files import Json, read_json, whole, write_json
 from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import batches
 from etude.representations.attributes import UNITS, Attributes, measure
@@ -47,7 +47,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     representation: Attributes = loaded.representation
     count = settings.control.pieces
     config = replace(loaded.config, seed=settings.control.seed, batch_size=min(count, BATCH))
-    controls: list[dict[str, Any]] = [{}, *control_requests(settings.control.keys)]
+    controls: list[Json] = [{}, *control_requests(settings.control.keys)]
     common = {"settings": settings, "session": replace(session, progress=False), "model": model_name, "count": count}
     tasks = [{**common, "config": replace(config, control=control)} for control in controls]
     decides = {"config": vars(config), "count": count, "controls": controls, "model": loaded.trained}
@@ -92,8 +92,8 @@ def file_of(control: Mapping[str, Any], number: int) -> str:
 
 
 def judge_request(
-    representation: Attributes, control: dict[str, Any], made: Sequence[ScoreTick], without: Sequence[ScoreTick]
-) -> dict[str, Any]:
+    representation: Attributes, control: Json, made: Sequence[ScoreTick], without: Sequence[ScoreTick]
+) -> Json:
     """Measure how many pieces have the requested attribute.
 
     Args:
@@ -110,7 +110,7 @@ def judge_request(
     ((name, value),) = control.items()
     pieces = {"": made, "_without": without}
     right = {end: [meets(representation, score, control) for score in scores] for end, scores in pieces.items()}
-    row: dict[str, Any] = {"control": name, "value": value, "example": file_of(control, int(np.argmax(right[""])))}
+    row: Json = {"control": name, "value": value, "example": file_of(control, int(np.argmax(right[""])))}
     row |= {f"met{end}": float(np.mean(values)) for end, values in right.items()}
     if name in UNITS:
         scale = representation.scale

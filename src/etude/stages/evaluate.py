@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from symusic.core import ScoreTick
@@ -11,7 +10,7 @@ from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, whole, write_json
+from etude.core.files import Json, read_json, whole, write_json
 from etude.core.progress import follow
 from etude.metrics.descriptors import UNITS, columns, descriptors
 from etude.metrics.distance import (
@@ -34,7 +33,7 @@ def evaluate(
     likelihood: Mapping[str, float],
     settings: Evaluate,
     progress: bool = False,
-) -> dict[str, Any]:
+) -> Json:
     """Compare a model's samples with real pieces.
 
     Args:
@@ -63,7 +62,7 @@ def evaluate(
         "samples/empty": sum(score.note_num() == 0 for score in samples.values()),
         **{f"samples/{name}_mean": measured[name]["mean"] for name in UNITS},
     }
-    report: dict[str, Any] = round_floats(
+    report: Json = round_floats(
         {
             "metrics": metrics,
             "descriptors": {name: {**measured[name], "distance": apart[name]} for name in UNITS if name in apart},

@@ -18,7 +18,7 @@ from etude.artifacts.shards import Shards, cut
 from etude.audio.render import write_sound_of
 from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, whole, write_json
+from etude.core.files import Json, read_json, whole, write_json
 from etude.metrics.distance import round_floats
 from etude.metrics.voice_leading import (
     KINDS,
@@ -97,7 +97,7 @@ def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
     Two threads have to wait for each other at every token, and are no faster than one.
     """
     harmonizer = Harmonizer.of(TrainedModel.load(task["settings"], task["session"], task["model"], threads=1))
-    found: list[dict[str, Any]] = []
+    found: list[Json] = []
     for place, (name, score) in enumerate(task["pieces"].scores(task["names"]), task["start"]):
         try:
             facts, made = measure_harmony(harmonizer, score, task["settings"].harmonize, place)
@@ -109,9 +109,7 @@ def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
     write_json(folder / FOUND, found)
 
 
-def measure_harmony(
-    harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int
-) -> tuple[dict[str, Any], ScoreTick]:
+def measure_harmony(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int) -> tuple[Json, ScoreTick]:
     """Harmonise the melody of a real piece, and measure the harmony.
 
     Args:
@@ -154,7 +152,7 @@ def measure_harmony(
         pitches[way] = np.where(sampled == SILENCE, SILENCE, sampled - melody.shift)
     nats = {"real": harmony_sampler(model.sampler).cost(model, representation, task, own)}
     nats |= {way: found.nats for way, found in harmonies.items()}
-    facts: dict[str, Any] = {"bars": frames / (QUARTERS * steps), "notes": notes}
+    facts: Json = {"bars": frames / (QUARTERS * steps), "notes": notes}
     for way in ("real", "harmony", "alone"):
         facts[way] = {"nats": nats[way], "counts": count(pitches[way], steps)}
         if way != "real":
@@ -178,7 +176,7 @@ def transpose(score: ScoreTick, semitones: int) -> ScoreTick:
     return copy
 
 
-def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: Mapping[str, float]) -> dict[str, Any]:
+def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: Mapping[str, float]) -> Json:
     """The content of reports/harmonize/MODEL.json: figures over all test pieces, and for each piece.
 
     Args:
@@ -208,7 +206,7 @@ def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: 
         metrics |= {f"harmony/agreement_{voice}{end}": share for voice, share in of.items()}
         metrics[f"harmony/agreement{end}"] = ratio(sum(of.values()), len(of))
     table = {kind: {way: rate[kind] for way, rate in {**found, "all_real": every}.items()} for kind in KINDS}
-    report: dict[str, Any] = round_floats(
+    report: Json = round_floats(
         {
             "model": harmonizer.model_name,
             "by": METHODS[harmonizer.model.sampler],

@@ -15,7 +15,7 @@ from etude.artifacts.provenance import built_from, key_of, upstream, write_data
 from etude.artifacts.shards import Shards, cut
 from etude.config.sections import Ingest, Reading, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, digest_of, write_json
+from etude.core.files import Json, digest, digest_of, write_json
 from etude.metrics.duplicates import Fingerprint, find_duplicates, fingerprints
 from etude.scores import readers
 from etude.scores.cleaning import clean_all
@@ -34,7 +34,7 @@ ALIKE = {
 
 def ingest_files(
     entries: Sequence[Mapping[str, Any]], files: Path, reading: Reading, limits: Ingest
-) -> list[tuple[bytes, dict[str, Any], Fingerprint] | Lost]:
+) -> list[tuple[bytes, Json, Fingerprint] | Lost]:
     """Read and clean pieces together: small ones then take half the time.
 
     Args:
@@ -53,7 +53,7 @@ def ingest_files(
             raise EtudeError(reason)
         return piece
 
-    def known(entry: Mapping[str, Any]) -> tuple[Score, dict[str, Any]]:
+    def known(entry: Mapping[str, Any]) -> tuple[Score, Json]:
         path = files / entry["file"]
         if (reason := too_large(path, limits.max_bytes)) is not None:
             raise EtudeError(reason)
@@ -77,7 +77,7 @@ def ingest_files(
     return results
 
 
-def tracks(piece: Score) -> list[dict[str, Any]]:
+def tracks(piece: Score) -> list[Json]:
     """Name, program (-1: drums), notes, lowest and highest pitch of each track; low is above high in a silent one."""
     found = []
     for track in piece.tracks:
@@ -128,7 +128,7 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
 
     groups = list(group_entries(sound, task["files"]))
     read = zip(sound, isolate_groups(work, groups, limits.seconds, limits.max_memory), strict=True)
-    listed: list[dict[str, Any]] = []
+    listed: list[Json] = []
     marks: dict[str, Fingerprint] = {}
 
     def found() -> Iterator[tuple[str, bytes]]:
@@ -153,13 +153,13 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
 
 def gather(
     folders: Sequence[Path], near: float
-) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[tuple[Path, dict[str, Any], list[str] | None]]]:
+) -> tuple[list[Json], list[dict[str, str]], list[tuple[Path, Json, list[str] | None]]]:
     """Find duplicates, and list the kept and the refused pieces of all shards, and the archives for ``gather_shards``.
 
     The duplicate with a title is kept, else the first by id. It lists the others as its ``duplicates``, which decide
     its family too. All pieces of a published split stay; the audit of the split counts what they share.
     """
-    listed: list[dict[str, Any]] = []
+    listed: list[Json] = []
     marks: dict[str, Fingerprint] = {}
     held = []
     for folder in folders:
@@ -184,7 +184,7 @@ def gather(
         if entry["id"] in duplicates
     ]
     refused.sort(key=lambda entry: (entry["source"], entry["reason"]))
-    archives: list[tuple[Path, dict[str, Any], list[str] | None]] = []
+    archives: list[tuple[Path, Json, list[str] | None]] = []
     for path, facts, names in held:
         staying = [name for name in names if name not in duplicates]
         archives.append((path, facts, staying if len(staying) < len(names) else None))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from symusic.core import ScoreTick
@@ -13,7 +12,7 @@ from etude.artifacts.provenance import read_ingest, split_ids
 from etude.audio.render import write_sound
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import whole, write_json
+from etude.core.files import Json, whole, write_json
 from etude.core.progress import follow
 from etude.metrics.descriptors import columns, descriptors
 from etude.metrics.distance import at_size, piece_distances, ranks, round_floats, summary
@@ -27,7 +26,7 @@ def reference(
     settings: Evaluate,
     size: int,
     progress: bool = False,
-) -> tuple[dict[str, Any], str]:
+) -> tuple[Json, str]:
     """Measure the real pieces. Returns the report without its example, and the name of the most typical test piece.
 
     ``descriptors`` describes the test pieces (``etude.metrics.distance.summary``). ``real_against_real`` is the

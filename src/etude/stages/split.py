@@ -14,7 +14,7 @@ from etude.artifacts.provenance import SPLITS, built_from, carry, key_of, read_i
 from etude.artifacts.shards import Shards, cut
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest_of, write_json
+from etude.core.files import Json, digest_of, write_json
 from etude.core.progress import bar
 from etude.metrics.melody import compare
 from etude.splits.assign import assign, assign_folds, assign_published
@@ -24,7 +24,7 @@ from etude.splits.features import Features, drop_common, features
 from etude.stages import main
 
 
-def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> tuple[Json, Json]:
     """Assign pieces to train, valid and test, so that no tune is in two of them or as published; audit the result.
 
     Args:

@@ -21,8 +21,9 @@ from etude.artifacts.token_store import COPIES, write_items, write_offsets
 from etude.config.check import construct, target
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, write_json
+from etude.core.files import Json, digest, write_json
 from etude.music.augmentation import Copy, alter
+from etude.representations.base.representation import Representation
 from etude.representations.base.round_trip import RoundTrip, round_trip
 from etude.stages import main
 
@@ -46,7 +47,7 @@ def train_pieces(task: Mapping[str, Any]) -> Iterator[tuple[str, ScoreTick]]:
 def survey_shard(task: Mapping[str, Any], folder: Path) -> None:
     """Survey one shard of the train copies, to learn the vocabulary from."""
     values = task["values"]
-    made: Any = construct(target(values, task["name"]), values, task["name"])
+    made: Representation = construct(target(values, task["name"]), values, task["name"])
     write_json(folder / "survey.json", made.survey(score for _, score in train_pieces(task)))
 
 
@@ -84,7 +85,7 @@ def representation_of(task: Mapping[str, Any]) -> Any:
     return target(task["values"], task["name"]).load(task["learned"], task["values"], voices)
 
 
-def _items(folders: Sequence[Path]) -> Iterator[NDArray[Any]]:
+def _items(folders: Sequence[Path]) -> Iterator[NDArray[np.integer]]:
     for folder in folders:
         yield np.load(folder / "items.npy", mmap_mode="r", allow_pickle=False)
 
@@ -93,7 +94,9 @@ def _lengths(folders: Sequence[Path]) -> list[int]:
     return [int(length) for folder in folders for length in np.load(folder / "lengths.npy", allow_pickle=False)]
 
 
-def learn(shards: Shards, representation: Any, tasks: Sequence[Mapping[str, Any]], voices: Any) -> Path:
+def learn(
+    shards: Shards, representation: Representation, tasks: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None
+) -> Path:
     """Learn the vocabulary from the train copies, and merges if the settings ask for them. Returns its folder."""
     surveyed = shards.map(survey_shard, tasks, "survey")
 
@@ -117,12 +120,12 @@ def learn(shards: Shards, representation: Any, tasks: Sequence[Mapping[str, Any]
     return shards.once(merge, "merged")
 
 
-def _save(representation: Any, folder: Path) -> None:
+def _save(representation: Representation, folder: Path) -> None:
     representation.save(folder)
     write_json(folder / VOICES, list(representation.voices.items()))  # a list, as a mapping in JSON loses its order
 
 
-def _sequences(folders: Sequence[Path], step: int) -> Iterator[NDArray[Any]]:
+def _sequences(folders: Sequence[Path], step: int) -> Iterator[NDArray[np.integer]]:
     place = 0
     for folder, items in zip(folders, _items(folders), strict=True):
         ends = np.cumsum(np.load(folder / "lengths.npy", allow_pickle=False))
@@ -160,7 +163,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
     made_of = {"ingest": ingest["shards"], "augment": augment["shards"], "copies": augment["copies"]}
     shards = Shards(session, catalog.tokens(name), key_of({**decides, **made_of}, "tokenize", settings, name))
     with shards.lock():
-        made: Any = construct(target(values, section), values, section)
+        made: Representation = construct(target(values, section), values, section)
         ready = {"learned": learn(shards, made, train, settings.reading.voices)}
         representation = representation_of({**common, **ready})
         encoded = {"train": shards.map(encode_train, [{**task, **ready, "keep": not load} for task in train], "train")}
@@ -212,7 +215,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
         print(f"tokenize: {len(copies) + held_out} pieces as {name}{kept}")
 
 
-def _store_pieces(part: Path, source: Pieces, names: Sequence[str], copies: Sequence[Copy]) -> dict[str, Any]:
+def _store_pieces(part: Path, source: Pieces, names: Sequence[str], copies: Sequence[Copy]) -> Json:
     """Store the train pieces as MIDI next to the arrays, and list their copies."""
     listed = write_pieces(part, ((name, source.data(name)) for name in names))
     pieces = [{"id": name} for name in names]

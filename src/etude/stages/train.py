@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from torch import nn
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
@@ -13,11 +14,12 @@ from etude.artifacts.provenance import key_of
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import whole, write_json, write_text
+from etude.core.files import Json, whole, write_json, write_text
 from etude.core.seeds import seed_of
 from etude.models.building import build_model, set_threads
 from etude.models.weights import count_parameters, save_weights
 from etude.representations.base.loading import load_representation
+from etude.representations.base.representation import Representation
 from etude.stages import main
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
 from etude.training.objectives import learn
@@ -34,7 +36,7 @@ def training_key(settings: Settings, model_name: str, tokens: str) -> str:
     return key_of(made, "train", settings, model_name)
 
 
-def own_settings(settings: Settings, model_name: str) -> dict[str, Any]:
+def own_settings(settings: Settings, model_name: str) -> Json:
     """The sections that decide a training, with the resolved schedule of this model."""
     train, optim = settings.schedule(model_name)
     resolved = ("train", "optim", "generate")  # the model's own values of these sections
@@ -49,7 +51,7 @@ def train(
     session: Session,
     checkpoints: Path,
     report: Callable[[Mapping[str, float], int], None],
-) -> tuple[Any, Any, Learned]:
+) -> tuple[Any, Representation, Learned]:
     """Train one model on one representation.
 
     Args:
@@ -133,7 +135,7 @@ def _alone(checkpoints: Path, model_name: str) -> FileLock:
     return lock
 
 
-def made_from(settings: Settings, model_name: str, store: Store) -> dict[str, Any]:
+def made_from(settings: Settings, model_name: str, store: Store) -> Json:
     """The sections that decide a training, for MLflow; those of its data come from the data's record."""
     own = own_settings(settings, model_name)
     seed = settings.schedule(model_name)[0].seed
@@ -146,7 +148,7 @@ def tags_of(store: Store) -> dict[str, str]:
 
 
 def _write(
-    part: Path, settings: Settings, model_name: str, key: str, store: Store, model: Any, learned: Learned
+    part: Path, settings: Settings, model_name: str, key: str, store: Store, model: nn.Module, learned: Learned
 ) -> None:
     trained = {
         "name": model_name,

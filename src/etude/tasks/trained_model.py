@@ -7,7 +7,7 @@ from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.sections import Generate, Settings
-from etude.core.files import read_json
+from etude.core.files import Json, read_json
 from etude.models.building import set_threads
 from etude.models.weights import load_model
 from etude.representations.base.loading import load_representation
@@ -18,10 +18,10 @@ class TrainedModel:
     """A trained model, the representation that it reads, and the data that it was trained on."""
 
     name: str  # under models
-    model: Any  # a module of models/, in eval mode
+    model: Any  #  a module of models/, in eval mode
     representation: Any  # a learned Representation
     store: Store
-    trained: dict[str, Any]  # models/NAME/settings.json
+    trained: Json  # models/NAME/settings.json
     config: Generate  # the generation settings, with the model's own temperature
 
     @classmethod

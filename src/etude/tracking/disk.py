@@ -4,12 +4,12 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
-from etude.core.files import read_json
+from etude.core.files import Json, read_json
 from etude.tracking.alive import gate, reap_inside, release
 from etude.tracking.describe import SWEEP, describe, params
 from etude.tracking.record import Point, complete, now, runs_of, take
@@ -29,7 +29,7 @@ class Trained:
     artifacts, by name.
     """
 
-    record: dict[str, Any]
+    record: Json
     points: list[Point]
     result: dict[str, float]
     files: dict[str, Path]

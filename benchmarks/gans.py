@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.compile import compile_params
@@ -49,7 +50,7 @@ def measure(root: Path, name: str, model_name: str, seed: int, overrides: Sequen
     settings = Settings.of(yaml.safe_load(compile_params(root / "conf", given)))
     place = root / "runs" / name / str(seed)
     session = Session(root=root, out=place, run=place, overrides=f"seed={seed}")
-    store = Store(session.read(f"data/tokenize/{settings.model(model_name)['representation']}", "etude tokenize"))
+    store = Store(session.read(catalog.tokens(settings.model(model_name)["representation"])))
     file = place / f"reports/evaluate/{model_name}.json"
     key = train.training_key(settings, model_name, store.digest)
     wanted = {"generate": vars(settings.generate), "evaluate": vars(settings.evaluate)}

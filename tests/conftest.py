@@ -12,9 +12,10 @@ import pytest
 import yaml
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
-from etude.artifacts.provenance import built_from, record_place
+from etude.artifacts.provenance import built_from
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
 from etude.core.files import write_json
@@ -127,7 +128,7 @@ def make_project(root: Path, settings: Settings, pieces: int = 10) -> Session:
         made_from = built_from(settings, stage)
         if made_from.get("split", {}).get("method") == "auto":
             made_from["split"] = {**made_from["split"], "method": "ratio"}
-        write_json(root / record_place(stage), {"settings": made_from, "auto": "ratio"})
+        write_json(root / catalog.record(stage).place, {"settings": made_from, "auto": "ratio"})
     for stage, made in (("ingest", scores), ("augment", {c.id: alter(scores[c.origin], c, True) for c in copies})):
         (root / f"data/{stage}").mkdir(parents=True)
         shards = write_pieces(root / f"data/{stage}", ((name, score.dumps_midi()) for name, score in made.items()))

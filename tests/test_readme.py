@@ -50,15 +50,48 @@ def test_experiment_full_has_the_sizes_and_steps_of_the_results_that_stand_as_it
     assert made.sampling("lstm").temperature is None
 
 
-def test_plain_words_in_messages_and_docs() -> None:
-    away = re.compile(
-        r"\b(wish(es|ed)?|foretells?|foretold|luck|twins?|heard in train|likeliest|learner)\b", re.IGNORECASE
-    )
-    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "src").rglob("*.py"))]
+# words of the first version -> the field's, in REBUILD's table; only those that have no other meaning in this project
+AWAY = {
+    "wish(es|ed)?": "control attributes",
+    "foretells?|foretold": "predict",
+    "luck": "rng",
+    "told": "logged, reported, summary",
+    "plans?": "config, params",
+    "twins?|kin": "duplicates, related",
+    "heard in train": "observed",
+    "likeliest": "top_k",
+    "learner": "objective",
+    "variants?": "model",
+    "alphabets?": "vocabulary",
+    "pose|posed": "MelodyOnGrid",
+    "deals?|dealt": "assign, split",
+    "floors?": "baseline",
+    "heat": "temperature",
+    "torn": "truncated",
+    "forgers?|contests?": "generator, adversarial",
+    "begins?|began|begun": "start",
+    "made to order": "conditional generation",
+    "processors?": "CPU",
+    "anew": "again",
+    "beside": "next to, compared with",
+    "at the most|from which (\\w+ )?on": "at most, threshold",
+    "by hand": "manual",
+    "dear|dearer": "more costly, higher",
+}
+SPARED = ("Turning Up the Heat",)  # the title of a paper
+
+
+def test_plain_words_in_code_messages_and_docs() -> None:
+    # no words of other names: math.floor, font-variant
+    away = re.compile(rf"(?<![-.\w])({'|'.join(AWAY)})(?!\w)", re.IGNORECASE)
+    files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    files += [*sorted((ROOT / "reports").glob("*/README.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
+    for folder, ending in (("src", "py"), ("src", "j2"), ("conf", "yaml")):
+        files += sorted((ROOT / folder).rglob(f"*.{ending}"))
     found = [
         f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
-        for file in [*files, *sorted((ROOT / "conf").rglob("*.yaml")), *sorted((ROOT / "src").rglob("*.j2"))]
+        for file in files
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
-        if away.search(line) and file.name != "overrides.py"
+        if away.search(line) and file.name != "overrides.py" and not any(spared in line for spared in SPARED)
     ]
     assert not found, "\n".join(found)

@@ -23,7 +23,7 @@ else:
 
 # Memory that a training step frees is kept for the next one. glibc hands the large pieces back to the system, which has
 # to clear them page by page when they are asked for again: 140,000 page faults a second in training `lstm`, an eighth
-# of the processor's time. The peak may be a sixth higher. Where the user sets it, that goes first.
+# of the CPU's time. The peak may be a sixth higher. Where the user sets it, that goes first.
 if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:  # other C libraries have none

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
 from etude.core.project import project_root
@@ -48,21 +49,21 @@ def test_what_a_manual_run_holds_is_read_before_the_project_s(tmp_path: Path) ->
     for top, place in ((root, "models/lstm"), (root, "data/split"), (run, "models/lstm")):
         (top / place).mkdir(parents=True)
     session = Session(root=root, run=run)
-    assert session.read("models/lstm", "etude train") == run / "models/lstm"
-    assert session.read("data/split", "etude split") == root / "data/split"
-    assert Session(root=root).read("models/lstm", "etude train") == root / "models/lstm"
+    assert session.read(catalog.model("lstm")) == run / "models/lstm"
+    assert session.read(catalog.SPLIT) == root / "data/split"
+    assert Session(root=root).read(catalog.model("lstm")) == root / "models/lstm"
 
 
 def test_what_is_not_there_names_the_command_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(EtudeError, match=r"^data/split does not exist\. Make it with: etude split$"):
-        Session(root=tmp_path, run=tmp_path / "run").read("data/split", "etude split")
+        Session(root=tmp_path, run=tmp_path / "run").read(catalog.SPLIT)
 
 
 def test_results_go_to_the_run_s_own_folder_if_it_has_one(tmp_path: Path) -> None:
-    assert Session(root=tmp_path).write("models/lstm") == tmp_path / "models/lstm"
+    assert Session(root=tmp_path).write(catalog.model("lstm")) == tmp_path / "models/lstm"
     out = tmp_path / "runs/1"
     session = Session(root=tmp_path, out=out, run=tmp_path / "runs/0")
-    assert session.write("models/lstm") == out / "models/lstm"
+    assert session.write(catalog.model("lstm")) == out / "models/lstm"
     assert not list(tmp_path.iterdir()), "asking for a place makes nothing"
 
 

@@ -1,25 +1,26 @@
 """Data that other settings built, and pieces that are not those that were written, are refused."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 
 import pytest
 from conftest import make_piece
 
+from etude.artifacts import catalog, provenance
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import (
     built_from,
-    ingested,
+    read_ingest,
     read_record,
-    record_place,
-    recorded,
     require,
     split_ids,
     upstream,
+    write_data,
 )
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import write_json
+from etude.core.files import digest, write_json
 
 
 def test_each_stage_is_built_from_its_own_section_and_those_before(settings: Settings) -> None:
@@ -29,10 +30,10 @@ def test_each_stage_is_built_from_its_own_section_and_those_before(settings: Set
 
 def test_both_values_and_the_commands_from_the_first_change_on_are_named() -> None:
     found = {"dataset": {"tempo": 80}, "ingest": {"min_notes": 16}, "split": {"seed": 1}}
-    require("data/split", {"settings": found}, found)
+    require(catalog.SPLIT, {"settings": found}, found)
     wanted = {**found, "ingest": {"min_notes": 5}, "split": {"seed": 2}}
     with pytest.raises(EtudeError) as caught:
-        require("data/split", {"settings": found}, wanted)
+        require(catalog.SPLIT, {"settings": found}, wanted)
     message = str(caught.value)
     assert "ingest.min_notes = 16, but this run asks for ingest.min_notes = 5" in message
     assert message.endswith(
@@ -65,19 +66,43 @@ def test_limits_of_readers_and_auto_written_out_are_no_other_settings(settings: 
 
 def test_data_appears_complete_and_its_record_after_it(settings: Settings, tmp_path: Path) -> None:
     session = Session(root=tmp_path)
-    with recorded(settings, session, "tokenize", "remi") as (part, record):
+    with write_data(settings, session, "tokenize", "remi") as (part, record):
         (part / "a").write_text("1")
         record["auto"] = "ratio"
     found = read_record(session, "tokenize", "remi")
     assert found["auto"] == "ratio" and list(found["settings"]["tokenize"]) == ["remi"]
-    with pytest.raises(KeyError), recorded(settings, session, "tokenize", "remi"):
+
+
+def test_a_stage_that_fails_leaves_the_old_data_and_its_record(settings: Settings, tmp_path: Path) -> None:
+    session = Session(root=tmp_path)
+    with write_data(settings, session, "tokenize", "remi") as (part, _):
+        (part / "a").write_text("1")
+    before = digest(tmp_path)
+    with pytest.raises(KeyError), write_data(settings, session, "tokenize", "remi") as (part, record):
+        (part / "a").write_text("2")
+        record["auto"] = "ratio"
         raise KeyError
-    assert (tmp_path / "data/tokenize/remi/a").read_text() == "1"
-    assert not (tmp_path / record_place("tokenize", "remi")).exists(), "no record of data that may be another's"
+    assert digest(tmp_path) == before
+
+
+def test_a_stage_killed_between_data_and_record_leaves_no_record(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(root=tmp_path)
+    for text in ("1", "2"):
+        with contextlib.suppress(KeyboardInterrupt), write_data(settings, session, "split") as (part, _):
+            (part / "a").write_text(text)
+            monkeypatch.setattr(provenance, "write_json", write_json if text == "1" else interrupt)
+    assert (tmp_path / "data/split/a").read_text() == "2"
+    assert not (tmp_path / catalog.record("split").place).exists(), "no record of data that may be another's"
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_pieces_and_their_splits_are_read_together(settings: Settings, encoded: Session) -> None:
-    pieces, manifest = ingested(settings, encoded)
+    pieces, manifest = read_ingest(settings, encoded)
     splits = split_ids(settings, encoded, pieces)
     assert [len(splits[split]) for split in ("train", "valid", "test")] == [6, 2, 2]
     assert pieces.score(splits["test"][0]).note_num() == make_piece(8).note_num()
@@ -85,7 +110,7 @@ def test_pieces_and_their_splits_are_read_together(settings: Settings, encoded: 
 
 
 def test_a_split_of_other_pieces_is_refused(settings: Settings, encoded: Session) -> None:
-    pieces, _ = ingested(settings, encoded)
+    pieces, _ = read_ingest(settings, encoded)
     del pieces.entries["p03"]
     with pytest.raises(EtudeError, match=r"data/split assigns p03, which data/ingest does not hold.*etude split"):
         split_ids(settings, encoded, pieces)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import smoke
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import key_of
 from etude.artifacts.shards import Shards, cut
@@ -55,8 +56,8 @@ def test_key_depends_on_values_and_code() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_map_gives_folders_in_the_order_of_the_tasks(tmp_path: Path, workers: int) -> None:
-    shards = Shards(session(tmp_path, workers=workers), "ingest", "0" * 64, "etude ingest")
-    with shards.gathered():
+    shards = Shards(session(tmp_path, workers=workers), catalog.INGEST, "0" * 64)
+    with shards.lock():
         assert answers(shards.map(double, [5, 1, 3, 2])) == [10, 2, 6, 4]
         processes = {(folder / "process").read_text() for folder in shards.place.iterdir()}
         assert (str(os.getpid()) in processes) == (workers == 1)
@@ -64,13 +65,13 @@ def test_map_gives_folders_in_the_order_of_the_tasks(tmp_path: Path, workers: in
 
 
 def test_a_failure_keeps_the_shards_that_are_done(tmp_path: Path) -> None:
-    shards = Shards(session(tmp_path, workers=1), "ingest", "0" * 64, "etude ingest")
-    with pytest.raises(EtudeError, match="task 3 fails"), shards.gathered():
+    shards = Shards(session(tmp_path, workers=1), catalog.INGEST, "0" * 64)
+    with pytest.raises(EtudeError, match="task 3 fails"), shards.lock():
         shards.map(stumble, [1, 2, 3, 4])
     left = sorted(folder.name for folder in shards.place.iterdir())
     assert left == ["shard-00000", "shard-00001"]
     before = (shards.place / left[0]).stat().st_mtime_ns
-    with shards.gathered():
+    with shards.lock():
         folders = shards.map(double, [1, 2, 3, 4])
         assert answers(folders) == [2, 4, 6, 8]
         assert folders[0].stat().st_mtime_ns == before  # not made again
@@ -78,10 +79,10 @@ def test_a_failure_keeps_the_shards_that_are_done(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_half_written_is_made_again(tmp_path: Path) -> None:
-    shards = Shards(session(tmp_path, workers=1), "ingest", "0" * 64, "etude ingest")
+    shards = Shards(session(tmp_path, workers=1), catalog.INGEST, "0" * 64)
     truncated = shards.place / ".shard-00001.123.part"
     truncated.mkdir(parents=True)
-    with shards.gathered():
+    with shards.lock():
         assert answers(shards.map(double, [1, 2])) == [2, 4]
         assert not truncated.exists()
 
@@ -90,9 +91,9 @@ def test_single_shards_are_gathered_by_a_later_run(tmp_path: Path, capsys: pytes
     tasks = [1, 2, 3]
 
     def run(shard: int | None) -> list[int]:
-        shards = Shards(session(tmp_path, workers=1, shard=shard), "ingest", "0" * 64, "etude ingest")
+        shards = Shards(session(tmp_path, workers=1, shard=shard), catalog.INGEST, "0" * 64)
         found: list[int] = []
-        with shards.gathered():
+        with shards.lock():
             answered = answers(shards.map(double, tasks, "first"))
             second = shards.map(double, answered, "second")
             shards.complete()
@@ -111,7 +112,7 @@ def test_single_shards_are_gathered_by_a_later_run(tmp_path: Path, capsys: pytes
 
 def test_a_dask_cluster_gives_the_same(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
-    shards = Shards(session(tmp_path, workers=2, engine="dask"), "ingest", "0" * 64, "etude ingest")
-    with shards.gathered():
+    shards = Shards(session(tmp_path, workers=2, engine="dask"), catalog.INGEST, "0" * 64)
+    with shards.lock():
         assert answers(shards.map(double, [5, 1, 3])) == [10, 2, 6]
         assert str(os.getpid()) not in {(folder / "process").read_text() for folder in shards.place.iterdir()}

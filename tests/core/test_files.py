@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etude.core.errors import EtudeError
-from etude.core.files import digest, digest_of, encoded, read_json, whole, write_json, write_text
+from etude.core.files import digest, digest_of, encode_entry, read_json, whole, write_json, write_text
 
 
 def test_a_fault_midway_leaves_what_stood_there_and_nothing_else(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_what_is_written_as_json_is_read_again(given: Any) -> None:
         write_json(Path(folder, "a"), given)
         assert read_json(Path(folder, "a"), "") == given
         write_json(Path(folder, "b"), {"key": [{"a": given}, {}]})
-        write_json(Path(folder, "c"), {"key": [encoded({"a": given}), encoded({})]})
+        write_json(Path(folder, "c"), {"key": [encode_entry({"a": given}), encode_entry({})]})
         assert digest(Path(folder, "b")) == digest(Path(folder, "c"))
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from conftest import tiny
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.core.files import read_json
 from etude.runs import arithmetic
-from etude.runs.arithmetic import PLACE, compare, kind_of_cpu, measure
+from etude.runs.arithmetic import compare, kind_of_cpu, measure
 
 
 def test_every_neural_model_has_a_digest_and_it_is_the_same_again(encoded: Session) -> None:
@@ -25,18 +26,18 @@ def test_a_cpu_is_compared_and_recorded(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(arithmetic, "measure", lambda *_: ours)
     monkeypatch.setattr(arithmetic, "kind_of_cpu", lambda: "first")
     (tmp_path / "dvc.yaml").touch()
-    assert compare(tmp_path, tiny(), record=False)[0] is False and not (tmp_path / PLACE).exists()
+    assert compare(tmp_path, tiny(), record=False)[0] is False and not (tmp_path / catalog.ARITHMETIC.place).exists()
     assert compare(tmp_path, tiny(), record=True)[0] is True
     equal, sentence = compare(tmp_path, tiny(), record=False)
     assert equal and "trains all 2 models to the recorded weights." in sentence
     monkeypatch.setattr(arithmetic, "kind_of_cpu", lambda: "second")
     assert "a new kind" in compare(tmp_path, tiny(), record=True)[1]
-    assert read_json(tmp_path / PLACE, "")["equal_cpus"] == ["first", "second"]
+    assert read_json(tmp_path / catalog.ARITHMETIC.place, "")["equal_cpus"] == ["first", "second"]
     ours["gan"] = "c"
     monkeypatch.setattr(arithmetic, "kind_of_cpu", lambda: "third")
     equal, sentence = compare(tmp_path, tiny(), record=True)
     assert not equal and "(third) trains gan to weights that differ" in sentence
-    assert read_json(tmp_path / PLACE, "")["other_cpus"] == {"third": ["gan"]}
+    assert read_json(tmp_path / catalog.ARITHMETIC.place, "")["other_cpus"] == {"third": ["gan"]}
 
 
 def test_the_kind_of_cpu_is_a_line() -> None:

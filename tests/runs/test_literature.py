@@ -10,6 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT, tiny
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
 from etude.core.files import write_json
@@ -39,8 +40,8 @@ def some(*names: str) -> Any:
 
 
 def test_the_committed_table_is_what_the_committed_result_files_say() -> None:
-    results = read(ROOT / experiments.RESULTS)
-    assert (ROOT / experiments.TABLE).read_text(encoding="utf-8") == table(results)
+    results = read((ROOT / catalog.experiment("any").place).parent)
+    assert (ROOT / catalog.EXPERIMENTS.place).read_text(encoding="utf-8") == table(results)
     for found in results:
         config = protocol(ROOT, found["experiment"])
         assert config is not None and (config.protocol, config.published) == (found["protocol"], found["published"])
@@ -120,10 +121,10 @@ def test_a_run_writes_the_project_only_where_its_settings_are_the_committed_ones
     inside = dataclasses.replace(measured, out=tmp_path / "runs/a", run=tmp_path)
     own = experiments.run(some("lstm"), inside, "trial", PROTOCOL, committed=False)
     assert own == tmp_path / "runs/a/reports/experiments/trial.json" and own.is_file()
-    assert not (tmp_path / experiments.RESULTS).exists()
+    assert not (tmp_path / catalog.experiment("trial").place).parent.exists()
     made = experiments.run(some("lstm"), inside, "trial", PROTOCOL, committed=True)
     assert made.read_bytes() == own.read_bytes()
-    assert (tmp_path / experiments.TABLE).read_text() == table(read(made.parent))
+    assert (tmp_path / catalog.EXPERIMENTS.place).read_text() == table(read(made.parent))
 
 
 def test_a_slip_in_a_protocol_is_one_sentence(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conftest import ROOT, Log, make_piece, tiny
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.check import construct, target
 from etude.config.compile import compile_params
@@ -106,10 +107,10 @@ def test_changed_files_run_again_and_other_settings_have_a_folder_of_their_own(
     inside = dataclasses.replace(session, out=session.root / "runs/a", run=session.root / "runs/a")
     stages = ("download", "ingest", "split")
     assert pipeline.run_stale(settings, inside, stages, always=("download",)) == {}
-    first = digest(inside.write("data/ingest"))
+    first = digest(inside.write(catalog.INGEST))
     make_piece(50).dump_midi(tmp_path / "my music/new.mid")
     assert pipeline.run_stale(settings, inside, stages, always=("download",)) == {}
-    assert digest(inside.write("data/ingest")) != first
+    assert digest(inside.write(catalog.INGEST)) != first
     other = dataclasses.replace(settings, split=dataclasses.replace(settings.split, seed=5))
     assert pipeline.folder_of(other, session.root) != pipeline.folder_of(settings, session.root)
 

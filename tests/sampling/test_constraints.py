@@ -12,6 +12,7 @@ from etude.metrics.voice_leading import SILENCE, sounding
 from etude.music.key import Mode
 from etude.representations.base.grid import FIRST, HOLD, REST
 from etude.sampling.constraints import Chord, bar_lines, keep_given, keep_to_chords, read_chords
+from etude.sampling.harmonies import HarmonyTask
 from etude.tasks.harmony import grid_of, harmonize, place_on_grid
 from etude.tasks.melody import find_melody
 
@@ -85,7 +86,7 @@ def test_chords_a_bass_line_and_fixed_notes_are_kept(name: str) -> None:
     chords = [Chord("C", 32, 40, frozenset({0, 4, 7}), 0), Chord("G", 48, 64, frozenset({7, 11, 2}), 7)]
     allowed = keep_to_chords(keep_given(own, given, observed), given, chords, grid.low)
     rng = [np.random.default_rng(place) for place in range(3)]
-    for harmony in harmonize(model, grid, melody.piece, allowed, CONFIG, rng):
+    for harmony in harmonize(model, grid, HarmonyTask(melody.piece, allowed, CONFIG, rng)):
         assert (harmony.grid[given] == own[given]).all()
         assert harmony.grid[24, 1] != HOLD
         pitches = sounding(harmony.grid, grid.low)

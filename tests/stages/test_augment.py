@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import make_piece, make_project, smoke
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
 from etude.core.errors import EtudeError
@@ -19,7 +20,7 @@ def project(tmp_path: Path) -> Session:
 
 
 def made(session: Session) -> tuple[Pieces, list[dict[str, object]]]:
-    folder = session.write("data/augment")
+    folder = session.write(catalog.AUGMENT)
     manifest = read_json(folder / "manifest.json", "etude augment")
     return Pieces(folder, manifest, "copies", "etude augment"), manifest["copies"]
 

@@ -8,6 +8,7 @@ import pytest
 from conftest import tiny
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.core.errors import EtudeError
@@ -34,7 +35,7 @@ def test_each_request_has_its_pieces_and_its_row(inside: Session) -> None:
     requests = [(row["control"], row["value"]) for row in report["controls"]]
     assert requests[:3] == [("key", "C major"), ("mode", "major"), ("mode", "minor")]
     assert requests[3:] == [(name, word) for name in UNITS for word in ("lowest", "highest")]
-    folder = inside.write("data/control/conditional")
+    folder = inside.write(catalog.data("control", "conditional"))
     names = {file_of({name: value}, 0).split("/")[0] for name, value in requests} | {"none"}
     assert {place.name for place in folder.iterdir()} == names
     assert all(len(list((folder / name).glob("*.mid"))) == 2 for name in names)
@@ -56,9 +57,10 @@ def test_nats_without_attributes_are_those_of_the_stage_evaluate(inside: Session
 
 
 def test_the_same_bytes_whatever_the_number_of_workers(inside: Session) -> None:
-    first = run(tiny(), inside, "conditional").read_bytes(), digest(inside.write("data/control/conditional"))
+    pieces = inside.write(catalog.data("control", "conditional"))
+    first = run(tiny(), inside, "conditional").read_bytes(), digest(pieces)
     again = run(tiny(), replace(inside, workers=2), "conditional").read_bytes()
-    assert first == (again, digest(inside.write("data/control/conditional")))
+    assert first == (again, digest(pieces))
 
 
 def test_a_model_that_takes_no_control_attributes_is_refused(inside: Session) -> None:

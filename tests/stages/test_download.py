@@ -55,7 +55,7 @@ def test_a_wrong_archive_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_full_disk_is_a_sentence_and_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(root=tmp_path, workers=1, progress=False)
     run(settings(limit=2), session)
-    before = digest(tmp_path / "data/download")
+    before = digest(tmp_path / "data")
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -63,5 +63,5 @@ def test_a_full_disk_is_a_sentence_and_leaves_what_was_there(tmp_path: Path, mon
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(EtudeError, match=r"The disk of .*data is full .*Free space"):
         run(settings(limit=3), session)
-    assert digest(tmp_path / "data/download") == before
+    assert digest(tmp_path / "data") == before, "data and record are as they were"
     assert sorted(file.name for file in (tmp_path / "data").iterdir()) == ["built_from", "download"]

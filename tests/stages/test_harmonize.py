@@ -9,6 +9,7 @@ import pytest
 from conftest import VOICES, make_piece, tiny
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError
@@ -32,9 +33,9 @@ def test_the_melodies_of_the_test_pieces_are_harmonised(inside: Session) -> None
     names = [piece["id"] for piece in report["pieces"]]
     assert names == ["p08", "p09"] and report["left_out"] == []
     assert report["example"] == f"{typical(report['pieces'])}.mid"
-    assert inside.write(f"data/harmonize/deepbach/{report['sound']}").stat().st_size > 1000
+    assert inside.write(catalog.data("harmonize", "deepbach") / report["sound"]).stat().st_size > 1000
     for name in names:
-        made = ScoreTick(inside.write(f"data/harmonize/deepbach/{name}.mid"))
+        made = ScoreTick(inside.write(catalog.data("harmonize", "deepbach") / f"{name}.mid"))
         source = make_piece(int(name[1:]))
         assert [(n.time, n.duration, n.pitch) for n in made.tracks[0].notes] == [
             (n.time, n.duration, n.pitch) for n in source.tracks[0].notes
@@ -59,7 +60,7 @@ def test_the_same_bytes_whatever_the_number_of_workers(inside: Session, monkeypa
 
     def made(session: Session) -> tuple[bytes, str]:
         report = run(tiny(), session, "deepbach").read_bytes()
-        return report, digest(inside.write("data/harmonize/deepbach"))
+        return report, digest(inside.write(catalog.data("harmonize", "deepbach")))
 
     first = made(inside)
     monkeypatch.setattr(harmonize, "TOGETHER", 1)
@@ -80,7 +81,7 @@ def test_after_a_kill_it_goes_on_where_it_stopped(inside: Session, monkeypatch: 
     monkeypatch.setattr(harmonize, "measure_harmony", stopped)
     with pytest.raises(KeyboardInterrupt):
         run(tiny(), inside, "deepbach")
-    assert not inside.write("reports/harmonize/deepbach.json").exists()
+    assert not inside.write(catalog.report("harmonize", "deepbach")).exists()
     again = []
 
     def counted(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int) -> object:

@@ -11,9 +11,10 @@ import pytest
 from conftest import ROOT, make_piece, smoke
 from symusic.core import ScoreTick as Score
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
-from etude.artifacts.provenance import built_from, record_place
+from etude.artifacts.provenance import built_from
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
@@ -37,7 +38,7 @@ def download(
         entry |= {"sha256": digest(folder / "files" / name), "part": None, "split": None, "origin": None}
         pieces.append(entry | {"title": (titles or {}).get(name)})
     write_json(folder / "manifest.json", {"pieces": pieces})
-    write_json(root / record_place("download"), {"settings": built_from(settings, "download")})
+    write_json(root / catalog.record("download").place, {"settings": built_from(settings, "download")})
     return pieces
 
 
@@ -145,7 +146,7 @@ def test_small_files_are_read_together_as_each_alone(tmp_path: Path) -> None:
     (folder / "files/r.abc").write_text("X:1")
     (folder / "files/large.mid").write_bytes(bytes(ingest.GROUP_BYTES))
     names = [f"files/{name}" for name in ("p0.mid", "p1.mid", "r.abc", "p2.mid", "large.mid", "p3.mid")]
-    groups = list(ingest.grouped([{"file": name} for name in names], folder))
+    groups = list(ingest.group_entries([{"file": name} for name in names], folder))
     assert [len(group) for group in groups] == [2, 1, 1, 1, 1]
     assert [entry["file"] for group in groups for entry in group] == names
 

@@ -9,9 +9,10 @@ import pytest
 from conftest import smoke
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
-from etude.artifacts.provenance import built_from, record_place
+from etude.artifacts.provenance import built_from
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, write_json
@@ -44,7 +45,7 @@ def project(tmp_path: Path, settings: Settings) -> Path:
     write_json(tmp_path / "data/ingest/manifest.json", {"pieces": listed, "shards": shards})
     write_json(tmp_path / "data/split/split.json", {"train": ["f"], "valid": ["d", "e"], "test": ids[:3]})
     for stage in ("ingest", "split"):
-        write_json(tmp_path / record_place(stage), {"settings": built_from(settings, stage)})
+        write_json(tmp_path / catalog.record(stage).place, {"settings": built_from(settings, stage)})
     return tmp_path
 
 

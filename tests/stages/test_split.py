@@ -17,18 +17,19 @@ from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
 from symusic.core import TrackTick as Track
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
-from etude.artifacts.provenance import SPLITS, built_from, record_place
+from etude.artifacts.provenance import SPLITS, built_from
 from etude.config.sections import Settings, Split
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json
 from etude.metrics.melody import compare
 from etude.splits import features as features_room
-from etude.splits.assign import assign, assign_folds, published
+from etude.splits.assign import assign, assign_folds, assign_published
 from etude.splits.audit import audit, leaks
 from etude.splits.families import find_families
-from etude.splits.features import Features, features, naming_title, plain_title, telling
+from etude.splits.features import Features, drop_common, features, naming_title, plain_title
 from etude.stages.split import make_splits, run
 
 SETTINGS = smoke()
@@ -87,7 +88,7 @@ def test_what_many_pieces_share_identifies_nothing(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(features_room, "COMMON", 2)
     same, other = tune(1), tune(2)
     pieces = [of(name, same, title="Placeholder") for name in "dcb"] + [of("a", other, title="Own")]
-    found = telling(pieces)
+    found = drop_common(pieces)
     assert [piece.id for piece in found] == ["a", "b", "c", "d"]
     assert [piece.title for piece in found] == ["own", "", "", ""]
     assert [bool(piece.opening) for piece in found] == [True, False, False, False]
@@ -191,13 +192,13 @@ def test_a_published_split_is_taken_whole_or_not_at_all() -> None:
     pieces = [
         of(f"p{place}", Score(24), split=split) for place, split in enumerate(("test", "train", "valid", "train"))
     ]
-    assert published(pieces, "jsb") == {"train": ["p1", "p3"], "valid": ["p2"], "test": ["p0"]}
+    assert assign_published(pieces, "jsb") == {"train": ["p1", "p3"], "valid": ["p2"], "test": ["p0"]}
     with pytest.raises(EtudeError, match="of the dataset jsb has no pieces for valid and test"):
-        published([pieces[1], pieces[3]], "jsb")
+        assign_published([pieces[1], pieces[3]], "jsb")
     with pytest.raises(
         EtudeError, match="1 of 5 pieces of the dataset folder have no split in its manifest, p9 for one"
     ):
-        published([*pieces, of("p9", Score(24))], "folder")
+        assign_published([*pieces, of("p9", Score(24))], "folder")
 
 
 def test_a_published_split_is_audited_and_its_leaks_are_printed(
@@ -282,7 +283,7 @@ def ingested(root: Path, settings: Settings, scores: dict[str, Score], entries: 
     shards = write_pieces(folder, ((name, score.dumps_midi()) for name, score in scores.items()))
     pieces = [{"id": name, "title": None, **entries[name]} for name in scores]
     (folder / "manifest.json").write_text(json.dumps({"pieces": pieces, "shards": shards}))
-    record = root / record_place("ingest")
+    record = root / catalog.record("ingest").place
     record.parent.mkdir()
     record.write_text(json.dumps({"settings": built_from(settings, "ingest")}))
     return Session(root=root, workers=1, progress=False)
@@ -298,7 +299,7 @@ def test_the_stage_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert digests[0] == digests[1]
     written = read_json(tmp_path / "data" / "split" / "split.json", "etude split")
     assert sorted(written["train"] + written["valid"] + written["test"]) == [str(seed) for seed in range(8)]
-    record = read_json(tmp_path / record_place("split"), "etude split")
+    record = read_json(tmp_path / catalog.record("split").place, "etude split")
     assert set(record["settings"]) == {"dataset", "ingest", "split"}
     assert set(read_json(tmp_path / "data" / "split" / "leakage.json", "")["pairs"]) == {
         "train/valid",

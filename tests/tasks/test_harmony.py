@@ -26,7 +26,7 @@ from etude.models.voices import Voices
 from etude.music.markers import fermatas, mark_fermatas
 from etude.representations.base.grid import HOLD
 from etude.sampling.constraints import keep_given
-from etude.sampling.harmonies import harmony_sampler
+from etude.sampling.harmonies import HarmonyTask, harmony_sampler
 from etude.tasks.harmony import Harmony, grid_of, harmonize, place_on_grid, to_score
 from etude.tasks.melody import find_melody
 
@@ -92,7 +92,7 @@ def sample_pieces(
     given_cells[:, 0] = True
     allowed = keep_given(melody.grid, given_cells, observed)
     rngs = [np.random.default_rng((seed, place)) for place in range(config.candidates)]
-    found = harmonize(model, grid, melody.piece, allowed, config, rngs)
+    found = harmonize(model, grid, HarmonyTask(melody.piece, allowed, config, rngs))
     return found, to_score(found[0], grid, melody, source, track), melody
 
 
@@ -183,7 +183,8 @@ def test_the_best_by_cost_and_rules_comes_first(name: str) -> None:
     for harmony in found:
         pitches = sounding(harmony.grid, GRIDS[grid].low)
         assert harmony.parallels == parallels(pitches[:-1], pitches[1:]).sum()
-        again = harmony_sampler(model.sampler).cost(model, GRIDS[grid], melody.piece, allowed, harmony.grid)
+        task = HarmonyTask(melody.piece, allowed, CONFIG, [])
+        again = harmony_sampler(model.sampler).cost(model, GRIDS[grid], task, harmony.grid)
         assert harmony.nats == pytest.approx(again, rel=1e-4)
 
 

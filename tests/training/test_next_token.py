@@ -10,8 +10,8 @@ import yaml
 from conftest import ROOT, Log, make_project, smoke, tiny
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import record_place
 from etude.artifacts.token_store import Store
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
@@ -49,7 +49,7 @@ def objectives(session: Session, settings: Settings, out: Path) -> list[NextToke
     found: list[NextToken | Adversarial] = []
     for model_name, objective in (("lstm", NextToken), ("gan", Adversarial)):
         name = settings.model(model_name)["representation"]
-        store = Store(session.read(f"data/tokenize/{name}", ""))
+        store = Store(session.read(catalog.tokens(name)))
         representation = load_representation(store)
         torch.manual_seed(0)
         model = build_model(settings, model_name, representation)
@@ -90,7 +90,7 @@ def test_batches_do_not_depend_on_where_copies_are_made(encoded: Session, tmp_pa
     for place in ("data/ingest", "data/split", "data/augment", "data/built_from"):
         shutil.copytree(encoded.root / place, root / place)
     shutil.rmtree(root / "data/augment/pieces")
-    record, manifest = root / record_place("augment"), root / "data/augment/manifest.json"
+    record, manifest = root / catalog.record("augment").place, root / "data/augment/manifest.json"
     chain = {**read_json(record, "")["settings"], "augment": later.as_dict()["augment"]}
     write_json(record, {**read_json(record, ""), "settings": chain})
     write_json(manifest, {**read_json(manifest, ""), "shards": []})

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from etude.artifacts.catalog import Artifact
 from etude.config.check import Count, Natural
 from etude.core.errors import EtudeError, closest
 from etude.core.project import project_root
@@ -13,10 +14,10 @@ ENGINES = ("loky", "dask")  # that map the shards of the data stages over proces
 
 def _workers() -> int:
     """How many processes work on data: ETUDE_WORKERS, or one for each CPU."""
-    said = os.environ.get("ETUDE_WORKERS", str(os.cpu_count() or 1))
-    if not said.isdecimal() or int(said) < 1:
-        raise EtudeError(f"ETUDE_WORKERS = {said!r} must be a whole number of at least 1.")
-    return int(said)
+    value = os.environ.get("ETUDE_WORKERS", str(os.cpu_count() or 1))
+    if not value.isdecimal() or int(value) < 1:
+        raise EtudeError(f"ETUDE_WORKERS = {value!r} must be a whole number of at least 1.")
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,18 @@ class Session:
         """The argument that makes a command read from the same run."""
         return f" session.run={self.run}" if self.run else ""
 
-    def read(self, place: str, made_by: str) -> Path:
-        """The folder or file at ``place`` (as in ``models/lstm``) in ``run`` or ``root``.
+    def find(self, artifact: Artifact) -> Path | None:
+        """The folder or file in ``run``, else in ``root``; None where there is none."""
+        paths = [top / artifact.place for top in (self.run, self.root) if top is not None]
+        return next((path for path in paths if path.exists()), None)
 
-        Raises EtudeError, naming the command ``made_by``, where there is none.
-        """
-        for top in (self.run, self.root):
-            if top is not None and (top / place).exists():
-                return top / place
-        raise EtudeError(f"{place} does not exist. Make it with: {made_by}")
+    def read(self, artifact: Artifact) -> Path:
+        """What ``find`` finds. Raises EtudeError, naming the command that makes it, where there is none."""
+        found = self.find(artifact)
+        if found is None:
+            raise EtudeError(f"{artifact} does not exist. Make it with: {artifact.made_by}")
+        return found
 
-    def write(self, place: str) -> Path:
-        """The path to write ``place`` at."""
-        return (self.out or self.root) / place
+    def write(self, artifact: Artifact) -> Path:
+        """The path to write a folder or file at."""
+        return (self.out or self.root) / artifact.place

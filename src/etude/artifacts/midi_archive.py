@@ -14,14 +14,14 @@ from typing import Any
 from symusic.core import ScoreTick
 
 from etude.core.errors import EtudeError
-from etude.core.files import digest
+from etude.core.files import Json, digest
 
 SIZE = 1000  # pieces of one shard
 FOLDER = "pieces"
 STAMP = (1980, 1, 1, 0, 0, 0)  # of every file, so that equal pieces give equal archives
 
 
-def write_shard(path: Path, pieces: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
+def write_shard(path: Path, pieces: Iterable[tuple[str, bytes]]) -> Json:
     """Write MIDI files, each an id and its bytes, as one archive. Returns ``pieces``, their number, and ``sha256``."""
     count = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
@@ -34,7 +34,7 @@ def write_shard(path: Path, pieces: Iterable[tuple[str, bytes]]) -> dict[str, An
     return {"pieces": count, "sha256": digest(path)}
 
 
-def write_pieces(folder: Path, pieces: Iterable[tuple[str, bytes]], size: int = SIZE) -> list[dict[str, Any]]:
+def write_pieces(folder: Path, pieces: Iterable[tuple[str, bytes]], size: int = SIZE) -> list[Json]:
     """Write pieces in their order as shards of ``size`` below ``folder``.
 
     Returns the manifest's entries: ``file``, ``pieces`` (their number) and ``sha256`` of each shard.
@@ -47,9 +47,7 @@ def write_pieces(folder: Path, pieces: Iterable[tuple[str, bytes]], size: int = 
     return shards
 
 
-def gather_shards(
-    folder: Path, archives: Iterable[tuple[Path, Mapping[str, Any], Sequence[str] | None]]
-) -> list[dict[str, Any]]:
+def gather_shards(folder: Path, archives: Iterable[tuple[Path, Mapping[str, Any], Sequence[str] | None]]) -> list[Json]:
     """Take over finished archives as the shards below ``folder``; unchanged archives are linked.
 
     Args:
@@ -60,7 +58,7 @@ def gather_shards(
     Returns:
         What ``write_pieces`` returns. An archive without remaining pieces is no shard.
     """
-    shards: list[dict[str, Any]] = []
+    shards: list[Json] = []
     for archive, facts, staying in archives:
         if not (facts["pieces"] if staying is None else staying):
             continue

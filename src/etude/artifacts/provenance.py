@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
+from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
 from etude.config.code import digest_of_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest_of, read_json, whole, write_json
+from etude.core.files import Json, digest_of, read_json, whole, write_json
 
 # the stages that make data, in their order -> the manifest in their folder
 MANIFESTS = {"download": "manifest.json", "ingest": "manifest.json", "split": "split.json", "augment": "manifest.json"}
@@ -25,7 +27,7 @@ SECTIONS = ("dataset", "ingest", "split", "augment", "tokenize")  # of the setti
 LIMITS = ("seconds", "max_memory")  # of ingest: they stop a reader that hangs, and change no result
 
 
-def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[str, Any]:
+def built_from(settings: Settings, stage: str, name: str | None = None) -> Json:
     """The sections that decide what a data stage makes: its own and those of the stages before it.
 
     Args:
@@ -45,26 +47,21 @@ def built_from(settings: Settings, stage: str, name: str | None = None) -> dict[
     return found
 
 
-def record_place(stage: str, name: str | None = None) -> str:
-    """The place of a data stage's record: ``data/built_from/split.json``."""
-    return f"data/built_from/{stage}{f'/{name}' if name else ''}.json"
-
-
 @contextmanager
-def recorded(
+def write_data(
     settings: Settings, session: Session, stage: str, name: str | None = None
-) -> Iterator[tuple[Path, dict[str, Any]]]:
+) -> Iterator[tuple[Path, Json]]:
     """Yield an empty folder for the output of a data stage, and the record, which the stage may add to.
 
-    The folder appears complete or not at all, and the record after it. A record therefore always describes its data.
+    The folder appears complete or not at all, and the record after it. A stage that fails leaves the old data and the
+    old record. A record therefore always describes its data.
     """
-    place = session.write(f"data/{stage}{f'/{name}' if name else ''}")
-    record = session.write(record_place(stage, name))
-    record.unlink(missing_ok=True)
-    facts: dict[str, Any] = {"settings": built_from(settings, stage, name)}
-    with whole(place) as part:
+    record = session.write(catalog.record(stage, name))
+    facts: Json = {"settings": built_from(settings, stage, name)}
+    with whole(session.write(catalog.data(stage, name))) as part:
         part.mkdir()
         yield part, facts
+        record.unlink(missing_ok=True)  # killed from here on, the stage leaves data without a record, which is refused
     write_json(record, facts)
 
 
@@ -73,11 +70,11 @@ def key_of(values: Any, stage: str, settings: Settings, name: str | None = None)
     return digest_of({"values": values, "code": digest_of_code(stage, settings, name)})
 
 
-def require(place: str, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def require(data: Artifact, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse data that was built with other settings.
 
     Args:
-        place: the folder of the data, as in data/split.
+        data: the folder of the data.
         record: what it was built from.
         wanted: the sections that this run asks for, in the order of the stages.
 
@@ -94,36 +91,37 @@ def require(place: str, record: Mapping[str, Any], wanted: Mapping[str, Any]) ->
     differences = "; ".join(f"{key} = {old!r}, but this run asks for {key} = {new!r}" for key, old, new in changes)
     overrides = " ".join(_override(key, new) for key, _, new in changes)
     first = SECTIONS.index(changes[0][0].split(".")[0])
-    commands = " && ".join(f"etude {stage} {overrides}" for stage in STAGES[first : len(wanted)])
-    raise EtudeError(f"{place} was built with {differences}. Build the right data with: {commands}")
+    commands = " && ".join(f"{catalog.command(stage)} {overrides}" for stage in STAGES[first : len(wanted)])
+    raise EtudeError(f"{data} was built with {differences}. Build the right data with: {commands}")
 
 
-def read_record(session: Session, stage: str, name: str | None = None) -> dict[str, Any]:
+def read_record(session: Session, stage: str, name: str | None = None) -> Json:
     """The record of a data stage."""
-    made_by = f"etude {stage}{f' tokenize={name}' if name else ''}"
-    record: dict[str, Any] = read_json(session.read(record_place(stage, name), made_by), made_by)
+    place = catalog.record(stage, name)
+    record: Json = read_json(session.read(place), place.made_by)
     return record
 
 
-def carry(settings: Settings, session: Session, record: dict[str, Any], stage: str) -> None:
+def carry(settings: Settings, session: Session, record: Json, stage: str) -> None:
     """Copy the settings in the record of an earlier ``stage``: there ``auto`` is already resolved to a method."""
     before = read_record(session, stage)
     record |= {name: value for name, value in before.items() if name != "settings"}
     record["settings"] = {**record["settings"], **before["settings"]}
 
 
-def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, dict[str, Any]]:
+def upstream(settings: Settings, session: Session, stage: str) -> tuple[Path, Json]:
     """The output folder of ``stage`` (download to augment) and its manifest; refused if other settings built it."""
-    folder = session.read(f"data/{stage}", f"etude {stage}")
-    manifest = read_json(folder / MANIFESTS[stage], f"etude {stage}")
-    require(f"data/{stage}", read_record(session, stage), built_from(settings, stage))
+    data = catalog.data(stage)
+    folder = session.read(data)
+    manifest = read_json(folder / MANIFESTS[stage], data.made_by)
+    require(data, read_record(session, stage), built_from(settings, stage))
     return folder, manifest
 
 
-def ingested(settings: Settings, session: Session) -> tuple[Pieces, dict[str, Any]]:
+def read_ingest(settings: Settings, session: Session) -> tuple[Pieces, Json]:
     """The clean pieces of the stage ingest, and its manifest."""
     folder, manifest = upstream(settings, session, "ingest")
-    return Pieces(folder, manifest, "pieces", "etude ingest"), manifest
+    return Pieces(folder, manifest, "pieces", catalog.INGEST.made_by), manifest
 
 
 def split_ids(settings: Settings, session: Session, pieces: Pieces) -> dict[str, list[str]]:
@@ -134,7 +132,8 @@ def split_ids(settings: Settings, session: Session, pieces: Pieces) -> dict[str,
         for name in names:
             if name not in pieces.entries:
                 raise EtudeError(
-                    f"data/split assigns {name}, which data/ingest does not hold. Split again with: etude split"
+                    f"{catalog.SPLIT} assigns {name}, which {catalog.INGEST} does not hold. "
+                    f"Split again with: {catalog.SPLIT.made_by}"
                 )
     return splits
 

@@ -9,12 +9,13 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import joblib
 from filelock import FileLock, Timeout
 
+from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
 from etude.core.files import whole
@@ -38,13 +39,14 @@ class Unfinished(Exception):
 class Shards:
     """The finished shards of one stage."""
 
-    def __init__(self, session: Session, what: str, key: str, made_by: str) -> None:
-        """Args: the session, the stage's name, the key of what decides the content, the stage's command."""
-        self.session, self.what, self.made_by = session, what, made_by
-        self.place = session.root / ".shards" / f"{what}-{key[:16]}"
+    def __init__(self, session: Session, made: Artifact, key: str) -> None:
+        """Args: the session, the folder that is made of the shards, the key of what decides the content."""
+        self.session, self.made_by = session, made.made_by
+        self.what = "-".join(PurePosixPath(made.place).parts[1:])  # tokenize-remi
+        self.place = session.root / ".shards" / f"{self.what}-{key[:16]}"
 
     @contextmanager
-    def gathered(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Lock the shards during all work of the stage, and remove them at the end.
 
         A run of one shard alone (``session.shard``) ends where shards are missing, and prints which.
@@ -52,8 +54,8 @@ class Shards:
         if self.session.shard is not None:
             try:
                 yield
-            except Unfinished as said:
-                print(said)
+            except Unfinished as unfinished:
+                print(unfinished)
             return
         self.place.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.place.with_suffix(".lock"))
@@ -118,18 +120,18 @@ class Shards:
     def _watched(self, folders: Sequence[Path], name: str) -> Iterator[None]:
         """Show a progress bar over the folders that appear, whatever process writes them."""
         ended = threading.Event()
-        said = self.what if name == "shard" else f"{self.what}, {name}"
-        with bar(f"{said}, shards", len(folders), self.session.progress and len(folders) > 1) as tell:
+        label = self.what if name == "shard" else f"{self.what}, {name}"
+        with bar(f"{label}, shards", len(folders), self.session.progress and len(folders) > 1) as advance:
 
             def watch() -> None:
                 while not ended.wait(0.5):
-                    tell(sum(folder.is_dir() for folder in folders))
+                    advance(sum(folder.is_dir() for folder in folders))
 
             watcher = threading.Thread(target=watch, daemon=True)
             watcher.start()
             try:
                 yield
-                tell(len(folders))
+                advance(len(folders))
             finally:
                 ended.set()
                 watcher.join()

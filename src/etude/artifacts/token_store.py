@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.artifacts import provenance
+from etude.artifacts import catalog, provenance
 from etude.artifacts.midi_archive import Pieces
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, digest_of, read_json
+from etude.core.files import Json, digest, digest_of, read_json
 from etude.music.augmentation import Copy, alter
 
 SPLITS = provenance.SPLITS
@@ -33,19 +33,19 @@ class Store:
     """The output folder of the stage ``tokenize`` for one representation."""
 
     folder: Path
-    encode: Callable[[ScoreTick], NDArray[Any]] | None = None  # of train copies without arrays; see load_representation
-    _made: "OrderedDict[int, NDArray[Any]]" = field(default_factory=OrderedDict, repr=False)
+    encode: Callable[[ScoreTick], NDArray[np.integer]] | None = None  # of copies that no array has: load_representation
+    _made: "OrderedDict[int, NDArray[np.integer]]" = field(default_factory=OrderedDict, repr=False)
     _held: int = field(default=0, repr=False)  # the items of _made
 
     @property
     def made_by(self) -> str:
         """The command that builds the store."""
-        return f"etude tokenize tokenize={self.folder.name}"
+        return catalog.tokens(self.folder.name).made_by
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Json:
         """The representation's settings, voices, vocabulary, pieces by split with their counts, round trip, digests."""
-        manifest: dict[str, Any] = read_json(self.folder / "manifest.json", self.made_by)
+        manifest: Json = read_json(self.folder / "manifest.json", self.made_by)
         return manifest
 
     @cached_property
@@ -54,11 +54,10 @@ class Store:
         return digest_of({name: self.manifest[name] for name in ("sha256", "representation", "voices", "kind")})
 
     @cached_property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Json:
         """What the arrays were built from: ``settings``, section by section."""
-        data = self.folder.parents[1]
-        place = data / Path(provenance.record_place("tokenize", self.folder.name)).relative_to("data")
-        record: dict[str, Any] = read_json(place, self.made_by)
+        place = catalog.record("tokenize", self.folder.name).place
+        record: Json = read_json(self.folder.parents[2] / place, self.made_by)
         return record
 
     def count(self, split: str) -> int:
@@ -69,19 +68,19 @@ class Store:
         """Where each piece starts among the items of its split, and the end of the last: (pieces + 1,)."""
         return self._offsets[split]
 
-    def piece(self, split: str, place: int) -> NDArray[Any]:
+    def piece(self, split: str, place: int) -> NDArray[np.integer]:
         """The items of one piece: (tokens,) uint16, or packed piano rolls (windows, bytes) uint8."""
         if split == "train" and self._source is not None:
             return self._copy(place)
         start, end = self.offsets(split)[place : place + 2]
         return self._items[split][start:end]
 
-    def pieces(self, split: str) -> Iterator[NDArray[Any]]:
+    def pieces(self, split: str) -> Iterator[NDArray[np.integer]]:
         """Yield the items of each piece of a split, in order."""
         for place in range(len(self.offsets(split)) - 1):
             yield self.piece(split, place)
 
-    def parts(self, split: str) -> Iterator[NDArray[Any]]:
+    def parts(self, split: str) -> Iterator[NDArray[np.integer]]:
         """Yield all items of a split in parts that overlap by one item, so that no pair of items is lost."""
         if split == "train" and self._source is not None:
             yield from self.pieces(split)
@@ -90,7 +89,7 @@ class Store:
         for start in range(0, len(items), PART):
             yield items[start : start + PART + 1]
 
-    def take(self, split: str, places: NDArray[np.int64]) -> NDArray[Any]:
+    def take(self, split: str, places: NDArray[np.int64]) -> NDArray[np.integer]:
         """Single items of a split, by their places among all its items: (N,) -> (N, ...)."""
         if split != "train" or self._source is None:
             return self._items[split][places]
@@ -113,15 +112,15 @@ class Store:
 
     def require(self, settings: Settings, representation: str) -> None:
         """Refuse arrays that were built with other settings, naming both and the commands that help."""
-        place = f"data/tokenize/{self.folder.name}"
-        provenance.require(place, self.record, provenance.built_from(settings, "tokenize", representation))
+        wanted = provenance.built_from(settings, "tokenize", representation)
+        provenance.require(catalog.tokens(self.folder.name), self.record, wanted)
 
     @cached_property
     def _offsets(self) -> dict[str, NDArray[np.int64]]:
         return {split: self._array(f"{split}.offsets.npy") for split in SPLITS}
 
     @cached_property
-    def _items(self) -> dict[str, NDArray[Any]]:
+    def _items(self) -> dict[str, NDArray[np.integer]]:
         splits = [split for split in SPLITS if split != "train" or self._source is None]
         return {split: self._array(f"{split}.npy") for split in splits}
 
@@ -134,7 +133,7 @@ class Store:
         copies = [Copy.of(entry) for entry in listed["copies"]]
         return Pieces(self.folder, listed, "pieces", self.made_by), copies
 
-    def _copy(self, place: int) -> NDArray[Any]:
+    def _copy(self, place: int) -> NDArray[np.integer]:
         if place not in self._made:
             assert self._source is not None
             if self.encode is None:
@@ -157,7 +156,7 @@ class Store:
 
 
 def write_items(
-    folder: Path, split: str, parts: Iterable[NDArray[Any]], lengths: Sequence[int], empty: NDArray[Any]
+    folder: Path, split: str, parts: Iterable[NDArray[np.integer]], lengths: Sequence[int], empty: NDArray[np.integer]
 ) -> None:
     """Write the items of a split, given in parts, as one flat array, with one part in memory at a time.
 

@@ -62,5 +62,5 @@ def read_mp3(path: Path) -> tuple[np.ndarray, int]:
     try:
         audio, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise EtudeError(f"{path} cannot be read as sound ({error}). Make it again with: etude arrange") from None
+        raise EtudeError(f"{path} cannot be read as sound ({error}).") from None
     return audio.T, sample_rate

@@ -4,8 +4,8 @@ Witten-Bell weights after Bell, Cleary and Witten, Text Compression, 1990.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class Neighbours(nn.Module):
         sizes = (1, vocabulary, vocabulary**2, vocabulary**2 * steps)
         self.tables = [torch.zeros(len(self.names), size, kinds, dtype=torch.int32) for size in sizes]
 
-    def count(self, pieces: Iterable[NDArray[Any]]) -> None:
+    def count(self, pieces: Iterable[NDArray[np.integer]]) -> None:
         """Count the cells of ``pieces``, each (frames, voices + 6)."""
         for cells, known, _ in batches(list(pieces), len(self.names)):
             for voice in range(len(self.names)):

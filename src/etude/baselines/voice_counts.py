@@ -5,7 +5,6 @@ Probabilities are counts of train and its transposed copies, with a constant add
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ SPLITS = ("valid", "test")
 ADDED = 0.1  # to each count
 
 
-def contexts(tokens: NDArray[Any], voices: int, steps: int) -> tuple[NDArray[np.int64], ...]:
+def contexts(tokens: NDArray[np.integer], voices: int, steps: int) -> tuple[NDArray[np.int64], ...]:
     """The voice of each cell of a piece, its step modulo ``steps``, its voice's last sounding token, and its own token.
 
     Each has shape (frames, voices). A sounding token is that of a pitch or rest, 0 at the start.
@@ -33,7 +32,11 @@ def contexts(tokens: NDArray[Any], voices: int, steps: int) -> tuple[NDArray[np.
 
 
 def costs(
-    train: Iterable[NDArray[Any]], pieces: Iterable[NDArray[Any]], vocabulary: int, voices: int, steps: int
+    train: Iterable[NDArray[np.integer]],
+    pieces: Iterable[NDArray[np.integer]],
+    vocabulary: int,
+    voices: int,
+    steps: int,
 ) -> NDArray[np.float64]:
     """The NLL in nats of the cells of each piece, without its end, by the counts of train: (T,) each -> (pieces,)."""
     counts = np.zeros((voices, steps, vocabulary, vocabulary))

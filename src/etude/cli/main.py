@@ -142,9 +142,9 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     """Run one job: check the composed settings, and run the stage once for each of its names."""
     from hydra.core.hydra_config import HydraConfig
 
-    from etude.config.compile import composed
+    from etude.config.compile import compose_values
 
-    values = composed(config)
+    values = compose_values(config)
     own = check(values.pop("session"), dict, "session")
     folds = check(values.pop("cv"), Count | None, "cv")
     if folds is not None and stage != "train":
@@ -165,7 +165,7 @@ def run_job(stage: str, root: Path, config: Any) -> None:
     named = own.pop("run", None)
     run = Path(named).resolve() if named else None
     if run is not None and not run.is_dir():
-        raise EtudeError(f"session.run = {run}: there is no such folder. Runs by hand are kept under runs/.")
+        raise EtudeError(f"session.run = {run}: there is no such folder. Manual runs are kept under runs/.")
     own = {name: value for name, value in own.items() if value is not None}  # null: Session's default
     task = HydraConfig.get().overrides.task
     swept = " ".join(part for part in task if not part.startswith(("experiment=", "model=")))
@@ -181,9 +181,9 @@ def run_job(stage: str, root: Path, config: Any) -> None:
         as_written = all(part == f"experiment={name}" or part.startswith("session.") for part in task)
         if name == "full" and as_written:
             print(f"etude: the results are {pipeline.keep_results(root, folder).relative_to(root)}")
-        if name and (plan := literature.protocol(root, name)) is not None:
+        if name and (protocol := literature.protocol(root, name)) is not None:
             inside = replace(session, out=folder, run=folder)
-            made = literature.run(settings, inside, name, plan, as_written)
+            made = literature.run(settings, inside, name, protocol, as_written)
             print(f"etude: the figures are {made.relative_to(root)}")
         return
     if folds is not None:

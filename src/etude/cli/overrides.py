@@ -98,7 +98,7 @@ def check_overrides(conf: Path, overrides: list[str]) -> None:
         ):
             continue
         if key.split(".")[0] != "hydra" and key not in known:
-            if (new := renamed(key)) is not None:
+            if (new := new_key(key)) is not None:
                 raise EtudeError(f'The setting "{key}" is called "{new}" now.')
             raise EtudeError(f'There is no setting "{key}" in conf/. {_near(key, known)}')
 
@@ -124,7 +124,7 @@ def _paths(values: Any, front: str) -> list[str]:
     return found
 
 
-def renamed(key: str) -> str | None:
+def new_key(key: str) -> str | None:
     """The present name of a key of an earlier release, found by the whole key, its front or its last part."""
     for old, new in RENAMED.items():
         if key == old or key.startswith(f"{old}."):

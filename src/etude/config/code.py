@@ -20,14 +20,16 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 
 PACKAGE = Path(__file__).parents[1]
-# Rooms and modules that change no result: places, progress bars, logging, the texts of errors.
+# Rooms and modules that change no result: places, progress bars, logging, the texts of errors, types.
 NEUTRAL = (
     "etude.core.errors",
     "etude.core.progress",
     "etude.core.project",
     "etude.config",  # params.yaml holds the values, and DVC compares them
     "etude.artifacts.context",
+    "etude.artifacts.catalog",  # where results lie and the commands that make them; dvc.yaml compares the places
     "etude.tracking",
+    "etude.representations.base.representation",  # Protocols, for mypy alone
 )
 # How a stage samples from a sequence model, whose sampler depends on its input.
 SEQUENCE_SAMPLERS = {"generate": ["tokens", "frames"], "control": ["tokens"], "harmonize": ["particles"]}

@@ -40,7 +40,7 @@ def composing() -> Iterator[None]:
         raise EtudeError(f"These settings cannot be composed from conf/: {' '.join(str(error).split())}") from None
 
 
-def composed(config: Any) -> dict[str, Any]:
+def compose_values(config: Any) -> dict[str, Any]:
     """The values of a composed configuration, resolved.
 
     An experiment also has settings for models and representations that were not chosen. Their sections lack the
@@ -65,7 +65,7 @@ def compile_params(conf: Path, overrides: list[str] | None = None) -> str:
     GlobalHydra.instance().clear()
     with composing(), initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         config = compose("config", overrides=overrides or [])
-        values = composed(config)
+        values = compose_values(config)
     Settings.of(values)
     return HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 

@@ -37,7 +37,7 @@ class Reading:
             if programs.count(program) > 1:
                 raise EtudeError(
                     f"dataset.reading.voices.{voice} = {program} is also another voice's program: each voice needs its "
-                    "own, by which its tokens are told apart."
+                    "own, which distinguishes its tokens."
                 )
 
 
@@ -245,8 +245,8 @@ class Settings:
         except FileNotFoundError:
             raise EtudeError(f"{path} does not exist. Compile it from conf/ with: dvc repro params") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            said = " ".join(str(error).split())
-            raise EtudeError(f"{path} is no YAML ({said}). Compile it from conf/ with: dvc repro params") from None
+            reason = " ".join(str(error).split())
+            raise EtudeError(f"{path} is no YAML ({reason}). Compile it from conf/ with: dvc repro params") from None
         return cls.of(check(values, dict, str(path)))
 
     def as_dict(self) -> dict[str, Any]:

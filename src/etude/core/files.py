@@ -11,6 +11,7 @@ from typing import Any
 
 from etude.core.errors import EtudeError
 
+Json = dict[str, Any]  # what a JSON file holds
 ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 
 
@@ -50,10 +51,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 class Encoded(str):
-    """An entry of a list that is JSON already: see ``encoded``."""
+    """An entry of a list that is JSON already: see ``encode_entry``."""
 
 
-def encoded(entry: Any) -> Encoded:
+def encode_entry(entry: Any) -> Encoded:
     """The line that ``write_json`` writes for an entry of a list of mappings. It may replace the entry."""
     return Encoded(ENCODER.encode(entry))
 

@@ -55,7 +55,7 @@ class _Lines:
 
 def follow(items: Iterable[T], what: str, total: int, show: bool = True) -> Iterator[T]:
     """Yield ``items`` under a progress bar."""
-    with bar(what, total, show) as tell:
+    with bar(what, total, show) as advance:
         for done, item in enumerate(items, start=1):
             yield item
-            tell(done)
+            advance(done)

@@ -11,4 +11,4 @@ def project_root(start: Path | None = None) -> Path:
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "conf").is_dir():
             return folder
-    raise EtudeError(f"{start} is not inside an etude project (no dvc.yaml with conf/ beside it). Change into one.")
+    raise EtudeError(f"{start} is not inside an etude project (no folder with dvc.yaml and conf/). Change into one.")

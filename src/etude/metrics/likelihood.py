@@ -18,7 +18,7 @@ from etude.representations.base.vocabulary import ItemSpec
 BATCH = 8  # whole pieces at a time
 
 
-def batches(pieces: Sequence[NDArray[Any]], item_spec: ItemSpec) -> list[tuple[list[int], torch.Tensor]]:
+def batches(pieces: Sequence[NDArray[np.integer]], item_spec: ItemSpec) -> list[tuple[list[int], torch.Tensor]]:
     """Batch pieces of similar length, padded: the pieces' places, and tokens (B, T) or frames (B, T, keys)."""
     order = sorted(range(len(pieces)), key=lambda place: (len(pieces[place]), place))
     found = []
@@ -33,7 +33,7 @@ def batches(pieces: Sequence[NDArray[Any]], item_spec: ItemSpec) -> list[tuple[l
 
 @torch.no_grad()
 def piece_costs(
-    model: SequenceModel, pieces: Sequence[NDArray[Any]]
+    model: SequenceModel, pieces: Sequence[NDArray[np.integer]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cost of each piece in nats, and that of its last item alone, from pieces as stored: each (pieces,)."""
     device = next(model.parameters(), torch.empty(0)).device
@@ -45,7 +45,7 @@ def piece_costs(
     return costs, ends
 
 
-def piece_nats(model: SequenceModel, pieces: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+def piece_nats(model: SequenceModel, pieces: Sequence[NDArray[np.integer]]) -> NDArray[np.float64]:
     """Cost of each piece in nats, from pieces as stored: (pieces,). An empty list gives an empty array."""
     return piece_costs(model, pieces)[0]
 

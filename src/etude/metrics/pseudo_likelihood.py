@@ -5,7 +5,7 @@ and must not be compared with nats per note.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,12 +33,12 @@ class CellModel(Protocol):
 class Pieces(Protocol):
     """The encoded pieces of a dataset, as a token store has them."""
 
-    def pieces(self, split: str, /) -> Iterable[NDArray[Any]]:
+    def pieces(self, split: str, /) -> Iterable[NDArray[np.integer]]:
         """The pieces of valid or test, each (frames, voices + 6)."""
 
 
 @torch.no_grad()
-def measure(model: CellModel, pieces: Sequence[NDArray[Any]], split: str) -> dict[str, float]:
+def measure(model: CellModel, pieces: Sequence[NDArray[np.integer]], split: str) -> dict[str, float]:
     """Measure the conditional distributions of a model on the cells of some pieces.
 
     Args:

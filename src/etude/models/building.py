@@ -7,6 +7,7 @@ import torch
 from etude.config.check import Positive, check, construct, target
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
+from etude.representations.base.representation import Representation
 
 NOT_ARGUMENTS = (
     "representation",
@@ -18,7 +19,7 @@ NOT_ARGUMENTS = (
 )  # keys of a model that its class does not take
 
 
-def build_model(settings: Settings, model_name: str, representation: Any) -> Any:
+def build_model(settings: Settings, model_name: str, representation: Representation) -> Any:
     """Make the model ``model_name`` for a learned representation, its weights drawn by torch's global generator.
 
     EtudeError names the model where its class does not fit the representation, or its settings do not fit each other.

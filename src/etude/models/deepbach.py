@@ -5,7 +5,7 @@ networks also see which pitch a hold continues, unless that depends on the predi
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -226,7 +226,7 @@ def add_bounds(piece: Tensor, voices: int) -> Tensor:
     return torch.cat([first, piece, last])
 
 
-def batches(pieces: Sequence[NDArray[Any]], voices: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+def batches(pieces: Sequence[NDArray[np.integer]], voices: int) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Batch complete pieces (frames, voices + 6) of similar length, as ``pad_pieces`` gives them.
 
     Pieces without frames are left out.

@@ -57,22 +57,22 @@ class NGram(SequenceModel):
         super().__init__(ItemSpec(vocabulary))
         self.vocabulary, self.order, self.max_tokens = vocabulary, order, max_tokens
         self.use = order  # longest context that is used, plus one; chosen on valid
-        self.tables: list[tuple[NDArray[Any], ...]] = []  # by context length: contexts, starts, tokens, counts
+        self.tables: list[tuple[NDArray[np.integer], ...]] = []  # by context length: contexts, starts, tokens, counts
 
     @property
     def min_batch(self) -> int:
         """See SequenceModel; no row's sums depend on other rows."""
         return 1
 
-    def count(self, pieces: Iterable[NDArray[Any]]) -> None:
+    def count(self, pieces: Iterable[NDArray[np.integer]]) -> None:
         """Count the tokens of ``pieces``, each (tokens,)."""
-        pieces = [piece.astype(np.int64) for piece in pieces]
-        repeats = [match_repeats(piece) for piece in pieces]
+        rows = [piece.astype(np.int64) for piece in pieces]
+        repeats = [match_repeats(row) for row in rows]
         self.tables = []
         for length in range(self.order):
-            hashes = (self._hashes(*both, length)[1:] for both in zip(pieces, repeats, strict=True))
+            hashes = (self._hashes(*both, length)[1:] for both in zip(rows, repeats, strict=True))
             contexts = np.concatenate(list(hashes))
-            tokens = np.concatenate([piece[1:] for piece in pieces])
+            tokens = np.concatenate([row[1:] for row in rows])
             order = np.lexsort((tokens, contexts))
             contexts, tokens = contexts[order], tokens[order]
             new = np.ones(len(tokens), dtype=bool)

@@ -6,11 +6,13 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from etude.artifacts import catalog
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json
 from etude.models.building import build_model
+from etude.representations.base.representation import Representation
 
 
 def save_weights(model: nn.Module, file: Path) -> str:
@@ -20,9 +22,9 @@ def save_weights(model: nn.Module, file: Path) -> str:
     return digest(file)
 
 
-def load_model(settings: Settings, model_name: str, folder: Path, store: Store, representation: Any) -> Any:
+def load_model(settings: Settings, model_name: str, folder: Path, store: Store, representation: Representation) -> Any:
     """The trained model in ``folder`` (models/V), checked against its digest and against the data it was trained on."""
-    command = f"etude train model={model_name}"
+    command = catalog.model(model_name).made_by
     trained = read_json(folder / "settings.json", command)
     file = folder / "weights.safetensors"
     if not file.is_file() or digest(file) != trained["weights_sha256"]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from etude.report.inputs import Json
+from etude.core.files import Json
 from etude.report.tables import DASH, Row, Table, decimal, percent, whole_number
 
 Reports = Mapping[str, Json]  # reports/control/V.json by model

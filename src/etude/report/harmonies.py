@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from etude.core.files import Json
 from etude.metrics.voice_leading import KINDS
-from etude.report.inputs import Json
 from etude.report.tables import DASH, Cells, Row, Table, decimal, percent, whole_number
 
 Reports = Mapping[str, Json]  # reports/harmonize/V.json by model

@@ -4,18 +4,18 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
+from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.audio.mp3 import read_mp3
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json
+from etude.core.files import Json, read_json
 
-Json = dict[str, Any]  # what a JSON file holds
 MANY = 5  # models; of more, the page plays one sample each, so that it stays small
 
 
@@ -89,41 +89,37 @@ def read_inputs(
         EtudeError: a file is missing or damaged; it names the command that makes it.
     """
 
-    def read(place: str, made_by: str) -> Json:
-        return dict(read_json(session.read(place, made_by), made_by))
-
-    def read_each(place: str, stage: str, model_names: Sequence[str] = tuple(settings.models)) -> dict[str, Json]:
-        return {name: read(place.format(name), f"etude {stage} model={name}") for name in model_names}
+    def read(artifact: Artifact) -> Json:
+        return dict(read_json(session.read(artifact), artifact.made_by))
 
     return ReportInputs(
-        download=read("data/download/manifest.json", "etude download"),
-        ingest=read("data/ingest/manifest.json", "etude ingest"),
-        split=read("data/split/split.json", "etude split"),
-        leakage=read("data/split/leakage.json", "etude split"),
-        augment=read("data/augment/manifest.json", "etude augment"),
-        tokenize={
-            name: read(f"data/tokenize/{name}/manifest.json", f"etude tokenize tokenize={name}")
-            for name in settings.tokenize
-        },
-        reference=read("reports/reference.json", "etude reference"),
+        download=read(catalog.DOWNLOAD / "manifest.json"),
+        ingest=read(catalog.INGEST / "manifest.json"),
+        split=read(catalog.SPLIT / "split.json"),
+        leakage=read(catalog.SPLIT / "leakage.json"),
+        augment=read(catalog.AUGMENT / "manifest.json"),
+        tokenize={name: read(catalog.tokens(name) / "manifest.json") for name in settings.tokenize},
+        reference=read(catalog.REFERENCE),
         train={name: _read_training(settings, session, name) for name in settings.models},
-        generate=read_each("data/generate/{}/manifest.json", "generate"),
-        evaluate=read_each("reports/evaluate/{}.json", "evaluate"),
-        harmonize=read_each("reports/harmonize/{}.json", "harmonize", harmonizing),
-        control=read_each("reports/control/{}.json", "control", conditional),
+        generate={name: read(catalog.samples(name) / "manifest.json") for name in settings.models},
+        evaluate={name: read(catalog.evaluation(name)) for name in settings.models},
+        harmonize={name: read(catalog.report("harmonize", name)) for name in harmonizing},
+        control={name: read(catalog.report("control", name)) for name in conditional},
     )
 
 
 def _read_training(settings: Settings, session: Session, model_name: str) -> Training:
-    made_by = f"etude train model={model_name}"
-    folder = session.read(f"models/{model_name}", made_by)
+    made = catalog.model(model_name)
+    folder = session.read(made)
     try:
         with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
             history = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream)]
     except (OSError, ValueError) as error:
-        raise EtudeError(f"{folder / 'history.csv'} cannot be read ({error}). Make it again with: {made_by}") from None
+        raise EtudeError(
+            f"{folder / 'history.csv'} cannot be read ({error}). Make it again with: {made.made_by}"
+        ) from None
     in_steps = settings.model(model_name)["objective"] != "counting"
-    return Training(read_json(folder / "result.json", made_by), history, in_steps)
+    return Training(read_json(folder / "result.json", made.made_by), history, in_steps)
 
 
 def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> Pieces:
@@ -133,12 +129,13 @@ def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> P
         EtudeError: a file is missing or damaged; it names the command that makes it.
     """
     example = inputs.reference["example"]
+    made_by = catalog.EXAMPLE.made_by
     real = read_piece(
-        session.read(example["midi"], "etude reference"),
-        session.read(example["mp3"], "etude reference"),
+        session.read(Artifact(example["midi"], made_by)),
+        session.read(Artifact(example["mp3"], made_by)),
         example["title"],
         f"A real test piece ({example['id']}): of all test pieces the one whose measures are nearest to the middle.",
-        "etude reference",
+        made_by,
     )
     return Pieces(
         real=real,
@@ -158,36 +155,36 @@ def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> P
 
 
 def _read_samples(session: Session, model_name: str, count: int) -> list[Piece]:
-    made_by = f"etude arrange model={model_name}"
-    folder = session.read(f"data/arrange/{model_name}", made_by)
-    arranged = read_json(session.read(f"reports/arrange/{model_name}.json", made_by), made_by)["pieces"]
+    sound, facts = catalog.data("arrange", model_name), catalog.report("arrange", model_name)
+    folder = session.read(sound)
+    arranged = read_json(session.read(facts), facts.made_by)["pieces"]
     pieces = []
     for place, piece in enumerate(arranged[:count], start=1):
-        sound = folder / piece["file"]
-        title = f"{model_name}, sample {sound.stem}"
-        caption = f"Sample {sound.stem} of {model_name}: number {place} by distance to real music."
-        pieces.append(read_piece(sound.with_suffix(".mid"), sound, title, caption, made_by))
+        mp3 = folder / piece["file"]
+        title = f"{model_name}, sample {mp3.stem}"
+        caption = f"Sample {mp3.stem} of {model_name}: number {place} by distance to real music."
+        pieces.append(read_piece(mp3.with_suffix(".mid"), mp3, title, caption, sound.made_by))
     return pieces
 
 
 def _read_harmony(session: Session, model_name: str, found: Json) -> Piece:
-    made_by = f"etude harmonize model={model_name}"
-    folder = session.read(f"data/harmonize/{model_name}", made_by)
+    made = catalog.data("harmonize", model_name)
+    folder = session.read(made)
     midi = folder / found["example"]
     caption = (
         f"The melody of {midi.stem}, harmonised by {model_name}: of all test melodies the one with median agreement."
     )
-    return read_piece(midi, folder / found["sound"], f"{model_name}, {midi.stem}", caption, made_by)
+    return read_piece(midi, folder / found["sound"], f"{model_name}, {midi.stem}", caption, made.made_by)
 
 
 def _read_conditioned(session: Session, model_name: str, row: Json) -> Piece:
     """A piece that is as requested, or the first where none is."""
-    made_by = f"etude control model={model_name}"
-    folder = session.read(f"data/control/{model_name}", made_by)
+    made = catalog.data("control", model_name)
+    folder = session.read(made)
     title = f"{model_name}, {row['control']} {row['value']}"
     which = "the first that is as requested" if row["met"] else "the first piece; none is as requested"
     caption = f"Conditioned by {row['control']} {row['value']}, from {model_name}: {which}."
-    return read_piece(folder / row["example"], folder / row["sound"], title, caption, made_by)
+    return read_piece(folder / row["example"], folder / row["sound"], title, caption, made.made_by)
 
 
 def read_piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) -> Piece:
@@ -199,5 +196,8 @@ def read_piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) ->
         score = ScoreTick.from_file(midi)
     except (OSError, RuntimeError, ValueError) as error:
         raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
-    audio, sample_rate = read_mp3(mp3)
+    try:
+        audio, sample_rate = read_mp3(mp3)
+    except EtudeError as error:
+        raise EtudeError(f"{error} Make it again with: {made_by}") from None
     return Piece(title, caption, score, audio, sample_rate)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from etude.core.files import Json
 from etude.metrics.descriptors import UNITS
 from etude.report.charts import curves, strips
-from etude.report.inputs import Json, ReportInputs
+from etude.report.inputs import ReportInputs
 from etude.report.tables import in_order, plain
 from etude.report.templates import inline
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from etude.audio.excerpt import excerpt
 from etude.audio.mp3 import encode_mp3
-from etude.report.inputs import Json, Piece
+from etude.core.files import Json
+from etude.report.inputs import Piece
 from etude.report.pianoroll import VOICES, roll
 from etude.report.templates import inline, render
 

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from etude.core.files import Json
 from etude.metrics.descriptors import UNITS
-from etude.report.inputs import Json, ReportInputs
+from etude.report.inputs import ReportInputs
 
 DASH = "–"
 DUPLICATE = re.compile(r"(the same notes as|the same bytes as|% like) (.+?), which is ")  # that a reason names

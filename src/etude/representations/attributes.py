@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.config.check import OneOf, Range
 from etude.core.errors import EtudeError, closest
 from etude.core.files import read_json, write_json
@@ -234,7 +235,7 @@ class Attributes(MidiTokens):
         """See MidiTokens."""
         made = super().load(folder, values, voices)
         assert isinstance(made, Attributes)
-        made.scale = Scale(**read_json(folder / FILE, f"etude tokenize tokenize={folder.name}"))
+        made.scale = Scale(**read_json(folder / FILE, catalog.tokens(folder.name).made_by))
         made._ready(made.made)
         made._load_notes(folder)
         return made

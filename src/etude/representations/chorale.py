@@ -3,8 +3,6 @@
 Source: Hadjeres, Pachet, Nielsen: DeepBach: a Steerable Model for Bach Chorales Generation, ICML 2017.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import KeySignatureTick, ScoreTick, TimeSignatureTick
@@ -51,7 +49,7 @@ class Chorale(VoicesOnGrid):
         first = int(onsets[0]) if len(onsets) and position[onsets[0]] == onsets[0] else 0
         return np.concatenate([grid[first:], known[first:].astype(np.uint16)], axis=1)
 
-    def decode(self, items: NDArray[Any]) -> ScoreTick:
+    def decode(self, items: NDArray[np.integer]) -> ScoreTick:
         """The piece of some frames (frames, voices + 6); a hold of nothing is passed over.
 
         Meters are written in quarter notes where bars are whole quarter notes. The key signatures are those of the

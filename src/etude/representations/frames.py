@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.config.check import Range
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
@@ -74,7 +75,7 @@ class Frames:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> Self:
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(**{key: value for key, value in values.items() if key != "_target_"})
-        made.tempo = read_json(folder / "frames.json", "etude tokenize tokenize=frames")["tempo"]
+        made.tempo = read_json(folder / "frames.json", catalog.tokens("frames").made_by)["tempo"]
         return made
 
     def cells(self, score: ScoreTick) -> int:
@@ -97,14 +98,14 @@ class Frames:
             np.add.at(change, (off[kept], key[kept]), -1)
         return np.packbits(np.cumsum(change, axis=0)[:-1] > 0, axis=1)
 
-    def decode(self, frames: NDArray[Any]) -> ScoreTick:
+    def decode(self, frames: NDArray[np.integer]) -> ScoreTick:
         """One piece, at 24 ticks a quarter.
 
         Args:
             frames: (frames, 88) of 0 and 1, or (frames, 11) as ``encode`` packs them.
         """
         if frames.shape[1] != KEYS:
-            frames = np.unpackbits(frames, axis=1, count=KEYS)
+            frames = np.unpackbits(np.asarray(frames, np.uint8), axis=1, count=KEYS)
         piece = empty_piece(self.voices, self.tempo)
         change = np.diff(np.pad(frames.astype(np.int8), ((1, 1), (0, 0))), axis=0).T  # (keys, frames + 1)
         key, start = np.nonzero(change == 1)

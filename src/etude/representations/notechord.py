@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.config.check import Count
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
@@ -99,7 +100,7 @@ class NoteChord:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> "NoteChord":
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(values["steps_per_beat"], values["durations"], values["max_beats"])
-        learned = read_json(folder / "notechord.json", "etude tokenize tokenize=notechord")
+        learned = read_json(folder / "notechord.json", catalog.tokens("notechord").made_by)
         made.words, made.tempo = learned["words"], learned["tempo"]
         return made
 
@@ -147,11 +148,11 @@ class NoteChord:
             last = onset
         return np.array([*tokens, EOS], dtype=np.uint16)
 
-    def unknown(self, tokens: NDArray[Any]) -> int:
+    def unknown(self, tokens: NDArray[np.integer]) -> int:
         """The number of words of a piece that train lacks."""
         return int((np.asarray(tokens) == UNKNOWN).sum())
 
-    def decode(self, tokens: NDArray[Any]) -> ScoreTick:
+    def decode(self, tokens: NDArray[np.integer]) -> ScoreTick:
         """The piece of some tokens; padding, start, end, unknown words and words without duration are skipped."""
         types, values = self.types, self.values
         grid = TICKS_PER_QUARTER  # so that an eighth note is whole, whatever the grid
@@ -174,7 +175,7 @@ class NoteChord:
         fill(piece.tracks[0], np.array(notes, dtype=np.int64).reshape(-1, 3), grid)
         return piece
 
-    def rules(self, train: Iterable[NDArray[Any]]) -> Rules:
+    def rules(self, train: Iterable[NDArray[np.integer]]) -> Rules:
         """What may follow what, learned from the train tokens, which come in parts."""
         return Types(self.types, self.values, train)
 

@@ -71,14 +71,14 @@ class PianoRoll(Voices):
                 roll[voice, onset:end, pitch - self.low] = 1
         return roll.reshape(voices, windows, steps, pitches).transpose(1, 0, 2, 3)
 
-    def decode(self, rolls: NDArray[Any]) -> ScoreTick:
+    def decode(self, rolls: NDArray[np.integer]) -> ScoreTick:
         """One piece of windows in a row, at 24 ticks a quarter.
 
         Args:
             rolls: (windows, voices, steps, pitches) of 0 and 1, or (windows, bytes) as ``encode`` packs them.
         """
         if rolls.ndim == 2:
-            rolls = self.unpack(rolls)
+            rolls = self.unpack(np.asarray(rolls, np.uint8))
         voices, _, pitches = self.shape
         cells = rolls.transpose(1, 0, 2, 3).reshape(voices, -1, pitches)
         piece = empty_piece(self.voices, self.tempo)

@@ -5,7 +5,6 @@ distinguishes a repeated note from a held one.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +39,7 @@ class VoiceGrid(VoicesOnGrid):
         grid = to_grid(score, self.voices, self.steps, self.low, self.high)
         return np.concatenate([[BOS], grid.reshape(-1), [EOS]]).astype(np.uint16)
 
-    def decode(self, tokens: NDArray[Any]) -> ScoreTick:
+    def decode(self, tokens: NDArray[np.integer]) -> ScoreTick:
         """The piece of some tokens; padding, start, end, a truncated last frame and a hold of nothing are skipped."""
         tokens = np.asarray(tokens, dtype=np.int64)
         tokens = tokens[tokens > EOS]
@@ -48,6 +47,6 @@ class VoiceGrid(VoicesOnGrid):
         grid = tokens[: len(tokens) // voices * voices].reshape(-1, voices)
         return from_grid(grid, self.voices, self.steps, self.low, self.tempo)
 
-    def rules(self, train: Iterable[NDArray[Any]]) -> Rules:
+    def rules(self, train: Iterable[NDArray[np.integer]]) -> Rules:
         """What may follow what: complete frames, and holds of notes alone."""
         return Frames(len(self.voices), self.vocabulary, HOLD, REST)

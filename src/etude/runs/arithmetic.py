@@ -8,14 +8,13 @@ import platform
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
-from etude.core.files import digest, read_json, write_json
+from etude.core.files import Json, digest, read_json, write_json
 from etude.core.progress import follow
 
-PLACE = "reports/arithmetic.json"
 STEPS = 30
 
 
@@ -47,7 +46,7 @@ def measure(settings: Settings, session: Session) -> dict[str, str]:
     found = {}
     for name in follow(names, "30 steps of each model", len(names), session.progress):
         representation = settings.model(name)["representation"]
-        folder = session.read(f"data/tokenize/{representation}", f"etude tokenize tokenize={representation}")
+        folder = session.read(catalog.tokens(representation))
         with tempfile.TemporaryDirectory() as place:
             quiet = replace(session, progress=False)
             model, _, _ = train(short, name, Store(folder), quiet, Path(place), lambda row, step: None)
@@ -67,8 +66,8 @@ def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
     Returns:
         Whether all digests are the recorded ones, and a sentence about it.
     """
-    file, cpu = root / PLACE, kind_of_cpu()
-    known: dict[str, Any] = read_json(file, "etude verify record=true") if file.is_file() else {}
+    file, cpu = root / catalog.ARITHMETIC.place, kind_of_cpu()
+    known: Json = read_json(file, catalog.ARITHMETIC.made_by) if file.is_file() else {}
     ours = measure(settings, Session(root=root))
     theirs = known.get("weights", {})
     differing = sorted(name for name in ours if ours[name] != theirs.get(name))
@@ -76,7 +75,7 @@ def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
         cpus = known["equal_cpus"]
         if record and cpu not in cpus:
             write_json(file, {**known, "equal_cpus": sorted([*cpus, cpu])})
-        new = "" if cpu in cpus else f"; it is a new kind beside {'; '.join(cpus)}"
+        new = "" if cpu in cpus else f"; it is a new kind, not among {'; '.join(cpus)}"
         return True, f"This CPU ({cpu}) trains all {len(ours)} models to the recorded weights{new}."
     if record and not theirs:
         write_json(file, {"steps": STEPS, "weights": ours, "equal_cpus": [cpu], "other_cpus": {}})

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.check import check
 from etude.config.sections import Settings, Split
 from etude.core.errors import EtudeError
-from etude.core.files import digest, read_json, write_json
+from etude.core.files import Json, digest, read_json, write_json
 from etude.runs import pipeline
 from etude.tasks.likelihood import likelihood
 from etude.tracking import children_of
@@ -46,10 +47,10 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
     """
     if folds < 3:
         raise EtudeError(f"cv = {folds}: train, valid and test need a fold each. Set cv=3 or more.")
-    ingested = session.read("data/ingest", "etude ingest")
-    folder = pipeline.folder_of(settings, session.root, f"cv{folds}", digest(ingested / "manifest.json"))
+    source = session.read(catalog.INGEST)
+    folder = pipeline.folder_of(settings, session.root, f"cv{folds}", digest(source / "manifest.json"))
     measured: dict[str, list[dict[str, float]]] = {model_name: [] for model_name in settings.models}
-    with children_of(session, folder.name, {"etude.cv": str(folds)}) as tell:
+    with children_of(session, folder.name, {"etude.cv": str(folds)}) as log_metrics:
         for fold in range(folds):
             chosen = of_fold(settings, folds, fold)
             place = folder / f"fold-{fold}"
@@ -61,11 +62,11 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
                 raise EtudeError("; ".join(f"{name} failed: {reason}" for name, reason in failed.items()))
             for model_name, rows in measured.items():
                 rows.append(_measure(needed, inside, model_name))
-        result: dict[str, Any] = {
+        result: Json = {
             model_name: {"folds": rows, "over_folds": spread(rows)} for model_name, rows in measured.items()
         }
         write_json(folder / "cv.json", {"folds": folds, "settings": settings.as_dict(), "models": result})
-        tell(_flat(result))
+        log_metrics(_flat(result))
     for model_name, found in result.items():
         for name, value in found["over_folds"].items():
             print(f"{model_name}: {name} {value['mean']:.3f} ± {value['deviation']:.3f} over {folds} folds")
@@ -74,7 +75,8 @@ def run(settings: Settings, session: Session, folds: int) -> Path:
 
 def _measure(settings: Settings, session: Session, model_name: str) -> dict[str, float]:
     """The metrics of training on valid, and the likelihood of valid and test for a model that has one."""
-    result = read_json(session.write(f"models/{model_name}") / "result.json", f"etude train model={model_name}")
+    trained = catalog.model(model_name)
+    result = read_json(session.write(trained) / "result.json", trained.made_by)
     monitored = {name: value for name, value in result.items() if name.startswith("valid/")}
     return {**monitored, **likelihood(settings, session, model_name)}
 

@@ -11,17 +11,17 @@ from typing import Annotated, Any
 
 import yaml
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.check import OneOf, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, write_json, write_text
+from etude.core.files import Json, read_json, write_json, write_text
 from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import per_unit
 from etude.representations.base.loading import load_representation
 
-RESULTS, TABLE = "reports/experiments", "reports/experiments.md"
 SPLITS = ("valid", "test")
 SECTIONS = ("seed", "dataset", "ingest", "split", "augment", "tokenize", "models", "optim", "train", "trainer")
 HEADS = ("", "valid", "test", "valid, by piece", "test, by piece", "parameters", "best step / steps")
@@ -48,7 +48,7 @@ class Protocol:
     stage: Annotated[str, OneOf(("evaluate", "harmonize"))] = "evaluate"  # whose reports hold the metrics
     baseline: str | None = None
     more: list[str] = field(default_factory=list)  # other metrics of reports/evaluate/MODEL.json, as in test/accuracy
-    published: list[dict[str, Any]] = field(default_factory=list)
+    published: list[Json] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for place, entry in enumerate(self.published):
@@ -69,7 +69,7 @@ def protocol(root: Path, name: str) -> Protocol | None:
     return construct(Protocol, check(known[name], dict, f"protocols.{name}"), f"protocols.{name}")
 
 
-def result(settings: Settings, session: Session, name: str, config: Protocol) -> dict[str, Any]:
+def result(settings: Settings, session: Session, name: str, config: Protocol) -> Json:
     """The result file of an experiment whose models are trained and evaluated: figures by row, models last.
 
     A row has ``valid`` and ``test``, weighted by unit, and ``valid_by_piece`` and ``test_by_piece``. The row of a
@@ -78,9 +78,7 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
     stores = {}
     for model_name in settings.models:
         representation = settings.model(model_name)["representation"]
-        stores[representation] = Store(
-            session.read(f"data/tokenize/{representation}", f"etude tokenize tokenize={representation}")
-        )
+        stores[representation] = Store(session.read(catalog.tokens(representation)))
     rows = []
     for representation, store in stores.items():
         for baseline, costs in _baselines(config, store):
@@ -91,20 +89,20 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
             label = baseline if len(stores) == 1 else f"{baseline} ({representation})"
             rows.append({"baseline": label, **_figures(metrics, config, f"the baseline {baseline}")})
     for model_name in settings.models:
-        made_by = f"etude {config.stage} model={model_name}"
-        report = read_json(session.read(f"reports/{config.stage}/{model_name}.json", made_by), made_by)
+        measured, trained = catalog.report(config.stage, model_name), catalog.model(model_name)
+        report = read_json(session.read(measured), measured.made_by)
         metrics = report["metrics"] if config.stage == "evaluate" else _of_harmonies(report, "harmony")
         if config.stage == "harmonize" and not any("real" in row for row in rows):
             real = _of_harmonies(report, "all_real") | {f"test/{config.metric}": 1.0}
             rows.append({"real": "Bach's own voices, of all pieces", **_figures(real, config, "real music")})
-        trained = session.read(f"models/{model_name}", f"etude train model={model_name}")
-        result = read_json(trained / "result.json", f"etude train model={model_name}")
+        folder = session.read(trained)
+        result = read_json(folder / "result.json", trained.made_by)
         own = {key: result.get(key) for key in ("parameters", "best_step", "steps")}
-        own["made_on"] = read_json(trained / "settings.json", f"etude train model={model_name}")["made_on"]
+        own["made_on"] = read_json(folder / "settings.json", trained.made_by)["made_on"]
         rows.append({"model": model_name, **_figures(metrics, config, model_name), **own})
     values = settings.as_dict()
     first = next(iter(stores.values()))
-    made: dict[str, Any] = round_floats(
+    made: Json = round_floats(
         {
             "experiment": name,
             "metric": config.metric,
@@ -160,8 +158,8 @@ def table(results: Iterable[Mapping[str, Any]]) -> str:
     for found in results:
         name = found["experiment"]
         machines = sorted({_machine(row["made_on"]) for row in found["rows"] if "made_on" in row})
-        told = f"`etude all experiment={name}`, here from {' and '.join(machines)}. In {found['unit']}."
-        lines += ["", f"## {name}", "", told]
+        intro = f"`etude all experiment={name}`, here from {' and '.join(machines)}. In {found['unit']}."
+        lines += ["", f"## {name}", "", intro]
         lines += ["", found["protocol"], ""]
         lines += _heads(HEADS)
         for row in found["rows"]:
@@ -211,9 +209,9 @@ def _figure(value: float | None, least: int = 3) -> str:
     return DASH if value is None else max(f"{value:.{least}f}", f"{value:.3f}".rstrip("0"), key=len)
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
+def read(folder: Path) -> list[Json]:
     """The result files in ``folder``, by name."""
-    return [read_json(file, f"etude all experiment={file.stem}") for file in sorted(folder.glob("*.json"))]
+    return [read_json(file, catalog.experiment(file.stem).made_by) for file in sorted(folder.glob("*.json"))]
 
 
 def run(settings: Settings, session: Session, name: str, config: Protocol, committed: bool) -> Path:
@@ -222,10 +220,10 @@ def run(settings: Settings, session: Session, name: str, config: Protocol, commi
     Returns the result file.
     """
     made = result(settings, session, name, config)
-    own = session.write(f"{RESULTS}/{name}.json")
+    own = session.write(catalog.experiment(name))
     write_json(own, made)
     if committed:
-        own = session.root / RESULTS / f"{name}.json"
+        own = session.root / catalog.experiment(name).place
         write_json(own, made)
-        write_text(session.root / TABLE, table(read(own.parent)))
+        write_text(session.root / catalog.EXPERIMENTS.place, table(read(own.parent)))
     return own

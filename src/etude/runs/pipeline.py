@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
@@ -21,7 +22,6 @@ from etude.runs.graph import Instance, edges, instances
 from etude.runs.schedule import Clock, run_side_by_side
 
 BUILT = "built.json"  # in the folder of a run: instance -> key of the inputs, settings and code of its outputs
-PAGE = "reports/index.html"
 
 
 def folder_of(settings: Settings, root: Path, *more: str) -> Path:
@@ -49,15 +49,16 @@ def run(settings: Settings, session: Session) -> Path:
             "; ".join(f"{name} failed: {reason}" for name, reason in failed.items())
             + " The other stages are done; the same command goes on from here."
         )
-    return folder / PAGE
+    return folder / catalog.PAGE.place
 
 
 def keep_results(root: Path, folder: Path) -> Path:
     """Copy the results of a run of ``experiment=full`` to reports/full, which is committed. Returns the page."""
-    for name in ("results.json", "results.md"):
-        text = (folder / "reports" / name).read_text(encoding="utf-8")
-        write_text(root / "reports/full" / name, text.replace("# Results\n", "# Results at full size\n", 1))
-    return root / "reports/full/results.md"
+    kept = root / catalog.FULL.place
+    for place in (folder / catalog.RESULTS.place, folder / catalog.TABLES.place):
+        text = place.read_text(encoding="utf-8")
+        write_text(kept / place.name, text.replace("# Results\n", "# Results at full size\n", 1))
+    return kept / place.name
 
 
 def run_stale(
@@ -73,7 +74,7 @@ def run_stale(
         for one in instances(inside.root, settings)
         if (one.stage != "track" if stages is None else one.stage in stages)
     ]
-    folder = inside.write("")
+    folder = inside.out or inside.root
     built: dict[str, str] = read_json(folder / BUILT, "etude all") if (folder / BUILT).is_file() else {}
     clock = Clock(inside.root, [one.target for one in found], inside.jobs)
     pool = None

@@ -131,8 +131,8 @@ def run_chain(root: Path, chain: Chain, clock: Clock) -> None:
 
 def _reason(lines: list[str]) -> str:
     """The error in the output of a failed ``dvc repro``: the sentence of etude, else the last lines."""
-    said = [line for line in lines if line.startswith("etude: ")]
-    return said[-1].removeprefix("etude: ") if said else " ".join(line for line in lines[-3:] if line)
+    errors = [line for line in lines if line.startswith("etude: ")]
+    return errors[-1].removeprefix("etude: ") if errors else " ".join(line for line in lines[-3:] if line)
 
 
 def _dvc(root: Path, *arguments: str) -> None:

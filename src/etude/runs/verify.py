@@ -17,6 +17,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from etude.artifacts import catalog
 from etude.core.errors import EtudeError
 
 
@@ -135,7 +136,7 @@ def _judge(
     rules = TOLERANCES.get(name)
     if rules is None:
         return DIFFERENT, f"{', '.join(differing)} must be equal to the byte"
-    file = f"reports/{name}/{model_name}.json" if model_name else f"reports/{name}.json"
+    file = catalog.report(name, model_name).place
     if not (root / file).is_file():
         return ABSENT, f"{file} is not there: make repro"
     old, new = json.loads(_committed(root, file)), json.loads((root / file).read_text())
@@ -194,9 +195,9 @@ def _committed(root: Path, file: str) -> str:
 
 def _stale(root: Path) -> set[str]:
     """Stages that are out of date, or whose outputs on disk differ from dvc.lock."""
-    said = subprocess.run(
+    status = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True, check=False
     )
-    if said.returncode not in (0, 1) or not said.stdout.strip():
-        raise EtudeError(f"dvc status failed: {said.stderr.strip()[-300:]}")
-    return set(json.loads(said.stdout))
+    if status.returncode not in (0, 1) or not status.stdout.strip():
+        raise EtudeError(f"dvc status failed: {status.stderr.strip()[-300:]}")
+    return set(json.loads(status.stdout))

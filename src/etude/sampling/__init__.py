@@ -34,7 +34,7 @@ class Sampler(Protocol):
     """A file of sampling/ that a model names as its sampler."""
 
     def sample(
-        self, model: Any, representation: Any, store: Store, config: Generate, count: int, show: bool
+        self, model: Any, representation: Representation, store: Store, config: Generate, count: int, show: bool
     ) -> list[Sampled]:
         """See ``sample_pieces``; the model and its representation are of the kind that the sampler draws from."""
 

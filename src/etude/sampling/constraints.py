@@ -30,7 +30,7 @@ def observed_tokens(store: Store, representation: VoicesOnGrid) -> NDArray[np.bo
     return found
 
 
-def keep_given(grid: NDArray[Any], given: NDArray[np.bool_], observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def keep_given(grid: NDArray[np.integer], given: NDArray[np.bool_], observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The tokens that each cell may have where some cells are given: (frames, voices, V).
 
     Other cells may have whatever their voice has in train, but hold no given note beyond its end.

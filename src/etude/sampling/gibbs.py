@@ -5,12 +5,10 @@ Cooijmans, Roberts, Courville, Eck: Counterpoint by Convolution, ISMIR 2017.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
 
 from etude.artifacts.token_store import Store
 from etude.config.sections import Generate, Harmonize
@@ -21,6 +19,7 @@ from etude.representations.base.grid import FIRST, HOLD, REST
 from etude.representations.chorale import BEAT, FERMATA, STEP, Chorale
 from etude.sampling import Sampled
 from etude.sampling.filters import draw, top_p_filter
+from etude.sampling.harmonies import HarmonyTask
 
 ANNEALING = 1.6  # factor of the temperature at the first sweep; it falls to 1 over the share ANNEALED of the sweeps
 ANNEALED = 0.7
@@ -30,7 +29,7 @@ FEWEST = 0.1  # share of the candidate cells that the last sweep draws; the firs
 @torch.no_grad()
 def gibbs(
     model: DeepBach,
-    rows: Sequence[NDArray[Any]],
+    rows: Sequence[NDArray[np.integer]],
     free: Sequence[int],
     rngs: Sequence[np.random.Generator],
     config: Generate | Harmonize,
@@ -108,44 +107,32 @@ def gibbs(
 
 
 def sample_harmonies(
-    model: DeepBach,
-    representation: Chorale,
-    piece: ScoreTick,
-    allowed: NDArray[np.bool_],
-    config: Harmonize,
-    rngs: Sequence[np.random.Generator],
-    show: bool = False,
+    model: DeepBach, representation: Chorale, task: HarmonyTask
 ) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
     """See HarmonySampler.
 
     A harmony costs the sum over the cells of all voices but those given completely, each cell given all other cells.
     """
-    row, free, before = _frames_of(model, representation, piece, allowed)
-    cells = allowed[len(before) :]
-    drawn = gibbs(model, [row] * len(rngs), free, rngs, config, show, cells, config.parallel_cost, "harmonize")
+    row, free, before = _frames_of(model, representation, task)
+    cells, rngs, config = task.allowed[len(before) :], task.rngs, task.config
+    drawn = gibbs(model, [row] * len(rngs), free, rngs, config, task.show, cells, config.parallel_cost, "harmonize")
     grids = [np.concatenate([before, made[:, : len(model.names)]]) for made in drawn]
     return grids, voice_costs(model, drawn, free)
 
 
-def cost(
-    model: DeepBach,
-    representation: Chorale,
-    piece: ScoreTick,
-    allowed: NDArray[np.bool_],
-    grid: NDArray[np.int64],
-) -> float:
+def cost(model: DeepBach, representation: Chorale, task: HarmonyTask, grid: NDArray[np.int64]) -> float:
     """See HarmonySampler."""
-    row, free, before = _frames_of(model, representation, piece, allowed)
+    row, free, before = _frames_of(model, representation, task)
     row = np.concatenate([grid[len(before) :], row[:, len(model.names) :]], axis=1)
     return float(voice_costs(model, [row], free)[0])
 
 
 def _frames_of(
-    model: DeepBach, representation: Chorale, piece: ScoreTick, allowed: NDArray[np.bool_]
+    model: DeepBach, representation: Chorale, task: HarmonyTask
 ) -> tuple[NDArray[np.int64], list[int], NDArray[np.int64]]:
     """The frames (frames, voices + 6), the voices that are not given completely, and the rests before a pickup."""
-    voices = len(model.names)
-    known = representation.encode(piece)[:, voices:].astype(np.int64)
+    voices, allowed = len(model.names), task.allowed
+    known = representation.encode(task.piece)[:, voices:].astype(np.int64)
     start = len(allowed) - len(known)
     row = np.concatenate([allowed[start:].argmax(axis=-1), known], axis=1)
     free = [voice for voice in range(voices) if (allowed[start:, voice].sum(axis=-1) > 1).any()]
@@ -153,7 +140,7 @@ def _frames_of(
 
 
 @torch.no_grad()
-def voice_costs(model: DeepBach, rows: Sequence[NDArray[Any]], free: Sequence[int]) -> NDArray[np.float64]:
+def voice_costs(model: DeepBach, rows: Sequence[NDArray[np.integer]], free: Sequence[int]) -> NDArray[np.float64]:
     """The cost of the cells of some voices, each cell given all others, in nats for each piece: (pieces,)."""
     voices = len(model.names)
     batch = pad_pieces([add_bounds(torch.from_numpy(row.astype(np.int64)), voices) for row in rows], voices)
@@ -210,7 +197,7 @@ def _local_minima(uniforms: NDArray[np.float64]) -> NDArray[np.bool_]:
     return (uniforms < padded[:, :-2]) & (uniforms < padded[:, 2:])
 
 
-def cut_at_fermata(frames: NDArray[Any], bars: int) -> NDArray[Any]:
+def cut_at_fermata(frames: NDArray[np.integer], bars: int) -> NDArray[np.integer]:
     """The first ``bars`` of a piece (a pickup counts as one), up to the end of the last fermata in them.
 
     Args:

@@ -2,51 +2,41 @@
 
 import importlib
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
+from torch import nn
 
 from etude.config.sections import Harmonize
+from etude.representations.base.grid import VoicesOnGrid
+
+
+@dataclass(frozen=True)
+class HarmonyTask:
+    """What is asked of a sampler: a harmony for each of ``rngs``."""
+
+    piece: ScoreTick  # what is known besides the cells: meter, key and fermatas
+    allowed: NDArray[np.bool_]  # tokens that each cell may have (frames, voices, V), at least one each
+    config: Harmonize  # how they are drawn
+    rngs: Sequence[np.random.Generator]  # the random number generator of each harmony
+    show: bool = False  # with a progress bar
 
 
 class HarmonySampler(Protocol):
-    """A file of sampling/ that draws voices on a grid in which cells may have some tokens alone."""
+    """A file of sampling/ that draws voices on a grid in which cells may have only some tokens.
+
+    The model is trained, of the kind that the sampler draws from, and reads the representation.
+    """
 
     def sample_harmonies(
-        self,
-        model: Any,
-        representation: Any,
-        piece: ScoreTick,
-        allowed: NDArray[np.bool_],
-        config: Harmonize,
-        rngs: Sequence[np.random.Generator],
-        show: bool = False,
+        self, model: nn.Module, representation: VoicesOnGrid, task: HarmonyTask
     ) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
-        """Draw a harmony for each of ``rngs``.
+        """The tokens of each harmony (frames, voices), and the cost of each in nats (harmonies,)."""
 
-        Args:
-            model: a trained model of voices on a grid, of the kind that the sampler draws from.
-            representation: the one that it reads.
-            piece: what is known besides the cells: meter, key and fermatas.
-            allowed: tokens that each cell may have (frames, voices, V), at least one each.
-            config: how they are drawn.
-            rngs: the random number generator of each harmony.
-            show: with a progress bar.
-
-        Returns:
-            the tokens of each harmony (frames, voices), and the cost of each in nats (harmonies,).
-        """
-
-    def cost(
-        self,
-        model: Any,
-        representation: Any,
-        piece: ScoreTick,
-        allowed: NDArray[np.bool_],
-        grid: NDArray[np.int64],
-    ) -> float:
+    def cost(self, model: nn.Module, representation: VoicesOnGrid, task: HarmonyTask, grid: NDArray[np.int64]) -> float:
         """The cost in nats of a grid (frames, voices), counted as ``sample_harmonies`` counts it."""
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
 from torch import Tensor
 
 from etude.config.sections import Harmonize
@@ -26,6 +25,7 @@ from etude.models.sequence import SequenceModel
 from etude.representations.base.grammar import BOS
 from etude.representations.base.grid import FIRST, HOLD, REST, VoicesOnGrid
 from etude.sampling.filters import draw, softmax, top_p_filter
+from etude.sampling.harmonies import HarmonyTask
 
 UNEVEN = 0.5  # share of effective particles, below which they are resampled
 BEATS = 192  # of the past that is kept at most: the cost of a frame would otherwise grow with the melody
@@ -33,24 +33,19 @@ BEATS = 192  # of the past that is kept at most: the cost of a frame would other
 
 @torch.no_grad()
 def sample_harmonies(
-    model: SequenceModel,
-    representation: VoicesOnGrid,
-    piece: ScoreTick,
-    allowed: NDArray[np.bool_],
-    config: Harmonize,
-    rngs: Sequence[np.random.Generator],
-    show: bool = False,
+    model: SequenceModel, representation: VoicesOnGrid, task: HarmonyTask
 ) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
     """See HarmonySampler. A harmony costs the sum over all its cells, given ones included.
 
-    ``piece`` is not read: the model knows the cells alone. Its state must have a row for each piece.
+    ``task.piece`` is not read: the model knows the cells alone. Its state must have a row for each piece.
     """
+    allowed, config, rngs = task.allowed, task.config, task.rngs
     frames, voices = allowed.shape[:2]
     particles = Particles(model, len(rngs), config.particles, voices, representation.low)
     cells = [rng.random((frames, config.particles, voices)) for rng in rngs]
     choices = [rng.random(frames + 1) for rng in rngs]
     longest = BEATS * representation.steps * voices
-    with bar("harmonize", frames, show) as advance:
+    with bar("harmonize", frames, task.show) as advance:
         for frame in range(frames):
             particles.write(allowed[frame], np.concatenate([uniforms[frame] for uniforms in cells]), config)
             particles.penalise_parallels(config.parallel_cost)
@@ -217,13 +212,7 @@ def _log_probabilities(logits: Tensor) -> NDArray[np.float64]:
 
 
 @torch.no_grad()
-def cost(
-    model: SequenceModel,
-    representation: VoicesOnGrid,
-    piece: ScoreTick,
-    allowed: NDArray[np.bool_],
-    grid: NDArray[np.int64],
-) -> float:
+def cost(model: SequenceModel, representation: VoicesOnGrid, task: HarmonyTask, grid: NDArray[np.int64]) -> float:
     """See HarmonySampler."""
     tokens = torch.from_numpy(np.concatenate([[BOS], grid.reshape(-1)]).astype(np.int64))
     return float(model.nats(tokens[None].to(next(model.parameters()).device)).double().sum())

@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ STANDARD = 500_000  # microseconds per quarter note, where a MIDI file states no
 PADDING = bytes(8)  # symusic reads a few bytes beyond a cut event: these are always the same
 PERFORMANCE = 120.0  # BPM that stands for time where music has no metre
 
-Grid = Callable[[NDArray[Any]], NDArray[np.float64]]  # a file's ticks -> a piece's ticks, not rounded
+Grid = Callable[[NDArray[np.integer]], NDArray[np.float64]]  # a file's ticks -> a piece's ticks, not rounded
 
 
 def read_midi(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
@@ -47,14 +46,14 @@ def read_midi(path: Path, part: str | None, reading: Reading) -> tuple[Score, Fa
     score = Score(reading.ticks_per_quarter)
     if reading.metrical:
 
-        def grid(ticks: NDArray[Any]) -> NDArray[np.float64]:
+        def grid(ticks: NDArray[np.integer]) -> NDArray[np.float64]:
             return ticks * np.float64(reading.ticks_per_quarter) / source.ticks_per_quarter
 
         score.tempos = _tempos(source, grid, reading)
         score.time_signatures = _time_signatures(source, grid)
     else:
 
-        def grid(ticks: NDArray[Any]) -> NDArray[np.float64]:
+        def grid(ticks: NDArray[np.integer]) -> NDArray[np.float64]:
             return seconds(ticks, source) * (PERFORMANCE / 60 * reading.ticks_per_quarter)
 
         score.tempos.append(Tempo(0, PERFORMANCE))
@@ -101,7 +100,7 @@ def parse(path: Path, part: str | None = None) -> Score:
     return score
 
 
-def seconds(ticks: NDArray[Any], source: Score) -> NDArray[np.float64]:
+def seconds(ticks: NDArray[np.integer], source: Score) -> NDArray[np.float64]:
     """The times of the file's ticks in seconds, by all its tempos."""
     tempos = source.tempos.numpy()
     order = np.argsort(tempos["time"], kind="stable")

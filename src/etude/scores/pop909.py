@@ -4,7 +4,6 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +70,7 @@ def read_pop909(path: Path, part: str | None, reading: Reading) -> tuple[Score, 
     lead = math.ceil(max(first, first - math.floor(earliest * ticks + 0.5) / ticks) / length) * length
     offset = lead - first  # of all beats, so that the first downbeat is beat ``lead``
 
-    def grid(times: NDArray[Any]) -> NDArray[np.float64]:
+    def grid(times: NDArray[np.integer]) -> NDArray[np.float64]:
         return (beats.place(seconds(times, source)) + offset) * ticks
 
     score = Score(ticks)

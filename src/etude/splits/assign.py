@@ -66,7 +66,7 @@ def assign_folds(families: Mapping[str, str], settings: Split) -> dict[str, list
     return {split: sorted(names) for split, names in splits.items()}
 
 
-def published(pieces: Sequence[Features], dataset: str) -> dict[str, list[str]]:
+def assign_published(pieces: Sequence[Features], dataset: str) -> dict[str, list[str]]:
     """The published assignment: sorted piece ids by split.
 
     Raises:

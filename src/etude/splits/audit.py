@@ -23,7 +23,7 @@ def audit(
     Args:
         splits: piece ids by split.
         families: the family of each piece id.
-        pieces: the features of the pieces, from ``telling``.
+        pieces: the features of the pieces, from ``drop_common``.
         compared: the comparison of their melodies, in the order of ``pieces``.
         threshold: two melodies at least so similar are one tune.
 

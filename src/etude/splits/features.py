@@ -66,12 +66,12 @@ def features(entry: Mapping[str, Any], score: Score, settings: Settings) -> Feat
     """
     line = tune(score, first=settings.reading.voices is not None)
     opening = tuple(intervals(line[: settings.split.opening + 1]))
-    telling = len(opening) == settings.split.opening and len(set(opening)) >= STEPS
+    is_distinct = len(opening) == settings.split.opening and len(set(opening)) >= STEPS
     mark = fingerprint(score)
     return Features(
         id=entry["id"],
         title=naming_title(entry.get("title")),
-        opening=opening if telling else (),
+        opening=opening if is_distinct else (),
         melody=melody(line, score.ticks_per_quarter),
         exact=mark.exact,
         relative=mark.relative,
@@ -83,7 +83,7 @@ def features(entry: Mapping[str, Any], score: Score, settings: Settings) -> Feat
     )
 
 
-def telling(pieces: Sequence[Features]) -> list[Features]:
+def drop_common(pieces: Sequence[Features]) -> list[Features]:
     """Sort the pieces by id, and drop titles and openings that more than ``COMMON`` of them share."""
     titles, openings = (Counter(getattr(piece, what) for piece in pieces) for what in ("title", "opening"))
     return [

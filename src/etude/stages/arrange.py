@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
+from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.audio.mixing import decibels
 from etude.audio.mp3 import write_mp3
 from etude.audio.render import Rendering, render
 from etude.config.sections import Arrange, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, whole, write_json, write_text
+from etude.core.files import Json, read_json, whole, write_json, write_text
 from etude.core.progress import follow
 from etude.report.pianoroll import picture
 from etude.report.sample import page
@@ -31,7 +33,7 @@ def best(pieces: Sequence[Mapping[str, Any]], count: int) -> list[str]:
     return [str(piece["file"]) for piece in ranked[:count]]
 
 
-def arrange(score: ScoreTick, settings: Arrange) -> tuple[Rendering, dict[str, Any]]:
+def arrange(score: ScoreTick, settings: Arrange) -> tuple[Rendering, Json]:
     """Render a piece, and measure the sound.
 
     Returns:
@@ -80,20 +82,21 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     Returns the folder.
     """
     settings.model(model_name)
-    sampled, measured = f"etude generate model={model_name}", f"etude evaluate model={model_name}"
-    folder = session.read(f"data/generate/{model_name}", made_by=sampled)
-    report = read_json(session.read(f"reports/evaluate/{model_name}.json", made_by=measured), made_by=measured)
-    made_with = read_json(folder / "manifest.json", made_by=sampled)["settings"]
+    sampled, measured = catalog.samples(model_name), catalog.evaluation(model_name)
+    folder = session.read(sampled)
+    report = read_json(session.read(measured), measured.made_by)
+    made_with = read_json(folder / "manifest.json", sampled.made_by)["settings"]
     if (made_with["key"], made_with["generate"]) != (report["key"], report["settings"]["generate"]):
         raise EtudeError(
-            f"reports/evaluate/{model_name}.json measured other samples than {folder} holds. Measure these with: "
-            f"{measured}{session.again}"
+            f"{measured} measured other samples than {folder} holds. Measure these with: "
+            f"{measured.made_by}{session.again}"
         )
     files = best(report["pieces"], settings.arrange.best)
     if not files:
-        raise EtudeError(f"reports/evaluate/{model_name}.json names no piece. Make it again with: {measured}")
+        raise EtudeError(f"{measured} names no piece. Make it again with: {measured.made_by}")
     pieces = []
-    with whole(session.write(f"data/arrange/{model_name}")) as part:
+    made = session.write(catalog.data("arrange", model_name))
+    with whole(made) as part:
         part.mkdir()
         for file in follow(files, f"arranging {model_name}", len(files), session.progress):
             score, name = _read(folder / file, sampled, measured), Path(file).stem
@@ -105,19 +108,20 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             write_text(part / f"{name}.html", page(score, (part / f"{name}.mp3").read_bytes(), title))
             pieces.append({"file": f"{name}.mp3", **facts})
     write_json(
-        session.write(f"reports/arrange/{model_name}.json"),
+        session.write(catalog.report("arrange", model_name)),
         {"model": model_name, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": pieces},
     )
-    return session.write(f"data/arrange/{model_name}")
+    return made
 
 
-def _read(path: Path, sampled: str, measured: str) -> ScoreTick:
+def _read(path: Path, sampled: Artifact, measured: Artifact) -> ScoreTick:
     if not path.is_file():
-        raise EtudeError(f"{path} does not exist, and it was measured. Make both again with: {sampled} and {measured}")
+        again = f"{sampled.made_by} and {measured.made_by}"
+        raise EtudeError(f"{path} does not exist, and it was measured. Make both again with: {again}")
     try:
         return ScoreTick.from_file(path)
     except (OSError, RuntimeError, ValueError) as error:
-        raise EtudeError(f"{path} cannot be read ({error}). Make it again with: {sampled}") from None
+        raise EtudeError(f"{path} cannot be read ({error}). Make it again with: {sampled.made_by}") from None
 
 
 def _write_mp3s(folder: Path, name: str, sound: Rendering, settings: Arrange, workers: int) -> None:

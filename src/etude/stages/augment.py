@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces, gather_shards, write_shard
-from etude.artifacts.provenance import built_from, carry, ingested, key_of, recorded, split_ids
+from etude.artifacts.provenance import built_from, carry, key_of, read_ingest, split_ids, write_data
 from etude.artifacts.shards import Shards, cut
 from etude.config.sections import Augment, Settings
-from etude.core.files import Encoded, encoded, read_json, write_json, write_text
+from etude.core.files import Encoded, encode_entry, read_json, write_json, write_text
 from etude.music.augmentation import alter, copies, ranges
 from etude.stages import main
 
@@ -24,11 +25,11 @@ def copy_shard(task: Mapping[str, Any], folder: Path) -> None:
 
     def made() -> Iterator[tuple[str, bytes]]:
         for origin, entry in source.entries.items():
-            planned = copies(origin, entry["tracks"], task["limits"], settings)
-            listed.extend(encoded(copy.as_dict()) for copy in planned)
+            wanted = copies(origin, entry["tracks"], task["limits"], settings)
+            listed.extend(encode_entry(copy.as_dict()) for copy in wanted)
             if settings.at == "disk":
                 piece = source.score(origin)
-                yield from ((copy.id, alter(piece, copy, task["metrical"]).dumps_midi()) for copy in planned)
+                yield from ((copy.id, alter(piece, copy, task["metrical"]).dumps_midi()) for copy in wanted)
 
     facts = write_shard(folder / "pieces.zip", made())
     write_json(folder / "archive.json", facts)
@@ -37,7 +38,7 @@ def copy_shard(task: Mapping[str, Any], folder: Path) -> None:
 
 def run(settings: Settings, session: Session) -> None:
     """Read data/ingest and data/split, write data/augment."""
-    source, ingest = ingested(settings, session)
+    source, ingest = read_ingest(settings, session)
     train = sorted(split_ids(settings, session, source)["train"])
     common = {
         "limits": ranges(source.entries[name]["tracks"] for name in train),
@@ -46,15 +47,16 @@ def run(settings: Settings, session: Session) -> None:
     }
     tasks = [{**common, "pieces": source.only(part)} for part in cut(train, ORIGINS)]
     decides = {"settings": built_from(settings, "augment"), "train": train, "pieces": ingest["shards"]}
-    shards = Shards(session, "augment", key_of(decides, "augment", settings), "etude augment")
-    with shards.gathered():
+    shards = Shards(session, catalog.AUGMENT, key_of(decides, "augment", settings))
+    with shards.lock():
         folders = shards.map(copy_shard, tasks)
         shards.complete()
         listed = [(folder / "copies.jsonl").read_text(encoding="utf-8").split("\n") for folder in folders]
         found = [Encoded(line) for lines in listed for line in lines]
-        with recorded(settings, session, "augment") as (part, record):
+        with write_data(settings, session, "augment") as (part, record):
             carry(settings, session, record, "split")
-            made = [(folder / "pieces.zip", read_json(folder / "archive.json", "etude augment")) for folder in folders]
+            made_by = catalog.AUGMENT.made_by
+            made = [(folder / "pieces.zip", read_json(folder / "archive.json", made_by)) for folder in folders]
             archives = gather_shards(part, ((*archive, None) for archive in made))
             write_json(part / "manifest.json", {"copies": found, "shards": archives})
         later = "" if archives else ", which training makes when it draws them"

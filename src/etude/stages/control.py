@@ -11,6 +11,7 @@ import torch
 from symusic.core import ScoreTick
 
 from etude import sampling
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import key_of
 from etude.artifacts.shards import Shards
@@ -18,7 +19,7 @@ from etude.artifacts.token_store import Store
 from etude.audio.render import write_sound_of
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, whole, write_json
+from etude.core.files import Json, read_json, whole, write_json
 from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import batches
 from etude.representations.attributes import UNITS, Attributes, measure
@@ -38,27 +39,27 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
 
     Writes data/control/MODEL and reports/control/MODEL.json. Returns the path of the report.
     """
-    folder, report = session.write(f"data/control/{model_name}"), session.write(f"reports/control/{model_name}.json")
+    made = catalog.data("control", model_name)
+    folder, report = session.write(made), session.write(catalog.report("control", model_name))
     if not is_able(settings, model_name, CONDITION):
         raise EtudeError(f"model={model_name} takes no control attributes. {name_able(settings, session, CONDITION)}")
-    again = f"etude control model={model_name}"
     loaded = TrainedModel.load(settings, session, model_name)
     representation: Attributes = loaded.representation
     count = settings.control.pieces
     config = replace(loaded.config, seed=settings.control.seed, batch_size=min(count, BATCH))
-    controls: list[dict[str, Any]] = [{}, *control_requests(settings.control.keys)]
+    controls: list[Json] = [{}, *control_requests(settings.control.keys)]
     common = {"settings": settings, "session": replace(session, progress=False), "model": model_name, "count": count}
     tasks = [{**common, "config": replace(config, control=control)} for control in controls]
     decides = {"config": vars(config), "count": count, "controls": controls, "model": loaded.trained}
-    shards = Shards(session, f"control-{model_name}", key_of(decides, "control", settings, model_name), again)
-    with shards.gathered():
+    shards = Shards(session, made, key_of(decides, "control", settings, model_name))
+    with shards.lock():
         done = shards.map(control_shard, tasks, "control")
         shards.complete()
-        truncated = sum(read_json(made / TRUNCATED, again) for made in done)
+        truncated = sum(read_json(shard / TRUNCATED, made.made_by) for shard in done)
         with whole(folder) as part:
             part.mkdir()
-            for control, made in zip(controls, done, strict=True):
-                shutil.copytree(made, (part / file_of(control, 0)).parent, ignore=shutil.ignore_patterns(TRUNCATED))
+            for control, shard in zip(controls, done, strict=True):
+                shutil.copytree(shard, (part / file_of(control, 0)).parent, ignore=shutil.ignore_patterns(TRUNCATED))
         unconditioned, *pieces = (
             [ScoreTick(folder / file_of(control, number)) for number in range(count)] for control in controls
         )
@@ -91,8 +92,8 @@ def file_of(control: Mapping[str, Any], number: int) -> str:
 
 
 def judge_request(
-    representation: Attributes, control: dict[str, Any], made: Sequence[ScoreTick], without: Sequence[ScoreTick]
-) -> dict[str, Any]:
+    representation: Attributes, control: Json, made: Sequence[ScoreTick], without: Sequence[ScoreTick]
+) -> Json:
     """Measure how many pieces have the requested attribute.
 
     Args:
@@ -109,7 +110,7 @@ def judge_request(
     ((name, value),) = control.items()
     pieces = {"": made, "_without": without}
     right = {end: [meets(representation, score, control) for score in scores] for end, scores in pieces.items()}
-    row: dict[str, Any] = {"control": name, "value": value, "example": file_of(control, int(np.argmax(right[""])))}
+    row: Json = {"control": name, "value": value, "example": file_of(control, int(np.argmax(right[""])))}
     row |= {f"met{end}": float(np.mean(values)) for end, values in right.items()}
     if name in UNITS:
         scale = representation.scale

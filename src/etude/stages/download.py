@@ -1,21 +1,21 @@
 """Stage download: fetch the untouched source files of a dataset, with digests, source and licence."""
 
 from pathlib import Path
-from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import recorded
+from etude.artifacts.provenance import write_data
 from etude.config.check import construct, target
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import write_json
+from etude.core.files import Json, write_json
 from etude.datasets.archives import writing
 from etude.stages import main
 
 
-def download(folder: Path, dataset: dict[str, Any], show: bool) -> dict[str, Any]:
+def download(folder: Path, dataset: Json, show: bool) -> Json:
     """Fetch the source files of ``dataset`` (the settings' section) into ``folder`` and return the manifest."""
-    manifest: dict[str, Any] = construct(target(dataset, "dataset"), dataset, "dataset").fetch(folder, show)
+    manifest: Json = construct(target(dataset, "dataset"), dataset, "dataset").fetch(folder, show)
     if not manifest["pieces"]:
         reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in manifest["left_out"][:3])
         raise EtudeError(
@@ -27,8 +27,7 @@ def download(folder: Path, dataset: dict[str, Any], show: bool) -> dict[str, Any
 
 def run(settings: Settings, session: Session) -> None:
     """Write data/download."""
-    place = session.write("data/download")
-    with writing(place.parent, ""), recorded(settings, session, "download") as (part, _):
+    with writing(session.write(catalog.DOWNLOAD).parent, ""), write_data(settings, session, "download") as (part, _):
         manifest = download(part / "files", settings.dataset, session.progress)
         for piece in manifest["pieces"]:
             piece["file"] = f"files/{piece['file']}"

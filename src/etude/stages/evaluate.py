@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, whole, write_json
+from etude.core.files import Json, read_json, whole, write_json
 from etude.core.progress import follow
 from etude.metrics.descriptors import UNITS, columns, descriptors
 from etude.metrics.distance import (
@@ -33,7 +33,7 @@ def evaluate(
     likelihood: Mapping[str, float],
     settings: Evaluate,
     progress: bool = False,
-) -> dict[str, Any]:
+) -> Json:
     """Compare a model's samples with real pieces.
 
     Args:
@@ -62,7 +62,7 @@ def evaluate(
         "samples/empty": sum(score.note_num() == 0 for score in samples.values()),
         **{f"samples/{name}_mean": measured[name]["mean"] for name in UNITS},
     }
-    report: dict[str, Any] = round_floats(
+    report: Json = round_floats(
         {
             "metrics": metrics,
             "descriptors": {name: {**measured[name], "distance": apart[name]} for name in UNITS if name in apart},
@@ -96,10 +96,10 @@ def read_samples(folder: Path, model_name: str) -> tuple[dict[str, ScoreTick], l
     Raises:
         EtudeError: there is no sample, or none that can be read.
     """
-    again = f"etude generate model={model_name}"
-    listed = [piece["file"] for piece in read_json(folder / "manifest.json", made_by=again)["pieces"]]
+    made = catalog.samples(model_name)
+    listed = [piece["file"] for piece in read_json(folder / "manifest.json", made.made_by)["pieces"]]
     if not listed:
-        raise EtudeError(f"data/generate/{model_name} holds no samples. Raise generate.pieces and run: {again}")
+        raise EtudeError(f"{made} holds no samples. Raise generate.pieces and run: {made.made_by}")
     samples, unreadable = {}, []
     for file in listed:
         try:
@@ -111,8 +111,8 @@ def read_samples(folder: Path, model_name: str) -> tuple[dict[str, ScoreTick], l
     if not samples:
         first = unreadable[0]
         raise EtudeError(
-            f"None of the {len(listed)} samples of data/generate/{model_name} can be read "
-            f"({first['file']}: {first['reason']}). Make them again with: {again}"
+            f"None of the {len(listed)} samples of {made} can be read "
+            f"({first['file']}: {first['reason']}). Make them again with: {made.made_by}"
         )
     return samples, unreadable
 
@@ -123,26 +123,24 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     Reads reports/reference.json too; writes reports/evaluate/MODEL.json and MODEL.png. Returns the path of the report.
     """
     settings.model(model_name)
-    trained = f"etude train model={model_name}"
-    model = session.read(f"models/{model_name}", made_by=trained)
-    key = read_json(model / "settings.json", made_by=trained)["key"]
-    made_by = f"etude generate model={model_name}"
-    folder = session.read(f"data/generate/{model_name}", made_by=made_by)
+    trained, sampled = catalog.model(model_name), catalog.samples(model_name)
+    model, folder = session.read(trained), session.read(sampled)
+    key = read_json(model / "settings.json", trained.made_by)["key"]
     samples, unreadable = read_samples(folder, model_name)
-    manifest = read_json(folder / "manifest.json", made_by=made_by)
+    manifest = read_json(folder / "manifest.json", sampled.made_by)
     sample_pieces = manifest["settings"]
     if sample_pieces["key"] != key:
         raise EtudeError(
             f"{folder} was sampled from another training than {model} holds. Sample from it with: "
-            f"{made_by}{session.again}"
+            f"{sampled.made_by}{session.again}"
         )
-    place = session.read("reports/reference.json", made_by="etude reference")
-    report = read_json(place, made_by="etude reference")
+    place = session.read(catalog.REFERENCE)
+    report = read_json(place, catalog.REFERENCE.made_by)
     for name, value in (("resolution", settings.evaluate.resolution), ("bars", settings.evaluate.bars)):
         if report[name] != value:
             raise EtudeError(
                 f"{place} was measured with evaluate.{name} = {report[name]}, and this run has {value}. "
-                "Measure the real pieces again with: etude reference"
+                f"Measure the real pieces again with: {catalog.REFERENCE.made_by}"
             )
     real = {name: np.array(found["values"], dtype=float) for name, found in report["descriptors"].items()}
 
@@ -151,7 +149,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     found = evaluate(samples, real, likelihood(settings, session, model_name), settings.evaluate, session.progress)
     found["metrics"] |= round_floats(note_by_note(list(samples.values()), report["distributions"], settings.evaluate))
     found["metrics"]["samples/repaired"] = sum(piece["repaired"] for piece in manifest["pieces"])
-    training = round_floats(read_json(model / "result.json", made_by=trained))
+    training = round_floats(read_json(model / "result.json", trained.made_by))
     result = {"model": model_name, "key": key, "training": training, "unreadable": unreadable, **found}
     result["settings"] = {"generate": sample_pieces["generate"], "evaluate": vars(settings.evaluate)}
     picture = distributions(
@@ -159,14 +157,15 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         real,
         {name: part["distance"] for name, part in result["descriptors"].items()},
         UNITS,
-        f"{model_name}: {len(samples)} samples beside {report['pieces']} real test pieces",
+        f"{model_name}: {len(samples)} samples compared with {report['pieces']} real test pieces",
         f"First {report['bars']} bars of each piece, measured at {report['resolution']} time steps a quarter. "
         "Dashed: means. Distances in standard deviations of the real pieces.",
     )
-    with whole(session.write(f"reports/evaluate/{model_name}.png")) as part:
+    with whole(session.write(catalog.figure(model_name))) as part:
         part.write_bytes(picture)
-    write_json(session.write(f"reports/evaluate/{model_name}.json"), result)
-    return session.write(f"reports/evaluate/{model_name}.json")
+    made = session.write(catalog.evaluation(model_name))
+    write_json(made, result)
+    return made
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etude import sampling
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
@@ -35,7 +36,7 @@ def check_request(settings: Settings, session: Session, model_name: str) -> None
 
 def write_pieces(settings: Settings, session: Session, loaded: TrainedModel, pieces: Sequence[Sampled]) -> Path:
     """Write the pieces of a model as MIDI, with a manifest, to data/generate. Returns the folder."""
-    place = session.write(f"data/generate/{loaded.name}")
+    place = session.write(catalog.samples(loaded.name))
     with whole(place) as part:
         part.mkdir()
         listed = []

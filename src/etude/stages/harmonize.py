@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import ingested, key_of, split_ids
+from etude.artifacts.provenance import key_of, read_ingest, split_ids
 from etude.artifacts.shards import Shards, cut
 from etude.audio.render import write_sound_of
 from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, whole, write_json
+from etude.core.files import Json, read_json, whole, write_json
 from etude.metrics.distance import round_floats
 from etude.metrics.voice_leading import (
     KINDS,
@@ -33,7 +34,7 @@ from etude.metrics.voice_leading import (
 from etude.representations.base.grid import REST
 from etude.representations.base.survey import DRUMS, program_of
 from etude.sampling.constraints import keep_given
-from etude.sampling.harmonies import harmony_sampler
+from etude.sampling.harmonies import HarmonyTask, harmony_sampler
 from etude.stages import main
 from etude.tasks.capabilities import HARMONIZE, is_able, name_able
 from etude.tasks.harmonizer import Harmonizer
@@ -52,13 +53,11 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     harmonised twice, with the rules and by likelihood alone, which shows the cost of the rules. A melody that cannot be
     harmonised is left out, with the reason.
     """
-    folder, report = (
-        session.write(f"data/harmonize/{model_name}"),
-        session.write(f"reports/harmonize/{model_name}.json"),
-    )
+    made = catalog.data("harmonize", model_name)
+    folder, report = session.write(made), session.write(catalog.report("harmonize", model_name))
     if not is_able(settings, model_name, HARMONIZE):
         raise EtudeError(f"model={model_name} cannot harmonise. {name_able(settings, session, HARMONIZE)}")
-    source, ingest = ingested(settings, session)
+    source, ingest = read_ingest(settings, session)
     splits = split_ids(settings, session, source)
     loaded = TrainedModel.load(settings, session, model_name)
     harmonizer = Harmonizer.of(loaded)
@@ -71,17 +70,16 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         {**common, "pieces": source.only(part), "names": part, "start": place * TOGETHER}
         for place, part in enumerate(cut(names, TOGETHER))
     ]
-    again = f"etude harmonize model={model_name}"
     decides = {"config": vars(settings.harmonize), "model": loaded.trained, "names": names, "pieces": ingest["shards"]}
-    shards = Shards(session, f"harmonize-{model_name}", key_of(decides, "harmonize", settings, model_name), again)
-    with shards.gathered():
+    shards = Shards(session, made, key_of(decides, "harmonize", settings, model_name))
+    with shards.lock():
         done = shards.map(harmonize_shard, tasks)
         shards.complete()
-        found = [piece for made in done for piece in read_json(made / FOUND, again)]
+        found = [piece for shard in done for piece in read_json(shard / FOUND, made.made_by)]
         with whole(folder) as part:
             part.mkdir()
-            for made in done:
-                for file in sorted(made.glob("*.mid")):
+            for shard in done:
+                for file in sorted(shard.glob("*.mid")):
                     shutil.copyfile(file, part / file.name)
         left_out = [piece for piece in found if "reason" in piece]
         pieces = [piece for piece in found if "reason" not in piece]
@@ -99,7 +97,7 @@ def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
     Two threads have to wait for each other at every token, and are no faster than one.
     """
     harmonizer = Harmonizer.of(TrainedModel.load(task["settings"], task["session"], task["model"], threads=1))
-    found: list[dict[str, Any]] = []
+    found: list[Json] = []
     for place, (name, score) in enumerate(task["pieces"].scores(task["names"]), task["start"]):
         try:
             facts, made = measure_harmony(harmonizer, score, task["settings"].harmonize, place)
@@ -111,9 +109,7 @@ def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
     write_json(folder / FOUND, found)
 
 
-def measure_harmony(
-    harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int
-) -> tuple[dict[str, Any], ScoreTick]:
+def measure_harmony(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int) -> tuple[Json, ScoreTick]:
     """Harmonise the melody of a real piece, and measure the harmony.
 
     Args:
@@ -147,16 +143,16 @@ def measure_harmony(
     harmonies = {}
     for way, cost in (("harmony", config.parallel_cost), ("alone", 0.0)):
         rngs = harmonizer.rngs(config, place)
-        priced = replace(config, parallel_cost=cost)
-        harmonies[way] = harmonize(model, representation, melody.piece, allowed, priced, rngs)[0]
+        task = HarmonyTask(melody.piece, allowed, replace(config, parallel_cost=cost), rngs)
+        harmonies[way] = harmonize(model, representation, task)[0]
     notes = sum(len(track.notes) for track in score.tracks)
     pitches = {"real": real}
     for way, found in harmonies.items():
         sampled = sounding(found.grid, low)
         pitches[way] = np.where(sampled == SILENCE, SILENCE, sampled - melody.shift)
-    nats = {"real": harmony_sampler(model.sampler).cost(model, representation, melody.piece, allowed, own)}
+    nats = {"real": harmony_sampler(model.sampler).cost(model, representation, task, own)}
     nats |= {way: found.nats for way, found in harmonies.items()}
-    facts: dict[str, Any] = {"bars": frames / (QUARTERS * steps), "notes": notes}
+    facts: Json = {"bars": frames / (QUARTERS * steps), "notes": notes}
     for way in ("real", "harmony", "alone"):
         facts[way] = {"nats": nats[way], "counts": count(pitches[way], steps)}
         if way != "real":
@@ -180,7 +176,7 @@ def transpose(score: ScoreTick, semitones: int) -> ScoreTick:
     return copy
 
 
-def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: Mapping[str, float]) -> dict[str, Any]:
+def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: Mapping[str, float]) -> Json:
     """The content of reports/harmonize/MODEL.json: figures over all test pieces, and for each piece.
 
     Args:
@@ -210,7 +206,7 @@ def summary(harmonizer: Harmonizer, pieces: Sequence[Mapping[str, Any]], every: 
         metrics |= {f"harmony/agreement_{voice}{end}": share for voice, share in of.items()}
         metrics[f"harmony/agreement{end}"] = ratio(sum(of.values()), len(of))
     table = {kind: {way: rate[kind] for way, rate in {**found, "all_real": every}.items()} for kind in KINDS}
-    report: dict[str, Any] = round_floats(
+    report: Json = round_floats(
         {
             "model": harmonizer.model_name,
             "by": METHODS[harmonizer.model.sampler],

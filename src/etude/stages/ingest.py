@@ -8,13 +8,14 @@ from typing import Any
 
 from symusic.core import ScoreTick as Score
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import gather_shards, write_shard
-from etude.artifacts.provenance import built_from, key_of, recorded, upstream
+from etude.artifacts.provenance import built_from, key_of, upstream, write_data
 from etude.artifacts.shards import Shards, cut
 from etude.config.sections import Ingest, Reading, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, digest_of, write_json
+from etude.core.files import Json, digest, digest_of, write_json
 from etude.metrics.duplicates import Fingerprint, find_duplicates, fingerprints
 from etude.scores import readers
 from etude.scores.cleaning import clean_all
@@ -27,13 +28,13 @@ GROUP, GROUP_BYTES = 64, 1 << 16  # at most so many MIDI files, or bytes, are re
 ALIKE = {
     "exact": "the same notes as {}, which is kept",
     "transposed": "the same notes as {}, which is kept, in another key or at another speed",
-    "near": "{1:.0%} like {0}, which is kept (in any key, at any speed; ingest.near says from which share on)",
+    "near": "{1:.0%} like {0}, which is kept (in any key, at any speed; ingest.near is the threshold)",
 }
 
 
 def ingest_files(
     entries: Sequence[Mapping[str, Any]], files: Path, reading: Reading, limits: Ingest
-) -> list[tuple[bytes, dict[str, Any], Fingerprint] | Lost]:
+) -> list[tuple[bytes, Json, Fingerprint] | Lost]:
     """Read and clean pieces together: small ones then take half the time.
 
     Args:
@@ -52,7 +53,7 @@ def ingest_files(
             raise EtudeError(reason)
         return piece
 
-    def known(entry: Mapping[str, Any]) -> tuple[Score, dict[str, Any]]:
+    def known(entry: Mapping[str, Any]) -> tuple[Score, Json]:
         path = files / entry["file"]
         if (reason := too_large(path, limits.max_bytes)) is not None:
             raise EtudeError(reason)
@@ -76,7 +77,7 @@ def ingest_files(
     return results
 
 
-def tracks(piece: Score) -> list[dict[str, Any]]:
+def tracks(piece: Score) -> list[Json]:
     """Name, program (-1: drums), notes, lowest and highest pitch of each track; low is above high in a silent one."""
     found = []
     for track in piece.tracks:
@@ -87,7 +88,7 @@ def tracks(piece: Score) -> list[dict[str, Any]]:
     return found
 
 
-def grouped(entries: Sequence[Mapping[str, Any]], files: Path) -> Iterator[list[Mapping[str, Any]]]:
+def group_entries(entries: Sequence[Mapping[str, Any]], files: Path) -> Iterator[list[Mapping[str, Any]]]:
     """Group the entries in their order: successive small MIDI files together, every other file alone."""
     group: list[Mapping[str, Any]] = []
     size = 0
@@ -113,7 +114,7 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
                 why = None if path.is_file() else "is missing"
                 if why is None and digest(path) != wanted:
                     why = "differs from its digest in the manifest"
-                files[file] = why and f"the file {file} {why}; bring it again with: etude download"
+                files[file] = why and f"the file {file} {why}; bring it again with: {catalog.DOWNLOAD.made_by}"
 
     def fault(entry: Mapping[str, Any]) -> str | None:
         return next((why for file in (entry["file"], *entry.get("annotations", {})) if (why := files[file])), None)
@@ -125,50 +126,50 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
     def work(group: Sequence[Mapping[str, Any]]) -> Any:
         return ingest_files(group, task["files"], task["reading"], limits)
 
-    groups = list(grouped(sound, task["files"]))
+    groups = list(group_entries(sound, task["files"]))
     read = zip(sound, isolate_groups(work, groups, limits.seconds, limits.max_memory), strict=True)
-    told: list[dict[str, Any]] = []
+    listed: list[Json] = []
     marks: dict[str, Fingerprint] = {}
 
     def found() -> Iterator[tuple[str, bytes]]:
         for entry, result in read:
             known = {"id": entry["id"], "source": entry["source"], "title": entry["title"]}
             if isinstance(result, Lost):
-                told.append({**known, "reason": result.reason})
+                listed.append({**known, "reason": result.reason})
                 continue
             data, info, mark = result
             marks[entry["id"]] = mark
             related = {name: entry[name] for name in ("split", "origin") if entry.get(name) is not None}
-            told.append({**known, **related, **info})
+            listed.append({**known, **related, **info})
             yield entry["id"], data
 
     facts = write_shard(folder / "pieces.zip", found())
     for entry in task["entries"]:
         if (reason := fault(entry)) is not None:
-            told.append({"id": entry["id"], "source": entry["source"], "title": entry["title"], "reason": reason})
-    write_json(folder / "told.json", {"pieces": told, "archive": facts})
+            listed.append({"id": entry["id"], "source": entry["source"], "title": entry["title"], "reason": reason})
+    write_json(folder / "entries.json", {"pieces": listed, "archive": facts})
     (folder / "marks.pickle").write_bytes(pickle.dumps(marks))
 
 
 def gather(
     folders: Sequence[Path], near: float
-) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[tuple[Path, dict[str, Any], list[str] | None]]]:
+) -> tuple[list[Json], list[dict[str, str]], list[tuple[Path, Json, list[str] | None]]]:
     """Find duplicates, and list the kept and the refused pieces of all shards, and the archives for ``gather_shards``.
 
     The duplicate with a title is kept, else the first by id. It lists the others as its ``duplicates``, which decide
     its family too. All pieces of a published split stay; the audit of the split counts what they share.
     """
-    told: list[dict[str, Any]] = []
+    listed: list[Json] = []
     marks: dict[str, Fingerprint] = {}
     held = []
     for folder in folders:
-        part = json.loads((folder / "told.json").read_text(encoding="utf-8"))
+        part = json.loads((folder / "entries.json").read_text(encoding="utf-8"))
         names = [entry["id"] for entry in part["pieces"] if "reason" not in entry]
         held.append((folder / "pieces.zip", part["archive"], names))
-        told += part["pieces"]
+        listed += part["pieces"]
         marks |= pickle.loads((folder / "marks.pickle").read_bytes())
-    told.sort(key=lambda entry: entry["id"])
-    read = [entry for entry in told if "reason" not in entry]
+    listed.sort(key=lambda entry: entry["id"])
+    read = [entry for entry in listed if "reason" not in entry]
     free = [entry for entry in read if "split" not in entry]
     ids = [entry["id"] for entry in free]
     duplicates = find_duplicates(ids, [marks[name] for name in ids], [entry["title"] is None for entry in free], near)
@@ -176,21 +177,21 @@ def gather(
     for name, (kept_id, _, _) in duplicates.items():
         entry = {key: known[name][key] for key in ("id", "title", "origin") if known[name].get(key) is not None}
         known[kept_id].setdefault("duplicates", []).append(entry)
-    refused = [{"source": entry["source"], "reason": entry["reason"]} for entry in told if "reason" in entry]
+    refused = [{"source": entry["source"], "reason": entry["reason"]} for entry in listed if "reason" in entry]
     refused += [
-        {"source": entry["source"], "reason": _said(*duplicates[entry["id"]])}
+        {"source": entry["source"], "reason": _reason(*duplicates[entry["id"]])}
         for entry in read
         if entry["id"] in duplicates
     ]
     refused.sort(key=lambda entry: (entry["source"], entry["reason"]))
-    archives: list[tuple[Path, dict[str, Any], list[str] | None]] = []
+    archives: list[tuple[Path, Json, list[str] | None]] = []
     for path, facts, names in held:
         staying = [name for name in names if name not in duplicates]
         archives.append((path, facts, staying if len(staying) < len(names) else None))
     return [entry for entry in read if entry["id"] not in duplicates], refused, archives
 
 
-def _said(kept: str, kind: str, similarity: float) -> str:
+def _reason(kept: str, kind: str, similarity: float) -> str:
     return ALIKE[kind].format(kept, similarity)
 
 
@@ -205,14 +206,14 @@ def run(settings: Settings, session: Session) -> None:
         "ingest": built_from(settings, "ingest")["ingest"],
         "pieces": digest_of(entries),
     }
-    shards = Shards(session, "ingest", key_of(decides, "ingest", settings), "etude ingest")
-    with shards.gathered():
+    shards = Shards(session, catalog.INGEST, key_of(decides, "ingest", settings))
+    with shards.lock():
         kept, refused, archives = gather(shards.map(read_shard, tasks), limits.near)
         shards.complete()
         if not kept:
             reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in refused[:3])
             raise EtudeError(f"ingest refused all {len(refused)} pieces. The first reasons: {reasons}")
-        with recorded(settings, session, "ingest") as (part, _):
+        with write_data(settings, session, "ingest") as (part, _):
             listed = gather_shards(part, archives)
             write_json(part / "manifest.json", {"pieces": kept, "shards": listed, "refused": refused})
         print(f"ingest: {len(kept)} pieces, {len(refused)} refused")

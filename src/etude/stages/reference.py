@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import ingested, split_ids
+from etude.artifacts.provenance import read_ingest, split_ids
 from etude.audio.render import write_sound
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import whole, write_json
+from etude.core.files import Json, whole, write_json
 from etude.core.progress import follow
 from etude.metrics.descriptors import columns, descriptors
 from etude.metrics.distance import at_size, piece_distances, ranks, round_floats, summary
@@ -26,7 +26,7 @@ def reference(
     settings: Evaluate,
     size: int,
     progress: bool = False,
-) -> tuple[dict[str, Any], str]:
+) -> tuple[Json, str]:
     """Measure the real pieces. Returns the report without its example, and the name of the most typical test piece.
 
     ``descriptors`` describes the test pieces (``etude.metrics.distance.summary``). ``real_against_real`` is the
@@ -39,7 +39,9 @@ def reference(
     """
     for name, pieces in (("test", test), ("valid", valid)):
         if not pieces:
-            raise EtudeError(f"data/split assigns no piece to {name}. Raise split.{name} and run: etude split")
+            raise EtudeError(
+                f"{catalog.SPLIT} assigns no piece to {name}. Raise split.{name} and run: {catalog.SPLIT.made_by}"
+            )
     scores = [*test.values(), *valid.values()]
     rows = [
         descriptors(score, settings.resolution, settings.bars)
@@ -48,7 +50,9 @@ def reference(
     real, other = columns(rows[: len(test)]), columns(rows[len(test) :])
     far = piece_distances(real, real)
     if np.isnan(far).all():
-        raise EtudeError("No test piece of data/split has a note. Make the pieces again with: etude ingest")
+        raise EtudeError(
+            f"No test piece of {catalog.SPLIT} has a note. Make the pieces again with: {catalog.INGEST.made_by}"
+        )
     counted = [count(score, settings.resolution, settings.bars) for score in scores]
     distributions = pool(counted[: len(test)]).distributions
     sets = compare_at_size(counted[len(test) :], distributions, size, settings.bootstrap, settings.seed)
@@ -69,22 +73,23 @@ def run(settings: Settings, session: Session) -> Path:
 
     Returns the path of the report.
     """
-    source, _ = ingested(settings, session)
+    source, _ = read_ingest(settings, session)
     splits = split_ids(settings, session, source)
     test, valid = (dict(source.scores(splits[split])) for split in ("test", "valid"))
     report, typical = reference(test, valid, settings.evaluate, settings.generate.pieces, session.progress)
-    with whole(session.write("data/reference")) as part:
+    with whole(session.write(catalog.EXAMPLE)) as part:
         part.mkdir()
         (part / "real.mid").write_bytes(source.data(typical))
         write_sound(part / "real.mp3", test[typical], settings.arrange)
     report["example"] = {
         "id": typical,
         "title": source.entries[typical]["title"] or typical,
-        "midi": "data/reference/real.mid",
-        "mp3": "data/reference/real.mp3",
+        "midi": str(catalog.EXAMPLE / "real.mid"),
+        "mp3": str(catalog.EXAMPLE / "real.mp3"),
     }
-    write_json(session.write("reports/reference.json"), report)
-    return session.write("reports/reference.json")
+    made = session.write(catalog.REFERENCE)
+    write_json(made, report)
+    return made
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.files import write_json, write_text
@@ -76,10 +77,10 @@ def run(settings: Settings, session: Session) -> Path:
     """
     inputs = read_inputs(settings, session, able_models(settings, HARMONIZE), able_models(settings, CONDITION))
     page, tables = report(settings, inputs, read_pieces(settings, session, inputs))
-    write_text(session.write("reports/index.html"), page)
-    write_text(session.write("reports/results.md"), tables)
-    write_json(session.write("reports/results.json"), flat_results(inputs))
-    return session.write("reports/index.html")
+    write_text(session.write(catalog.PAGE), page)
+    write_text(session.write(catalog.TABLES), tables)
+    write_json(session.write(catalog.RESULTS), flat_results(inputs))
+    return session.write(catalog.PAGE)
 
 
 if __name__ == "__main__":

@@ -7,23 +7,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces
-from etude.artifacts.provenance import SPLITS, built_from, carry, ingested, key_of, recorded
+from etude.artifacts.provenance import SPLITS, built_from, carry, key_of, read_ingest, write_data
 from etude.artifacts.shards import Shards, cut
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest_of, write_json
+from etude.core.files import Json, digest_of, write_json
 from etude.core.progress import bar
 from etude.metrics.melody import compare
-from etude.splits.assign import assign, assign_folds, published
+from etude.splits.assign import assign, assign_folds, assign_published
 from etude.splits.audit import audit, leaks
 from etude.splits.families import find_families
-from etude.splits.features import Features, features, telling
+from etude.splits.features import Features, drop_common, features
 from etude.stages import main
 
 
-def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> tuple[Json, Json]:
     """Assign pieces to train, valid and test, so that no tune is in two of them or as published; audit the result.
 
     Args:
@@ -38,15 +39,15 @@ def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> t
         EtudeError: there are too few families, or the published split is incomplete.
     """
     chosen = settings.split
-    pieces = telling(pieces)
-    with bar("split: compare melodies", len(pieces), show) as tell:
-        compared = compare([piece.melody for piece in pieces], tell)
+    pieces = drop_common(pieces)
+    with bar("split: compare melodies", len(pieces), show) as advance:
+        compared = compare([piece.melody for piece in pieces], advance)
     similar = [(one, other) for one, other, _ in compared.similar(chosen.similarity)]
     heads = find_families(pieces, similar)
     families = {piece.id: pieces[head].id for piece, head in zip(pieces, heads, strict=True)}
     method = automatic(pieces) if chosen.method == "auto" else chosen.method
     if method == "published":
-        splits = published(pieces, str(settings.dataset.get("name")))
+        splits = assign_published(pieces, str(settings.dataset.get("name")))
     else:
         splits = (assign_folds if method == "folds" else assign)(families, chosen)
     sizes = Counter(Counter(families.values()).values())
@@ -74,7 +75,7 @@ def look_shard(task: Mapping[str, Any], folder: Path) -> None:
 
 def run(settings: Settings, session: Session) -> None:
     """Read data/ingest, write data/split."""
-    source, ingest = ingested(settings, session)
+    source, ingest = read_ingest(settings, session)
     parts = cut(list(source.entries))
     tasks = [{"pieces": source.only(names), "names": names, "settings": settings} for names in parts]
     decides = {
@@ -82,8 +83,8 @@ def run(settings: Settings, session: Session) -> None:
         "pieces": digest_of(ingest["pieces"]),
         "shards": ingest["shards"],
     }
-    shards = Shards(session, "split", key_of(decides, "split", settings), "etude split")
-    with shards.gathered():
+    shards = Shards(session, catalog.SPLIT, key_of(decides, "split", settings))
+    with shards.lock():
         folders = shards.map(look_shard, tasks)
         shards.complete()
         pieces = [piece for folder in folders for piece in pickle.loads((folder / "features.pickle").read_bytes())]
@@ -91,7 +92,7 @@ def run(settings: Settings, session: Session) -> None:
         found = leaks(leakage)
         if found and leakage["method"] != "published":
             raise EtudeError(f"The split leaks: {'; '.join(found)}. This is a fault of etude; nothing was written.")
-        with recorded(settings, session, "split") as (part, record):
+        with write_data(settings, session, "split") as (part, record):
             carry(settings, session, record, "ingest")
             record["settings"]["split"]["method"] = leakage["method"]
             record["auto"] = automatic(pieces)

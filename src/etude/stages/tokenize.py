@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces, write_pieces
-from etude.artifacts.provenance import SPLITS, built_from, carry, ingested, key_of, recorded, split_ids, upstream
+from etude.artifacts.provenance import SPLITS, built_from, carry, key_of, read_ingest, split_ids, upstream, write_data
 from etude.artifacts.shards import Shards, cut
 from etude.artifacts.token_store import COPIES, write_items, write_offsets
 from etude.config.check import construct, target
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, write_json
+from etude.core.files import Json, digest, write_json
 from etude.music.augmentation import Copy, alter
+from etude.representations.base.representation import Representation
 from etude.representations.base.round_trip import RoundTrip, round_trip
 from etude.stages import main
 
@@ -45,7 +47,7 @@ def train_pieces(task: Mapping[str, Any]) -> Iterator[tuple[str, ScoreTick]]:
 def survey_shard(task: Mapping[str, Any], folder: Path) -> None:
     """Survey one shard of the train copies, to learn the vocabulary from."""
     values = task["values"]
-    made: Any = construct(target(values, task["name"]), values, task["name"])
+    made: Representation = construct(target(values, task["name"]), values, task["name"])
     write_json(folder / "survey.json", made.survey(score for _, score in train_pieces(task)))
 
 
@@ -83,7 +85,7 @@ def representation_of(task: Mapping[str, Any]) -> Any:
     return target(task["values"], task["name"]).load(task["learned"], task["values"], voices)
 
 
-def _items(folders: Sequence[Path]) -> Iterator[NDArray[Any]]:
+def _items(folders: Sequence[Path]) -> Iterator[NDArray[np.integer]]:
     for folder in folders:
         yield np.load(folder / "items.npy", mmap_mode="r", allow_pickle=False)
 
@@ -92,36 +94,38 @@ def _lengths(folders: Sequence[Path]) -> list[int]:
     return [int(length) for folder in folders for length in np.load(folder / "lengths.npy", allow_pickle=False)]
 
 
-def learn(shards: Shards, representation: Any, tasks: Sequence[Mapping[str, Any]], voices: Any) -> Path:
+def learn(
+    shards: Shards, representation: Representation, tasks: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None
+) -> Path:
     """Learn the vocabulary from the train copies, and merges if the settings ask for them. Returns its folder."""
     surveyed = shards.map(survey_shard, tasks, "survey")
 
-    def plain(part: Path) -> None:
+    def learn_plain(part: Path) -> None:
         surveys = [json.loads((folder / "survey.json").read_text(encoding="utf-8")) for folder in surveyed]
         representation.learn(surveys, voices)
         _save(representation, part)
 
-    learned = shards.once(plain, "learned")
+    learned = shards.once(learn_plain, "learned")
     if representation.merges is None:
         return learned
     based = [{**task, "learned": learned, "keep": True} for task in tasks]
     folders = shards.map(encode_train, based, "base")
     step = max(1, -(-sum(len(task["copies"]) for task in tasks) // SEQUENCES))
 
-    def merged(part: Path) -> None:
+    def merge(part: Path) -> None:
         made = representation_of(based[0])
         made.learn_merges(_sequences(folders, step))
         _save(made, part)
 
-    return shards.once(merged, "merged")
+    return shards.once(merge, "merged")
 
 
-def _save(representation: Any, folder: Path) -> None:
+def _save(representation: Representation, folder: Path) -> None:
     representation.save(folder)
     write_json(folder / VOICES, list(representation.voices.items()))  # a list, as a mapping in JSON loses its order
 
 
-def _sequences(folders: Sequence[Path], step: int) -> Iterator[NDArray[Any]]:
+def _sequences(folders: Sequence[Path], step: int) -> Iterator[NDArray[np.integer]]:
     place = 0
     for folder, items in zip(folders, _items(folders), strict=True):
         ends = np.cumsum(np.load(folder / "lengths.npy", allow_pickle=False))
@@ -134,21 +138,22 @@ def _sequences(folders: Sequence[Path], step: int) -> Iterator[NDArray[Any]]:
 def run(settings: Settings, session: Session, name: str) -> None:
     """Read data/ingest, data/split and data/augment; write data/tokenize/``name``."""
     values, section = built_from(settings, "tokenize", name)["tokenize"][name], f"tokenize.{name}"
-    source, ingest = ingested(settings, session)
+    source, ingest = read_ingest(settings, session)
     splits = split_ids(settings, session, source)
     folder, augment = upstream(settings, session, "augment")
     copies = [Copy.of(entry) for entry in augment["copies"]]
     if foreign := sorted({copy.origin for copy in copies} - {*splits["train"]}):
         raise EtudeError(
-            f"data/augment holds copies of {foreign[0]}, which data/split does not deal to train. "
-            "Make them again with: etude augment"
+            f"{catalog.AUGMENT} holds copies of {foreign[0]}, which {catalog.SPLIT} does not assign to train. "
+            f"Make them again with: {catalog.AUGMENT.made_by}"
         )
     if not copies:
         raise EtudeError(
-            "data/augment holds no piece: there is nothing to learn from. Raise split.train and run: etude split"
+            f"{catalog.AUGMENT} holds no piece: there is nothing to learn from. "
+            f"Raise split.train and run: {catalog.SPLIT.made_by}"
         )
     load = settings.augment.at == "load"
-    augmented = source if load else Pieces(folder, augment, "copies", "etude augment")
+    augmented = source if load else Pieces(folder, augment, "copies", catalog.AUGMENT.made_by)
     common = {"values": values, "name": section, "load": load, "metrical": settings.reading.metrical}
     train = [
         {**common, "pieces": augmented.only(copy.origin if load else copy.id for copy in part), "copies": part}
@@ -156,14 +161,9 @@ def run(settings: Settings, session: Session, name: str) -> None:
     ]
     decides = {"values": values, "voices": settings.dataset["reading"]["voices"], "load": load, "splits": splits}
     made_of = {"ingest": ingest["shards"], "augment": augment["shards"], "copies": augment["copies"]}
-    shards = Shards(
-        session,
-        f"tokenize-{name}",
-        key_of({**decides, **made_of}, "tokenize", settings, name),
-        f"etude tokenize tokenize={name}",
-    )
-    with shards.gathered():
-        made: Any = construct(target(values, section), values, section)
+    shards = Shards(session, catalog.tokens(name), key_of({**decides, **made_of}, "tokenize", settings, name))
+    with shards.lock():
+        made: Representation = construct(target(values, section), values, section)
         ready = {"learned": learn(shards, made, train, settings.reading.voices)}
         representation = representation_of({**common, **ready})
         encoded = {"train": shards.map(encode_train, [{**task, **ready, "keep": not load} for task in train], "train")}
@@ -171,12 +171,12 @@ def run(settings: Settings, session: Session, name: str) -> None:
             tasks = [{**common, **ready, "pieces": source.only(part), "names": part} for part in cut(splits[split])]
             encoded[split] = shards.map(encode_held_out, tasks, split)
         shards.complete()
-        told = {
+        facts = {
             split: [json.loads((part / "facts.json").read_text(encoding="utf-8")) for part in encoded[split]]
             for split in ("valid", "test")
         }
         empty = next(_items(encoded["train"]))[:0]
-        with recorded(settings, session, "tokenize", name) as (part, record):
+        with write_data(settings, session, "tokenize", name) as (part, record):
             carry(settings, session, record, "augment")
             for file in sorted(ready["learned"].iterdir()):
                 if file.name != VOICES:
@@ -187,10 +187,10 @@ def run(settings: Settings, session: Session, name: str) -> None:
                 if split != "train" or not load:
                     write_items(part, split, _items(encoded[split]), lengths, np.array(empty))
             if load:
-                write_json(part / COPIES, _stored(part, source, splits["train"], copies))
+                write_json(part / COPIES, _store_pieces(part, source, splits["train"], copies))
             numbers = {piece: number for number, piece in enumerate(splits["train"])}
             np.save(part / "train.origins.npy", np.array([numbers[copy.origin] for copy in copies], dtype=np.int32))
-            total = sum((RoundTrip(**found["round_trip"]) for split in told.values() for found in split), RoundTrip())
+            total = sum((RoundTrip(**found["round_trip"]) for split in facts.values() for found in split), RoundTrip())
             trip = total.as_json()
             manifest = {
                 "representation": values,
@@ -199,7 +199,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
                 "kind": representation.kind,
                 "vocabulary": representation.vocabulary if representation.kind == "tokens" else None,
                 "items": {split: sum(_lengths(encoded[split])) for split in SPLITS},
-                "pieces": {split: [fact for found in told[split] for fact in found["pieces"]] for split in told},
+                "pieces": {split: [fact for found in facts[split] for fact in found["pieces"]] for split in facts},
                 "round_trip": trip,
                 "sha256": {
                     file.relative_to(part).as_posix(): digest(file)
@@ -215,7 +215,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
         print(f"tokenize: {len(copies) + held_out} pieces as {name}{kept}")
 
 
-def _stored(part: Path, source: Pieces, names: Sequence[str], copies: Sequence[Copy]) -> dict[str, Any]:
+def _store_pieces(part: Path, source: Pieces, names: Sequence[str], copies: Sequence[Copy]) -> Json:
     """Store the train pieces as MIDI next to the arrays, and list their copies."""
     listed = write_pieces(part, ((name, source.data(name)) for name in names))
     pieces = [{"id": name} for name in names]

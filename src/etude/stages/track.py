@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 
 from etude import tracking
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
@@ -15,21 +16,18 @@ from etude.stages import main
 def track(model_names: list[str], session: Session) -> dict[str, str]:
     """Publish the trained models. Returns model -> key of its training."""
     tracking.reap(session)
-    tops = [top for top in (session.run, session.root) if top is not None]
     keys = {}
     for model_name in sorted(model_names):
-        made_by = f"etude train model={model_name}"
-        if any((top / "models" / model_name).is_dir() for top in tops):
+        trained = catalog.model(model_name)
+        if folder := session.find(trained):
             tracking.publish(session, model_name)
-            keys[model_name] = read_json(session.read(f"models/{model_name}", made_by) / "settings.json", made_by)[
-                "key"
-            ]
+            keys[model_name] = read_json(folder / "settings.json", trained.made_by)["key"]
     return keys
 
 
 def track_runs(session: Session) -> None:
     """Publish the trainings under runs/, which MLflow may have missed. A damaged one is skipped."""
-    found = sorted(session.root.glob("runs/**/models/*/settings.json"))
+    found = sorted(session.root.glob(f"runs/**/{catalog.model('*') / 'settings.json'}"))
     for file in follow(found, "track runs", len(found), session.progress):
         try:
             tracking.publish(replace(session, run=file.parents[2]), file.parent.name)
@@ -42,7 +40,7 @@ def run(settings: Settings, session: Session) -> None:
 
     An unreachable MLflow gives a warning. The file depends on the disk alone, so it is the same then.
     """
-    write_json(session.write("mlruns/published.json"), track(list(settings.models), session))
+    write_json(session.write(catalog.PUBLISHED), track(list(settings.models), session))
     if "DVC_EXP_NAME" not in os.environ:
         track_runs(session)
 

@@ -6,17 +6,20 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from torch import nn
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import key_of
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import whole, write_json, write_text
+from etude.core.files import Json, whole, write_json, write_text
 from etude.core.seeds import seed_of
 from etude.models.building import build_model, set_threads
 from etude.models.weights import count_parameters, save_weights
 from etude.representations.base.loading import load_representation
+from etude.representations.base.representation import Representation
 from etude.stages import main
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
 from etude.training.objectives import learn
@@ -33,7 +36,7 @@ def training_key(settings: Settings, model_name: str, tokens: str) -> str:
     return key_of(made, "train", settings, model_name)
 
 
-def own_settings(settings: Settings, model_name: str) -> dict[str, Any]:
+def own_settings(settings: Settings, model_name: str) -> Json:
     """The sections that decide a training, with the resolved schedule of this model."""
     train, optim = settings.schedule(model_name)
     resolved = ("train", "optim", "generate")  # the model's own values of these sections
@@ -48,7 +51,7 @@ def train(
     session: Session,
     checkpoints: Path,
     report: Callable[[Mapping[str, float], int], None],
-) -> tuple[Any, Any, Learned]:
+) -> tuple[Any, Representation, Learned]:
     """Train one model on one representation.
 
     Args:
@@ -76,7 +79,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     Returns the folder of the weights.
     """
     name = settings.model(model_name)["representation"]
-    store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
+    store = Store(session.read(catalog.tokens(name)))
     store.require(settings, name)
     store.verify()
     for split, empty in (
@@ -85,7 +88,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     ):
         if not store.count(split):
             raise EtudeError(
-                f"{store.folder} holds no {split} piece: {empty}. Raise split.{split} and run: etude split"
+                f"{store.folder} holds no {split} piece: {empty}. Raise split.{split} and run: {catalog.SPLIT.made_by}"
             )
     key = training_key(settings, model_name, store.digest)
     checkpoints = session.root / ".checkpoints" / key[:16]
@@ -99,7 +102,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         status = "FAILED"
         try:
             model, representation, learned = train(settings, model_name, store, session, checkpoints, log.metrics)
-            folder = session.write(f"models/{model_name}")
+            folder = session.write(catalog.model(model_name))
             with whole(folder) as part:
                 part.mkdir()
                 _write(part, settings, model_name, key, store, model, learned)
@@ -112,7 +115,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             status = "KILLED"
             raise
         finally:
-            log.finish(session.write(f"models/{model_name}") if status == "FINISHED" else None, status)
+            log.finish(session.write(catalog.model(model_name)) if status == "FINISHED" else None, status)
         for file in checkpoints.glob("*.ckpt"):
             file.unlink()
     return folder
@@ -132,7 +135,7 @@ def _alone(checkpoints: Path, model_name: str) -> FileLock:
     return lock
 
 
-def made_from(settings: Settings, model_name: str, store: Store) -> dict[str, Any]:
+def made_from(settings: Settings, model_name: str, store: Store) -> Json:
     """The sections that decide a training, for MLflow; those of its data come from the data's record."""
     own = own_settings(settings, model_name)
     seed = settings.schedule(model_name)[0].seed
@@ -145,7 +148,7 @@ def tags_of(store: Store) -> dict[str, str]:
 
 
 def _write(
-    part: Path, settings: Settings, model_name: str, key: str, store: Store, model: Any, learned: Learned
+    part: Path, settings: Settings, model_name: str, key: str, store: Store, model: nn.Module, learned: Learned
 ) -> None:
     trained = {
         "name": model_name,

@@ -10,6 +10,7 @@ from etude.audio.render import write_sound
 from etude.config.sections import Arrange, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole
+from etude.sampling.harmonies import HarmonyTask
 from etude.scores.engraving import musicxml, picture
 from etude.scores.midi import parse
 from etude.tasks.capabilities import HARMONIZE, harmonizing_models, name_able
@@ -46,9 +47,8 @@ def harmonize_file(settings: Settings, session: Session, files: HarmonizeFiles) 
     except EtudeError as error:
         raise EtudeError(f"{source}: {error}") from None
     allowed = allowed_tokens(harmonizer, melody, score, files, settings.ingest)
-    best, *_ = harmonize(
-        model, representation, melody.piece, allowed, config, harmonizer.rngs(config), session.progress
-    )
+    task = HarmonyTask(melody.piece, allowed, config, harmonizer.rngs(config), session.progress)
+    best, *_ = harmonize(model, representation, task)
     _write(to_score(best, representation, melody, score, track), track, source, places, settings.arrange)
     return list(places.values())
 

@@ -1,6 +1,5 @@
 """Harmony for a melody: the first voice is given, the others are drawn, and the best of several harmonies is taken."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
 
-from etude.config.sections import Harmonize
 from etude.metrics.voice_leading import parallels, sounding
 from etude.music.columns import Columns, columns_of
 from etude.music.markers import fermatas, mark_fermatas
 from etude.representations.base.grid import FIRST, VoicesOnGrid, from_grid, to_grid
 from etude.representations.base.survey import DRUMS
 from etude.representations.chorale import key_signature
-from etude.sampling.harmonies import harmony_sampler
+from etude.sampling.harmonies import HarmonyTask, harmony_sampler
 from etude.tasks.melody import phrase_ends, shift_into
 
 
@@ -73,26 +71,14 @@ def place_on_grid(
     return MelodyOnGrid(piece, grid_of(representation, piece), shift)
 
 
-def harmonize(
-    model: Any,
-    representation: VoicesOnGrid,
-    piece: ScoreTick,
-    allowed: NDArray[np.bool_],
-    config: Harmonize,
-    rngs: Sequence[np.random.Generator],
-    show: bool = False,
-) -> list[Harmony]:
-    """A harmony for each of ``rngs``, the best first: by its nats, plus ``parallel_cost`` for each of its parallels.
-
-    The arguments are those of ``HarmonySampler.sample_harmonies``.
-    """
-    sampler = harmony_sampler(model.sampler)
-    grids, nats = sampler.sample_harmonies(model, representation, piece, allowed, config, rngs, show)
+def harmonize(model: Any, representation: VoicesOnGrid, task: HarmonyTask) -> list[Harmony]:
+    """The harmonies of a task, the best first: by its nats, plus ``parallel_cost`` for each of its parallels."""
+    grids, nats = harmony_sampler(model.sampler).sample_harmonies(model, representation, task)
     found = []
     for grid, cost in zip(grids, nats, strict=True):
         pitches = sounding(grid, representation.low)
         found.append(Harmony(grid, float(cost), int(parallels(pitches[:-1], pitches[1:]).sum())))
-    return sorted(found, key=lambda harmony: harmony.nats + config.parallel_cost * harmony.parallels)
+    return sorted(found, key=lambda harmony: harmony.nats + task.config.parallel_cost * harmony.parallels)
 
 
 def to_score(

@@ -12,6 +12,7 @@ from etude.representations.base.grid import HOLD, VoicesOnGrid, from_grid
 from etude.representations.base.survey import DRUMS, program_of
 from etude.representations.chorale import key_signature
 from etude.sampling.constraints import bar_lines, keep_given
+from etude.sampling.harmonies import HarmonyTask
 from etude.tasks.harmonizer import Harmonizer
 from etude.tasks.harmony import grid_of, harmonize
 
@@ -62,7 +63,7 @@ def fill_bars(
     if not any((sign.key, sign.tonality) != (0, 0) for sign in keyed.key_signatures):
         keyed.key_signatures.clear()
         keyed.key_signatures.append(KeySignatureTick(0, *key_signature(source)))
-    found = harmonize(harmonizer.model, representation, keyed, allowed, config, rngs, show)
+    found = harmonize(harmonizer.model, representation, HarmonyTask(keyed, allowed, config, rngs, show))
     return [_replace_notes(harmony.grid, free, representation, source) for harmony in found]
 
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.sections import Generate, Settings
-from etude.core.files import read_json
+from etude.core.files import Json, read_json
 from etude.models.building import set_threads
 from etude.models.weights import load_model
 from etude.representations.base.loading import load_representation
@@ -17,10 +18,10 @@ class TrainedModel:
     """A trained model, the representation that it reads, and the data that it was trained on."""
 
     name: str  # under models
-    model: Any  # a module of models/, in eval mode
+    model: Any  #  a module of models/, in eval mode
     representation: Any  # a learned Representation
     store: Store
-    trained: dict[str, Any]  # models/NAME/settings.json
+    trained: Json  # models/NAME/settings.json
     config: Generate  # the generation settings, with the model's own temperature
 
     @classmethod
@@ -36,11 +37,10 @@ class TrainedModel:
         Raises:
             EtudeError: a file is missing or damaged, or the data is not that of the training.
         """
-        command = f"etude train model={model_name}"
-        folder = session.read(f"models/{model_name}", command)
-        trained = read_json(folder / "settings.json", command)
-        name = trained["tokens"]["representation"]
-        store = Store(session.read(f"data/tokenize/{name}", f"etude tokenize tokenize={name}"))
+        made = catalog.model(model_name)
+        folder = session.read(made)
+        trained = read_json(folder / "settings.json", made.made_by)
+        store = Store(session.read(catalog.tokens(trained["tokens"]["representation"])))
         store.verify()
         set_threads(settings.trainer.threads if threads is None else threads)
         representation = load_representation(store)

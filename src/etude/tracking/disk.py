@@ -4,11 +4,12 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
-from etude.core.files import read_json
+from etude.core.files import Json, read_json
 from etude.tracking.alive import gate, reap_inside, release
 from etude.tracking.describe import SWEEP, describe, params
 from etude.tracking.record import Point, complete, now, runs_of, take
@@ -28,7 +29,7 @@ class Trained:
     artifacts, by name.
     """
 
-    record: dict[str, Any]
+    record: Json
     points: list[Point]
     result: dict[str, float]
     files: dict[str, Path]
@@ -36,7 +37,7 @@ class Trained:
     @classmethod
     def read(cls, folder: Path) -> "Trained":
         """Read models/V. history.csv, result.json and samples/ may be missing."""
-        made_by = f"etude train model={folder.name}"
+        made_by = catalog.model(folder.name).made_by
         record = read_json(folder / "settings.json", made_by)
         if not isinstance(record, dict) or "key" not in record or "settings" not in record:
             raise EtudeError(f"{folder / 'settings.json'} has no key or no settings. Make it again with: {made_by}")
@@ -83,11 +84,12 @@ def publish(session: Session, model_name: str) -> None:
 
     Raises EtudeError where models/V is missing or damaged; an MLflow that is away costs a warning.
     """
-    folder = session.read(f"models/{model_name}", made_by=f"etude train model={model_name}")
+    made = catalog.model(model_name)
+    folder = session.read(made)
     top = folder.parents[1]
     trained = Trained.read(folder)
     record = trained.record
-    sweep = read_json(top / SWEEP, f"etude train model={model_name}") if (top / SWEEP).is_file() else {}
+    sweep = read_json(top / SWEEP, made.made_by) if (top / SWEEP).is_file() else {}
     tags = record.get("tags", {}) | sweep
     training = describe(session, top, model_name, record["key"], record["settings"], tags)
     measured, how = _evaluation(top, model_name, training.key)
@@ -115,17 +117,17 @@ def publish(session: Session, model_name: str) -> None:
 
 def _evaluation(top: Path, model_name: str, key: str) -> tuple[dict[str, float], dict[str, str]]:
     """The metrics of a training, and how they were measured: as tags, since MLflow's parameters cannot change."""
-    file = top / "reports" / "evaluate" / f"{model_name}.json"
-    if not file.is_file():
+    made = catalog.evaluation(model_name)
+    if not (top / made.place).is_file():
         return {}, {}
-    report = read_json(file, made_by=f"etude evaluate model={model_name}")
+    report = read_json(top / made.place, made.made_by)
     if report.get("key", key) != key:
         return {}, {}  # it measured an earlier training
     return numbers(report.get("metrics", {})), params(report.get("settings", {}), model_name)
 
 
 def _pictures(top: Path, model_name: str) -> dict[str, Path]:
-    folder = top / "reports" / "evaluate"
+    folder = (top / catalog.figure(model_name).place).parent
     # lstm_attention.png is not a figure of lstm
     longer = [file.stem for file in folder.glob(f"{model_name}?*.json")]
     own = [file for file in folder.glob(f"{model_name}*.png") if not file.stem.startswith(tuple(longer))]
@@ -133,5 +135,5 @@ def _pictures(top: Path, model_name: str) -> dict[str, Path]:
 
 
 def _sound(top: Path, model_name: str) -> dict[str, Path]:
-    folder = top / "data" / "arrange" / model_name
+    folder = top / catalog.data("arrange", model_name).place
     return {f"arrange/{file.name}": file for file in folder.glob("*") if file.suffix in SAMPLES}

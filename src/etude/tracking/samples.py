@@ -1,16 +1,23 @@
 """Pieces that a training adds to its MLflow run: as MIDI, mp3, picture and page."""
 
 from pathlib import Path
-from typing import Any
 
 from etude import sampling
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.report.sample import write_sample
+from etude.representations.base.representation import Representation
+from etude.sampling import SampledModel
 
 
 def write_samples(
-    folder: Path, settings: Settings, model_name: str, model: Any, representation: Any, store: Store, count: int
+    folder: Path,
+    settings: Settings,
+    model_name: str,
+    model: SampledModel,
+    representation: Representation,
+    store: Store,
+    count: int,
 ) -> None:
     """Sample ``count`` pieces from a model and write each to ``folder``, which is made."""
     folder.mkdir()

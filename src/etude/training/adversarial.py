@@ -62,14 +62,14 @@ class TwoNetworks(Objective):
         """One step without data: validation draws samples."""
         return DataLoader(ReadyBatches([torch.zeros(1)]), batch_size=None)
 
-    def sample_pieces(self, rng: torch.Generator) -> Tensor:
+    def sample_windows(self, rng: torch.Generator) -> Tensor:
         """Draw as many windows as valid has, 0 and 1: (windows, voices, steps, pitches)."""
-        raise NotImplementedError(f"{type(self).__name__} must define sample_pieces(rng).")
+        raise NotImplementedError(f"{type(self).__name__} must define sample_windows(rng).")
 
     def validation_step(self, batch: Tensor, index: int) -> None:
         """Distance between the windows of valid and as many samples."""
         self.model.cpu()
-        fake = self.sample_pieces(torch.Generator().manual_seed(seed_of("validation", self.config.seed)))
+        fake = self.sample_windows(torch.Generator().manual_seed(seed_of("validation", self.config.seed)))
         self.model.to(self.device)
         self.log(self.monitor, roll_distance(roll_features(fake), self.real), batch_size=1)
 
@@ -106,7 +106,7 @@ class Adversarial(TwoNetworks):
         places = rng.integers(self.windows, size=self.model.rounds * self.config.batch_size)
         return torch.from_numpy(self.task.representation.unpack(self.task.store.take("train", places))).float()
 
-    def sample_pieces(self, rng: torch.Generator) -> Tensor:
+    def sample_windows(self, rng: torch.Generator) -> Tensor:
         """See TwoNetworks."""
         return self.model.draw(sum(self.counts), rng)
 

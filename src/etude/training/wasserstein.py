@@ -63,7 +63,7 @@ class Wasserstein(TwoNetworks):
         rows = rolls.transpose(0, 2, 1, 3).reshape(count, -1, voices, pitches)
         return torch.from_numpy(rows).float(), torch.from_numpy(self.places[windows])
 
-    def sample_pieces(self, rng: torch.Generator) -> Tensor:
+    def sample_windows(self, rng: torch.Generator) -> Tensor:
         """See TwoNetworks; the pieces have as many windows as those of valid."""
         return torch.cat([self.model.draw(windows, rng) for windows in self.counts])
 

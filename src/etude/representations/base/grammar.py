@@ -1,7 +1,7 @@
 """What may follow what in the tokens of a representation: the rules of constrained sampling."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Types:
         self,
         types: Sequence[str],
         values: Sequence[str],
-        train: Iterable[NDArray[Any]],
+        train: Iterable[NDArray[np.integer]],
         parts: Sequence[Sequence[int]] | None = None,
     ) -> None:
         """Learn what may follow what in train.

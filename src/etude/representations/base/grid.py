@@ -1,7 +1,7 @@
 """A piece as a grid of one token a step and voice: a pitch that starts, the hold of it, or a rest, and back."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def to_grid(score: ScoreTick, voices: Mapping[str, int], steps: int, low: int, h
     return grid
 
 
-def from_grid(grid: NDArray[Any], voices: Mapping[str, int], steps: int, low: int, tempo: int) -> ScoreTick:
+def from_grid(grid: NDArray[np.integer], voices: Mapping[str, int], steps: int, low: int, tempo: int) -> ScoreTick:
     """The piece that tokens (frames, voices) stand for, in 4/4; a hold of nothing is passed over."""
     piece = empty_piece(voices, tempo)
     for voice, track in enumerate(piece.tracks):

@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from miditok import MusicTokenizer, TokSequence
@@ -50,7 +50,7 @@ class Notes:
         self._starts = np.array([name == NOTE[0] for name in types])
 
     @classmethod
-    def learn(cls, types: Sequence[str], size: int, sequences: Iterable[NDArray[Any]]) -> "Notes":
+    def learn(cls, types: Sequence[str], size: int, sequences: Iterable[NDArray[np.integer]]) -> "Notes":
         """Learn the notes of train; only the most frequent, where all tokens would be more than ``size``."""
         kinds = np.array([NOTE.index(name) if name in NOTE else -1 for name in types])
         counts: Counter[tuple[int, ...]] = Counter()
@@ -99,7 +99,12 @@ class Merges:
 
     @classmethod
     def learn(
-        cls, tokenizer: MusicTokenizer, kind: str, size: int, sequences: Iterable[NDArray[Any]], types: Sequence[str]
+        cls,
+        tokenizer: MusicTokenizer,
+        kind: str,
+        size: int,
+        sequences: Iterable[NDArray[np.integer]],
+        types: Sequence[str],
     ) -> "Merges":
         """Learn ``size`` tokens in all from the base tokens of train pieces; ``kind`` is bpe or unigram."""
         tokenizer.config.encode_ids_split = "no"  # words are cut here

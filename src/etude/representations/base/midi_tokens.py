@@ -15,6 +15,7 @@ from miditok import MusicTokenizer, TokenizerConfig
 from numpy.typing import NDArray
 from symusic.core import ScoreTick, TrackTick
 
+from etude.artifacts import catalog
 from etude.config.check import Range
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
@@ -124,7 +125,7 @@ class MidiTokens:
         finest = max([4, *(denominator for _, denominator in found.signatures)])
         return min(self.max_beats, math.ceil(max(1.0, found.duration * finest / 4)))
 
-    def learn_merges(self, sequences: Iterable[NDArray[Any]]) -> None:
+    def learn_merges(self, sequences: Iterable[NDArray[np.integer]]) -> None:
         """Learn the merged tokens from train pieces as ``encode`` gives them before this."""
         if self.merges is None:
             raise EtudeError(f"tokenize.{self.name}.merges = null asks for no merged tokens. Set it to bpe or unigram.")
@@ -192,7 +193,7 @@ class MidiTokens:
 
     def _load_notes(self, folder: Path) -> None:
         if (folder / FILE).is_file():
-            self._ready(self.made, Notes(self.types, read_json(folder / FILE, f"etude tokenize tokenize={self.name}")))
+            self._ready(self.made, Notes(self.types, read_json(folder / FILE, catalog.tokens(self.name).made_by)))
 
     # --- encode and decode
 
@@ -218,7 +219,7 @@ class MidiTokens:
         found: list[int] = sequence.ids if not isinstance(sequence, list) else sequence[0].ids
         return found
 
-    def decode(self, tokens: NDArray[Any]) -> ScoreTick:
+    def decode(self, tokens: NDArray[np.integer]) -> ScoreTick:
         """The piece of some tokens; padding, start, end and a truncated last note are skipped."""
         ids = [int(token) for token in tokens if int(token) > EOS]
         if self._merges is not None:
@@ -281,7 +282,7 @@ class MidiTokens:
         """The value of each base token, as text."""
         return [name.split("_", 1)[1] for name in self.names]
 
-    def rules(self, train: Iterable[NDArray[Any]]) -> Rules:
+    def rules(self, train: Iterable[NDArray[np.integer]]) -> Rules:
         """What may follow what, learned from the train tokens, which come in parts."""
         return Types(self.types, self.values, train, None if self._merges is None else self._merges.parts)
 

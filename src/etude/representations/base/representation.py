@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
@@ -44,10 +45,10 @@ class Representation(Protocol):
     def save(self, folder: Path) -> None:
         """Write what was learned."""
 
-    def encode(self, score: ScoreTick) -> NDArray[Any]:
+    def encode(self, score: ScoreTick) -> NDArray[np.integer]:
         """A piece as an array whose first axis runs over its items."""
 
-    def decode(self, items: NDArray[Any], /) -> ScoreTick:
+    def decode(self, items: NDArray[np.integer], /) -> ScoreTick:
         """The piece that an array stands for."""
 
     def cells(self, score: ScoreTick) -> int:
@@ -65,5 +66,5 @@ class TokenRepresentation(Representation, Protocol):
     def item_spec(self) -> ItemSpec:
         """What a model reads."""
 
-    def rules(self, train: Iterable[NDArray[Any]]) -> Rules:
+    def rules(self, train: Iterable[NDArray[np.integer]]) -> Rules:
         """What may follow what, learned from the train tokens, which come in parts."""

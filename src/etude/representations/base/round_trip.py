@@ -83,7 +83,7 @@ def round_trip(score: ScoreTick, decoded: ScoreTick, steps: int, by_voice: bool 
 
 def _notes(score: ScoreTick) -> tuple[NDArray[np.int64], ...]:
     """Track number, pitch, time and duration of all notes, in ticks: four (N,)."""
-    columns: list[list[NDArray[Any]]] = [[], [], [], []]
+    columns: list[list[NDArray[np.integer]]] = [[], [], [], []]
     for number, track in enumerate(score.tracks):
         notes = track.notes.numpy()
         columns[0].append(np.full(len(notes["time"]), number))

@@ -1,7 +1,6 @@
 """What the items of a sequence are: tokens of a vocabulary, or frames of keys; and how encoded pieces become either."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ class ItemSpec:
         """What likelihood is counted by: note or frame."""
         return "frame" if self.keys else "note"
 
-    def items(self, encoded: NDArray[Any]) -> NDArray[Any]:
+    def items(self, encoded: NDArray[np.integer]) -> NDArray[np.number]:
         """An encoded piece, or a part of it, as a model reads it.
 
         Args:
@@ -38,9 +37,9 @@ class ItemSpec:
         """
         if not self.keys:
             return encoded.astype(np.int64)
-        return np.unpackbits(encoded, axis=1, count=self.size).astype(np.float32)
+        return np.unpackbits(np.asarray(encoded, np.uint8), axis=1, count=self.size).astype(np.float32)
 
-    def padded(self, rows: int, length: int) -> NDArray[Any]:
+    def padded(self, rows: int, length: int) -> NDArray[np.number]:
         """Padding to be written over: (rows, length), or (rows, length, size)."""
         if not self.keys:
             return np.full((rows, length), PAD, dtype=np.int64)

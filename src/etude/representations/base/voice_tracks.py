@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
+from etude.artifacts import catalog
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
 from etude.representations.base.survey import DRUMS, Survey, program_of
@@ -59,7 +60,7 @@ class Voices:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> Self:
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(**{key: value for key, value in values.items() if key != "_target_"})
-        learned = read_json(folder / f"{cls.name}.json", f"etude tokenize tokenize={cls.name}")
+        learned = read_json(folder / f"{cls.name}.json", catalog.tokens(cls.name).made_by)
         for key in cls.learned:
             setattr(made, key, learned[key])
         made.voices = dict(voices)

@@ -15,7 +15,8 @@ from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.metrics.voice_leading import KINDS, count, pitches_of, rates
-from etude.stages.harmonize import measure_harmony, run, summary, typical
+from etude.sampling.harmonies import HarmonyTask
+from etude.stages.harmonize import GivenMelody, given_melody, measure_harmony, run, summary, typical
 from etude.tasks.capabilities import harmonizing_models
 from etude.tasks.harmonizer import Harmonizer
 from etude.tasks.trained_model import TrainedModel
@@ -71,37 +72,36 @@ def test_after_a_kill_it_goes_on_where_it_stopped(inside: Session, monkeypatch: 
     from etude.stages import harmonize
 
     monkeypatch.setattr(harmonize, "TOGETHER", 1)
-    measure = harmonize.measure_harmony
+    ask = harmonize.harmony_tasks
 
-    def stopped(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int) -> object:
+    def stopped(harmonizer: Harmonizer, given: GivenMelody, config: Harmonize, place: int) -> list[HarmonyTask]:
         if place == 1:
             raise KeyboardInterrupt
-        return measure(harmonizer, score, config, place)
+        return ask(harmonizer, given, config, place)
 
-    monkeypatch.setattr(harmonize, "measure_harmony", stopped)
+    monkeypatch.setattr(harmonize, "harmony_tasks", stopped)
     with pytest.raises(KeyboardInterrupt):
         run(tiny(), inside, "deepbach")
     assert not inside.write(catalog.report("harmonize", "deepbach")).exists()
     again = []
 
-    def counted(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int) -> object:
+    def counted(harmonizer: Harmonizer, given: GivenMelody, config: Harmonize, place: int) -> list[HarmonyTask]:
         again.append(place)
-        return measure(harmonizer, score, config, place)
+        return ask(harmonizer, given, config, place)
 
-    monkeypatch.setattr(harmonize, "measure_harmony", counted)
+    monkeypatch.setattr(harmonize, "harmony_tasks", counted)
     report = json.loads(run(tiny(), inside, "deepbach").read_text())
     assert again == [1] and [piece["id"] for piece in report["pieces"]] == ["p08", "p09"]
 
 
-def test_a_piece_that_is_its_own_harmony_agrees_with_itself(trained: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    from etude.stages import harmonize
+def test_a_piece_that_is_its_own_harmony_agrees_with_itself(trained: Session) -> None:
     from etude.tasks.harmony import Harmony, grid_of
 
     harmonizer = Harmonizer.of(TrainedModel.load(tiny(), trained, "deepbach"))
     piece = make_piece(3)  # of train, so that the grid holds all its notes
     own = Harmony(grid_of(harmonizer.representation, piece), 12.0, 0)
-    monkeypatch.setattr(harmonize, "harmonize", lambda *_, **__: [own])
-    facts, made = measure_harmony(harmonizer, piece, tiny().harmonize, 0)
+    config = tiny().harmonize
+    facts, made = measure_harmony(harmonizer, given_melody(harmonizer, piece, config), config, own, own)
     assert facts["harmony"]["agreement"] == {"Alto": 1.0, "Tenor": 1.0, "Bass": 1.0}
     assert facts["harmony"]["counts"] == facts["real"]["counts"] and made.note_num() == piece.note_num()
     report = summary(harmonizer, [{"id": "p", **facts}], rates([facts["real"]["counts"]]))
@@ -127,18 +127,24 @@ def test_no_more_than_the_wanted_bars_and_pieces(inside: Session) -> None:
 def test_a_melody_that_cannot_be_harmonised_is_left_out(inside: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     from etude.stages import harmonize
 
-    measure = harmonize.measure_harmony
+    take, taken = harmonize.given_melody, 0
 
-    def breaks(harmonizer: object, score: ScoreTick, config: object, place: int) -> object:
-        if place == 0:
+    def breaks(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize) -> GivenMelody:
+        nonlocal taken
+        taken += 1
+        if taken == 1:
             raise EtudeError("it has no melody")
-        return measure(harmonizer, score, config, place)  # type: ignore[arg-type]
+        return take(harmonizer, score, config)
 
-    monkeypatch.setattr(harmonize, "measure_harmony", breaks)
+    monkeypatch.setattr(harmonize, "given_melody", breaks)
     report = json.loads(run(tiny(), inside, "deepbach").read_text())
     assert report["left_out"] == [{"id": "p08", "reason": "it has no melody"}]
     assert [piece["id"] for piece in report["pieces"]] == ["p09"]
-    monkeypatch.setattr(harmonize, "measure_harmony", lambda *_: breaks(None, make_piece(0), None, 0))
+
+    def always(*_: object) -> GivenMelody:
+        raise EtudeError("it has no melody")
+
+    monkeypatch.setattr(harmonize, "given_melody", always)
     report = json.loads(run(tiny(), inside, "deepbach").read_text())
     assert report["pieces"] == [] and report["metrics"]["harmony/nats_per_note"] is None
 

@@ -92,7 +92,7 @@ def sample_pieces(
     given_cells[:, 0] = True
     allowed = keep_given(melody.grid, given_cells, observed)
     rngs = [np.random.default_rng((seed, place)) for place in range(config.candidates)]
-    found = harmonize(model, grid, HarmonyTask(melody.piece, allowed, config, rngs))
+    (found,) = harmonize(model, grid, [HarmonyTask(melody.piece, allowed, config, rngs)])
     return found, to_score(found[0], grid, melody, source, track), melody
 
 

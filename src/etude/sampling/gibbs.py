@@ -19,7 +19,7 @@ from etude.representations.base.grid import FIRST, HOLD, REST
 from etude.representations.chorale import BEAT, FERMATA, STEP, Chorale
 from etude.sampling import Sampled
 from etude.sampling.filters import draw, top_p_filter
-from etude.sampling.harmonies import HarmonyTask
+from etude.sampling.harmonies import HarmonyTask, SampledHarmonies
 
 ANNEALING = 1.6  # factor of the temperature at the first sweep; it falls to 1 over the share ANNEALED of the sweeps
 ANNEALED = 0.7
@@ -106,13 +106,15 @@ def gibbs(
     ]
 
 
-def sample_harmonies(
-    model: DeepBach, representation: Chorale, task: HarmonyTask
-) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+def sample_harmonies(model: DeepBach, representation: Chorale, tasks: Sequence[HarmonyTask]) -> list[SampledHarmonies]:
     """See HarmonySampler.
 
     A harmony costs the sum over the cells of all voices but those given completely, each cell given all other cells.
     """
+    return [_harmonies_of(model, representation, task) for task in tasks]
+
+
+def _harmonies_of(model: DeepBach, representation: Chorale, task: HarmonyTask) -> SampledHarmonies:
     row, free, before = _frames_of(model, representation, task)
     cells, rngs, config = task.allowed[len(before) :], task.rngs, task.config
     drawn = gibbs(model, [row] * len(rngs), free, rngs, config, task.show, cells, config.parallel_cost, "harmonize")

@@ -25,6 +25,10 @@ class HarmonyTask:
     show: bool = False  # with a progress bar
 
 
+# the tokens of each harmony (frames, voices), and the cost of each in nats (harmonies,)
+SampledHarmonies = tuple[list[NDArray[np.int64]], NDArray[np.float64]]
+
+
 class HarmonySampler(Protocol):
     """A file of sampling/ that draws voices on a grid in which cells may have only some tokens.
 
@@ -32,9 +36,12 @@ class HarmonySampler(Protocol):
     """
 
     def sample_harmonies(
-        self, model: nn.Module, representation: VoicesOnGrid, task: HarmonyTask
-    ) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
-        """The tokens of each harmony (frames, voices), and the cost of each in nats (harmonies,)."""
+        self, model: nn.Module, representation: VoicesOnGrid, tasks: Sequence[HarmonyTask]
+    ) -> list[SampledHarmonies]:
+        """The harmonies of each task; those of one do not depend on the others.
+
+        The settings of the tasks may differ in ``parallel_cost``.
+        """
 
     def cost(self, model: nn.Module, representation: VoicesOnGrid, task: HarmonyTask, grid: NDArray[np.int64]) -> float:
         """The cost in nats of a grid (frames, voices), counted as ``sample_harmonies`` counts it."""

@@ -25,7 +25,7 @@ from etude.models.sequence import SequenceModel
 from etude.representations.base.grammar import BOS
 from etude.representations.base.grid import FIRST, HOLD, REST, VoicesOnGrid
 from etude.sampling.filters import draw, softmax, top_p_filter
-from etude.sampling.harmonies import HarmonyTask
+from etude.sampling.harmonies import HarmonyTask, SampledHarmonies
 
 UNEVEN = 0.5  # share of effective particles, below which they are resampled
 BEATS = 192  # of the past that is kept at most: the cost of a frame would otherwise grow with the melody
@@ -33,31 +33,47 @@ BEATS = 192  # of the past that is kept at most: the cost of a frame would other
 
 @torch.no_grad()
 def sample_harmonies(
-    model: SequenceModel, representation: VoicesOnGrid, task: HarmonyTask
-) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+    model: SequenceModel, representation: VoicesOnGrid, tasks: Sequence[HarmonyTask]
+) -> list[SampledHarmonies]:
     """See HarmonySampler. A harmony costs the sum over all its cells, given ones included.
 
-    ``task.piece`` is not read: the model knows the cells alone. Its state must have a row for each piece.
+    The harmonies of all tasks are written together, frame by frame, until each is as long as its melody. The ``piece``
+    of a task is not read: the model knows the cells alone. Its state must have a row for each piece.
     """
-    allowed, config, rngs = task.allowed, task.config, task.rngs
-    frames, voices = allowed.shape[:2]
-    particles = Particles(model, len(rngs), config.particles, voices, representation.low)
-    cells = [rng.random((frames, config.particles, voices)) for rng in rngs]
-    choices = [rng.random(frames + 1) for rng in rngs]
+    config, voices = tasks[0].config, len(representation.voices)
+    asked = [task for task in tasks for _ in task.rngs]  # the task of each harmony
+    frames = np.array([len(task.allowed) for task in asked])
+    cells, choices = [], []
+    for task in tasks:
+        cells += [rng.random((len(task.allowed), config.particles, voices)) for rng in task.rngs]
+        choices += [rng.random(len(task.allowed) + 1) for rng in task.rngs]
+    particles = Particles(model, len(asked), config.particles, voices, representation.low)
+    found: dict[int, tuple[NDArray[np.int64], float]] = {}
+    open_ones = np.arange(len(asked))  # harmonies that are not as long as their melody yet
     longest = BEATS * representation.steps * voices
-    with bar("harmonize", frames, task.show) as advance:
-        for frame in range(frames):
-            particles.write(allowed[frame], np.concatenate([uniforms[frame] for uniforms in cells]), config)
-            particles.penalise_parallels(config.parallel_cost)
-            particles.resample([uniforms[frame] for uniforms in choices])
+    with bar("harmonize", int(frames.max()), tasks[0].show) as advance:
+        for frame in range(int(frames.max()) + 1):
+            if (ended := frames[open_ones] == frame).any():
+                grids, nats = particles.choose([choices[place][frame] for place in open_ones])
+                found |= {int(open_ones[row]): (grids[row], nats[row]) for row in np.flatnonzero(ended)}
+                particles.keep(np.flatnonzero(~ended))
+                open_ones = open_ones[~ended]
+            if not len(open_ones):
+                break
+            allowed = np.stack([asked[place].allowed[frame] for place in open_ones])
+            particles.write(allowed, np.concatenate([cells[place][frame] for place in open_ones]), config)
+            particles.penalise_parallels([asked[place].config.parallel_cost for place in open_ones])
+            particles.resample([choices[place][frame] for place in open_ones])
             if particles.length > longest:
                 particles.shorten(longest // 2)
             advance(frame + 1)
-    return particles.choose([uniforms[frames] for uniforms in choices])
+    made = iter(range(len(asked)))
+    parts = [[found[next(made)] for _ in task.rngs] for task in tasks]
+    return [([grid for grid, _ in part], np.array([nats for _, nats in part])) for part in parts]
 
 
 class Particles:
-    """Particles of several pieces, all of one length: what each has written, its weight, and the model's state."""
+    """Particles of several pieces, of one length so far: what each has written, its weight, and the model's state."""
 
     def __init__(self, model: SequenceModel, pieces: int, each: int, voices: int, low: int) -> None:
         """Args: the model, pieces, particles for each piece, voices, pitch of the token FIRST."""
@@ -80,12 +96,12 @@ class Particles:
         else. So a frame in which little happens costs one reading.
 
         Args:
-            allowed: (voices, V).
+            allowed: (pieces, voices, V).
             uniforms: random numbers in [0, 1) (rows, voices).
             config: temperature, top_p.
         """
         rows, voices = uniforms.shape
-        may = np.tile(allowed, (rows, 1, 1))
+        may = np.repeat(allowed, self.each, axis=0)
         may[..., HOLD] &= self.sounding != SILENCE  # nothing is held that does not sound
         cells = may.argmax(axis=-1)  # the hold, where there may be one, or the only token
         predicted = np.empty((rows, voices, self.ahead.shape[1]))
@@ -126,9 +142,15 @@ class Particles:
         pitches = np.where(cells == REST, SILENCE, cells - FIRST + self.low)
         self.before, self.sounding = self.sounding, np.where(cells == HOLD, self.sounding, pitches)
 
-    def penalise_parallels(self, cost: float) -> None:
-        """Take ``cost`` nats of weight for each parallel fifth or octave into the frame just written."""
-        self.weight -= cost * parallels(self.before, self.sounding)
+    def penalise_parallels(self, costs: Sequence[float]) -> None:
+        """Take a cost in nats of weight for each parallel fifth or octave into the frame just written: (pieces,)."""
+        self.weight -= np.repeat(costs, self.each) * parallels(self.before, self.sounding)
+
+    def keep(self, pieces: NDArray[np.int64]) -> None:
+        """Go on with some of the pieces, by their numbers."""
+        rows = (pieces[:, None] * self.each + np.arange(self.each)).ravel()
+        self._take(rows)
+        self.weight, self.pieces = self.weight[rows], len(pieces)
 
     def resample(self, uniforms: Sequence[float]) -> None:
         """Replace light particles by copies of heavy ones, in the pieces whose particles weigh too unevenly.
@@ -145,7 +167,10 @@ class Particles:
             total = np.cumsum(weights[piece])
             source[piece] = piece * self.each + np.searchsorted(total / total[-1], marks, side="right")
             self.weight[piece * self.each : (piece + 1) * self.each] = 0.0
-        rows = source.ravel()
+        self._take(source.ravel())
+
+    def _take(self, rows: NDArray[np.int64]) -> None:
+        """Replace the particles by some of them, all but their weights."""
         self.state = rows_of(self.state, self.dims, rows)
         self.ahead, self.written, self.nats = self.ahead[rows], self.written[rows], self.nats[rows]
         self.before, self.sounding = self.before[rows], self.sounding[rows]

@@ -2,14 +2,14 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median_low
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
+from symusic.core import ScoreTick, TrackTick
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
@@ -38,7 +38,7 @@ from etude.sampling.harmonies import HarmonyTask, harmony_sampler
 from etude.stages import main
 from etude.tasks.capabilities import HARMONIZE, is_able, name_able
 from etude.tasks.harmonizer import Harmonizer
-from etude.tasks.harmony import grid_of, harmonize, place_on_grid, to_score
+from etude.tasks.harmony import Harmony, MelodyOnGrid, grid_of, harmonize, place_on_grid, to_score
 from etude.tasks.trained_model import TrainedModel
 
 TOGETHER = 4  # melodies of a shard
@@ -92,73 +92,111 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
 
 
 def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
-    """Harmonise some melodies and measure them, on one thread.
+    """Harmonise some melodies, all at once, and measure them, on one thread.
 
     Two threads have to wait for each other at every token, and are no faster than one.
     """
     harmonizer = Harmonizer.of(TrainedModel.load(task["settings"], task["session"], task["model"], threads=1))
-    found: list[Json] = []
+    config: Harmonize = task["settings"].harmonize
+    given: dict[str, GivenMelody] = {}
+    asked: list[HarmonyTask] = []
+    found: dict[str, Json] = {}
     for place, (name, score) in enumerate(task["pieces"].scores(task["names"]), task["start"]):
+        found[name] = {"id": name}
         try:
-            facts, made = measure_harmony(harmonizer, score, task["settings"].harmonize, place)
+            given[name] = given_melody(harmonizer, score, config)
         except EtudeError as error:
-            found.append({"id": name, "reason": str(error)})
+            found[name]["reason"] = str(error)
         else:
-            found.append({"id": name, **facts})
-            made.dump_midi(folder / f"{name}.mid")
-    write_json(folder / FOUND, found)
+            asked += harmony_tasks(harmonizer, given[name], config, place)
+    best = iter([first for first, *_ in harmonize(harmonizer.model, harmonizer.representation, asked)] if asked else [])
+    for name, melody in given.items():
+        facts, made = measure_harmony(harmonizer, melody, config, next(best), next(best))
+        found[name] |= facts
+        made.dump_midi(folder / f"{name}.mid")
+    write_json(folder / FOUND, list(found.values()))
 
 
-def measure_harmony(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize, place: int) -> tuple[Json, ScoreTick]:
-    """Harmonise the melody of a real piece, and measure the harmony.
+@dataclass(frozen=True)
+class GivenMelody:
+    """The melody of a real piece, and the piece itself on the same frames."""
 
-    Args:
-        harmonizer: the model.
-        score: the real piece; its first ``config.bars`` bars count.
-        config: how to harmonise.
-        place: the piece's place in the test split, which seeds the draws.
+    score: ScoreTick  # the first bars of the piece
+    track: TrackTick  # its melody
+    melody: MelodyOnGrid
+    own: NDArray[np.int64]  # tokens of the piece, transposed as the melody (frames, voices)
+    real: NDArray[np.int64]  # its pitches (frames, voices)
+    allowed: NDArray[np.bool_]  # tokens that each cell may have (frames, voices, V)
 
-    Returns:
-        The facts and the harmonised piece. The facts are ``bars`` (of four quarter notes), ``notes`` (of the real
-        piece), and ``real`` (its own voices), ``harmony`` and ``alone`` (by likelihood alone), each with ``nats`` and
-        ``counts``. ``harmony`` and ``alone`` also have the ``agreement`` with the real voices, by voice.
+
+def given_melody(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize) -> GivenMelody:
+    """Take the melody of a real piece, of which the first ``config.bars`` bars count.
 
     Raises:
         EtudeError: the piece has no melody, or the model no other voice.
     """
-    model, representation = harmonizer.model, harmonizer.representation
-    low, steps = representation.low, representation.steps
+    representation = harmonizer.representation
     first = next(iter(representation.voices.values()))
     score = score.clip(0, config.bars * QUARTERS * score.ticks_per_quarter, clip_end=True)
     track = next((track for track in score.tracks if program_of(track) == first and len(track.notes)), None)
     if track is None or len(representation.voices) < 2:
         raise EtudeError("it has no melody, or the model no other voice")
     melody = place_on_grid(representation, harmonizer.observed, score, track)
-    frames = len(melody.grid)
-    own, real = grid_of(representation, transpose(score, melody.shift)), pitches_of(score, representation.voices, steps)
-    own, real = (fit_length(rows, frames, fill) for rows, fill in ((own, REST), (real, SILENCE)))
+    own = fit_length(grid_of(representation, transpose(score, melody.shift)), len(melody.grid), REST)
+    real = fit_length(pitches_of(score, representation.voices, representation.steps), len(melody.grid), SILENCE)
     given = np.zeros(own.shape, dtype=bool)
     given[:, 0] = True
-    allowed = keep_given(melody.grid, given, harmonizer.observed)
-    harmonies = {}
-    for way, cost in (("harmony", config.parallel_cost), ("alone", 0.0)):
-        rngs = harmonizer.rngs(config, place)
-        task = HarmonyTask(melody.piece, allowed, replace(config, parallel_cost=cost), rngs)
-        harmonies[way] = harmonize(model, representation, task)[0]
-    notes = sum(len(track.notes) for track in score.tracks)
-    pitches = {"real": real}
-    for way, found in harmonies.items():
-        sampled = sounding(found.grid, low)
-        pitches[way] = np.where(sampled == SILENCE, SILENCE, sampled - melody.shift)
-    nats = {"real": harmony_sampler(model.sampler).cost(model, representation, task, own)}
-    nats |= {way: found.nats for way, found in harmonies.items()}
-    facts: Json = {"bars": frames / (QUARTERS * steps), "notes": notes}
-    for way in ("real", "harmony", "alone"):
-        facts[way] = {"nats": nats[way], "counts": count(pitches[way], steps)}
+    return GivenMelody(score, track, melody, own, real, keep_given(melody.grid, given, harmonizer.observed))
+
+
+def harmony_tasks(harmonizer: Harmonizer, given: GivenMelody, config: Harmonize, place: int) -> list[HarmonyTask]:
+    """Two tasks for a melody: with the rules, and by likelihood only, from the same random numbers.
+
+    ``place`` is that of the piece in the test split, which seeds the draws.
+    """
+    return [
+        HarmonyTask(
+            given.melody.piece, given.allowed, replace(config, parallel_cost=cost), harmonizer.rngs(config, place)
+        )
+        for cost in (config.parallel_cost, 0.0)
+    ]
+
+
+def measure_harmony(
+    harmonizer: Harmonizer, given: GivenMelody, config: Harmonize, harmony: Harmony, alone: Harmony
+) -> tuple[Json, ScoreTick]:
+    """Measure the harmonies of a melody.
+
+    Args:
+        harmonizer: the model.
+        given: the melody.
+        config: how it was harmonised.
+        harmony: drawn with the rules.
+        alone: drawn by likelihood only.
+
+    Returns:
+        The facts and the harmonised piece. The facts are ``bars`` (of four quarter notes), ``notes`` (of the real
+        piece), and ``real`` (its own voices), ``harmony`` and ``alone``, each with ``nats`` and ``counts``. ``harmony``
+        and ``alone`` also have the ``agreement`` with the real voices, by voice.
+    """
+    model, representation = harmonizer.model, harmonizer.representation
+    task = HarmonyTask(given.melody.piece, given.allowed, config, [])
+    pitches = {"real": given.real}
+    nats = {"real": harmony_sampler(model.sampler).cost(model, representation, task, given.own)}
+    for way, found in (("harmony", harmony), ("alone", alone)):
+        sampled = sounding(found.grid, representation.low)
+        pitches[way] = np.where(sampled == SILENCE, SILENCE, sampled - given.melody.shift)
+        nats[way] = found.nats
+    facts: Json = {
+        "bars": len(given.own) / (QUARTERS * representation.steps),
+        "notes": sum(len(track.notes) for track in given.score.tracks),
+    }
+    for way, found_pitches in pitches.items():
+        facts[way] = {"nats": nats[way], "counts": count(found_pitches, representation.steps)}
         if way != "real":
-            shares = agreement(pitches[way], pitches["real"])[1:]
+            shares = agreement(found_pitches, given.real)[1:]
             facts[way]["agreement"] = dict(zip(list(representation.voices)[1:], shares.tolist(), strict=True))
-    return facts, to_score(harmonies["harmony"], representation, melody, score, track)
+    return facts, to_score(harmony, representation, given.melody, given.score, given.track)
 
 
 def fit_length(rows: NDArray[np.int64], length: int, fill: int) -> NDArray[np.int64]:

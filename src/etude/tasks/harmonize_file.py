@@ -48,7 +48,7 @@ def harmonize_file(settings: Settings, session: Session, files: HarmonizeFiles) 
         raise EtudeError(f"{source}: {error}") from None
     allowed = allowed_tokens(harmonizer, melody, score, files, settings.ingest)
     task = HarmonyTask(melody.piece, allowed, config, harmonizer.rngs(config), session.progress)
-    best, *_ = harmonize(model, representation, task)
+    ((best, *_),) = harmonize(model, representation, [task])
     _write(to_score(best, representation, melody, score, track), track, source, places, settings.arrange)
     return list(places.values())
 

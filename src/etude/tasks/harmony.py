@@ -1,5 +1,6 @@
 """Harmony for a melody: the first voice is given, the others are drawn, and the best of several harmonies is taken."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,9 +72,15 @@ def place_on_grid(
     return MelodyOnGrid(piece, grid_of(representation, piece), shift)
 
 
-def harmonize(model: Any, representation: VoicesOnGrid, task: HarmonyTask) -> list[Harmony]:
-    """The harmonies of a task, the best first: by its nats, plus ``parallel_cost`` for each of its parallels."""
-    grids, nats = harmony_sampler(model.sampler).sample_harmonies(model, representation, task)
+def harmonize(model: Any, representation: VoicesOnGrid, tasks: Sequence[HarmonyTask]) -> list[list[Harmony]]:
+    """The harmonies of each task, the best first: by its nats, plus ``parallel_cost`` for each of its parallels."""
+    sampled = harmony_sampler(model.sampler).sample_harmonies(model, representation, tasks)
+    return [_by_cost(representation, task, *found) for task, found in zip(tasks, sampled, strict=True)]
+
+
+def _by_cost(
+    representation: VoicesOnGrid, task: HarmonyTask, grids: list[NDArray[np.int64]], nats: NDArray[np.float64]
+) -> list[Harmony]:
     found = []
     for grid, cost in zip(grids, nats, strict=True):
         pitches = sounding(grid, representation.low)

@@ -63,7 +63,7 @@ def fill_bars(
     if not any((sign.key, sign.tonality) != (0, 0) for sign in keyed.key_signatures):
         keyed.key_signatures.clear()
         keyed.key_signatures.append(KeySignatureTick(0, *key_signature(source)))
-    found = harmonize(harmonizer.model, representation, HarmonyTask(keyed, allowed, config, rngs, show))
+    (found,) = harmonize(harmonizer.model, representation, [HarmonyTask(keyed, allowed, config, rngs, show)])
     return [_replace_notes(harmony.grid, free, representation, source) for harmony in found]
 
 

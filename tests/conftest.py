@@ -1,11 +1,19 @@
 """A tiny project that tests write for themselves: made-up four-part pieces through the real stages."""
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+# One thread for each test process and those that it starts. The models here are so small that threads mostly wait for
+# each other: two on two busy cores take ten times the CPU time for a sample of voices. Set before numpy and torch load.
+# The threads of tokenizers stay: its tests show that merges do not depend on them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -19,11 +19,12 @@ from etude.core.errors import EtudeError
 from etude.tasks.harmonize_file import harmonize_file
 from etude.tasks.requests import HarmonizeFiles
 
+BEATS = 8  # a model of voices writes note by note
 ABC = "X:1\nT:Ah\nM:3/4\nL:1/4\nK:F\nFAc|f2e|d_BG|F3|]\n"
 
 
 def config(**changes: object) -> Settings:
-    return tiny(harmonize={"sweeps": 1, "candidates": 2, **changes})
+    return tiny(harmonize={"sweeps": 1, "candidates": 2, "particles": 1, **changes})
 
 
 def made(session: Session, source: Path, output: Path, **controls: object) -> ScoreTick:
@@ -37,8 +38,8 @@ def notes(score: ScoreTick, place: int = 0) -> list[tuple[int, int, int]]:
 
 @pytest.fixture
 def tune(tmp_path: Path) -> Path:
-    """A soprano at an odd resolution and tempo."""
-    piece = make_piece(1).resample(100)
+    """A soprano of two bars at an odd resolution and tempo."""
+    piece = make_piece(1, BEATS).resample(100)
     while len(piece.tracks) > 1:
         del piece.tracks[-1]
     piece.tempos.clear()
@@ -123,7 +124,7 @@ def test_files_that_cannot_be_used_are_refused(trained: Session, tune: Path, tmp
         refused(str(tmp_path / name), out, rf"{name} cannot be read")
     ScoreTick(24).dump_midi(tmp_path / "silent.mid")
     refused(str(tmp_path / "silent.mid"), out, r"silent\.mid: it has no track with notes")
-    piece = make_piece(1)
+    piece = make_piece(1, 4)
     piece.tracks[0].notes.extend(piece.tracks[1].notes)
     piece.dump_midi(tmp_path / "two.mid")
     refused(
@@ -137,7 +138,7 @@ def test_files_that_cannot_be_used_are_refused(trained: Session, tune: Path, tmp
 
 
 def test_a_bass_fixed_notes_and_chords_are_kept(trained: Session, tune: Path, tmp_path: Path) -> None:
-    source = make_piece(1)
+    source = make_piece(1, BEATS)
     bass = ScoreTick(24)
     bass.tracks.append(source.tracks[3])
     bass.dump_midi(tmp_path / "bass.mid")
@@ -152,7 +153,7 @@ def test_a_bass_fixed_notes_and_chords_are_kept(trained: Session, tune: Path, tm
     alto = next(place for place, track in enumerate(score.tracks) if track.name == "Alto")
     kept = {(n.time * 100 // 24, n.duration * 100 // 24, n.pitch) for n in source.tracks[1].notes[:3]}
     assert kept <= set(notes(score, alto))
-    score = made(trained, tune, tmp_path / "c.mid", chords="- | Cm . Fm . | -")
+    score = made(trained, tune, tmp_path / "c.mid", chords="- | Cm . Fm .")
     below = [note for track in score.tracks[1:] for note in track.notes if 400 <= note.time < 800]
     assert below and all(n.pitch % 12 in ({0, 3, 7} if n.time < 600 else {5, 8, 0}) for n in below)
 
@@ -199,7 +200,7 @@ def test_by_the_command(
     monkeypatch.setattr(cli, "project_root", lambda: root)
     own = ["experiment=smoke", "session.progress=false", "trainer.threads=1", "sweeps=1", "model=deepbach"]
     monkeypatch.setattr("sys.argv", ["etude"])
-    named = ["input=melody.mid", "output=my chorale é.mid", "seed=3", "candidates=3", "chords=Cm | - | F#m7/E V7 | ."]
+    named = ["input=melody.mid", "output=my chorale é.mid", "seed=3", "candidates=3", "chords=Cm - F#m7/E V7 | ."]
     assert cli._main(["harmonize", *named, *own]) == 0
     assert "etude: harmonize wrote my chorale é.mid and my chorale é.musicxml" in capsys.readouterr().out
     assert (tmp_path / "my chorale é.mid").read_bytes()[:4] == b"MThd"

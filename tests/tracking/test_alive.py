@@ -15,6 +15,7 @@ from etude.tracking.server import server
 
 STEPS = 8  # of each of several trainings at once
 
+
 def test_a_killed_process_leaves_no_running_run(session: Session) -> None:
     def train(to: Connection) -> None:
         parent = tracking.start_parent(session, "sweep", {})

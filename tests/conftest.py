@@ -192,7 +192,24 @@ def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+# The files that take longest, the longest first. pytest-xdist hands out whole files: one of these at the end would
+# leave the other workers idle. It keeps this order for the sake of --no-loadscope-reorder.
+LONGEST = (
+    "tests/test_pipeline.py",
+    "tests/training/test_trainer.py",
+    "tests/tasks/test_held_out_melodies.py",
+    "tests/tasks/test_harmonize_file.py",
+    "tests/tasks/test_harmony.py",
+    "tests/config/test_code.py",
+    "tests/stages/test_harmonize.py",
+    "tests/stages/test_ingest.py",
+    "tests/tracking/test_alive.py",
+    "tests/training/test_next_token.py",
+    "tests/representations/base/test_merges.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, so that no worker is left alone with them at the end."""
-    longest = ["test_pipeline.py", "test_trainer.py", "test_live.py"]
-    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
+    """``LONGEST`` first; all else stays in its order."""
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))

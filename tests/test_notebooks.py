@@ -69,10 +69,29 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Session:
     return session
 
 
-def execute(root: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Run the notebook inside ``root`` with this Python; what each code cell showed, as text, by the cell's id.
+@pytest.fixture(scope="module")
+def empty(project: Session, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project without runs."""
+    root = tmp_path_factory.mktemp("empty")
+    for folder in ("conf", "mlruns"):
+        (root / folder).mkdir(parents=True)
+    (root / "dvc.yaml").touch()
+    shutil.copy(project.root / "mlruns" / "empty.db", root / "mlruns" / "mlflow.db")
+    return root
 
-    Raises nbclient's CellExecutionError where a cell fails.
+
+@pytest.fixture(scope="module")
+def shown(project: Session, empty: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """What the notebook shows inside ``project`` and inside ``empty``."""
+    with pytest.MonkeyPatch.context() as patch:
+        return execute([project.root, empty], tmp_path_factory.mktemp("scratch"), patch)
+
+
+def execute(roots: list[Path], scratch: Path, patch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """Run the notebook inside each of ``roots`` with this Python; what its code cells showed, as text, by their ids.
+
+    One kernel does it, as its start takes seconds; it forgets all names in between. Raises nbclient's
+    CellExecutionError where a cell fails.
     """
     place = scratch / "jupyter" / "kernels" / "python3"
     place.mkdir(parents=True)
@@ -83,17 +102,24 @@ def execute(root: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
         "env": {"PYTHONPATH": str(ROOT / "src")},
     }
     (place / "kernel.json").write_text(json.dumps(kernel))
-    monkeypatch.setenv("JUPYTER_PATH", str(scratch / "jupyter"))  # before the user's own kernels
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(scratch / "runtime"))
-    monkeypatch.setenv("IPYTHONDIR", str(scratch / "ipython"))
-    monkeypatch.delenv("MPLBACKEND", raising=False)
-    folder = root / "notebooks"
-    folder.mkdir(exist_ok=True)
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    patch.setenv("JUPYTER_PATH", str(scratch / "jupyter"))  # before the user's own kernels
+    patch.setenv("JUPYTER_RUNTIME_DIR", str(scratch / "runtime"))
+    patch.setenv("IPYTHONDIR", str(scratch / "ipython"))
+    for name in ("MPLBACKEND", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_EXP_NAME", "DVC_ROOT"):
+        patch.delenv(name, raising=False)
+    copies = []
+    joined = nbformat.read(NOTEBOOK, as_version=4)
+    joined.cells = []
+    for number, root in enumerate(roots):
+        folder = root / "notebooks"
+        folder.mkdir(exist_ok=True)
+        copies.append(nbformat.read(NOTEBOOK, as_version=4))
+        change = nbformat.v4.new_code_cell(f"%reset -f\nimport os\nos.chdir({str(folder)!r})", id=f"change-{number}")
+        joined.cells += [change, *copies[-1].cells]
     NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        joined, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(roots[0])}}
     ).execute()
-    return {cell.id: text_of(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"}
+    return [{cell.id: text_of(cell.outputs) for cell in copy.cells if cell.cell_type == "code"} for copy in copies]
 
 
 def text_of(outputs: list[Any]) -> str:
@@ -108,10 +134,8 @@ def text_of(outputs: list[Any]) -> str:
     return "\n".join(parts)
 
 
-def test_the_notebook_shows_what_the_runs_have(
-    project: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    texts = execute(project.root, tmp_path, monkeypatch)
+def test_the_notebook_shows_what_the_runs_have(shown: list[dict[str, str]]) -> None:
+    texts = shown[0]
     assert "5 finished runs of 3 models: gan, lstm, ngram." in texts["runs"]
     table = texts["models-table"]
     for value in ("0.813", "0.800", "0.432", "0.400", "0.654"):  # of lstm the newest
@@ -126,15 +150,8 @@ def test_the_notebook_shows_what_the_runs_have(
     assert not any("Warning" in text or NONE in text for text in texts.values())
 
 
-def test_the_notebook_explains_what_to_do_without_runs(
-    project: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = tmp_path / "project"
-    for folder in ("conf", "mlruns"):
-        (root / folder).mkdir(parents=True)
-    (root / "dvc.yaml").touch()
-    shutil.copy(project.root / "mlruns" / "empty.db", root / "mlruns" / "mlflow.db")
-    texts = execute(root, tmp_path, monkeypatch)
+def test_the_notebook_explains_what_to_do_without_runs(shown: list[dict[str, str]]) -> None:
+    texts = shown[1]
     assert NONE in texts["runs"] and NONE in texts["models-table"]
     assert "There is no sweep." in texts["sweep-table"]
     assert not any("<image/png>" in text or "Warning" in text for text in texts.values())

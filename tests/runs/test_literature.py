@@ -23,13 +23,18 @@ PROTOCOL = Protocol(
 )
 
 
+@pytest.fixture(scope="module")
+def found_metrics(trained: Session) -> dict[str, dict[str, float]]:
+    """What the stage evaluate finds of three models of ``trained``."""
+    return {model_name: likelihood(tiny(), trained, model_name) for model_name in ("ngram", "lstm", "deepbach")}
+
+
 @pytest.fixture
-def measured(trained: Session, tmp_path: Path) -> Session:
-    """``trained``, with the reports of two models as far as they are read here."""
+def measured(trained: Session, found_metrics: dict[str, dict[str, float]], tmp_path: Path) -> Session:
+    """``trained``, with the reports of three models as far as they are read here."""
     shutil.copytree(trained.root, tmp_path, dirs_exist_ok=True)
-    for model_name in ("ngram", "lstm"):
+    for model_name, metrics in found_metrics.items():
         training = json.loads((tmp_path / f"models/{model_name}/result.json").read_text())
-        metrics = likelihood(tiny(), trained, model_name)
         write_json(tmp_path / f"reports/evaluate/{model_name}.json", {"training": training, "metrics": metrics})
     return Session(root=tmp_path, progress=False)
 
@@ -59,10 +64,12 @@ def test_every_protocol_is_of_an_experiment_and_complete() -> None:
         assert config.baseline is None or (ROOT / f"src/etude/baselines/{config.baseline}.py").is_file()
 
 
-def test_a_result_has_the_figures_of_evaluate_by_both_weightings(measured: Session) -> None:
+def test_a_result_has_the_figures_of_evaluate_by_both_weightings(
+    measured: Session, found_metrics: dict[str, dict[str, float]]
+) -> None:
     made = result(some("ngram", "lstm"), measured, "trial", PROTOCOL)
     assert [row["model"] for row in made["rows"]] == ["ngram", "lstm"]
-    row, found = made["rows"][1], likelihood(tiny(), measured, "lstm")
+    row, found = made["rows"][1], found_metrics["lstm"]
     for split in ("valid", "test"):
         assert row[split] == pytest.approx(found[f"{split}/nats_per_note"], abs=1e-6)
         assert row[f"{split}_by_piece"] == pytest.approx(found[f"{split}/nats_per_note_by_piece"], abs=1e-6)
@@ -73,10 +80,8 @@ def test_a_result_has_the_figures_of_evaluate_by_both_weightings(measured: Sessi
     assert str(measured.root) not in json.dumps(made)
 
 
-def test_baselines_may_be_measured_as_a_model_is(measured: Session) -> None:
-    found = likelihood(tiny(), measured, "deepbach")
-    training = json.loads((measured.root / "models/deepbach/result.json").read_text())
-    write_json(measured.root / "reports/evaluate/deepbach.json", {"training": training, "metrics": found})
+def test_baselines_may_be_measured_as_a_model_is(measured: Session, found_metrics: dict[str, dict[str, float]]) -> None:
+    found = found_metrics["deepbach"]
     config = Protocol("pseudo_nats_per_cell", "nats", "Cells count.", baseline="neighbours", more=["accuracy_Bass"])
     baseline, row = result(some("deepbach"), measured, "trial", config)["rows"]
     assert baseline["baseline"] == "counts of the cell's neighbours" and row["model"] == "deepbach"

@@ -166,14 +166,14 @@ def test_threads_and_work_that_isolates_in_its_turn() -> None:
     results: dict[int, list[Any]] = {}
 
     def serve(name: int) -> None:
-        results[name] = list(isolate(nested, range(50), 60, MEMORY))
+        results[name] = list(isolate(nested, range(15), 60, MEMORY))
 
     threads = [threading.Thread(target=serve, args=(name,)) for name in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert [results[name] for name in range(4)] == [[[0, item, 2 * item] for item in range(50)]] * 4
+    assert [results[name] for name in range(4)] == [[[0, item, 2 * item] for item in range(15)]] * 4
 
 
 def crash_on_two(item: int) -> int:

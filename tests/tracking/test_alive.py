@@ -1,27 +1,36 @@
 """Which runs are alive: killed ones are closed, those of others are left."""
 
-import signal
+import time
 import warnings
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tracking.tracked import all_runs, points_of, start, start_process
+import pytest
+from tracking.tracked import all_runs, forked, points_of, start
 
 from etude import tracking
 from etude.artifacts.context import Session
 from etude.tracking.server import server
 
+STEPS = 8  # of each of several trainings at once
+
 
 def test_a_killed_process_leaves_no_running_run(session: Session) -> None:
-    code = "parent = tracking.start_parent(session, 'sweep', {})\n"
-    code += "run = tracking.start(session, 'lstm', 'k1', {}, {})\nrun.metrics({'train/loss': 1.0}, 1)\nrun.send()\n"
-    code += "print(run.id, parent, flush=True)\ntime.sleep(600)\n"
-    child = start_process(session.root, code)
-    assert child.stdout is not None
-    ids = child.stdout.readline().split()
+    def train(to: Connection) -> None:
+        parent = tracking.start_parent(session, "sweep", {})
+        run = tracking.start(session, "lstm", "k1", {}, {})
+        run.metrics({"train/loss": 1.0}, 1)
+        run.send()
+        to.send([run.id, parent])
+        time.sleep(600)
+
+    child, ids_of_child = forked(train)
+    ids = ids_of_child.recv()
     assert tracking.reap(session) == []  # alive
     assert [run.info.status for run in all_runs(session)] == ["RUNNING", "RUNNING"]
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    child.kill()
+    child.join()
     assert sorted(tracking.reap(session)) == sorted(ids) and tracking.reap(session) == []
     assert {run.info.status for run in all_runs(session)} == {"KILLED"}
     assert list((session.root / "mlruns" / "locks").glob("*.lock")) == []
@@ -40,27 +49,24 @@ def test_a_run_of_another_host_or_project_is_not_reaped(session: Session) -> Non
     assert tracking.reap(session) == [dead.info.run_id]
 
 
+@pytest.mark.usefixtures("database")  # of another place: it loads MLflow before the workers begin
 def test_four_workers_on_a_database_that_does_not_exist(tmp_path: Path) -> None:
-    from joblib import Parallel, delayed
-    from joblib.externals.loky import get_reusable_executor
-
-    def train(number: int) -> str:
-
-        from etude import tracking
-        from etude.artifacts.context import Session
-
+    def train(key: str, to: Connection) -> None:
         warnings.simplefilter("error", UserWarning)
-        run = tracking.start(Session(root=tmp_path, experiment="etude"), "lstm", f"k{number}", {}, {})
-        for step in range(20):
+        run = tracking.start(Session(root=tmp_path, experiment="etude"), "lstm", key, {}, {})
+        for step in range(STEPS):
             run.metrics({"train/loss": step}, step)
             run.send()
         run.finish(None)
-        return run.id
+        to.send(run.id)
 
-    ids = Parallel(n_jobs=4, backend="loky")(delayed(train)(number) for number in range(4))
-    get_reusable_executor().shutdown()
+    workers = [forked(partial(train, f"k{number}")) for number in range(4)]
+    ids = [id_of_run.recv() for _, id_of_run in workers]
+    for worker, _ in workers:
+        worker.join()
+    assert [worker.exitcode for worker, _ in workers] == [0] * 4
     session = Session(root=tmp_path, experiment="etude")
     runs = all_runs(session)
     assert sorted(run.info.run_id for run in runs) == sorted(ids)
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert [len(points_of(session, run_id, "train/loss")) for run_id in ids] == [20] * 4
+    assert [len(points_of(session, run_id, "train/loss")) for run_id in ids] == [STEPS] * 4

@@ -33,18 +33,28 @@ def test_fewer_tokens_stand_for_the_same_notes(name: str, kind: str, tmp_path: P
     assert again.vocabulary == merged.vocabulary
 
 
+@pytest.fixture(scope="module")
+def learned_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Merges of either kind, each in its folder, that another process learned."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    code = """
+import sys
+from pathlib import Path
+from representations.bands import learned
+for kind in ("bpe", "unigram"):
+    folder = Path(sys.argv[1]) / kind
+    folder.mkdir()
+    learned("tsd", merges=kind, vocabulary=250).save(folder)
+"""
+    path = f"{ROOT / 'src'}:{ROOT / 'tests'}"
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, env={"PYTHONPATH": path}, cwd=folder)
+    return folder
+
+
 @KINDS
-def test_two_processes_learn_the_same_bytes(kind: str, tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from representations.bands import learned; "
-        f"learned('tsd', merges='{kind}', vocabulary=250).save(Path(sys.argv[1]))"
-    )
-    folders = [tmp_path / "a", tmp_path / "b"]
-    for folder in folders:
-        folder.mkdir()
-        path = f"{ROOT / 'src'}:{ROOT / 'tests'}"
-        subprocess.run([sys.executable, "-c", code, str(folder)], check=True, env={"PYTHONPATH": path}, cwd=tmp_path)
-    first, second = ((folder / "tokenizer.json").read_bytes() for folder in folders)
+def test_two_processes_learn_the_same_bytes(kind: str, learned_elsewhere: Path, tmp_path: Path) -> None:
+    learned("tsd", merges=kind, vocabulary=250).save(tmp_path)
+    first, second = ((folder / "tokenizer.json").read_bytes() for folder in (tmp_path, learned_elsewhere / kind))
     assert first == second
     assert b'"_model"' in first
 

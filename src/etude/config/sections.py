@@ -154,6 +154,7 @@ class Control:
 
     seed: Seed
     pieces: Count  # of each request
+    bars: Count | None  # of a piece; None: as the model ends it
     keys: list[str]  # requested, as are both modes and the lowest and highest level of each attribute
 
 

@@ -45,9 +45,9 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         raise EtudeError(f"model={model_name} takes no control attributes. {name_able(settings, session, CONDITION)}")
     loaded = TrainedModel.load(settings, session, model_name)
     representation: Attributes = loaded.representation
-    count = settings.control.pieces
-    config = replace(loaded.config, seed=settings.control.seed, batch_size=min(count, BATCH))
-    controls: list[Json] = [{}, *control_requests(settings.control.keys)]
+    wanted, count = settings.control, settings.control.pieces
+    config = replace(loaded.config, seed=wanted.seed, batch_size=min(count, BATCH), bars=wanted.bars, seconds=None)
+    controls: list[Json] = [{}, *control_requests(wanted.keys)]
     common = {"settings": settings, "session": replace(session, progress=False), "model": model_name, "count": count}
     tasks = [{**common, "config": replace(config, control=control)} for control in controls]
     decides = {"config": vars(config), "count": count, "controls": controls, "model": loaded.trained}

@@ -4,6 +4,8 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -77,9 +79,15 @@ def benchmark_script(name: str) -> ModuleType:
     return module
 
 
+@cache
+def _smoke_values() -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load(compile_params(ROOT / "conf", ["experiment=smoke"]))
+    return values
+
+
 def smoke(**sections: object) -> Settings:
     """The settings of experiment=smoke, compiled from the real conf/, with whole sections updated."""
-    values = yaml.safe_load(compile_params(ROOT / "conf", ["experiment=smoke"]))
+    values = deepcopy(_smoke_values())
     for name, section in sections.items():
         values[name] = {**values[name], **section} if isinstance(section, dict) else section
     return Settings.of(values)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,19 +93,25 @@ def control(model_name: str) -> dict[str, Any]:
     return {"model": model_name, "metrics": metrics, "controls": controls}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def made() -> Settings:
     """Settings of three models, one without likelihood."""
     return settings("ngram", "lstm", "gan")
 
 
-@pytest.fixture
-def session(tmp_path: Path, made: Settings, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """A complete project, with reports of a model that is not in the settings; lstm alone can do all tasks."""
-    monkeypatch.setattr(
-        stage, "able_models", lambda settings, task: [name for name in settings.models if name == "lstm"]
-    )
-    data, reports = tmp_path / "data", tmp_path / "reports"
+@pytest.fixture(scope="module", autouse=True)
+def able() -> Iterator[None]:
+    """Of all models lstm alone can do all tasks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "able_models", lambda settings, task: [name for name in settings.models if name == "lstm"])
+        yield
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory, made: Settings) -> Path:
+    """A complete project, with reports of a model that is not in the settings; read it, do not write into it."""
+    root = tmp_path_factory.mktemp("complete")
+    data, reports = root / "data", root / "reports"
     pieces = [{"id": f"p{n}", "title": f"Tune {n}", "notes": 400, "bars": 12} for n in range(4)]
     left_out = [{"source": f"corpus/x{n}", "reason": "not <four> parts"} for n in range(3)]
     source = {"dataset": "bach", "source": "music21", "licence": "free & open", "citation": "J. S. Bach"}
@@ -157,10 +165,10 @@ def session(tmp_path: Path, made: Settings, monkeypatch: pytest.MonkeyPatch) -> 
         result = {**likelihood, "steps": 300, "best_step": 200, "parameters": 1234567}
         if model_name == "ngram":
             result = {**likelihood, "parameters": 4321}
-        write_json(tmp_path / f"models/{model_name}/result.json", result)
+        write_json(root / f"models/{model_name}/result.json", result)
         names = list(history[0]) if history else ["step"]
         rows = [",".join("" if row[name] is None else str(row[name]) for name in names) for row in history]
-        write_text(tmp_path / f"models/{model_name}/history.csv", "\n".join([",".join(names), *rows]) + "\n")
+        write_text(root / f"models/{model_name}/history.csv", "\n".join([",".join(names), *rows]) + "\n")
         sampled = [{"file": f"{n:02d}.mid", "rank": n, "distance": 0.1} for n in range(4)]
         write_json(data / f"generate/{model_name}/manifest.json", {"settings": {}, "pieces": sampled})
         found = {
@@ -176,31 +184,55 @@ def session(tmp_path: Path, made: Settings, monkeypatch: pytest.MonkeyPatch) -> 
         write_json(reports / f"arrange/{model_name}.json", {"model": model_name, "pieces": arranged})
         for n in range(2):
             sound(data / f"arrange/{model_name}", f"{n:02d}", 70 + place + n, made)
-    (tmp_path / "README.md").write_text("# etude\n", encoding="utf-8")
-    return Session(root=tmp_path, progress=False)
+    (root / "README.md").write_text("# etude\n", encoding="utf-8")
+    return root
 
 
-def test_harmonies_are_compared_with_real_music_and_engraved(session: Session, made: Settings) -> None:
-    run(made, session)
-    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
-    table = (session.root / "reports/results.md").read_text(encoding="utf-8")
-    numbers = json.loads((session.root / "reports/results.json").read_text())
+@pytest.fixture
+def session(complete: Path, tmp_path: Path) -> Session:
+    """A project like ``complete`` to write into."""
+    shutil.copytree(complete, tmp_path / "project")
+    return Session(root=tmp_path / "project", progress=False)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory, complete: Path, made: Settings) -> Path:
+    """The report of ``complete``, made in a folder of its own where nothing can be synthesised; read it."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the report synthesises")
+
+    out = tmp_path_factory.mktemp("rendered")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("etude.audio.render.synthesize", refuse)
+        run(made, Session(root=complete, out=out, progress=False))
+    return out / "reports"
+
+
+@pytest.fixture(scope="module")
+def without_lstm(tmp_path_factory: pytest.TempPathFactory, complete: Path) -> str:
+    """The page of ``complete`` where no model can do the tasks."""
+    out = tmp_path_factory.mktemp("without")
+    run(settings("ngram", "gan"), Session(root=complete, out=out, progress=False))
+    return (out / "reports/index.html").read_text(encoding="utf-8")
+
+
+def test_harmonies_are_compared_with_real_music_and_engraved(rendered: Path, without_lstm: str) -> None:
+    html = (rendered / "index.html").read_text(encoding="utf-8")
+    table = (rendered / "results.md").read_text(encoding="utf-8")
+    numbers = json.loads((rendered / "results.json").read_text())
     assert "| lstm | 32.1% | 1.500 | 2.500 | 3.500 | 7.1% | 0.0300 | 0.0300 | – |" in table
     assert "| real music | 100.0% | – | – | – | – | 0.0100 | 0.0100 | 1.00 |" in table
     assert "| parallel fifths by music21 | 0.0100 | 0.0200 | 0.0300 | 0.5000 |" in table
     assert numbers["lstm"]["harmony/agreement"] == 0.321 and "harmony/agreement" not in numbers["gan"]
     assert html.count('<div class="score"><img src="data:image/svg+xml;base64,') == 1 and "lstm, p2" in html
     assert "do not read voices on a grid: ngram, gan." in html
-    none = settings("ngram", "gan")
-    run(none, session)
-    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
-    assert '<div class="score">' not in html and "voices on a grid: ngram, gan." in html
+    assert '<div class="score">' not in without_lstm and "voices on a grid: ngram, gan." in without_lstm
 
 
-def test_conditioning_has_a_table_by_attribute_one_by_request_and_sound(session: Session, made: Settings) -> None:
-    run(made, session)
-    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
-    table = (session.root / "reports/results.md").read_text(encoding="utf-8")
+def test_conditioning_has_a_table_by_attribute_one_by_request_and_sound(rendered: Path, without_lstm: str) -> None:
+    html = (rendered / "index.html").read_text(encoding="utf-8")
+    table = (rendered / "results.md").read_text(encoding="utf-8")
     assert "| lstm, energy | 75.0% | 7.5% |" in table
     assert "| lstm, all requests | 62.5% | 6.2% |" in table
     assert "| lstm, key D major | D major | 50.0% | 5.0% | – | – |" in table
@@ -210,14 +242,12 @@ def test_conditioning_has_a_table_by_attribute_one_by_request_and_sound(session:
         in table
     )
     assert "Conditioned by energy highest, from lstm" in html and 'id="conditioning"' in html
-    run(settings("ngram", "gan"), session)
-    assert 'id="conditioning"' not in (session.root / "reports/index.html").read_text(encoding="utf-8")
+    assert 'id="conditioning"' not in without_lstm
 
 
-def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
-    run(made, session)
-    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
-    table = (session.root / "reports/results.md").read_text(encoding="utf-8")
+def test_the_page_and_the_tables(rendered: Path) -> None:
+    html = (rendered / "index.html").read_text(encoding="utf-8")
+    table = (rendered / "results.md").read_text(encoding="utf-8")
     assert "leftover" not in html + table
     tables = [part for part in table.split("\n\n") if part.startswith("| ")]
     rows, near, *_ = ({line.split(" | ")[0].strip("| "): line for line in part.splitlines()} for part in tables)
@@ -233,7 +263,6 @@ def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
     assert near["real music"] == "| real music | 0.950 | 0.950 | 0.950 | 380 / 400 |"
     assert "58 / 64" in html and html.count("<strong>") == 6
     assert table.startswith("# Results\n\n| model | valid, nats per note |")
-    assert (session.root / "README.md").read_text(encoding="utf-8") == "# etude\n"
     # real music, two samples a model, two conditioned pieces and a harmony, each with a player and a roll
     assert html.count("<canvas") == html.count("<audio") == 10 == html.count("data:audio/mpeg;base64,")
     rolls = [json.loads(found) for found in re.findall(r'<script type="application/json">(.*?)</script>', html, re.S)]
@@ -246,29 +275,22 @@ def test_the_page_and_the_tables(session: Session, made: Settings) -> None:
         assert text in html, text
 
 
-def test_no_network_no_place_and_the_same_bytes_again(session: Session, made: Settings) -> None:
-    run(made, session)
-    names = ("reports/index.html", "reports/results.md", "reports/results.json")
-    first = [(session.root / name).read_bytes() for name in names]
+def test_no_network_no_place_and_the_same_bytes_again(
+    rendered: Path, complete: Path, session: Session, made: Settings
+) -> None:
+    names = ("index.html", "results.md", "results.json")
+    first = [(rendered / name).read_bytes() for name in names]
     html = first[0].decode()
-    assert str(session.root) not in html and len(html) < 4_000_000
+    assert str(complete) not in html and str(rendered.parent) not in html and len(html) < 4_000_000
     assert not re.search(r'(src|href|srcset)="(?!data:|#)', html) and "http" not in html and "@import" not in html
+    shutil.copytree(rendered, session.root / "reports", dirs_exist_ok=True)
     run(made, session)
-    assert [(session.root / name).read_bytes() for name in names] == first
+    assert [(session.root / "reports" / name).read_bytes() for name in names] == first
+    assert (session.root / "README.md").read_text(encoding="utf-8") == "# etude\n"
 
 
-def test_a_run_writes_into_its_own_folder(session: Session, made: Settings, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    run(made, Session(root=session.root, out=out, progress=False))
-    assert (out / "reports/index.html").is_file() and not (session.root / "reports/index.html").exists()
-
-
-def test_the_report_synthesises_nothing(session: Session, made: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("the report synthesises")
-
-    monkeypatch.setattr("etude.audio.render.synthesize", refuse)
-    run(made, session)
+def test_a_run_writes_into_its_own_folder_and_synthesises_nothing(rendered: Path, complete: Path) -> None:
+    assert (rendered / "index.html").is_file() and not (complete / "reports/index.html").exists()
 
 
 def test_messages_name_what_is_missing_with_its_command(session: Session, made: Settings) -> None:
@@ -284,30 +306,21 @@ def test_messages_name_what_is_missing_with_its_command(session: Session, made: 
             run(made, session)
 
 
-def test_empty_samples_are_noted_below_the_table(session: Session, made: Settings) -> None:
-    file = session.root / "reports/evaluate/lstm.json"
-    report = json.loads(file.read_text())
-    report["metrics"]["samples/empty"] = 3
-    write_json(file, report)
-    run(made, session)
-    assert "lstm: 3 samples have no note" in (session.root / "reports/results.md").read_text()
-
-
-def test_likelihood_by_frame_is_noted_below_the_table(session: Session, made: Settings) -> None:
+def test_empty_samples_and_likelihood_by_frame_are_noted_below_the_table(session: Session, made: Settings) -> None:
     file = session.root / "reports/evaluate/lstm.json"
     report = json.loads(file.read_text())
     kept = {name: value for name, value in report["metrics"].items() if "nats_per_note" not in name}
-    report["metrics"] = {**kept, "test/nats_per_frame": 8.1234}
+    report["metrics"] = {**kept, "samples/empty": 3, "test/nats_per_frame": 8.1234}
     write_json(file, report)
     run(made, session)
     table = (session.root / "reports/results.md").read_text()
+    assert "lstm: 3 samples have no note" in table
     assert "in nats per frame on test, given the first frame of a piece: lstm 8.123." in table
     assert "| gan¹ |" in table and "| lstm |" in table  # which has a likelihood
 
 
-def test_round_trips_stand_on_the_page(session: Session, made: Settings) -> None:
-    run(made, session)
-    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+def test_round_trips_stand_on_the_page(rendered: Path) -> None:
+    html = (rendered / "index.html").read_text(encoding="utf-8")
     row = re.search(r'<th scope="row">remi</th>(.*?)</tr>', html, re.S)
     assert row and re.findall(r"<td>(.*?)</td>", row[1]) == ["123", "3.50", "99.00%", "0.001", "0.020", "3"]
 

@@ -52,6 +52,8 @@ def test_fifty_held_out_melodies_come_out_note_for_note(
                 track.shift_pitch(semitones, inplace=True)
             while len(source.tracks) > 1:
                 del source.tracks[-1]
+            if name == "voices":  # without the rests before the first note, up to bars of them
+                source.tracks[0].shift_time(-source.tracks[0].notes[0].start, inplace=True)
             end = max(source.tracks[0].notes[0].end, quarters * source.ticks_per_quarter // share)
             source = source.clip(0, end, clip_end=True)  # without the notes that end later
             _, made, _ = sample_pieces(name, source, FEW, of=wide)

@@ -1,7 +1,10 @@
 """Windows for the next item: the same batches wherever copies are made; models of frames through the stages."""
 
 import shutil
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,9 +34,18 @@ from etude.training.task import Task
 FRAMES = ("lstm", "gru", "lstm_attention")
 
 
+@cache
+def frame_values() -> dict[str, Any]:
+    """The settings of models of frames, compiled from the real conf/."""
+    values: dict[str, Any] = yaml.safe_load(
+        compile_params(ROOT / "conf", ["tokenize=frames", "model=[lstm,gru,lstm_attention,ngram]"])
+    )
+    return values
+
+
 def frame_settings(steps_per_beat: int = 2) -> Settings:
     """``tiny`` with small models of frames, and an n-gram that cannot read them."""
-    found = yaml.safe_load(compile_params(ROOT / "conf", ["tokenize=frames", "model=[lstm,gru,lstm_attention,ngram]"]))
+    found = deepcopy(frame_values())
     small = {"representation": "frames", "hidden": 8, "layers": 1}
     own = {
         name: {**values, **(small if name != "ngram" else {"representation": "frames"})}
@@ -215,7 +227,7 @@ def test_samples_of_frames_are_pieces(model_name: str, frames: Session) -> None:
         assert score.end() <= settings.generate.open_bars * 4 * score.ticks_per_quarter
 
 
-def test_an_ngram_reads_no_frames(frames: Session) -> None:
+def test_an_ngram_reads_no_frames(frames: Session, log: Log) -> None:
     with pytest.raises(
         EtudeError, match=r"models\.ngram\.representation = frames: NGram reads tokens, .* gives frames"
     ):

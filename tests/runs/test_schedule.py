@@ -36,6 +36,13 @@ def test_two_jobs_run_two_at_a_time_and_the_costly_one_starts_first() -> None:
     assert started[:2] == ["a", "c"]
 
 
+def test_what_a_costly_one_waits_for_starts_before_others() -> None:
+    needs: dict[str, set[str]] = {"a": set(), "b": set(), "c": {"b"}, "d": {"a", "c"}}
+    done: list[str] = []
+    assert run_side_by_side(needs, done.append, 1, {"a": 5.0, "b": 1.0, "c": 9.0, "d": 1.0}.__getitem__) == {}
+    assert done == ["b", "c", "a", "d"]
+
+
 def test_a_failure_stops_what_needs_it_and_nothing_else() -> None:
     done: list[str] = []
 

@@ -71,14 +71,16 @@ class _InMainThread:
 def run_side_by_side(
     needs: Mapping[T, set[T]], work: Callable[[T], None], jobs: int, cost: Callable[[T], float]
 ) -> dict[T, str]:
-    """Call ``work`` for each key of ``needs`` after the keys that it needs, ``jobs`` at a time, costly ones first.
+    """Call ``work`` for each key of ``needs`` after the keys that it needs, ``jobs`` at a time.
 
-    A failure stops only the keys that need the failed one.
+    What leads to the longest way to the end starts first, so that no long training is left over for one job. A failure
+    stops only the keys that need the failed one.
 
     Returns:
         The keys that failed or could not run, each with the reason.
     """
     sorter: TopologicalSorter[T] = TopologicalSorter(needs)
+    longest = _longest_ways(needs, cost)
     sorter.prepare()
     failed: dict[T, str] = {}
     ready: list[T] = []
@@ -86,7 +88,7 @@ def run_side_by_side(
     with ThreadPoolExecutor(jobs) if jobs > 1 else _InMainThread() as pool:
         while sorter.is_active():
             ready += sorter.get_ready()
-            ready.sort(key=cost, reverse=True)
+            ready.sort(key=longest.__getitem__, reverse=True)
             for one in [one for one in ready if any(other in failed for other in needs[one])]:
                 ready.remove(one)
                 failed[one] = f"needs {next(other for other in needs[one] if other in failed)}, which failed"
@@ -104,3 +106,12 @@ def run_side_by_side(
                     failed[one] = str(error)
                 sorter.done(one)
     return failed
+
+
+def _longest_ways(needs: Mapping[T, set[T]], cost: Callable[[T], float]) -> dict[T, float]:
+    """The cost of each key and of the costliest chain of keys that wait for it."""
+    ways = {one: cost(one) for one in needs}
+    for one in reversed([*TopologicalSorter(needs).static_order()]):
+        for need in needs[one]:
+            ways[need] = max(ways[need], cost(need) + ways[one])
+    return ways

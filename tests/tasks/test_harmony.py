@@ -27,7 +27,7 @@ from etude.music.markers import fermatas, mark_fermatas
 from etude.representations.base.grid import HOLD
 from etude.sampling.constraints import keep_given
 from etude.sampling.harmonies import HarmonyTask, harmony_sampler
-from etude.tasks.harmony import Harmony, grid_of, harmonize, place_on_grid, to_score
+from etude.tasks.harmony import Harmony, MelodyOnGrid, grid_of, harmonize, place_on_grid, to_score
 from etude.tasks.melody import find_melody
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
@@ -80,20 +80,26 @@ GRIDS, OBSERVED, MODELS = KNOWN.grids, KNOWN.observed, KNOWN.models
 EACH = pytest.mark.parametrize("name", MODELS)
 
 
-def sample_pieces(
-    name: str, source: ScoreTick, config: Harmonize = CONFIG, seed: int = 0, of: Known = KNOWN
-) -> tuple[list[Harmony], ScoreTick, Any]:
-    """The harmonies of a melody, the best as a piece, and the melody on its grid."""
-    model, kind = of.models[name]
-    grid, observed = of.grids[kind], of.observed[kind]
-    track = find_melody(source)
-    melody = place_on_grid(grid, observed, source, track)
+def task_of(name: str, source: ScoreTick, config: Harmonize, seed: int, of: Known) -> tuple[HarmonyTask, MelodyOnGrid]:
+    """The task of a melody, and the melody on its grid."""
+    kind = of.models[name][1]
+    observed = of.observed[kind]
+    melody = place_on_grid(of.grids[kind], observed, source, find_melody(source))
     given_cells = np.zeros(melody.grid.shape, dtype=bool)
     given_cells[:, 0] = True
     allowed = keep_given(melody.grid, given_cells, observed)
     rngs = [np.random.default_rng((seed, place)) for place in range(config.candidates)]
-    (found,) = harmonize(model, grid, [HarmonyTask(melody.piece, allowed, config, rngs)])
-    return found, to_score(found[0], grid, melody, source, track), melody
+    return HarmonyTask(melody.piece, allowed, config, rngs), melody
+
+
+def sample_pieces(
+    name: str, source: ScoreTick, config: Harmonize = CONFIG, seed: int = 0, of: Known = KNOWN
+) -> tuple[list[Harmony], ScoreTick, MelodyOnGrid]:
+    """The harmonies of a melody, the best as a piece, and the melody on its grid."""
+    task, melody = task_of(name, source, config, seed, of)
+    model, kind = of.models[name]
+    (found,) = harmonize(model, of.grids[kind], [task])
+    return found, to_score(found[0], of.grids[kind], melody, source, find_melody(source)), melody
 
 
 def notes_of(track: Any) -> list[tuple[int, int, int]]:
@@ -104,11 +110,11 @@ def notes_of(track: Any) -> list[tuple[int, int, int]]:
 def melodies(draw: st.DrawFn) -> ScoreTick:
     """One voice on any ticks, on the grid or not, with rests, within an octave, anywhere."""
     quarter = draw(st.sampled_from([1, 7, 24, 96, 120, 480, 1001]))
-    low, time = draw(st.integers(0, 120)), draw(st.integers(0, 5 * quarter))
+    low, time = draw(st.integers(0, 120)), draw(st.integers(0, 2 * quarter))
     notes: list[tuple[int, int, int]] = []
-    for _ in range(draw(st.integers(1, 12))):
+    for _ in range(draw(st.integers(1, 8))):
         time += draw(st.sampled_from([0, 0, 0, 1, quarter]))
-        length = draw(st.integers(1, 3 * quarter))
+        length = draw(st.integers(1, 2 * quarter))
         pitch = low + draw(st.integers(0, 7))
         if notes and notes[-1][2] != pitch and draw(st.booleans()):  # legato
             time = max(notes[-1][0] + 1, time - quarter // 2)

@@ -40,7 +40,7 @@ def test_a_server_that_dies_midway_and_comes_back(session: Session) -> None:
     run, place = start(session), server(session)
     run.metrics({"train/loss": 4.5}, 1)
     run.send()
-    there, place.client = place.client, Away()  # type: ignore[assignment]
+    there, place.client = place.client, Away()
     with pytest.warns(UserWarning, match="gone"):
         run.metrics({"train/loss": 3.5}, 2)
         run.send()
@@ -57,7 +57,7 @@ def test_a_run_that_ends_while_the_server_is_away_is_completed_from_disk(session
     run, place = start(session), server(session)
     run.metrics({"train/loss": 4.5}, 1)
     run.send()
-    there, place.client = place.client, Away()  # type: ignore[assignment]
+    there, place.client = place.client, Away()
     with pytest.warns(UserWarning, match="gone"):
         run.finish(write_training(session.root))
     place.client, place.retry_at = there, 0

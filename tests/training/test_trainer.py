@@ -190,11 +190,11 @@ def test_what_is_kept_is_the_average_of_the_weights(encoded: Session, tmp_path: 
         expected = torch.lerp(expected, torch.tensor(now), 1 - min(0.9, (1 + count) / (10 + count)))
     averaging = Averaging(0.9)
     objective = NextToken(model, task)
-    averaging.setup(None, objective, "fit")  # type: ignore[arg-type]
+    averaging.setup(None, objective, "fit")
     for now in (1.0, 2.0, 3.0, 4.0):
         torch.nn.init.constant_(model.lm_head.bias, now)
-        averaging._average_model.update_parameters(objective)  # type: ignore[union-attr]
-    averaging.on_train_end(None, objective)  # type: ignore[arg-type]
+        averaging._average_model.update_parameters(objective)
+    averaging.on_train_end(None, objective)
     assert model.lm_head.bias[0].item() == pytest.approx(expected.item())
 
 

@@ -204,16 +204,17 @@ def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 # leave the other workers idle. It keeps this order for the sake of --no-loadscope-reorder.
 LONGEST = (
     "tests/test_pipeline.py",
-    "tests/training/test_trainer.py",
-    "tests/tasks/test_held_out_melodies.py",
-    "tests/tasks/test_harmonize_file.py",
     "tests/tasks/test_harmony.py",
-    "tests/config/test_code.py",
-    "tests/stages/test_harmonize.py",
+    "tests/tasks/test_harmonize_file.py",
+    "tests/tasks/test_held_out_melodies.py",
+    "tests/scores/test_isolation.py",
+    "tests/datasets/test_jsb_protocol.py",
+    "tests/sampling/test_tokens.py",
+    "tests/training/test_trainer.py",
     "tests/stages/test_ingest.py",
-    "tests/tracking/test_alive.py",
-    "tests/training/test_next_token.py",
-    "tests/representations/base/test_merges.py",
+    "tests/sampling/test_timing.py",
+    "tests/config/test_compile.py",
+    "tests/test_notebooks.py",
 )
 
 

@@ -1,22 +1,17 @@
-"""Code digests: what an edit reaches, and that a stage loads nothing that it does not declare."""
+"""Code digests: what an edit reaches. That a stage loads nothing else is shown in tests/test_pipeline.py."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, make_project, tiny
+from conftest import ROOT
 
 from etude.artifacts.context import Session
 from etude.config import code
-from etude.config.code import NEUTRAL, SECTIONS, closure, compile_code, digest_of_code, names_of, roots
+from etude.config.code import SECTIONS, closure, compile_code, digest_of_code, names_of, roots
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 
@@ -114,84 +109,6 @@ def test_a_class_attribute_of_a_base_names_the_sampler() -> None:
 def test_a_module_that_is_not_there_is_named() -> None:
     with pytest.raises(EtudeError, match=r"no module etude\.nothing"):
         closure(["etude.nothing"])
-
-
-STAGES = [
-    ("split", None),
-    ("augment", None),
-    ("tokenize", "voicegrid"),
-    ("train", "voices"),
-    ("generate", "voices"),
-    ("harmonize", "voices"),
-]
-# Each stage in a process of its own, which begins with the libraries loaded and with nothing of etude.
-LOADED = """
-import importlib, json, os, sys
-from pathlib import Path
-import miditok, mlflow, numpy, pytorch_lightning, scipy, symusic, torch
-assert not any(name.split(".")[0] == "etude" for name in sys.modules)
-root, *stages = sys.argv[1:]
-for one in stages:
-    if not os.fork():
-        from etude.artifacts.context import Session
-        from etude.config.sections import Settings
-        stage, *names = one.split()
-        session = Session(root=Path(root), workers=1, samples=0, progress=False)
-        settings = Settings.from_params(session.root / "params.yaml")
-        importlib.import_module(f"etude.stages.{stage}").run(settings, session, *names)
-        names = sorted(name for name in sys.modules if name.split(".")[0] == "etude")
-        print("LOADED" + json.dumps([one, names]), flush=True)
-        sys.exit()
-    if os.wait()[1]:
-        sys.exit(f"{one} failed")
-"""
-
-
-@pytest.fixture(scope="module")
-def loaded(run_project: Path) -> dict[str, set[str]]:
-    """The modules of the package that each of ``STAGES`` loads."""
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT / "src"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{run_project}/mlflow.db",
-        "OMP_NUM_THREADS": "1",
-    }
-    stages = [" ".join(part for part in one if part) for one in STAGES]
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED, str(run_project), *stages],
-        cwd=run_project, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = (json.loads(line[6:]) for line in done.stdout.splitlines() if line.startswith("LOADED"))
-    return {one: set(names) for one, names in found}
-
-
-@pytest.mark.parametrize(("stage", "name"), STAGES)
-def test_a_stage_loads_no_module_that_it_does_not_declare(
-    stage: str, name: str | None, run_project: Path, loaded: dict[str, set[str]]
-) -> None:
-    settings = Settings.from_params(run_project / "params.yaml")
-    declared = closure(roots(stage, settings, name))
-    names = loaded[f"{stage} {name}" if name else stage]
-    assert f"etude.stages.{stage}" in names
-    own = {module for module in names if not module.startswith(tuple(NEUTRAL))}
-    assert own <= declared, sorted(own - declared)
-
-
-@pytest.fixture(scope="module")
-def run_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with made-up pieces; its stages run in their order, each in a process of its own."""
-    root = tmp_path_factory.mktemp("loads")
-    every = tiny()
-    settings = replace(
-        every,
-        models={"voices": every.models["voices"]},
-        tokenize={"voicegrid": every.tokenize["voicegrid"]},
-        harmonizers={"voices": every.harmonizers["voices"]},
-        conditioners={},
-    )
-    make_project(root, replace(settings, tokenize={}))
-    (root / "params.yaml").write_text(yaml.safe_dump(settings.as_dict()))
-    return root
 
 
 def test_equal_code_gives_equal_keys() -> None:

@@ -5,8 +5,7 @@ import pytest
 from symusic.core import ScoreTick
 
 from etude.report import players
-from etude.report.inputs import Piece
-from etude.report.players import SECONDS, make_players
+from etude.report.players import SECONDS, Piece, make_players
 
 
 def test_many_players_get_short_excerpts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,8 @@ def settings(tmp_path: Path) -> Settings:
     values["dataset"] = {**own, "path": str(tmp_path / "my music")}
     values["ingest"] |= {"max_bytes": 50_000}
     made = Settings.of(values)
-    return dataclasses.replace(made, models={"ngram": made.models["ngram"]}, tokenize={"remi": made.tokenize["remi"]})
+    models, tokenize = {"ngram": made.models["ngram"]}, {"remi": made.tokenize["remi"]}
+    return dataclasses.replace(made, models=models, tokenize=tokenize, harmonizers={}, conditioners={})
 
 
 @pytest.fixture

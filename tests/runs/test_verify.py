@@ -7,7 +7,7 @@ import yaml
 
 from etude.core.errors import EtudeError
 from etude.runs import verify as room
-from etude.runs.verify import numbers, verify
+from etude.runs.verify import numbers, summarize, verify
 
 
 def lock(digests: dict[str, tuple[str, str]]) -> str:
@@ -54,6 +54,23 @@ def test_far_results_are_different_and_named(project: Path, capsys: pytest.Captu
     change(project, 2.2)
     assert verify(project) == 1
     assert "different: 1 of 2 (train@lstm)" in capsys.readouterr().out
+
+
+def test_one_sentence_after_a_rebuild(project: Path) -> None:
+    equal = "The results are equal to the committed ones to the byte."
+    assert summarize(project) == equal
+    change(project, 2.01)
+    assert "1 of 2 results differ from the committed ones in last digits" in summarize(project)
+    change(project, 2.2)
+    assert "1 of 2 results differ from the committed ones beyond the tolerances" in summarize(project)
+    subprocess.run(["git", "-C", str(project), "checkout", "-q", "."], check=True)
+    committed = {"params": ("code.yaml", "a"), "split": ("data/split", "a"), "train@lstm": ("models/lstm", "b")}
+    (project / "code.yaml").touch()
+    (project / "dvc.lock").write_text(lock(committed))
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", str(project)]
+    subprocess.run([*git, "commit", "-qam", "y"], check=True)
+    (project / "dvc.lock").write_text(lock(committed | {"params": ("code.yaml", "b")}))
+    assert summarize(project) == equal, "an edit of code, which changed no result"
 
 
 def test_data_must_be_equal_to_the_byte(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

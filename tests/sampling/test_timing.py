@@ -48,7 +48,7 @@ def written(name: str, settings: Settings, count: int = 12, **requests: Any) -> 
         representation, representation.rules([np.concatenate(parts)]), *(requests.get(k) for k in ("bars", "seconds"))
     )
     longest = requests.get("max_tokens", 1500)
-    config = dataclasses.replace(settings.generate, max_tokens=longest, top_p=1.0, temperature=1.0)
+    config = dataclasses.replace(settings.generate, max_tokens=longest, top_p=1.0, temperature=1.0, batch_size=count)
     return representation, sample_tokens(model, rules, config, count)
 
 

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,16 @@ from etude.config.sections import Arrange, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import write_json, write_text
 from etude.metrics.voice_leading import KINDS
-from etude.stages import report as stage
 from etude.stages.report import run
 
 
 def settings(*model_names: str) -> Settings:
-    """The settings of experiment=smoke with the models named, and small sounds."""
+    """The settings of experiment=smoke with some models, of which lstm alone can do all tasks, and small sounds."""
     sounds = Arrange(best=2, sample_rate=16000, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
     objective = {"ngram": "counting", "gan": "adversarial"}
     models = {name: {"hidden": 256, "objective": objective.get(name, "next_token")} for name in model_names}
-    return replace(smoke(), models=models, arrange=sounds)
+    able: dict[str, Any] = {name: {} for name in model_names if name == "lstm"}
+    return replace(smoke(), models=models, arrange=sounds, harmonizers=able, conditioners=able)
 
 
 def sound(folder: Path, name: str, pitch: int, made: Settings) -> None:
@@ -97,14 +96,6 @@ def control(model_name: str) -> dict[str, Any]:
 def made() -> Settings:
     """Settings of three models, one without likelihood."""
     return settings("ngram", "lstm", "gan")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def able() -> Iterator[None]:
-    """Of all models lstm alone can do all tasks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "able_models", lambda settings, task: [name for name in settings.models if name == "lstm"])
-        yield
 
 
 @pytest.fixture(scope="module")

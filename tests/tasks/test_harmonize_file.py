@@ -19,7 +19,6 @@ from etude.core.errors import EtudeError
 from etude.tasks.harmonize_file import harmonize_file
 from etude.tasks.requests import HarmonizeFiles
 
-BEATS = 8  # a model of voices writes note by note
 ABC = "X:1\nT:Ah\nM:3/4\nL:1/4\nK:F\nFAc|f2e|d_BG|F3|]\n"
 
 
@@ -36,16 +35,26 @@ def notes(score: ScoreTick, place: int = 0) -> list[tuple[int, int, int]]:
     return [(note.time, note.duration, note.pitch) for note in score.tracks[place].notes]
 
 
-@pytest.fixture
-def tune(tmp_path: Path) -> Path:
-    """A soprano of two bars at an odd resolution and tempo."""
-    piece = make_piece(1, BEATS).resample(100)
+def soprano(path: Path, beats: int) -> Path:
+    """A soprano at an odd resolution and tempo."""
+    piece = make_piece(1, beats).resample(100)
     while len(piece.tracks) > 1:
         del piece.tracks[-1]
     piece.tempos.clear()
     piece.tempos.append(TempoTick(0, qpm=63))
-    piece.dump_midi(tmp_path / "melody.mid")
-    return tmp_path / "melody.mid"
+    piece.dump_midi(path)
+    return path
+
+
+@pytest.fixture
+def tune(tmp_path: Path) -> Path:
+    """One bar: a model of voices writes note by note."""
+    return soprano(tmp_path / "melody.mid", 4)
+
+
+@pytest.fixture
+def two_bars(tmp_path: Path) -> Path:
+    return soprano(tmp_path / "melody.mid", 8)
 
 
 def test_a_melody_gets_its_other_voices_and_a_score(trained: Session, tune: Path, tmp_path: Path) -> None:
@@ -137,31 +146,31 @@ def test_files_that_cannot_be_used_are_refused(trained: Session, tune: Path, tmp
     refused(str(tmp_path / "long.mid"), out, r"longer than ingest\.max_bars = 1000")
 
 
-def test_a_bass_fixed_notes_and_chords_are_kept(trained: Session, tune: Path, tmp_path: Path) -> None:
-    source = make_piece(1, BEATS)
+def test_a_bass_fixed_notes_and_chords_are_kept(trained: Session, two_bars: Path, tmp_path: Path) -> None:
+    source = make_piece(1, 8)
     bass = ScoreTick(24)
     bass.tracks.append(source.tracks[3])
     bass.dump_midi(tmp_path / "bass.mid")
-    score = made(trained, tune, tmp_path / "a.mid", bass=str(tmp_path / "bass.mid"))
+    score = made(trained, two_bars, tmp_path / "a.mid", bass=str(tmp_path / "bass.mid"))
     own = [(note.time * 100 // 24, note.pitch) for note in source.tracks[3].notes]
     assert [(time, pitch) for time, _, pitch in notes(score, len(score.tracks) - 1)] == own
     fixed = ScoreTick(24)
     fixed.tracks.append(source.tracks[1].copy())
     fixed.tracks[0].notes = source.tracks[1].notes[:3]
     fixed.dump_midi(tmp_path / "fixed.mid")
-    score = made(trained, tune, tmp_path / "b.mid", fixed=str(tmp_path / "fixed.mid"))
+    score = made(trained, two_bars, tmp_path / "b.mid", fixed=str(tmp_path / "fixed.mid"))
     alto = next(place for place, track in enumerate(score.tracks) if track.name == "Alto")
     kept = {(n.time * 100 // 24, n.duration * 100 // 24, n.pitch) for n in source.tracks[1].notes[:3]}
     assert kept <= set(notes(score, alto))
-    score = made(trained, tune, tmp_path / "c.mid", chords="- | Cm . Fm .")
+    score = made(trained, two_bars, tmp_path / "c.mid", chords="- | Cm . Fm .")
     below = [note for track in score.tracks[1:] for note in track.notes if 400 <= note.time < 800]
     assert below and all(n.pitch % 12 in ({0, 3, 7} if n.time < 600 else {5, 8, 0}) for n in below)
 
 
-def test_requests_that_cannot_be_met_are_refused(trained: Session, tune: Path, tmp_path: Path) -> None:
+def test_requests_that_cannot_be_met_are_refused(trained: Session, two_bars: Path, tmp_path: Path) -> None:
     def refused(sentence: str, **controls: object) -> None:
         with pytest.raises(EtudeError, match=sentence):
-            made(trained, tune, tmp_path / "out.mid", **controls)
+            made(trained, two_bars, tmp_path / "out.mid", **controls)
         assert not list(tmp_path.glob("out.*"))
 
     refused(r"bass = .*none\.mid is no file", bass=str(tmp_path / "none.mid"))
@@ -192,7 +201,11 @@ def test_no_model_and_a_model_that_cannot_are_refused(encoded: Session, trained:
 
 
 def test_by_the_command(
-    trained: Session, tune: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: Session,
+    two_bars: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     root = tmp_path / "project"
     shutil.copytree(trained.root, root)

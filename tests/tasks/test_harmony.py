@@ -199,10 +199,12 @@ def test_a_cost_of_parallels_leaves_few(name: str) -> None:
     """Of models that know nothing; a scale invites parallels."""
     source = tune(*[(12 * place, 12, 65 + place % 9) for place in range(32)])
     config = dataclasses.replace(CONFIG, sweeps=12, particles=12, candidates=4)
-    many, few = (
-        np.mean([h.parallels for h in sample_pieces(name, source, dataclasses.replace(config, parallel_cost=cost))[0]])
-        for cost in (0.0, 12.0)
-    )
+    tasks = [
+        task_of(name, source, dataclasses.replace(config, parallel_cost=cost), 0, KNOWN)[0] for cost in (0.0, 12.0)
+    ]
+    model, kind = KNOWN.models[name]
+    found = harmonize(model, KNOWN.grids[kind], tasks)
+    many, few = (np.mean([harmony.parallels for harmony in harmonies]) for harmonies in found)
     assert few < many / 2
 
 

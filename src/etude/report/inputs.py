@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from symusic.core import ScoreTick
 
 from etude.artifacts import catalog
@@ -15,19 +14,9 @@ from etude.audio.mp3 import read_mp3
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json
+from etude.report.players import Piece
 
 MANY = 5  # models; of more, the page plays one sample each, so that it stays small
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A piece to show: its notes, and its sound (channels, samples)."""
-
-    title: str
-    caption: str
-    score: ScoreTick
-    audio: np.ndarray
-    sample_rate: int
 
 
 @dataclass(frozen=True)
@@ -74,16 +63,8 @@ class ReportInputs:
     control: Mapping[str, Json]
 
 
-def read_inputs(
-    settings: Settings, session: Session, harmonizing: Sequence[str], conditional: Sequence[str]
-) -> ReportInputs:
+def read_inputs(settings: Settings, session: Session) -> ReportInputs:
     """Read the files of all models in the settings.
-
-    Args:
-        settings: which models and representations.
-        session: where the files lie.
-        harmonizing: the models that can harmonise, each with a file of the stage harmonize.
-        conditional: the models that can be conditioned, each with a file of the stage control.
 
     Raises:
         EtudeError: a file is missing or damaged; it names the command that makes it.
@@ -103,8 +84,8 @@ def read_inputs(
         train={name: _read_training(settings, session, name) for name in settings.models},
         generate={name: read(catalog.samples(name) / "manifest.json") for name in settings.models},
         evaluate={name: read(catalog.evaluation(name)) for name in settings.models},
-        harmonize={name: read(catalog.report("harmonize", name)) for name in harmonizing},
-        control={name: read(catalog.report("control", name)) for name in conditional},
+        harmonize={name: read(catalog.report("harmonize", name)) for name in settings.harmonizers},
+        control={name: read(catalog.report("control", name)) for name in settings.conditioners},
     )
 
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+from symusic.core import ScoreTick
+
 from etude.audio.excerpt import excerpt
 from etude.audio.mp3 import encode_mp3
 from etude.core.files import Json
-from etude.report.inputs import Piece
 from etude.report.pianoroll import VOICES, roll
 from etude.report.templates import inline, render
 
@@ -15,6 +17,17 @@ DARK = ("#ff8a3d", "#4aa8e8", "#2fc99a", "#d48bc8", "#e0b83a", "#8fd0f5", "#c39c
 SECONDS = 30.0  # of each player on the page
 QUALITY = 0.1  # of their mp3: the page must stay small, data/ has the better sound
 SOUND_BYTES = 2_800_000  # of all players together; more models get shorter excerpts
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece to show: its notes, and its sound (channels, samples)."""
+
+    title: str
+    caption: str
+    score: ScoreTick
+    audio: np.ndarray
+    sample_rate: int
 
 
 @dataclass(frozen=True)

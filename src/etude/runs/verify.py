@@ -96,20 +96,22 @@ def judge_stages(root: Path) -> dict[str, tuple[str, str]]:
 
 def summarize(root: Path) -> str:
     """One sentence on how the results on disk compare with the committed ones; empty if none are committed."""
+    equal = "The results are equal to the committed ones to the byte."
     asked = ["git", "diff", "--quiet", "HEAD", "--", "dvc.lock", "reports"]
     clean = subprocess.run(asked, cwd=root, capture_output=True, check=False)
     if clean.returncode == 0:
-        return "The results are equal to the committed ones to the byte."
+        return equal
     try:
-        verdicts = [verdict for verdict, _ in judge_stages(root).values()]
+        judged = judge_stages(root)
     except EtudeError:
         return ""
+    verdicts = [verdict for stage, (verdict, _) in judged.items() if stage != "params"]  # an edit of code is no result
     away = sum(verdict in (DIFFERENT, ABSENT) for verdict in verdicts)
     if away:
         return f"{away} of {len(verdicts)} results differ from the committed ones beyond the tolerances: make verify."
     near = sum(verdict == WITHIN for verdict in verdicts)
     if not near:
-        return ""
+        return equal
     return (
         f"{near} of {len(verdicts)} results differ from the committed ones in last digits, within the tolerances: "
         "the conclusions hold on this CPU."

@@ -8,15 +8,14 @@ from etude.config.sections import Settings
 from etude.core.files import write_json, write_text
 from etude.report.conditioning import attribute_table, request_table
 from etude.report.harmonies import harmony_table, rule_rows, rules_markdown
-from etude.report.inputs import Piece, Pieces, ReportInputs, read_inputs, read_pieces
+from etude.report.inputs import Pieces, ReportInputs, read_inputs, read_pieces
 from etude.report.panels import descriptor_panels, training_panels
-from etude.report.players import make_players, style_players
+from etude.report.players import Piece, make_players, style_players
 from etude.report.results import flat_results, overlap_table, results_table
 from etude.report.tables import audit_rows, data_facts, descriptor_rows, flatten, group_reasons, round_trip_rows
 from etude.report.templates import inline, render
 from etude.scores.engraving import musicxml, picture
 from etude.stages import main
-from etude.tasks.capabilities import CONDITION, HARMONIZE, able_models
 
 
 def report(settings: Settings, inputs: ReportInputs, pieces: Pieces) -> tuple[str, str]:
@@ -75,7 +74,7 @@ def run(settings: Settings, session: Session) -> Path:
 
     Returns the path of the page.
     """
-    inputs = read_inputs(settings, session, able_models(settings, HARMONIZE), able_models(settings, CONDITION))
+    inputs = read_inputs(settings, session)
     page, tables = report(settings, inputs, read_pieces(settings, session, inputs))
     write_text(session.write(catalog.PAGE), page)
     write_text(session.write(catalog.TABLES), tables)

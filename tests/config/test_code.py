@@ -88,7 +88,9 @@ def test_an_edit_reaches_what_imports_it_and_nothing_else(package: Path) -> None
     assert touched(package, "config/sections.py", "\n\n\n@dataclass", f"{new}\n\n@dataclass") == set()
     assert touched(package, "core/progress.py", "\n\n\n", f"{new}\n\n") == set()
     assert touched(package, "tracking/describe.py", "\n\n\n", f"{new}\n\n") == {"track"}
-    assert touched(package, "report/report.html.j2", "<html", "<html ") >= {"report"}
+    assert touched(package, "report/report.html.j2", "<html", "<html ") == {"report"}
+    of_player = touched(package, "report/player.html.j2", "<figure", "<figure ")
+    assert of_player == {"report", *(f"arrange@{name}" for name in SETTINGS.models)}, "named by two templates"
     assert not any(
         name.startswith(("train", "tokenize"))
         for name in touched(package, "metrics/voice_leading.py", "\n\n\n", f"{new}\n\n")
@@ -97,6 +99,12 @@ def test_an_edit_reaches_what_imports_it_and_nothing_else(package: Path) -> None
     assert {"reference", "evaluate@lstm"} <= overlap, "samples are never compared with a stale reference"
     key = touched(package, "music/key.py", "\n\n\n", f"{new}\n\n")
     assert {"harmonize@voices", "harmonize@deepbach"} <= key and "train@lstm" not in key
+
+
+def test_each_data_file_of_the_package_is_named_by_code() -> None:
+    strings = {text for module in code._modules() for text in code._text_of(code._tree(module))[1]}
+    files = {file.name for file in code._all_data_files(code.PACKAGE)}
+    assert {file.name for file in code._data_files(strings)} == files - {"py.typed"}, "an edit would reach nothing"
 
 
 def test_a_class_attribute_of_a_base_names_the_sampler() -> None:

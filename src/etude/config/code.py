@@ -204,21 +204,39 @@ def _imports_of(tree: ast.Module, modules: frozenset[str]) -> tuple[str, ...]:
 
 
 @cache
-def _text_of(tree: ast.Module) -> tuple[str, bool]:
-    """A syntax tree as text, and whether it uses ``__file__``."""
-    looks_around = any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree))
-    return "".join(_dump(tree)), looks_around
+def _text_of(tree: ast.Module) -> tuple[str, frozenset[str]]:
+    """A syntax tree as text, and the strings in it."""
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return "".join(_dump(tree)), frozenset(texts)
 
 
 def _digest(module: str) -> str:
-    """The digest of a module's syntax tree, and of the data files next to a module that uses ``__file__``."""
-    text, looks_around = _text_of(_tree(module))
+    """The digest of a module's syntax tree, and of the data files that it names."""
+    text, strings = _text_of(_tree(module))
     total = hashlib.sha256(text.encode())
-    if looks_around:
-        for file in sorted(_file(module).parent.iterdir()):
-            if file.is_file() and file.suffix != ".py" and not file.name.startswith("."):
-                total.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in _data_files(strings):
+        total.update(file.name.encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
+
+
+def _data_files(strings: Iterable[str]) -> list[Path]:
+    """The files of the package, as templates, of which ``strings`` have the names, and those that these files name."""
+    every = {file.name: file for file in _all_data_files(PACKAGE)}
+    found: set[str] = set()
+    left = [name for name in strings if name in every]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            text = every[name].read_text(encoding="utf-8", errors="replace")
+            left += [other for other in every if f'"{other}"' in text]
+    return [every[name] for name in sorted(found)]
+
+
+@cache
+def _all_data_files(package: Path) -> tuple[Path, ...]:
+    files = (file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    return tuple(sorted(file for file in files if file.suffix != ".py" and not file.name.startswith(".")))
 
 
 def _dump(node: Any) -> Iterator[str]:

@@ -55,6 +55,13 @@ def test_help_names_every_stage() -> None:
     assert all(f"    {stage} " in done.stdout for stage in (*COMMANDS, *STAGES))
 
 
+@pytest.mark.parametrize(("command", "key"), [("verify", "record=true"), ("rebuild", "jobs=N")])
+def test_what_takes_no_settings_has_a_help_of_its_own(command: str, key: str) -> None:
+    done = etude(command, "--help")
+    assert done.returncode == 0 and done.stdout.startswith(f"etude {command} [{key}]\n")
+    assert etude(command, key.replace("true", "yes"), "more=1").returncode == 2
+
+
 def test_a_value_out_of_range_is_one_sentence_and_status_2() -> None:
     done = etude("train", "model=lstm", "train.max_steps=0")
     assert done.returncode == 2

@@ -101,6 +101,12 @@ def test_an_edit_reaches_what_imports_it_and_nothing_else(package: Path) -> None
     assert {"harmonize@voices", "harmonize@deepbach"} <= key and "train@lstm" not in key
 
 
+def test_a_syntax_error_is_named_with_its_file_and_line(package: Path) -> None:
+    (package / "core/seeds.py").write_text("a = 1\ndef (\n")
+    with pytest.raises(EtudeError, match=r"core/seeds\.py, line 2: invalid syntax"):
+        compile_code(SETTINGS)
+
+
 def test_each_data_file_of_the_package_is_named_by_code() -> None:
     strings = {text for module in code._modules() for text in code._text_of(code._tree(module))[1]}
     files = {file.name for file in code._all_data_files(code.PACKAGE)}

@@ -37,6 +37,15 @@ def test_a_wrong_value_is_reported_with_its_key(section: str, key: str, value: A
         smoke(**{section: {key: value}})
 
 
+def test_a_value_of_several_types_is_reported_with_all() -> None:
+    kinds = int | list[int]
+    assert check(3, kinds, "key") == 3 and check([3, 4], kinds, "key") == [3, 4]
+    with pytest.raises(EtudeError, match=r"^key = 'abc' must be a whole number or a list\.$"):
+        check("abc", kinds, "key")
+    with pytest.raises(EtudeError, match=r"^key\[1\] = 'b' must be a whole number\.$"):
+        check([1, "b"], kinds, "key")
+
+
 def test_unknown_and_missing_sections_are_reported() -> None:
     values = yaml.safe_load(compile_params(ROOT / "conf"))
     with pytest.raises(EtudeError, match=r'optimm is not a section.*Did you mean "optim"\?'):

@@ -7,6 +7,7 @@ from conftest import tiny
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
+from etude.core.errors import EtudeError
 from etude.core.files import read_json
 from etude.runs import arithmetic
 from etude.runs.arithmetic import compare, kind_of_cpu, measure
@@ -26,7 +27,12 @@ def test_a_cpu_is_compared_and_recorded(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(arithmetic, "measure", lambda *_: ours)
     monkeypatch.setattr(arithmetic, "kind_of_cpu", lambda: "first")
     (tmp_path / "dvc.yaml").touch()
-    assert compare(tmp_path, tiny(), record=False)[0] is False and not (tmp_path / catalog.ARITHMETIC.place).exists()
+    file = tmp_path / catalog.ARITHMETIC.place
+    assert "has no digests" in compare(tmp_path, tiny(), record=False)[1] and not file.exists()
+    file.parent.mkdir()
+    file.write_text("{")
+    with pytest.raises(EtudeError, match="etude verify record=true"):
+        compare(tmp_path, tiny(), record=False)
     assert compare(tmp_path, tiny(), record=True)[0] is True
     equal, sentence = compare(tmp_path, tiny(), record=False)
     assert equal and "trains all 2 models to the recorded weights." in sentence

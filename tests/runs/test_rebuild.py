@@ -1,6 +1,8 @@
 """Rebuilding by DVC: which instances share one process, and what is said of a failed one."""
 
 import shlex
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from conftest import ROOT
 
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
+from etude.runs import rebuild as rebuild_module
 from etude.runs.graph import instances
 from etude.runs.rebuild import cut_into_chains, out_of_date, run_chain
 from etude.runs.schedule import Clock
@@ -22,6 +25,19 @@ def test_a_chain_holds_what_runs_in_turn_anyway() -> None:
     assert ["train@lstm", "generate@lstm", "evaluate@lstm", "arrange@lstm"] in chains
     assert ["harmonize@voices"] in chains and ["tokenize@remi"] in chains
     assert sorted(name for chain in chains for name in chain) == sorted(one.target for one in FOUND)
+
+
+def test_a_chain_is_named_by_its_instances() -> None:
+    names = [str(chain) for chain in cut_into_chains(FOUND)]
+    assert "report, track" in names and "train@gan, generate@gan, evaluate@gan, arrange@gan" in names
+
+
+def test_what_was_started_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler ends a job by SIGTERM, which its children do not get."""
+    with subprocess.Popen(["sleep", "60"]) as child:
+        with pytest.raises(KeyboardInterrupt):
+            rebuild_module._stop(signal.SIGTERM, None)
+        assert child.wait(timeout=10) == -signal.SIGINT
 
 
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:

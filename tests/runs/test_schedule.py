@@ -75,3 +75,13 @@ def test_a_line_each_with_its_time_and_what_is_left(tmp_path: Path, capsys: pyte
     ]
     again = Clock(tmp_path, ["train@a", "report"], 2)
     assert again.known["train@a"] == 200 and "report" not in again.known
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", '{"train@a": "long"}'])
+def test_a_damaged_record_of_times_costs_an_estimate_alone(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache/stage_seconds.json").write_text(text)
+    clock = Clock(tmp_path, ["train@a"], 1)
+    assert clock.known == {}
+    clock.record("train@a", 3.0)
+    assert Clock(tmp_path, [], 1).known == {"train@a": 3.0}

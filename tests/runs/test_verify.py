@@ -56,6 +56,13 @@ def test_far_results_are_different_and_named(project: Path, capsys: pytest.Captu
     assert "different: 1 of 2 (train@lstm)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("text", ["", "{[broken", "schema: '2.0'", "stages: 3"])
+def test_a_damaged_lock_is_named(project: Path, text: str) -> None:
+    (project / "dvc.lock").write_text(text)
+    with pytest.raises(EtudeError, match=r"dvc\.lock is damaged.*git checkout dvc\.lock"):
+        verify(project)
+
+
 def test_one_sentence_after_a_rebuild(project: Path) -> None:
     equal = "The results are equal to the committed ones to the byte."
     assert summarize(project) == equal

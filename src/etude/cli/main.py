@@ -52,6 +52,10 @@ def _main(arguments: list[str]) -> int:
     stage, overrides = arguments[0], arguments[1:]
     if stage not in COMMANDS:
         raise EtudeError(f'There is no command "{stage}". {closest(stage, COMMANDS)}')
+    if stage in ("verify", "rebuild") and any(flag in overrides for flag in ("-h", "--help")):
+        key = "record=true" if stage == "verify" else "jobs=N"
+        print(f"etude {stage} [{key}]\n\n{COMMANDS[stage].what}")
+        return 0
     if stage == "verify":
         from etude.runs.arithmetic import compare
         from etude.runs.verify import verify
@@ -71,12 +75,12 @@ def _main(arguments: list[str]) -> int:
 
 def _jobs(arguments: list[str]) -> int | None:
     """The number after ``jobs=``; None: one for each CPU."""
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key != "jobs" or not ((value.isdecimal() and int(value) > 0) or value == ""):
-            raise EtudeError(f"etude rebuild takes jobs=N, a whole number of at least 1, not {argument}.")
-        return int(value) if value else None
-    return None
+    if not arguments:
+        return None
+    key, _, value = arguments[0].partition("=")
+    if len(arguments) > 1 or key != "jobs" or not ((value.isdecimal() and int(value) > 0) or value == ""):
+        raise EtudeError(f"etude rebuild takes jobs=N, a whole number of at least 1, not {' '.join(arguments)}.")
+    return int(value) if value else None
 
 
 def _compose_and_run(stage: str, overrides: list[str]) -> int:

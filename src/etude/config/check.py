@@ -69,12 +69,16 @@ def check(value: Any, annotation: Any, key: str) -> Any:
         if value is None and type(None) in args:
             return None
         options = [option for option in args if option is not type(None)]
-        for option in options[:-1]:
+        start, kinds, other = f"{key} = {value!r} must be ", [], None
+        for option in options:
             try:
                 return check(value, option, key)
-            except EtudeError:
-                continue
-        return check(value, options[-1], key)
+            except EtudeError as error:
+                if str(error).startswith(start):
+                    kinds.append(str(error).removeprefix(start).rstrip("."))
+                else:  # of the right type, but out of range, or with a wrong item
+                    other = error
+        raise other or EtudeError(f"{start}{' or '.join(kinds)}.")
     if origin is list or origin is tuple:
         if not isinstance(value, list | tuple):
             raise EtudeError(f"{key} = {value!r} must be a list.")

@@ -183,7 +183,10 @@ def _tree(module: str) -> ast.Module:
 @cache
 def _parse(file: Path, changed: int) -> ast.Module:
     """The syntax tree of a file; ``changed`` is when it was written last, so that an edit is parsed again."""
-    return ast.parse(file.read_text(encoding="utf-8"))
+    try:
+        return ast.parse(file.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise EtudeError(f"{file}, line {error.lineno}: {error.msg}. Mend the code; nothing was run.") from None
 
 
 def _imports(module: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
+from etude.core.errors import EtudeError
 from etude.core.files import Json, digest, read_json, write_json
 from etude.core.progress import follow
 
@@ -61,13 +62,15 @@ def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
     Args:
         root: the project.
         settings: those of params.yaml.
-        record: add this kind of CPU to reports/arithmetic.json; start the file again if its settings are not these.
+        record: add this kind of CPU to reports/arithmetic.json; start the file again if it is absent or damaged.
 
     Returns:
         Whether all digests are the recorded ones, and a sentence about it.
     """
     file, cpu = root / catalog.ARITHMETIC.place, kind_of_cpu()
-    known: Json = read_json(file, catalog.ARITHMETIC.made_by) if file.is_file() else {}
+    known = _read(file, record)
+    if not known and not record:
+        return False, f"{catalog.ARITHMETIC.place} has no digests. Record this CPU's: {catalog.ARITHMETIC.made_by}"
     ours = measure(settings, Session(root=root))
     theirs = known.get("weights", {})
     differing = sorted(name for name in ours if ours[name] != theirs.get(name))
@@ -85,5 +88,16 @@ def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
         write_json(file, {**known, "other_cpus": others})
     return False, (
         f"This CPU ({cpu}) trains {', '.join(differing)} to weights that differ from those recorded on "
-        f"{'; '.join(known.get('equal_cpus', ['no CPU']))}: last digits of results differ here."
+        f"{'; '.join(known['equal_cpus'])}: last digits of results differ here."
     )
+
+
+def _read(file: Path, record: bool) -> Json:
+    """The recorded digests; empty without any, or with a damaged file that is to be recorded anew."""
+    try:
+        known = read_json(file, catalog.ARITHMETIC.made_by) if file.is_file() else {}
+    except EtudeError:
+        if not record:
+            raise
+        known = {}
+    return known if isinstance(known, dict) and {"weights", "equal_cpus"} <= set(known) else {}

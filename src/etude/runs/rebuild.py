@@ -7,10 +7,14 @@ DVC decides what is out of date and keeps dvc.lock. It runs one instance at a ti
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
@@ -20,13 +24,20 @@ from etude.runs.verify import summarize
 
 STARTED = re.compile(r"^(?:Running stage|Stage) '([^']+)'")
 WHOLE_MACHINE = ("download", "ingest", "split", "augment")  # nothing else runs meanwhile
-Chain = tuple[Instance, ...]
+
+
+class Chain(tuple[Instance, ...]):
+    """The instances that one ``dvc repro`` runs in turn."""
+
+    def __str__(self) -> str:
+        return ", ".join(one.target for one in self)
 
 
 def rebuild(root: Path, jobs: int | None = None) -> int:
     """Rebuild what is out of date and print a line for each instance. Returns the exit status."""
     jobs = jobs or max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, _stop)
     _dvc(root, "repro", "params")
     settings = Settings.from_params(root / "params.yaml")
     found = instances(root, settings)
@@ -34,6 +45,7 @@ def rebuild(root: Path, jobs: int | None = None) -> int:
     if not stale:
         print("Everything is up to date.")
         return 0
+    print(f"{len(stale)} of {len(found)} stage instances are out of date.", flush=True)
     chains = cut_into_chains(stale)
     needs = edges(found)
     clock = Clock(root, [one.target for one in stale], jobs)
@@ -50,12 +62,21 @@ def rebuild(root: Path, jobs: int | None = None) -> int:
     )
     if not failed:
         _dvc(root, "repro")
-    print(f"{len(stale)} stage instances in {(time.monotonic() - started) / 60:.1f} min with {jobs} jobs.")
+    count = f"{len(stale)} stage instance{'s' if len(stale) > 1 else ''}"
+    print(f"{count} in {(time.monotonic() - started) / 60:.1f} min with {jobs} jobs.")
     if not failed and (sentence := summarize(root)):
         print(sentence)
     for chain, reason in failed.items():
-        print(f"FAILED {', '.join(one.target for one in chain)}: {reason}", file=sys.stderr)
+        print(f"FAILED {chain}: {reason}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _stop(number: int, frame: object) -> None:
+    """Stop what this process has started, as Ctrl-C at a terminal does, and then itself."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            process.send_signal(signal.SIGINT)
+    raise KeyboardInterrupt
 
 
 def out_of_date(root: Path, found: list[Instance]) -> list[Instance]:
@@ -75,7 +96,7 @@ def out_of_date(root: Path, found: list[Instance]) -> list[Instance]:
 
 
 def cut_into_chains(stale: list[Instance]) -> list[Chain]:
-    """Group the instances that one ``dvc repro`` runs in turn: those of one model, and successive data stages."""
+    """Group those of one model, and successive data stages."""
     groups: dict[str, list[Instance]] = {}
     for one in stale:
         if one.stage in ("train", "generate", "evaluate", "arrange"):
@@ -86,7 +107,7 @@ def cut_into_chains(stale: list[Instance]) -> list[Chain]:
             groups.setdefault("report", []).append(one)
         else:
             groups.setdefault(one.target, []).append(one)
-    return [tuple(group) for group in groups.values()]
+    return [Chain(group) for group in groups.values()]
 
 
 def run_chain(root: Path, chain: Chain, clock: Clock) -> None:

@@ -21,8 +21,7 @@ class Clock:
     def __init__(self, root: Path, names: Sequence[str], jobs: int) -> None:
         """Args: the project, the instances to run, how many run side by side."""
         self.file, self.jobs = root / TIMES, jobs
-        shipped, own = (read_json(file, "make repro") if file.is_file() else {} for file in (root / SHIPPED, self.file))
-        self.known: dict[str, float] = {**shipped, **own}
+        self.known = {**_read_seconds(root / SHIPPED), **_read_seconds(self.file)}
         self.left = dict.fromkeys(names, 0.0) | {name: self.known.get(name, FALLBACK) for name in names}
         self.total, self.done = len(names), 0
         self.expected = self.taken = 0.0
@@ -46,6 +45,16 @@ class Clock:
         longest = max(self.left.values())
         rest = pace * max(longest, sum(self.left.values()) / self.jobs)
         return f"; about {rest / 60:.0f} min left" if rest >= 90 else f"; about {rest:.0f} s left"
+
+
+def _read_seconds(file: Path) -> dict[str, float]:
+    """The numbers in a file of seconds, for estimates; none if it is absent or damaged."""
+    try:
+        found = read_json(file, "make repro") if file.is_file() else {}
+    except EtudeError:
+        return {}
+    values = found if isinstance(found, dict) else {}
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 
 class _InMainThread:

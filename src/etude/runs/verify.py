@@ -81,9 +81,9 @@ def verify(root: Path) -> int:
 
 def judge_stages(root: Path) -> dict[str, tuple[str, str]]:
     """The verdict on each committed stage instance, and what was compared."""
-    committed = yaml.safe_load(_committed(root, "dvc.lock"))["stages"]
+    committed = _stages(_committed(root, "dvc.lock"), "The committed dvc.lock")
     lock = root / "dvc.lock"
-    found = yaml.safe_load(lock.read_text())["stages"] if lock.is_file() else {}
+    found = _stages(lock.read_text(encoding="utf-8"), "dvc.lock") if lock.is_file() else {}
     stale = _stale(root)
     verdicts: dict[str, str] = {}
     judged = {}
@@ -92,6 +92,14 @@ def judge_stages(root: Path) -> dict[str, tuple[str, str]]:
         judged[stage] = _judge(root, stage, committed[stage], found.get(stage), stale, verdicts)
         verdicts[stage] = judged[stage][0]
     return judged
+
+
+def _stages(text: str, where: str) -> Mapping[str, Any]:
+    try:
+        found = yaml.safe_load(text)
+        return dict(found["stages"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise EtudeError(f"{where} is damaged. Take the committed one back with: git checkout dvc.lock") from None
 
 
 def summarize(root: Path) -> str:

@@ -33,9 +33,7 @@ COMMANDS = {
     "track": Command("sync results to MLflow"),
     "all": Command("all stages for one composition of settings, in a folder below runs/", stage=False),
     "rebuild": Command("rebuild what is out of date by DVC, several stages side by side: jobs=2", stage=False),
-    "verify": Command(
-        "compare results on disk with the committed ones, and this CPU with the recorded ones", stage=False
-    ),
+    "verify": Command("compare results on disk, and the arithmetic of this CPU, with the committed ones", stage=False),
 }
 STAGES = [name for name, command in COMMANDS.items() if command.stage]
 BY_HAND = [name for name, command in COMMANDS.items() if command.by_hand]

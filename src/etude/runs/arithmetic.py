@@ -93,7 +93,7 @@ def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
 
 
 def _read(file: Path, record: bool) -> Json:
-    """The recorded digests; empty without any, or with a damaged file that is to be recorded anew."""
+    """The recorded digests; empty without any, or with a damaged file that is to be replaced."""
     try:
         known = read_json(file, catalog.ARITHMETIC.made_by) if file.is_file() else {}
     except EtudeError:

@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV_VERSION := 0.13.9
 UV := UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip install --python $(BIN)/python --quiet
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
-# compiled modules are kept even where the shell says not to: without them each process compiles torch, Lightning and MLflow anew
+# compiled modules are kept even where the shell says not to: else each process compiles torch, Lightning and MLflow
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

@@ -44,6 +44,12 @@ def test_a_cpu_is_compared_and_recorded(tmp_path: Path, monkeypatch: pytest.Monk
     equal, sentence = compare(tmp_path, tiny(), record=True)
     assert not equal and "(third) trains gan to weights that differ" in sentence
     assert read_json(tmp_path / catalog.ARITHMETIC.place, "")["other_cpus"] == {"third": ["gan"]}
+    monkeypatch.setattr(arithmetic, "kind_of_cpu", lambda: "first")
+    equal, sentence = compare(tmp_path, tiny(), record=False)
+    assert not equal and "trained gan to other weights" in sentence and "settings have changed" in sentence
+    assert compare(tmp_path, tiny(), record=True)[0] is True
+    begun = read_json(tmp_path / catalog.ARITHMETIC.place, "")
+    assert (begun["weights"], begun["equal_cpus"], begun["other_cpus"]) == (ours, ["first"], {})
 
 
 def test_the_kind_of_cpu_is_a_line() -> None:

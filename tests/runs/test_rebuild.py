@@ -1,8 +1,10 @@
 """Rebuilding by DVC: which instances share one process, and what is said of a failed one."""
 
+import os
 import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,6 @@ from conftest import ROOT
 
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.runs import rebuild as rebuild_module
 from etude.runs.graph import instances
 from etude.runs.rebuild import cut_into_chains, out_of_date, run_chain
 from etude.runs.schedule import Clock
@@ -32,12 +33,22 @@ def test_a_chain_is_named_by_its_instances() -> None:
     assert "report, track" in names and "train@gan, generate@gan, evaluate@gan, arrange@gan" in names
 
 
-def test_what_was_started_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scheduler ends a job by SIGTERM, which its children do not get."""
-    with subprocess.Popen(["sleep", "60"]) as child:
-        with pytest.raises(KeyboardInterrupt):
-            rebuild_module._stop(signal.SIGTERM, None)
-        assert child.wait(timeout=10) == -signal.SIGINT
+STOPPED = """
+import signal, subprocess
+from etude.runs.rebuild import _stop
+with subprocess.Popen(["sleep", "60"]) as child:
+    try:
+        _stop(signal.SIGTERM, None)
+    except KeyboardInterrupt:
+        print(child.wait(timeout=10))
+"""
+
+
+def test_what_was_started_stops_with_it() -> None:
+    """A scheduler ends a job by SIGTERM, which its children do not get. In a process that has no other children."""
+    place = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", STOPPED], env=place, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == -signal.SIGINT
 
 
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:

@@ -62,7 +62,8 @@ def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
     Args:
         root: the project.
         settings: those of params.yaml.
-        record: add this kind of CPU to reports/arithmetic.json; start the file again if it is absent or damaged.
+        record: add this kind of CPU to reports/arithmetic.json. The file is started again if it is absent or damaged,
+            or has other digests for this kind: then code or settings have changed since.
 
     Returns:
         Whether all digests are the recorded ones, and a sentence about it.
@@ -80,12 +81,18 @@ def compare(root: Path, settings: Settings, record: bool) -> tuple[bool, str]:
             write_json(file, {**known, "equal_cpus": sorted([*cpus, cpu])})
         new = "" if cpu in cpus else f"; it is a new kind, not among {'; '.join(cpus)}"
         return True, f"This CPU ({cpu}) trains all {len(ours)} models to the recorded weights{new}."
-    if record and not theirs:
+    changed = cpu in known.get("equal_cpus", [])
+    if record and (changed or not theirs):
         write_json(file, {"steps": STEPS, "weights": ours, "equal_cpus": [cpu], "other_cpus": {}})
         return True, f"Recorded {len(ours)} models on this CPU ({cpu})."
     if record:
         others = {**known.get("other_cpus", {}), cpu: differing}
         write_json(file, {**known, "other_cpus": others})
+    if changed:
+        return False, (
+            f"This CPU ({cpu}) trained {', '.join(differing)} to other weights when {catalog.ARITHMETIC.place} "
+            f"was made: code or settings have changed. Record them again: {catalog.ARITHMETIC.made_by}"
+        )
     return False, (
         f"This CPU ({cpu}) trains {', '.join(differing)} to weights that differ from those recorded on "
         f"{'; '.join(known['equal_cpus'])}: last digits of results differ here."

@@ -96,7 +96,7 @@ def out_of_date(root: Path, found: list[Instance]) -> list[Instance]:
 
 
 def cut_into_chains(stale: list[Instance]) -> list[Chain]:
-    """Group those of one model, and successive data stages."""
+    """Group the instances of one model, and successive data stages."""
     groups: dict[str, list[Instance]] = {}
     for one in stale:
         if one.stage in ("train", "generate", "evaluate", "arrange"):

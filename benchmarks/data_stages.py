@@ -39,7 +39,7 @@ from pieces import write_pieces
 from etude.artifacts.context import Session
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
-from etude.core.project import project_root
+from etude.core.project import require_project
 from etude.stages import augment, download, ingest, split, tokenize
 
 NEAR = 0.8  # as ingest.near
@@ -55,7 +55,7 @@ PLAIN: dict[str, Any] = {
 def settings_for(folder: Path) -> Settings:
     """dataset=folder over ``folder``, transposed by OFFSETS, REMI."""
     given = ["dataset=folder", f"dataset.path={folder}", "tokenize=[remi]", "augment.transpose=[-2,2]"]
-    text = compile_params(project_root() / "conf", [*given, "augment.stretch=[1.0]"])
+    text = compile_params(require_project() / "conf", [*given, "augment.stretch=[1.0]"])
     return Settings.of(yaml.safe_load(text))
 
 

@@ -23,7 +23,7 @@ from etude.config.compile import compile_params
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
-from etude.core.project import project_root
+from etude.core.project import require_project
 from etude.stages import evaluate, generate, train
 
 COLUMNS = {  # measure of reports/evaluate/V.json, without samples/ -> heading
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--name", default="gans")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     given = parser.parse_intermixed_args()
-    root = project_root()
+    root = require_project()
     real = read_json(root / "reports/reference.json", "etude reference")
     music = {**real["note_by_note"], "distance": real["real_against_real"]["distance"]}
     rows = [

@@ -25,12 +25,12 @@ import sys, yaml, importlib
 from pathlib import Path
 from etude.config.compile import compile_params
 from etude.artifacts.context import Session
-from etude.core.project import project_root
+from etude.core.project import require_project
 from etude.config.sections import Settings
 stage, source, root, workers = sys.argv[1:]
 given = ["dataset=folder", f"dataset.path={source}", "tokenize=[remi]", "model=[lstm]", "augment.copies=2"]
 given += ["train.max_steps=40", "train.steps_per_epoch=20", "split.valid=0.01", "split.test=0.01", "split.train=0.98"]
-settings = Settings.of(yaml.safe_load(compile_params(project_root() / "conf", given)))
+settings = Settings.of(yaml.safe_load(compile_params(require_project() / "conf", given)))
 session = Session(root=Path(root), workers=int(workers), progress=False)
 module = importlib.import_module(f"etude.stages.{stage}")
 module.run(settings, session, *{"tokenize": ["remi"], "train": ["lstm"]}.get(stage, []))

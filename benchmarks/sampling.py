@@ -100,7 +100,7 @@ def compare_with_gpt2(settings: Settings, session: Session, tokens: int, rounds:
     """Print tokens a second of the transformer, a loop without a cache and GPT-2, one piece and 16 at a time."""
     loaded = TrainedModel.load(settings, session, "transformer")
     model, representation = loaded.model, loaded.representation
-    rules = Endless(timing_rules(representation, representation.rules(loaded.store.parts("train")), None, None))
+    rules = Endless(timing_rules(representation, representation.rules(loaded.observed), None, None))
     contestants: dict[str, Callable[[int], Any]] = {"etude": lambda count: sample_tokens(model, rules, config, count)}
     if slow:
         contestants[SLOW] = lambda count: without_cache(model, count, tokens, 1)
@@ -170,7 +170,7 @@ def compare_with_real_time(settings: Settings, session: Session) -> None:
         loaded = TrainedModel.load(settings, session, model_name, threads=1)
         config = replace(loaded.config, pieces=1)
         start = time.perf_counter()
-        (score,) = sampling.sample(loaded.model, loaded.representation, loaded.store, config, 1)
+        (score,) = sampling.sample(loaded.model, loaded.representation, loaded.observed, config, 1)
         took = time.perf_counter() - start
         lasts = score.end() / score.ticks_per_quarter * 60 / (score.tempos[0].qpm if len(score.tempos) else 120)
         print(f"| `{model_name}` | {lasts:.1f} | {took:.2f} | {lasts / took:.0f} |", flush=True)

@@ -37,7 +37,7 @@ def task_of(settings: Settings, session: Session, model_name: str, folder: Path,
     store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
     representation = load_representation(store)
     torch.manual_seed(seed_of("weights", settings.schedule(model_name)[0].seed))
-    model = build_model(settings, model_name, representation)
+    model = build_model(settings.model(model_name), model_name, representation)
     return model, Task(settings, model_name, session, store, representation, folder, report)
 
 

@@ -20,6 +20,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from etude.artifacts import catalog
@@ -103,6 +104,11 @@ def tiny(**sections: object) -> Settings:
         for name, section in sections.items()
     }
     return smoke(**{**shrunk, **updated})
+
+
+def rules_of(representation: Any, *pieces: NDArray[np.integer]) -> Any:
+    """What may follow what, as some encoded pieces have it."""
+    return representation.rules(representation.observe(pieces))
 
 
 class Log:

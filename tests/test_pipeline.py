@@ -119,7 +119,7 @@ def test_every_model_is_trained_measured_and_tracked(clone: Path) -> None:
     model_names = list(yaml.safe_load((clone / "params.yaml").read_text())["models"])
     assert model_names == MODELS
     for model_name in model_names:
-        assert (clone / f"models/{model_name}/weights.safetensors").stat().st_size
+        assert (clone / f"models/{model_name}/model.safetensors").stat().st_size
         assert len(list((clone / f"data/generate/{model_name}").glob("*.mid"))) == PIECES
         metrics = json.loads((clone / f"reports/evaluate/{model_name}.json").read_text())["metrics"]
         assert "test/nats_per_note" in metrics
@@ -260,6 +260,6 @@ def test_an_experiment_trains_with_what_params_yaml_shows(clone: Path) -> None:
     call(clone, "dvc", "exp", "run", "-n", "brave-bach", "-S", "model=ngram", "-S", "train.seed=7", "train@ngram")
     shown = yaml.safe_load((clone / "params.yaml").read_text())
     assert list(shown["models"]) == ["ngram"] and shown["train"]["seed"] == 7
-    assert json.loads((clone / "models/ngram/settings.json").read_text())["settings"]["train"]["seed"] == 7
+    assert json.loads((clone / "models/ngram/config.json").read_text())["settings"]["train"]["seed"] == 7
     run = next(run for run in runs(clone) if run.get("etude.place") == "brave-bach")
     assert run["train.seed"] == "7" and run["status"] == "FINISHED"

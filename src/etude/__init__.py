@@ -1,8 +1,15 @@
 """etude: a reproducible laboratory for symbolic music generation."""
 
 import ctypes
+import importlib
 import os
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from etude.api import Model, Piece, load, read
+
+__all__ = ["Model", "Piece", "load", "read"]
 
 # How long torch's threads spin while they wait for each other; it changes no result. To be set before torch loads.
 # Tokens a second in training an LSTM with two threads on two cores, idle | with one other busy process:
@@ -29,3 +36,10 @@ if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os
     if mallopt:  # other C libraries have none
         mallopt(-4, 0)  # M_MMAP_MAX: no piece is mapped by itself
         mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, bytes
+
+
+def __getattr__(name: str) -> Any:
+    """The names of the Python door, whose imports take seconds, when one is asked for."""
+    if name in __all__:
+        return getattr(importlib.import_module("etude.api"), name)
+    raise AttributeError(f"module 'etude' has no attribute {name!r}")

@@ -7,11 +7,14 @@ import numpy as np
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 import etude
+from etude.audio.mastering import loudness_of
 from etude.audio.mp3 import read_mp3
 from etude.audio.render import render, write_sound
 from etude.config.sections import Arrange
 
-ARRANGE = Arrange(best=1, sample_rate=16000, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2)
+ARRANGE = Arrange(
+    best=1, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2
+)
 
 
 def piece() -> ScoreTick:
@@ -26,11 +29,11 @@ def piece() -> ScoreTick:
     return score
 
 
-def test_stems_add_up_to_a_mix_with_the_wanted_peak() -> None:
+def test_stems_add_up_to_a_mix_of_the_wanted_loudness() -> None:
     sound = render(piece(), ARRANGE)
     assert list(sound.stems) == ["Soprano", "Bass"] and sound.mix.shape == (2, 3 * 16000)
     assert np.allclose(sum(sound.stems.values()), sound.mix, atol=1e-6)
-    assert abs(20 * np.log10(np.abs(sound.mix).max()) + 1.0) < 1e-4
+    assert abs(loudness_of(sound.mix, 16000) + 16) < 0.1
 
 
 def test_the_mp3_holds_the_mix_or_its_start(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import torch
-from conftest import benchmark_script, make_piece
+from conftest import benchmark_script, make_piece, rules_of
 from representations.bands import learned
 
 from etude.config.sections import Settings
@@ -18,7 +18,10 @@ def test_no_piece_ends_under_endless_rules(settings: Settings) -> None:
     torch.manual_seed(0)
     model = LSTM(remi.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     rules = timing_rules(
-        remi, remi.rules([np.concatenate([remi.encode(make_piece(seed)) for seed in range(2)])]), None, None
+        remi,
+        rules_of(remi, np.concatenate([remi.encode(make_piece(seed)) for seed in range(2)])),
+        None,
+        None,
     )
     endless = benchmark_script("sampling").Endless(rules)
     config = dataclasses.replace(settings.generate, max_tokens=90)

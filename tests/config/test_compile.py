@@ -33,7 +33,7 @@ def test_every_yaml_composes_and_instantiates(file: Path, encoded: Session) -> N
         assert list(found.models) == [name]
         representation = found.models[name]["representation"]
         learned = load_representation(Store(encoded.root / "data/tokenize" / representation))
-        model = build_model(found, name, learned)
+        model = build_model(found.model(name), name, learned)
         assert type(model).__module__ == f"etude.models.{name}", "a model is one class in a file of its own name"
     elif group == "tokenize":
         assert construct(target(found.tokenize[name], name), found.tokenize[name], name)

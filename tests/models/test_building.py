@@ -1,6 +1,5 @@
 """Models from settings: messages name the model that the user set, whatever its class."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +23,7 @@ def build_mine(base: str, representation: Any, **changes: Any) -> Any:
     """The model ``mine``, on the class of ``base``."""
     settings = Settings.of(yaml.safe_load(compile_params(ROOT / "conf", [f"model=[{base}]"])))
     section = {**settings.model(base), **changes}
-    return build_model(replace(settings, models={"mine": section}), "mine", representation)
+    return build_model(section, "mine", representation)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from etude.audio.mp3 import read_mp3
 from etude.config.sections import Arrange
 from etude.report.sample import key_name, page, write_sample
 
-ARRANGE = Arrange(best=1, sample_rate=16000, peak=-3.0, gain={}, pan={"Bass": -0.5}, quality=0.2)
+ARRANGE = Arrange(best=1, sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={"Bass": -0.5}, quality=0.2)
 
 
 @pytest.fixture

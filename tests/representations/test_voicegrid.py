@@ -116,7 +116,7 @@ def test_a_grid_that_would_change_the_speed_is_refused() -> None:
 
 
 def test_sampling_holds_only_what_sounds_and_ends_with_a_frame() -> None:
-    rules = grid().rules(np.zeros(0))
+    rules = grid().rules({})
     state = rules.start(1)
     last = np.array([1])
     for token, hold, end in ((REST, False, False), (FIRST, False, False), (REST, False, False), (REST, False, False)):

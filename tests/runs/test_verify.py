@@ -116,7 +116,12 @@ def arranged(project: Path, pieces: list[dict[str, object]], generated: str, com
 
 
 def mix(seconds: float, *voices: str) -> dict[str, object]:
-    return {"file": "1.mp3", "peak_dbfs": -1.0, "seconds": seconds, "tracks": [{"name": voice} for voice in voices]}
+    return {
+        "file": "1.mp3",
+        "loudness_lufs": -16.0,
+        "seconds": seconds,
+        "tracks": [{"name": voice} for voice in voices],
+    }
 
 
 @pytest.mark.parametrize(
@@ -125,10 +130,10 @@ def mix(seconds: float, *voices: str) -> dict[str, object]:
         ([mix(30, "Alto", "Bass")], "within tolerance: 2 of 2"),
         ([mix(30, "Alto")], "has the voices Alto, committed Alto, Bass"),
         ([], "0 pieces, committed 1"),
-        ([{**mix(30, "Alto", "Bass"), "peak_dbfs": -60.0}], "peak_dbfs is -60"),
+        ([{**mix(30, "Alto", "Bass"), "loudness_lufs": -60.0}], "loudness_lufs is -60"),
     ],
 )
-def test_sound_of_other_samples_has_the_same_voices_and_peak(
+def test_sound_of_other_samples_has_the_same_voices_and_loudness(
     pieces: list[dict[str, object]], message: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arranged(project, [mix(20, "Alto", "Bass")], "a", committed=True)

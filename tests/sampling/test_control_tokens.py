@@ -1,7 +1,5 @@
 """The control tokens of each piece: those requested, and a key that goes with them."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -11,6 +9,7 @@ from symusic.core import ScoreTick
 
 from etude.models.conditional import Conditional
 from etude.representations.attributes import NAMES, Attributes, measure
+from etude.representations.base.representation import Observed
 from etude.sampling.control_tokens import forced_controls
 from etude.sampling.tokens import predict
 
@@ -18,17 +17,9 @@ PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 TRAIN = [make_piece(seed, 8 + seed) for seed in range(12)]
 
 
-class Arrays:
-    """Stands in for the store: its train pieces."""
-
-    def __init__(self, representation: Any, pieces: list[ScoreTick]) -> None:
-        self.encoded = [representation.encode(piece) for piece in pieces]
-
-    def offsets(self, split: str) -> np.ndarray:
-        return np.cumsum([0, *map(len, self.encoded)])
-
-    def piece(self, split: str, place: int) -> np.ndarray:
-        return self.encoded[place]
+def observed(representation: Attributes, pieces: list[ScoreTick]) -> Observed:
+    """What sampling knows of these train pieces."""
+    return representation.observe([representation.encode(piece) for piece in pieces])
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +41,18 @@ def controls_of(representation: Attributes, forced: np.ndarray) -> list[list[int
 
 
 def test_without_a_request_and_with_a_key_all_pieces_have_the_same(representation: Attributes) -> None:
-    store: Any = Arrays(representation, TRAIN)
+    train = observed(representation, TRAIN)
     for control in ({}, {"key": "D minor"}, {"key": "C", "top": "highest"}):
-        forced = forced_controls(representation, store, control, 1, 5)
+        forced = forced_controls(representation, train, control, 1, 5)
         assert forced.shape == (1, representation.vocabulary)
         assert controls_of(representation, forced) == [representation.requested_tokens(control)]
 
 
 def test_a_request_without_a_key_gets_that_of_a_piece_that_meets_it(representation: Attributes) -> None:
-    store: Any = Arrays(representation, TRAIN)
+    train = observed(representation, TRAIN)
     modes = {measure(piece).mode for piece in TRAIN}
     for control in [{"mode": mode} for mode in modes] + [{"density": "highest"}]:
-        asked = controls_of(representation, forced_controls(representation, store, control, 1, 40))
+        asked = controls_of(representation, forced_controls(representation, train, control, 1, 40))
         requested, neutral = representation.requested_tokens(control), representation.requested_tokens({})
         actual = [representation.control_tokens(piece) for piece in TRAIN]
         places = [place for place, token in enumerate(requested) if token != neutral[place]]
@@ -72,35 +63,35 @@ def test_a_request_without_a_key_gets_that_of_a_piece_that_meets_it(representati
 
 
 def test_a_piece_has_the_same_alone_and_among_others_and_by_the_seed(representation: Attributes) -> None:
-    store: Any = Arrays(representation, TRAIN)
+    train = observed(representation, TRAIN)
     many, few, other = (
-        controls_of(representation, forced_controls(representation, store, {"density": "lowest"}, seed, count))
+        controls_of(representation, forced_controls(representation, train, {"density": "lowest"}, seed, count))
         for seed, count in ((1, 9), (1, 3), (2, 9))
     )
     assert many[:3] == few and many != other
 
 
 def test_a_request_that_no_train_piece_meets_stays_as_it_is(representation: Attributes) -> None:
-    store: Any = Arrays(representation, TRAIN[:1])
+    train = observed(representation, TRAIN[:1])
     own = representation.control_tokens(TRAIN[0])[NAMES.index("mode")]
     other = next(mode for mode in ("major", "minor") if representation.requested_tokens({"mode": mode})[1] != own)
     (asked,) = {
-        tuple(one) for one in controls_of(representation, forced_controls(representation, store, {"mode": other}, 1, 4))
+        tuple(one) for one in controls_of(representation, forced_controls(representation, train, {"mode": other}, 1, 4))
     }
     assert list(asked) == representation.requested_tokens({"mode": other})
 
 
 def test_a_prime_keeps_its_key_where_no_mode_is_requested(representation: Attributes) -> None:
-    store: Any = Arrays(representation, TRAIN)
+    train = observed(representation, TRAIN)
     prime = TRAIN[4]
     requested, own = representation.requested_tokens({"density": "lowest"}), representation.control_tokens(prime)
-    forced = forced_controls(representation, store, {"density": "lowest"}, 1, 5, prime)
+    forced = forced_controls(representation, train, {"density": "lowest"}, 1, 5, prime)
     assert (
         controls_of(representation, forced) == [[*own[:2], *requested[2:]]] and own[0] != representation.controls[0][0]
     )
-    minor = forced_controls(representation, store, {"mode": "minor"}, 1, 5, prime)
+    minor = forced_controls(representation, train, {"mode": "minor"}, 1, 5, prime)
     assert controls_of(representation, minor) == [representation.requested_tokens({"mode": "minor"})]
-    assert controls_of(representation, forced_controls(representation, store, {}, 1, 5, prime)) == [
+    assert controls_of(representation, forced_controls(representation, train, {}, 1, 5, prime)) == [
         representation.requested_tokens({})
     ]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import VOICES, make_piece
+from conftest import VOICES, make_piece, rules_of
 from representations.bands import learned, make_band
 from symusic.core import ScoreTick
 
@@ -45,7 +45,9 @@ def written(name: str, settings: Settings, count: int = 12, **requests: Any) -> 
     model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     parts = [representation.encode(piece) for piece in train]
     rules = timing_rules(
-        representation, representation.rules([np.concatenate(parts)]), *(requests.get(k) for k in ("bars", "seconds"))
+        representation,
+        rules_of(representation, *parts),
+        *(requests.get(k) for k in ("bars", "seconds")),
     )
     longest = requests.get("max_tokens", 1500)
     config = dataclasses.replace(settings.generate, max_tokens=longest, top_p=1.0, temperature=1.0, batch_size=count)
@@ -106,7 +108,7 @@ def test_time_goes_as_the_tokens_say() -> None:
     piece = make_band(1)  # 3/4, then 4/4
     for name in ("remi", "tsd", "cpword"):
         representation = learned(name)
-        rules = timing_rules(representation, representation.rules([representation.encode(piece)]), None, None)
+        rules = timing_rules(representation, rules_of(representation, representation.encode(piece)), None, None)
         assert isinstance(rules, Stream)
         state = rules.start(1)
         onsets = set()
@@ -127,7 +129,7 @@ def test_tokens_that_do_not_tell_the_time_end_as_the_model_ends_them(settings: S
     plain: dict[str, Any] = {}
     for name, changes in (("octuple", plain), ("mmm", plain), ("midilike", plain), ("remi", merged)):
         representation = learned(name, **changes)
-        rules = representation.rules([representation.encode(make_band(0))])
+        rules = rules_of(representation, representation.encode(make_band(0)))
         timing_rules(representation, rules, None, None)
         with pytest.raises(EtudeError, match=r"generate\.bars: pieces in .* tokens.* end where the model ends them"):
             timing_rules(representation, rules, 4, None)
@@ -152,13 +154,17 @@ def test_each_bar_is_followed_by_the_forced_tokens(bars: int | None, settings: S
     representation = learned("attributes", *train, voices=PROGRAMS)
     torch.manual_seed(0)
     model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
-    parts = np.concatenate([representation.encode(piece) for piece in train])
+    parts = [representation.encode(piece) for piece in train]
     config = dataclasses.replace(settings.generate, max_tokens=400, top_p=1.0, temperature=1.0)
     controls = {token for of in representation.controls for token in of}
     for control in ({}, {"key": "D minor", "density": "highest"}):
         requested = representation.requested_tokens(control)
         rules = timing_rules(
-            representation, representation.rules([parts]), bars, None, representation.forced_tokens(requested)[None]
+            representation,
+            rules_of(representation, *parts),
+            bars,
+            None,
+            representation.forced_tokens(requested)[None],
         )
         for piece in sample_tokens(model, rules, config, 6):
             tokens = piece.tokens.tolist()
@@ -176,7 +182,7 @@ def test_a_prime_gets_the_forced_tokens() -> None:
     requested = representation.requested_tokens({"mode": "minor"})
     other = representation.requested_tokens({"mode": "major"})
     forced = np.stack([representation.forced_tokens(requested), representation.forced_tokens(other)])
-    rules = timing_rules(representation, representation.rules([tokens]), None, None, forced)
+    rules = timing_rules(representation, rules_of(representation, tokens), None, None, forced)
     assert isinstance(rules, Stream)
     found, second = rules.with_forced(tokens)
     assert second[2 : 2 + 9].tolist() == other
@@ -185,5 +191,5 @@ def test_a_prime_gets_the_forced_tokens() -> None:
     assert plain[0] == plain[1] and found[2 : 2 + 9].tolist() == requested
     remi = learned("remi", *train, voices=PROGRAMS)
     tokens = remi.encode(train[0]).astype(np.int64)
-    plain_rules = timing_rules(remi, remi.rules([tokens]), None, None)
+    plain_rules = timing_rules(remi, rules_of(remi, tokens), None, None)
     assert isinstance(plain_rules, Stream) and np.array_equal(plain_rules.with_forced(tokens), tokens[None])

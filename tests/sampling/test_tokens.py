@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import make_piece, smoke
+from conftest import make_piece, rules_of, smoke
 from representations.bands import SETTINGS, learned, make_band
 
 from etude import sampling
@@ -31,20 +31,20 @@ def floor(
     tokenize.run(plain, Session(root=encoded.root, out=out, workers=1, progress=False), "remi")
     store = Store(out / "data/tokenize/remi")
     remi = load_representation(store)
-    model = build_model(settings, "ngram", remi)
+    model = build_model(settings.model("ngram"), "ngram", remi)
     model.count(store.pieces("train"))
     return model, remi, store
 
 
 def grammar(remi: Any, store: Store, bars: int | None = None) -> Timing:
-    return timing_rules(remi, remi.rules(store.parts("train")), bars, None)
+    return timing_rules(remi, rules_of(remi, *store.pieces("train")), bars, None)
 
 
 def test_the_same_seed_gives_the_same_pieces_another_seed_others(floor: tuple, settings: Settings) -> None:
     model, remi, store = floor
-    config = settings.generate
-    first, same = (sampling.sample(model, remi, store, config, 3) for _ in range(2))
-    other = sampling.sample(model, remi, store, dataclasses.replace(config, seed=config.seed + 1), 3)
+    config, observed = settings.generate, remi.observe(store.pieces("train"))
+    first, same = (sampling.sample(model, remi, observed, config, 3) for _ in range(2))
+    other = sampling.sample(model, remi, observed, dataclasses.replace(config, seed=config.seed + 1), 3)
     assert [piece.dumps_midi() for piece in first] == [piece.dumps_midi() for piece in same]
     assert [piece.dumps_midi() for piece in first] != [piece.dumps_midi() for piece in other]
     assert len({piece.dumps_midi() for piece in first}) > 1
@@ -91,13 +91,13 @@ def test_windows_of_a_gan_fill_the_bars(encoded: Session, settings: Settings) ->
     store = Store(encoded.root / "data/tokenize/pianoroll")
     roll = load_representation(store)
     torch.manual_seed(0)
-    gan = build_model(settings, "gan", roll)
-    first, same = (sampling.sample(gan, roll, store, settings.generate, 2) for _ in range(2))
+    gan = build_model(settings.model("gan"), "gan", roll)
+    first, same = (sampling.sample(gan, roll, {}, settings.generate, 2) for _ in range(2))
     assert [p.dumps_midi() for p in first] == [p.dumps_midi() for p in same]
     bars = settings.generate.open_bars
     assert all(96 * (bars - 4) < piece.end() <= 96 * bars for piece in first)
     wanted = dataclasses.replace(settings.generate, bars=3)
-    assert all(0 < piece.end() <= 96 * 3 for piece in sampling.sample(gan, roll, store, wanted, 4))
+    assert all(0 < piece.end() <= 96 * 3 for piece in sampling.sample(gan, roll, {}, wanted, 4))
     assert [track.name for track in first[0].tracks] == ["Soprano", "Alto", "Tenor", "Bass"]
 
 
@@ -110,7 +110,7 @@ def test_a_model_that_has_learned_nothing_writes_pieces_that_decode(
     torch.manual_seed(0)
     model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     config = dataclasses.replace(settings.generate, max_tokens=200, batch_size=8, temperature=1.0, top_p=1.0)
-    rules = timing_rules(representation, representation.rules([train]), None, None)
+    rules = timing_rules(representation, rules_of(representation, train), None, None)
     written = sample_tokens(model, rules, config, 8)
     pieces = [piece.tokens for piece in written]
     assert all(piece[0] == 1 and (piece[1:-1] > 2).all() for piece in pieces)
@@ -127,7 +127,7 @@ def test_bars_of_octuple_do_not_go_back(settings: Settings) -> None:
     model = LSTM(octuple.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     hot = dataclasses.replace(settings.generate, max_tokens=300, temperature=5.0, top_p=1.0)
     for piece in (
-        p.tokens for p in sample_tokens(model, timing_rules(octuple, octuple.rules([train]), None, None), hot, 4)
+        p.tokens for p in sample_tokens(model, timing_rules(octuple, rules_of(octuple, train), None, None), hot, 4)
     ):
         told = [(octuple.types[token], octuple.values[token]) for token in piece]
         bars = [int(value) for kind, value in told if kind == "Bar"]
@@ -136,21 +136,13 @@ def test_bars_of_octuple_do_not_go_back(settings: Settings) -> None:
         assert when == sorted(when)
 
 
-def test_rules_do_not_depend_on_how_train_is_cut(monkeypatch: pytest.MonkeyPatch, floor: tuple) -> None:
-    _, remi, store = floor
-    whole = remi.rules(store.parts("train"))
-    monkeypatch.setattr("etude.artifacts.token_store.PART", 7)
-    cut = remi.rules(store.parts("train"))
-    assert np.array_equal(whole.follows, cut.follows)
-
-
 def test_voices_write_whole_frames_of_what_may_sound(encoded: Session, settings: Settings) -> None:
     store = Store(encoded.root / "data/tokenize/voicegrid")
     grid = load_representation(store)
     torch.manual_seed(0)
-    model = build_model(settings, "voices", grid).eval()
+    model = build_model(settings.model("voices"), "voices", grid).eval()
     config = dataclasses.replace(settings.generate, max_tokens=120, batch_size=4, top_p=1.0)
-    rules = timing_rules(grid, grid.rules([]), None, None)
+    rules = timing_rules(grid, rules_of(grid), None, None)
     pieces = sample_tokens(model, rules, config, 4)
     alone = sample_tokens(model, rules, dataclasses.replace(config, batch_size=1), 4)
     assert [piece.tokens.tolist() for piece in pieces] == [piece.tokens.tolist() for piece in alone]
@@ -171,10 +163,13 @@ def test_a_piece_is_the_same_alone_and_in_any_batch(model_name: str, settings: S
     name = known[model_name]["representation"]
     representation = learned(name, *train, voices=programs)
     torch.manual_seed(0)
-    changed = {**known, model_name: {**known[model_name], **SMALL[model_name]}}
-    model = build_model(dataclasses.replace(settings, models=changed), model_name, representation).eval()
+    changed = {**known[model_name], **SMALL[model_name]}
+    model = build_model(changed, model_name, representation).eval()
     rules = timing_rules(
-        representation, representation.rules([np.concatenate([representation.encode(p) for p in train])]), 2, None
+        representation,
+        rules_of(representation, *map(representation.encode, train)),
+        2,
+        None,
     )
     found = []
     for size in (1, 3, 16, 40):

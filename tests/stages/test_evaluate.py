@@ -15,7 +15,7 @@ from etude.artifacts.context import Session
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest
-from etude.core.project import project_root
+from etude.core.project import working_root
 from etude.metrics.descriptors import UNITS, columns, descriptors
 from etude.report.figures import distributions
 from etude.stages.evaluate import evaluate, run
@@ -50,10 +50,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     likelihood = ModuleType("etude.tasks.likelihood")
     vars(likelihood)["likelihood"] = lambda settings, session, model_name: dict(LIKELIHOOD)
     monkeypatch.setitem(sys.modules, "etude.tasks.likelihood", likelihood)
-    settings = replace(Settings.from_params(project_root() / "params.yaml"), evaluate=EVALUATE)
+    settings = replace(Settings.from_params(working_root() / "params.yaml"), evaluate=EVALUATE)
 
     (tmp_path / "models/lstm").mkdir(parents=True)
-    (tmp_path / "models/lstm/settings.json").write_text(json.dumps({"key": "abc"}))
+    (tmp_path / "models/lstm/config.json").write_text(json.dumps({"key": "abc"}))
     (tmp_path / "models/lstm/result.json").write_text(json.dumps({"steps": 3}))
     samples = tmp_path / "data/generate/lstm"
     samples.mkdir(parents=True)

@@ -12,7 +12,6 @@ from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json
-from etude.stages import tokenize
 from etude.stages.generate import run
 
 VARIANTS = pytest.mark.parametrize("model_name", ["ngram", "lstm", "conditional", "gan", "deepbach"])
@@ -39,7 +38,7 @@ def test_as_many_pieces_as_asked_for_with_a_manifest(model_name: str, trained: S
         programs = {name: program for name, (program, _) in VOICES.items()}
         assert all(programs[track.name] == track.program for track in score.tracks)
     assert sum(piece["notes"] for piece in manifest["pieces"]) > 0
-    trained_with = read_json(trained.root / f"models/{model_name}/settings.json", "")
+    trained_with = read_json(trained.root / f"models/{model_name}/config.json", "")
     assert manifest["settings"] == {
         "generate": vars(config().generate),
         "model": model_name,
@@ -72,32 +71,20 @@ def test_fewer_pieces_replace_more(trained: Session, tmp_path: Path) -> None:
     assert sorted(file.name for file in folder.iterdir()) == ["00.mid", "manifest.json"]
 
 
-def test_an_absent_model_and_absent_data_name_the_command(encoded: Session, trained: Session, tmp_path: Path) -> None:
-    with pytest.raises(EtudeError, match=r"models/ngram does not exist\. Make it with: etude train model=ngram"):
-        run(config(), to(encoded, tmp_path), "ngram")
-    shutil.copytree(trained.root / "models", tmp_path / "models")
-    with pytest.raises(EtudeError, match=r"data/tokenize/remi does not exist\..*etude tokenize tokenize=remi"):
-        run(config(), Session(root=tmp_path, progress=False), "ngram")
-    (tmp_path / "models/ngram/settings.json").unlink()
-    with pytest.raises(EtudeError, match=r"settings\.json does not exist\. Make it with: etude train model=ngram"):
-        run(config(), Session(root=tmp_path, progress=False), "ngram")
-    assert not (tmp_path / "data").exists()
-
-
-def test_a_model_that_was_trained_on_other_data_is_refused(trained: Session, encoded: Session, tmp_path: Path) -> None:
+def test_an_absent_model_names_the_command_and_needs_no_data(trained: Session, tmp_path: Path) -> None:
     session = Session(root=tmp_path, progress=False)
+    with pytest.raises(EtudeError, match=r"models/ngram does not exist\. Make it, .* with: etude all model=ngram"):
+        run(config(), session, "ngram")
     shutil.copytree(trained.root / "models", tmp_path / "models")
-    remi = {**tiny().tokenize["remi"], "positions_per_beat": 8}
-    fine = tiny(tokenize={**tiny().tokenize, "remi": remi}, generate={"pieces": 3})
-    tokenize.run(fine, to(encoded, tmp_path), "remi")
-    with pytest.raises(EtudeError, match=r"was trained on other data .* Train it again with: etude train model=lstm"):
-        run(fine, session, "lstm")
-    assert not (tmp_path / "data/generate").exists()
+    run(config(), session, "ngram")
+    (tmp_path / "models/ngram/config.json").unlink()
+    with pytest.raises(EtudeError, match=r"config\.json does not exist\. Make it with: etude train model=ngram"):
+        run(config(), session, "ngram")
 
 
 def test_the_model_of_a_manual_run_comes_before_that_of_the_pipeline(trained: Session, tmp_path: Path) -> None:
     shutil.copytree(trained.root / "models/ngram", tmp_path / "hand/models/ngram")
-    file = tmp_path / "hand/models/ngram/settings.json"
+    file = tmp_path / "hand/models/ngram/config.json"
     file.write_text(file.read_text().replace(f'"key": "{read_json(file, "")["key"]}"', '"key": "by hand"'))
     session = dataclasses.replace(to(trained, tmp_path / "hand"), run=tmp_path / "hand")
     folder = run(config(), session, "ngram")

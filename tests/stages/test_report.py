@@ -23,7 +23,7 @@ from etude.stages.report import run
 
 def settings(*model_names: str) -> Settings:
     """The settings of experiment=smoke with some models, of which lstm alone can do all tasks, and small sounds."""
-    sounds = Arrange(best=2, sample_rate=16000, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
+    sounds = Arrange(best=2, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
     objective = {"ngram": "counting", "gan": "adversarial"}
     models = {name: {"hidden": 256, "objective": objective.get(name, "next_token")} for name in model_names}
     able: dict[str, Any] = {name: {} for name in model_names if name == "lstm"}

@@ -25,7 +25,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     for model_name in ("lstm", "gan", "stranger"):  # ngram is not trained, stranger is not in the settings
         (tmp_path / "models" / model_name).mkdir(parents=True)
         record = {"key": f"key of {model_name}", "settings": {"seed": 1, "models": {model_name: {}}}}
-        (tmp_path / "models" / model_name / "settings.json").write_text(json.dumps(record))
+        (tmp_path / "models" / model_name / "config.json").write_text(json.dumps(record))
     return Session(root=tmp_path, experiment="etude")
 
 
@@ -60,9 +60,9 @@ def test_trainings_under_runs_are_published_too_and_a_damaged_one_is_skipped(
         folder = session.root / "runs/sweep" / job / "models/lstm"
         folder.mkdir(parents=True)
         record = {"key": f"job {job}", "settings": {"seed": int(job), "models": {"lstm": {}}}}
-        (folder / "settings.json").write_text(json.dumps(record))
+        (folder / "config.json").write_text(json.dumps(record))
     (session.root / "runs/broken/models/gan").mkdir(parents=True)
-    (session.root / "runs/broken/models/gan/settings.json").write_text("{")
+    (session.root / "runs/broken/models/gan/config.json").write_text("{")
     track.run(settings, session)
     assert sorted(tracking.runs(session)["place"]) == ["", "", "runs/sweep/0", "runs/sweep/1"]
     assert "skipped: " in (output := capsys.readouterr().out) and "runs/broken" in output

@@ -19,13 +19,16 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
 from etude.models.building import build_model
-from etude.models.weights import load_model, save_weights
+from etude.models.weights import save_weights
 from etude.representations.base.loading import load_representation
 from etude.stages import train
 from etude.stages.train import run, training_key
+from etude.tasks.trained_model import TrainedModel
 
 TOKENS = "0" * 64
-FILES = ["history.csv", "result.json", "settings.json", "weights.safetensors"]
+FILES = ["config.json", "history.csv", "model.safetensors", "observed.npz", "result.json"]
+LEARNED = {"gan": ["pianoroll.json"]}  # files of the representation; else those of remi
+REMI = ["notes.json", "tokenizer.json"]
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def with_model(settings: Settings, model_name: str, **changes: object) -> Settin
 @pytest.mark.parametrize("model_name", ["ngram", "lstm", "gan"])
 def test_a_training_leaves_a_whole_model(model_name: str, trained: Session) -> None:
     folder = trained.root / "models" / model_name
-    assert sorted(file.name for file in folder.iterdir()) == FILES
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*FILES, *LEARNED.get(model_name, REMI)])
     result = read_json(folder / "result.json", "")
     rows = list(csv.DictReader((folder / "history.csv").open()))
     history = [{name: float(value) for name, value in row.items() if value} for row in rows]
@@ -63,12 +66,12 @@ def test_a_training_leaves_a_whole_model(model_name: str, trained: Session) -> N
     assert result[monitor] == min(scores.values()) == scores[result["best_step"]]
     assert result["steps"] == max(scores) == (3 if model_name == "ngram" else 4)
     store = store_of(tiny(), trained, model_name)
-    assert read_json(folder / "settings.json", "")["key"] == training_key(tiny(), model_name, store.digest)
+    assert read_json(folder / "config.json", "")["key"] == training_key(tiny(), model_name, store.digest)
 
 
 def test_parameters_are_counted(trained: Session) -> None:
     store = store_of(tiny(), trained, "lstm")
-    model = build_model(tiny(), "lstm", load_representation(store))
+    model = build_model(tiny().model("lstm"), "lstm", load_representation(store))
     count = sum(weights.numel() for weights in model.parameters())
     assert read_json(trained.root / "models/lstm/result.json", "")["parameters"] == count
 
@@ -78,21 +81,21 @@ def test_checkpoints_of_a_finished_training_are_removed_and_nothing_is_left_half
     assert not list(trained.root.rglob("*.part")) and not list(trained.root.rglob("*.old"))
 
 
-def test_settings_json_holds_only_what_decides_the_training(trained: Session) -> None:
-    found = read_json(trained.root / "models/lstm/settings.json", "")
+def test_config_json_holds_only_what_decides_the_training(trained: Session) -> None:
+    found = read_json(trained.root / "models/lstm/config.json", "")
     made = found["settings"]
     train, optim = tiny().schedule("lstm")
     assert set(made) == {"model", "optim", "train", "trainer"}, "what built the data stands next to the data"
     assert made["model"].items() <= tiny().models["lstm"].items()
     assert made["optim"] == vars(optim) and made["train"] == vars(train)
-    text = (trained.root / "models/lstm/settings.json").read_text()
+    text = (trained.root / "models/lstm/config.json").read_text()
     assert str(trained.root) not in text and "progress" not in text and "workers" not in text
 
 
 def test_with_samples_there_is_one_to_hear_and_to_see(project: Session, log: Log) -> None:
     run(tiny(), dataclasses.replace(project, samples=1), "ngram")
     folder = project.root / "models/ngram"
-    assert sorted(file.name for file in folder.iterdir()) == sorted([*FILES, "samples"])
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*FILES, *REMI, "samples"])
     samples = folder / "samples"
     assert sorted(file.name for file in samples.iterdir()) == ["00.html", "00.mid", "00.mp3", "00.png"]
     assert all(file.stat().st_size for file in samples.iterdir())
@@ -153,7 +156,7 @@ def test_key_and_bytes_do_not_change_with_the_session(project: Session, log: Log
 def test_a_run_is_told_its_rows_and_that_it_finished(project: Session, log: Log) -> None:
     folder = run(tiny(), project, "ngram")
     assert [start["model"] for start in log.started] == ["ngram"]
-    own = read_json(folder / "settings.json", "")["settings"]
+    own = read_json(folder / "config.json", "")["settings"]
     assert log.started[0]["settings"]["models"] == {"ngram": own.pop("model")}
     assert all(log.started[0]["settings"][name] == section for name, section in own.items())
     assert log.started[0]["settings"]["dataset"] == tiny().dataset, "what the data was built from, too"
@@ -211,7 +214,7 @@ def test_a_training_that_was_ended_goes_on_from_its_checkpoint(
     run(tiny(), project, "lstm")
     assert min(step for step, _ in log.rows) == 3 and log.finished[1:] == [(project.root / "models/lstm", "FINISHED")]
     assert not list(kept.glob("*.ckpt"))
-    weights = [session.root / "models/lstm/weights.safetensors" for session in (project, trained)]
+    weights = [session.root / "models/lstm/model.safetensors" for session in (project, trained)]
     assert digest(weights[0]) == digest(weights[1]), "those of the training that was not ended"
 
 
@@ -240,37 +243,34 @@ def store_of(settings: Settings, session: Session, model_name: str) -> Store:
     return Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
 
 
-def loaded(session: Session, folder: Path, model_name: str = "lstm") -> Any:
-    store = store_of(tiny(), session, model_name)
-    return load_model(tiny(), model_name, folder, store, load_representation(store))
+def loaded(folder: Path) -> Any:
+    return TrainedModel.read(folder, tiny().generate, "etude train model=lstm").model
 
 
 def test_the_model_on_disk_is_the_one_that_was_trained(trained: Session, tmp_path: Path) -> None:
-    model = loaded(trained, trained.root / "models/lstm")
+    model = loaded(trained.root / "models/lstm")
     assert not model.training
-    assert save_weights(model, tmp_path / "again") == digest(trained.root / "models/lstm/weights.safetensors")
+    assert save_weights(model, tmp_path / "again") == digest(trained.root / "models/lstm/model.safetensors")
 
 
 def test_a_flipped_bit_in_the_weights_is_found(trained: Session, tmp_path: Path) -> None:
     folder = tmp_path / "lstm"
     shutil.copytree(trained.root / "models/lstm", folder)
-    loaded(trained, folder)
-    raw = bytearray((folder / "weights.safetensors").read_bytes())
+    loaded(folder)
+    raw = bytearray((folder / "model.safetensors").read_bytes())
     raw[-2] ^= 1
-    (folder / "weights.safetensors").write_bytes(raw)
-    with pytest.raises(EtudeError, match=r"weights\.safetensors is damaged or missing.* Run: etude train model=lstm"):
-        loaded(trained, folder)
-    (folder / "weights.safetensors").unlink()
+    (folder / "model.safetensors").write_bytes(raw)
+    with pytest.raises(EtudeError, match=r"model\.safetensors is damaged or missing.* with: etude train model=lstm"):
+        loaded(folder)
+    (folder / "model.safetensors").unlink()
     with pytest.raises(EtudeError, match="damaged or missing"):
-        loaded(trained, folder)
+        loaded(folder)
 
 
 def test_the_weights_are_those_of_the_settings_beside_them(trained: Session) -> None:
     """The settings of now may ask for another width: what was trained is what is loaded."""
     wide = with_model(tiny(), "lstm", hidden=16)
-    store = store_of(wide, trained, "lstm")
-    representation = load_representation(store)
-    model = load_model(wide, "lstm", trained.root / "models/lstm", store, representation)
+    model = TrainedModel.load(wide, trained, "lstm").model
     assert {weights.shape[-1] for name, weights in model.named_parameters() if name.startswith("recurrent")} >= {8}
 
 
@@ -326,4 +326,4 @@ def test_a_training_by_hand_leaves_what_it_was_swept_with_beside_the_model(
     run(tiny(), by_hand, "ngram")
     sweep = {"overrides": "optim.lr=1e-3", "mlflow.parentRunId": "abc"}
     assert read_json(tmp_path / "runs/1/sweep.json", "") == sweep and sweep.items() <= log.started[0]["tags"].items()
-    assert read_json(tmp_path / "runs/1/models/ngram/settings.json", "")["tags"].keys().isdisjoint(sweep)
+    assert read_json(tmp_path / "runs/1/models/ngram/config.json", "")["tags"].keys().isdisjoint(sweep)

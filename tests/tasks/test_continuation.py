@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from conftest import VOICES, make_piece
@@ -19,16 +18,6 @@ PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 TRAIN = [make_piece(seed) for seed in range(6)]
 
 
-class Arrays:
-    """Stands in for the store: its train tokens."""
-
-    def __init__(self, representation: Any) -> None:
-        self.representation = representation
-
-    def parts(self, split: str) -> list[np.ndarray]:
-        return [np.concatenate([self.representation.encode(piece) for piece in TRAIN])]
-
-
 def going_on(name: str, prime: ScoreTick, settings: Settings, **changes: Any) -> list[ScoreTick]:
     name, _, merges = name.partition(" ")
     merged = {"merges": merges, "vocabulary": 2000} if merges else {}
@@ -36,8 +25,8 @@ def going_on(name: str, prime: ScoreTick, settings: Settings, **changes: Any) ->
     torch.manual_seed(0)
     model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     config = dataclasses.replace(settings.generate, **{"max_tokens": 1500, "temperature": 1.0, **changes})
-    store: Any = Arrays(representation)
-    return [piece.score for piece in continue_piece(model, representation, store, config, 4, prime)]
+    observed = representation.observe([representation.encode(piece) for piece in TRAIN])
+    return [piece.score for piece in continue_piece(model, representation, observed, config, 4, prime)]
 
 
 def notes(piece: ScoreTick) -> list[tuple[str, int, int, int]]:

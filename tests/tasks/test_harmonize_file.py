@@ -187,9 +187,14 @@ def test_requests_that_cannot_be_met_are_refused(trained: Session, two_bars: Pat
     refused(r"chords has 9 bars", chords="C|" * 9)
 
 
-def test_no_model_and_a_model_that_cannot_are_refused(encoded: Session, trained: Session, tune: Path) -> None:
+def test_no_model_and_a_model_that_cannot_are_refused(
+    encoded: Session, trained: Session, tune: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tune.with_name("out.mid")
-    with pytest.raises(EtudeError, match=r"models/voices does not exist\. Make it with: etude train model=voices"):
+    monkeypatch.setattr("etude.tasks.trained_model.PACKAGED", tmp_path)
+    with pytest.raises(
+        EtudeError, match=r"models/voices does not exist\. Make it, and what it needs, with: etude all model=voices"
+    ):
         made(encoded, tune, out)
     other = replace(config(), models={"lstm": tiny().models["lstm"]})
     with pytest.raises(EtudeError, match=r"model=lstm cannot draw voices to a given one\. None of"):
@@ -210,7 +215,7 @@ def test_by_the_command(
     root = tmp_path / "project"
     shutil.copytree(trained.root, root)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "project_root", lambda: root)
+    monkeypatch.setattr(cli, "working_root", lambda: root)
     own = ["experiment=smoke", "session.progress=false", "trainer.threads=1", "sweeps=1", "model=deepbach"]
     monkeypatch.setattr("sys.argv", ["etude"])
     named = ["input=melody.mid", "output=my chorale é.mid", "seed=3", "candidates=3", "chords=Cm - F#m7/E V7 | ."]

@@ -30,8 +30,8 @@ def write_training(top: Path, model_name: str = "lstm", key: str = "k1") -> Path
     """models/V as a training leaves it."""
     folder = top / "models" / model_name
     (folder / "samples").mkdir(parents=True)
-    (folder / "weights.safetensors").write_bytes(b"weights")
-    (folder / "settings.json").write_text(json.dumps({"key": key, "settings": SETTINGS, "tags": {"tokens": "digest"}}))
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "config.json").write_text(json.dumps({"key": key, "settings": SETTINGS, "tags": {"tokens": "digest"}}))
     (folder / "history.csv").write_text(HISTORY)
     (folder / "result.json").write_text(json.dumps({"best/step": 3, "valid/nats_per_note": 1.25, "note": "x"}))
     for name in ("00.mid", "00.mp3", "00.html"):

@@ -21,7 +21,7 @@ def test_a_large_train_split_is_counted_in_part(encoded: Session, tmp_path: Path
     def count(max_tokens: int) -> int:
         section = {**tiny().models["ngram"], "max_tokens": max_tokens}
         settings = dataclasses.replace(tiny(), models={"ngram": section})
-        model = build_model(settings, "ngram", representation)
+        model = build_model(settings.model("ngram"), "ngram", representation)
         learn(model, Task(settings, "ngram", encoded, store, representation, tmp_path, lambda values, step: None))
         return int(model.tables[0][3].sum()) + len(store.offsets("train")) - 1  # start tokens are not counted
 

@@ -64,7 +64,7 @@ def objectives(session: Session, settings: Settings, out: Path) -> list[NextToke
         store = Store(session.read(catalog.tokens(name)))
         representation = load_representation(store)
         torch.manual_seed(0)
-        model = build_model(settings, model_name, representation)
+        model = build_model(settings.model(model_name), model_name, representation)
         task = Task(settings, model_name, session, store, representation, out, lambda values, step: None)
         found.append(objective(model, task))
     return found
@@ -131,7 +131,7 @@ def test_windows_of_frames_are_those_of_the_pieces_and_padded(frames: Session, t
     store = Store(frames.root / "data/tokenize/frames")
     representation = load_representation(store)
     settings = frame_settings()
-    model = build_model(settings, "gru", representation)
+    model = build_model(settings.model("gru"), "gru", representation)
     task = Task(settings, "gru", frames, store, representation, tmp_path, lambda values, step: None)
     objective = NextToken(model, task)
     items = objective.draw(np.random.default_rng(0))
@@ -153,7 +153,7 @@ def test_a_window_may_end_with_its_piece_at_many_places(encoded: Session, tmp_pa
     settings = tiny(train={"window": 24, "batch_size": 1024})
     store = Store(encoded.root / "data/tokenize/remi")
     representation = load_representation(store)
-    model = build_model(settings, "lstm", representation)
+    model = build_model(settings.model("lstm"), "lstm", representation)
     task = Task(settings, "lstm", encoded, store, representation, tmp_path, lambda values, step: None)
     objective = NextToken(model, task)
     assert min(len(piece) for piece in store.pieces("train")) > 24
@@ -172,7 +172,7 @@ def test_windows_of_a_model_with_a_meter_start_with_its_longest_period(encoded: 
     settings = Settings.of({**base.as_dict(), "models": {"lstm_attention": section}})
     store = Store(encoded.root / "data/tokenize/remi")
     representation = load_representation(store)
-    model = build_model(settings, "lstm_attention", representation)
+    model = build_model(settings.model("lstm_attention"), "lstm_attention", representation)
     task = Task(settings, "lstm_attention", encoded, store, representation, tmp_path, lambda values, step: None)
     objective = NextToken(model, task)
     pieces, later = [piece.tolist() for piece in store.pieces("train")], 0
@@ -190,7 +190,7 @@ def test_a_piece_that_fits_is_one_window(encoded: Session, tmp_path: Path) -> No
     window = max(len(piece) for piece in store.pieces("train"))
     representation = load_representation(store)
     settings = tiny(train={"window": window, "batch_size": 32})
-    model = build_model(settings, "lstm", representation)
+    model = build_model(settings.model("lstm"), "lstm", representation)
     task = Task(settings, "lstm", encoded, store, representation, tmp_path, lambda values, step: None)
     objective = NextToken(model, task)
     for row in objective.draw(np.random.default_rng(0)).numpy():

@@ -132,7 +132,7 @@ def task_of(settings: Settings, session: Session, folder: Path, model_name: str 
     store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
     representation = load_representation(store)
     torch.manual_seed(0)
-    model = build_model(settings, model_name, representation)
+    model = build_model(settings.model(model_name), model_name, representation)
     return model, Task(settings, model_name, session, store, representation, folder, lambda row, step: None)
 
 
@@ -267,7 +267,9 @@ def test_two_processes_update_all_networks_of_a_model(encoded: Session, tmp_path
         assert found[model_name]["rows"] == [row["step"] for row in found[model_name]["history"]]
         store = Store(encoded.root / "data/tokenize" / settings.models[model_name]["representation"])
         torch.manual_seed(seed_of("weights", settings.schedule(model_name)[0].seed))
-        started = dict(build_model(settings, model_name, load_representation(store)).named_parameters())
+        started = dict(
+            build_model(settings.model(model_name), model_name, load_representation(store)).named_parameters()
+        )
         ended = load_file(tmp_path / model_name / "w.safetensors")
         networks = {tuple(name.split(".")[:2]) for name in started}
         moved = {tuple(name.split(".")[:2]) for name, weight in started.items() if not torch.equal(weight, ended[name])}

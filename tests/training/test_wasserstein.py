@@ -93,7 +93,7 @@ def test_a_step_updates_both_networks(encoded: Session, tmp_path: Path) -> None:
     store = Store(encoded.root / "data/tokenize/pianoroll")
     representation = load_representation(store)
     torch.manual_seed(0)
-    model = build_model(tiny(), "wgan", representation)
+    model = build_model(tiny().model("wgan"), "wgan", representation)
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     from etude.training.objectives import learn
 

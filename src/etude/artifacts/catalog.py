@@ -3,7 +3,7 @@
 A stage leaves its folder in data/STAGE/NAME and its figures in reports/STAGE/NAME.json; only train writes models/NAME.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -12,13 +12,15 @@ class Artifact:
 
     place: str  # relative to the project, or to the folder of a run
     made_by: str
+    stage: str = ""  # whose output it is in dvc.yaml
+    name: str | None = None  # of the stage instance, where the stage runs once for each of several
 
     def __str__(self) -> str:
         return self.place
 
     def __truediv__(self, name: str) -> "Artifact":
         """A file in the folder."""
-        return Artifact(f"{self.place}/{name}", self.made_by)
+        return replace(self, place=f"{self.place}/{name}")
 
 
 def command(stage: str, name: str | None = None) -> str:
@@ -29,17 +31,17 @@ def command(stage: str, name: str | None = None) -> str:
 
 def data(stage: str, name: str | None = None) -> Artifact:
     """The folder of pieces, arrays or sound that a stage leaves."""
-    return Artifact(f"data/{_path(stage, name)}", command(stage, name))
+    return Artifact(f"data/{_path(stage, name)}", command(stage, name), stage, name)
 
 
 def record(stage: str, name: str | None = None) -> Artifact:
     """What the folder of a data stage was built from."""
-    return Artifact(f"data/built_from/{_path(stage, name)}.json", command(stage, name))
+    return Artifact(f"data/built_from/{_path(stage, name)}.json", command(stage, name), stage, name)
 
 
 def report(stage: str, name: str | None = None) -> Artifact:
     """The figures that a stage measures."""
-    return Artifact(f"reports/{_path(stage, name)}.json", command(stage, name))
+    return Artifact(f"reports/{_path(stage, name)}.json", command(stage, name), stage, name)
 
 
 def _path(stage: str, name: str | None) -> str:
@@ -53,7 +55,11 @@ def tokens(representation: str) -> Artifact:
 
 def model(model_name: str) -> Artifact:
     """The weights of a training, its settings, history and result."""
-    return Artifact(f"models/{model_name}", command("train", model_name))
+    return Artifact(f"models/{model_name}", command("train", model_name), "train", model_name)
+
+
+CARD = "README.md"  # in the folder of a model that is handed on: what it is and how good
+CONFIG = "config.json"  # in the folder of a model: what it is, and the digests of the files next to it
 
 
 def samples(model_name: str) -> Artifact:

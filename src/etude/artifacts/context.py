@@ -4,10 +4,13 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from etude.artifacts.catalog import Artifact
 from etude.config.check import Count, Natural
+from etude.config.code import SECTIONS
 from etude.core.errors import EtudeError, closest
-from etude.core.project import project_root
+from etude.core.project import working_root
 
 ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
 
@@ -24,11 +27,12 @@ def _workers() -> int:
 class Session:
     """Where a stage reads and writes, and what it runs on.
 
-    ``root`` is the project; ``out`` is where results are written (the project itself, or the folder of one Hydra run);
+    ``root`` is the project, or the working folder where there is none;
+    ``out`` is where results are written (the project itself, or the folder of one Hydra run);
     ``run`` is the folder of an earlier Hydra run to read results from, before ``root``.
     """
 
-    root: Path = field(default_factory=project_root)
+    root: Path = field(default_factory=working_root)
     out: Path | None = None
     run: Path | None = None
     workers: Count = field(default_factory=_workers)
@@ -55,11 +59,38 @@ class Session:
         return next((path for path in paths if path.exists()), None)
 
     def read(self, artifact: Artifact) -> Path:
-        """What ``find`` finds. Raises EtudeError, naming the command that makes it, where there is none."""
+        """What ``find`` finds. Raises EtudeError, with what to do from here, where there is none."""
         found = self.find(artifact)
         if found is None:
-            raise EtudeError(f"{artifact} does not exist. Make it with: {artifact.made_by}")
+            raise EtudeError(f"{artifact} does not exist. {self.advice(artifact)}")
         return found
+
+    def advice(self, artifact: Artifact) -> str:
+        """A sentence on how to get what ``find`` does not find, with one argument or command that works from here."""
+        runs = self.root / "runs"
+        made = [path for path in runs.glob(f"**/{artifact.place}") if self.run is None or self.run not in path.parents]
+        if made:
+            newest = max(made, key=lambda path: path.stat().st_mtime)
+            run = newest.parents[artifact.place.count("/")].relative_to(self.root)
+            return f"The newest manual run that has it is read with: session.run={run}"
+        if artifact.stage and self._is_stage(artifact):
+            target = f"{artifact.stage}@{artifact.name}" if artifact.name else artifact.stage
+            return f"Make it, and what it needs, with: dvc repro {target}"
+        if artifact.stage == "train":
+            return f"Make it, and what it needs, with: etude all model={artifact.name}"
+        return f"Make it with: {artifact.made_by}"
+
+    def _is_stage(self, artifact: Artifact) -> bool:
+        """Whether the project's pipeline has the stage instance that makes an artifact."""
+        if not (self.root / "dvc.yaml").is_file():
+            return False
+        section = SECTIONS.get(artifact.stage)
+        if section is None:
+            return True
+        try:
+            return artifact.name in yaml.safe_load((self.root / "params.yaml").read_text(encoding="utf-8"))[section]
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+            return False
 
     def write(self, artifact: Artifact) -> Path:
         """The path to write a folder or file at."""

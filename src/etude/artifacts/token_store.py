@@ -5,11 +5,11 @@ when training draws them. The store gives the same arrays either way.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ from etude.music.augmentation import Copy, alter
 SPLITS = provenance.SPLITS
 COPIES = "train.copies.json"
 HELD = 1 << 26  # numbers of encoded copies held in memory at most
-PART = 1 << 20  # items
 
 
 @dataclass
@@ -75,19 +74,9 @@ class Store:
         start, end = self.offsets(split)[place : place + 2]
         return self._items[split][start:end]
 
-    def pieces(self, split: str) -> Iterator[NDArray[np.integer]]:
-        """Yield the items of each piece of a split, in order."""
-        for place in range(len(self.offsets(split)) - 1):
-            yield self.piece(split, place)
-
-    def parts(self, split: str) -> Iterator[NDArray[np.integer]]:
-        """Yield all items of a split in parts that overlap by one item, so that no pair of items is lost."""
-        if split == "train" and self._source is not None:
-            yield from self.pieces(split)
-            return
-        items = self._items[split]
-        for start in range(0, len(items), PART):
-            yield items[start : start + PART + 1]
+    def pieces(self, split: str) -> "PiecesOfSplit":
+        """The items of each piece of a split, in order."""
+        return PiecesOfSplit(self, split)
 
     def take(self, split: str, places: NDArray[np.int64]) -> NDArray[np.integer]:
         """Single items of a split, by their places among all its items: (N,) -> (N, ...)."""
@@ -153,6 +142,29 @@ class Store:
             return np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise EtudeError(f"{self.folder / name} cannot be read ({error}). Build it with: {self.made_by}") from None
+
+
+@dataclass(frozen=True)
+class PiecesOfSplit(Sequence[NDArray[np.integer]]):
+    """The pieces of one split of a store, each read when it is asked for."""
+
+    store: Store
+    split: str
+
+    def __len__(self) -> int:
+        """Number of pieces."""
+        return len(self.store.offsets(self.split)) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> NDArray[np.integer]: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[NDArray[np.integer]]: ...
+    def __getitem__(self, place: int | slice) -> NDArray[np.integer] | Sequence[NDArray[np.integer]]:
+        """The items of one piece, or of several."""
+        places = range(len(self))[place]
+        if isinstance(places, range):
+            return [self.store.piece(self.split, one) for one in places]
+        return self.store.piece(self.split, places)
 
 
 def write_items(

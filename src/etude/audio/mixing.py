@@ -1,4 +1,4 @@
-"""Mixing: stems with gain and pan become one stereo sound with a given peak."""
+"""Mixing: stems with gain and pan become one stereo sound."""
 
 import math
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from etude.core.errors import EtudeError
 
 
 def balance(
-    stems: Mapping[str, np.ndarray], gain: Mapping[str, float], pan: Mapping[str, float], peak: float
+    stems: Mapping[str, np.ndarray], gain: Mapping[str, float], pan: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
-    """Give stems their gain and pan, and scale them so that their sum has the given peak.
+    """Give stems their gain and pan.
 
     The pan has constant power: the channels are scaled by sqrt(2) cos(a) and sqrt(2) sin(a), a = (pan + 1) pi / 4, so
     that the middle leaves a stem as it is and the squares always sum to 2.
@@ -20,10 +20,9 @@ def balance(
         stems: track name -> (2, samples), all of the same length.
         gain: track name -> dB; a track without one gets 0. Names that no stem has are ignored.
         pan: track name -> place from -1 (left) to 1 (right); a track without one gets 0.
-        peak: the highest absolute sample of the sum, in dBFS (0 is full scale).
 
     Returns:
-        Track name -> (2, samples), float64, in the order of ``stems``. Silence stays silence.
+        Track name -> (2, samples), float64, in the order of ``stems``.
 
     Raises:
         EtudeError: there is no stem, their lengths differ, or a gain or a pan is out of range.
@@ -38,22 +37,16 @@ def balance(
         level = 10 ** (_number(gain, name, "gain", -120, 40) / 20)
         angle = (_number(pan, name, "pan", -1, 1) + 1) * math.pi / 4
         parts[name] = np.array([[math.cos(angle)], [math.sin(angle)]]) * math.sqrt(2) * level * stem  # (2, samples)
-    highest = float(np.abs(_sum(parts)).max(initial=0.0))
-    scale = 10 ** (peak / 20) / highest if highest > 0 else 1.0
-    return {name: part * scale for name, part in parts.items()}
+    return parts
 
 
-def add(stems: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The sum of stems, (2, samples) float32."""
-    return _sum(stems).astype(np.float32)
-
-
-def _sum(stems: Mapping[str, np.ndarray]) -> np.ndarray:
+def total(stems: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The sum of stems (2, samples)."""
     first, *others = stems.values()
-    total = first.copy()
+    found = first.copy()
     for stem in others:
-        total += stem
-    return total
+        found += stem
+    return found
 
 
 def decibels(level: float) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from etude.audio.excerpt import excerpt
-from etude.audio.mixing import add, balance
+from etude.audio.mastering import master
+from etude.audio.mixing import balance, total
 from etude.audio.mp3 import write_mp3
 from etude.audio.synthesis import synthesize
 from etude.config.sections import Arrange
@@ -18,7 +19,7 @@ class Rendering:
     """A score as sound.
 
     ``stems`` are the tracks as they sound in the mix, with gain and pan: track name -> (2, samples). ``mix`` is their
-    sum, (2, samples) float32, with its peak at ``arrange.peak`` dBFS.
+    sum, (2, samples) float32, as loud as ``arrange.loudness`` says, with no sample above ``arrange.peak``.
     """
 
     stems: dict[str, np.ndarray]
@@ -28,8 +29,9 @@ class Rendering:
 def render(score: ScoreTick, settings: Arrange) -> Rendering:
     """Render a score (in ticks) to audio, at ``arrange.sample_rate``. The same score gives the same samples."""
     alone = synthesize(score, settings.sample_rate)
-    stems = balance(alone, settings.gain, settings.pan, settings.peak)
-    return Rendering(stems, add(stems))
+    stems = balance(alone, settings.gain, settings.pan)
+    stems = master(stems, settings.sample_rate, settings.loudness, settings.peak)
+    return Rendering(stems, total(stems).astype(np.float32))
 
 
 def write_sound(path: Path, score: ScoreTick, settings: Arrange, seconds: float | None = None) -> None:

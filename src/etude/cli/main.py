@@ -16,7 +16,7 @@ from etude.cli.overrides import check_overrides, place_override, quote_text
 from etude.config.check import Count, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
-from etude.core.project import project_root
+from etude.core.project import conf_folder, require_project, working_root
 from etude.tasks.requests import GivenPiece, HarmonizeFiles
 
 FILES = tuple(field.name for field in fields(HarmonizeFiles))  # keys of etude harmonize for a melody of your own
@@ -62,14 +62,14 @@ def _main(arguments: list[str]) -> int:
 
         if overrides not in ([], ["record=true"]):
             raise EtudeError(f"etude verify takes record=true alone, not {' '.join(overrides)}.")
-        root = project_root()
+        root = require_project()
         status = verify(root)
         print(compare(root, Settings.from_params(root / "params.yaml"), bool(overrides))[1])
         return status
     if stage == "rebuild":
         from etude.runs.rebuild import rebuild
 
-        return rebuild(project_root(), _jobs(overrides))
+        return rebuild(require_project(), _jobs(overrides))
     return _compose_and_run(stage, overrides)
 
 
@@ -89,7 +89,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
 
     from etude.config.compile import composing
 
-    root = project_root()
+    root = working_root()
     overrides = [quote_text(place_override(override, stage)) for override in overrides]
     many = any(flag in overrides for flag in ("-m", "--multirun"))
     if many:  # Hydra accepts it only before the first key
@@ -118,12 +118,12 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
             faults.append(error)  # raised here, Hydra would print a line of its own
 
     with composing():
-        check_overrides(root / "conf", given)
+        check_overrides(conf_folder(root), given)
         parent = _parent(stage, root, launch, overrides) if many and stage == "train" else None
         sys.argv = [f"etude {stage}", *overrides]
         status = "FAILED"
         try:
-            hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name="cli")(job)()
+            hydra.main(version_base="1.3", config_path=str(conf_folder(root)), config_name="cli")(job)()
             status = "FINISHED"
         finally:
             if parent is not None:

@@ -21,7 +21,7 @@ from etude.config.code import compile_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.files import write_text
-from etude.core.project import project_root
+from etude.core.project import require_project
 
 HEADER = "# Compiled from conf/ by `dvc repro params`. Do not edit: edit conf/.\n"
 
@@ -73,7 +73,7 @@ def compile_params(conf: Path, overrides: list[str] | None = None) -> str:
 def main() -> None:
     """Entry point of the stage ``params``: write params.yaml and code.yaml."""
     try:
-        root = project_root()
+        root = require_project()
         if not os.environ.get("DVC_EXP_NAME"):
             write_text(root / "params.yaml", compile_params(root / "conf"))
         write_text(root / "code.yaml", compile_code(Settings.from_params(root / "params.yaml")))

@@ -189,6 +189,7 @@ class Arrange:
 
     best: Count
     sample_rate: Annotated[int, Range(8000, 48000)]
+    loudness: Annotated[float, Range(-40, -8)]  # LUFS
     peak: Annotated[float, Range(-40, 0)]  # dBFS
     gain: dict  # track name -> dB
     pan: dict  # track name -> -1 (left) to 1 (right)

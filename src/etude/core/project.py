@@ -1,14 +1,39 @@
-"""Where the project is: the folder that holds dvc.yaml and conf/."""
+"""Where etude works: in a project, which has dvc.yaml and conf/, or in any other folder."""
 
 from pathlib import Path
 
 from etude.core.errors import EtudeError
 
+PACKAGE = Path(__file__).parents[1]
 
-def project_root(start: Path | None = None) -> Path:
+
+def find_project(start: Path | None = None) -> Path | None:
     """The nearest folder at or above ``start`` (default: the working folder) that holds dvc.yaml and conf/."""
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "conf").is_dir():
             return folder
-    raise EtudeError(f"{start} is not inside an etude project (no folder with dvc.yaml and conf/). Change into one.")
+    return None
+
+
+def require_project() -> Path:
+    """The project of the working folder. Raises EtudeError outside one."""
+    found = find_project()
+    if found is None:
+        raise EtudeError(
+            f"{Path.cwd()} is not inside an etude project (no folder with dvc.yaml and conf/). Change into a clone."
+        )
+    return found
+
+
+def working_root() -> Path:
+    """The project of the working folder, or the working folder itself: what etude writes goes below it."""
+    return find_project() or Path.cwd().resolve()
+
+
+def conf_folder(root: Path) -> Path:
+    """The settings: conf/ of a project, elsewhere those that come with the package."""
+    if find_project(root) == root:
+        return root / "conf"
+    packaged = PACKAGE / "conf"
+    return packaged if packaged.is_dir() else PACKAGE.parents[1] / "conf"  # the latter in an editable install

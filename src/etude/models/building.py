@@ -1,11 +1,11 @@
 """How a model is made from its settings and a learned representation."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from etude.config.check import Positive, check, construct, target
-from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.representations.base.representation import Representation
 
@@ -19,12 +19,17 @@ NOT_ARGUMENTS = (
 )  # keys of a model that its class does not take
 
 
-def build_model(settings: Settings, model_name: str, representation: Representation) -> Any:
-    """Make the model ``model_name`` for a learned representation, its weights drawn by torch's global generator.
+def build_model(section: Mapping[str, Any], model_name: str, representation: Representation) -> Any:
+    """Make a model for a learned representation, its weights drawn by torch's global generator.
 
-    EtudeError names the model where its class does not fit the representation, or its settings do not fit each other.
+    Args:
+        section: of the model in the settings.
+        model_name: its name under ``models``, for messages.
+        representation: what it reads.
+
+    Raises:
+        EtudeError: its class does not fit the representation, or its settings do not fit each other.
     """
-    section = settings.model(model_name)
     where = f"models.{model_name}"
     values = {name: value for name, value in section.items() if name not in NOT_ARGUMENTS}
     kind = target(values, where)

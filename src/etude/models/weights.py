@@ -1,43 +1,42 @@
-"""Weights on disk: saved as safetensors, loaded only where they belong to the data."""
+"""Weights on disk, as safetensors: each tensor in float16 where that loses nothing."""
 
 from pathlib import Path
-from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
-from etude.artifacts import catalog
-from etude.artifacts.token_store import Store
-from etude.config.sections import Settings
-from etude.core.errors import EtudeError
-from etude.core.files import digest, read_json
-from etude.models.building import build_model
-from etude.representations.base.representation import Representation
+from etude.core.files import digest
+
+
+@torch.no_grad()
+def round_weights(model: nn.Module) -> None:
+    """Round the float32 parameters of a model to float16, in place, so that they are stored in half the space.
+
+    A parameter with a number beyond the range of float16 stays as it is.
+    """
+    for parameter in model.parameters():
+        rounded = parameter.half()
+        if parameter.dtype == torch.float32 and rounded.isfinite().all():
+            parameter.copy_(rounded)
 
 
 def save_weights(model: nn.Module, file: Path) -> str:
     """Write the weights as safetensors and return their digest."""
-    save_file({name: tensor.contiguous() for name, tensor in sorted(model.state_dict().items())}, file)
+    save_file({name: _smallest(tensor) for name, tensor in sorted(model.state_dict().items())}, file)
     file.chmod(0o644)  # safetensors makes them readable by the user only
     return digest(file)
 
 
-def load_model(settings: Settings, model_name: str, folder: Path, store: Store, representation: Representation) -> Any:
-    """The trained model in ``folder`` (models/V), checked against its digest and against the data it was trained on."""
-    command = catalog.model(model_name).made_by
-    trained = read_json(folder / "settings.json", command)
-    file = folder / "weights.safetensors"
-    if not file.is_file() or digest(file) != trained["weights_sha256"]:
-        raise EtudeError(f"{file} is damaged or missing: it is not the file that settings.json names. Run: {command}")
-    if trained["tokens"]["digest"] != store.digest:
-        raise EtudeError(
-            f"{folder} was trained on other data (digest {trained['tokens']['digest'][:12]}) than {store.folder} holds "
-            f"(digest {store.digest[:12]}). Train it again with: {command}"
-        )
-    values = {**trained["model"], "representation": settings.model(model_name)["representation"]}
-    model = build_model(Settings(**{**vars(settings), "models": {model_name: values}}), model_name, representation)
+def load_weights(model: nn.Module, file: Path) -> None:
+    """Put the weights of a file into a model of the same shapes."""
     model.load_state_dict(load_file(file))
-    return model.eval()
+
+
+def _smallest(tensor: Tensor) -> Tensor:
+    tensor = tensor.contiguous()
+    half = tensor.half()
+    return half if tensor.dtype == torch.float32 and torch.equal(half.float(), tensor) else tensor
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import matplotlib
 import numpy as np
@@ -61,14 +61,14 @@ def bar_lines(score: ScoreTick) -> list[int]:
             return lines
 
 
-def picture(score: ScoreTick, path: Path, title: str = "") -> None:
+def picture(score: ScoreTick, path: Path | BinaryIO, title: str = "") -> None:
     """Draw a piece as a PNG: time in bars across, pitch upwards, one colour a voice.
 
     The same piece gives the same bytes. A piece without notes gives an empty grid.
 
     Args:
         score: a piece in ticks.
-        path: where to write.
+        path: where to write, or an open file.
         title: a line above the picture.
     """
     lines = bar_lines(score)

@@ -45,6 +45,7 @@ WORDS = ("lowest", "low", "middle", "high", "highest")  # levels, whatever their
 RANKED = ("tempo", "rate", "middle")  # what mood is computed from, besides the mode
 NONE = "none"
 FILE = "attributes.json"
+OBSERVED = 20_000
 DIGITS = 2  # of measurements: files state tempos in whole microseconds a quarter note, which is no finer
 TEMPO = 120.0  # BPM of a piece that states none
 
@@ -235,7 +236,7 @@ class Attributes(MidiTokens):
         """See MidiTokens."""
         made = super().load(folder, values, voices)
         assert isinstance(made, Attributes)
-        made.scale = Scale(**read_json(folder / FILE, catalog.tokens(folder.name).made_by))
+        made.scale = Scale(**read_json(folder / FILE, catalog.tokens(made.name).made_by))
         made._ready(made.made)
         made._load_notes(folder)
         return made
@@ -281,6 +282,13 @@ class Attributes(MidiTokens):
             if self.types[token] == "Bar":
                 found += controls
         return found
+
+    def observe(self, train: Sequence[NDArray[np.integer]]) -> dict[str, NDArray[Any]]:
+        """See MidiTokens; and the ``controls`` of ``OBSERVED`` train pieces at most, spread evenly: (pieces, NAMES)."""
+        chosen = range(0, len(train), -(-len(train) // OBSERVED) or 1)
+        rows = [train[place][2 : 2 + len(NAMES)] for place in chosen]  # after the start and a bar
+        controls = np.array([row for row in rows if len(row) == len(NAMES)], dtype=np.uint16)
+        return {**super().observe(train), "controls": controls.reshape(-1, len(NAMES))}
 
     def score(self, ids: list[int]) -> ScoreTick | None:
         """See MidiTokens."""

@@ -3,6 +3,9 @@
 Source: Hadjeres, Pachet, Nielsen: DeepBach: a Steerable Model for Bach Chorales Generation, ICML 2017.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import KeySignatureTick, ScoreTick, TimeSignatureTick
@@ -14,6 +17,7 @@ from etude.representations.base.voice_tracks import TICKS_PER_QUARTER
 
 STEP, BEAT, BAR, SHARPS, MINOR, FERMATA = range(6)  # the columns after the voices
 COLUMNS = 6
+KNOWN = 256
 FLATTEST = -7  # which the column SHARPS counts from
 
 
@@ -48,6 +52,24 @@ class Chorale(VoicesOnGrid):
         onsets = np.flatnonzero((grid >= FIRST).any(axis=1))
         first = int(onsets[0]) if len(onsets) and position[onsets[0]] == onsets[0] else 0
         return np.concatenate([grid[first:], known[first:].astype(np.uint16)], axis=1)
+
+    def cells_of(self, items: NDArray[np.integer]) -> NDArray[np.integer]:
+        """The cells of an encoded piece: (frames, voices)."""
+        return items[:, : len(self.voices)]
+
+    def observe(self, train: Sequence[NDArray[np.integer]]) -> dict[str, NDArray[Any]]:
+        """What sampling needs to know of the train pieces.
+
+        Returns:
+            ``tokens`` of VoicesOnGrid; ``known``, the columns after the voices of ``KNOWN`` train pieces at most,
+            spread evenly, one piece after the other (frames, 6); ``ends``, where each of them ends (pieces,).
+        """
+        found = super().observe(train)
+        chosen = range(0, len(train), -(-len(train) // KNOWN) or 1)
+        known = [np.asarray(train[place][:, len(self.voices) :], dtype=np.uint16) for place in chosen]
+        found["known"] = np.concatenate([np.zeros((0, COLUMNS), dtype=np.uint16), *known])
+        found["ends"] = np.cumsum([len(piece) for piece in known], dtype=np.int64)
+        return found
 
     def decode(self, items: NDArray[np.integer]) -> ScoreTick:
         """The piece of some frames (frames, voices + 6); a hold of nothing is passed over.

@@ -18,11 +18,13 @@ from etude.artifacts import catalog
 from etude.config.check import Range
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
+from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
 from etude.representations.base.vocabulary import ItemSpec
 from etude.representations.base.voice_tracks import TICKS_PER_QUARTER, empty_piece, fill
 
 LOWEST, KEYS = 21, 88  # A0 to C8
+FIRSTS = 4096
 
 
 class Frames:
@@ -77,6 +79,14 @@ class Frames:
         made = cls(**{key: value for key, value in values.items() if key != "_target_"})
         made.tempo = read_json(folder / "frames.json", catalog.tokens("frames").made_by)["tempo"]
         return made
+
+    def observe(self, train: Sequence[NDArray[np.integer]]) -> Observed:
+        """What sampling needs to know of the train pieces: the ``firsts`` of ``FIRSTS`` of them at most (pieces, 11).
+
+        These are their first frames, packed as ``encode`` gives them. The pieces are spread evenly over train.
+        """
+        chosen = range(0, len(train), -(-len(train) // FIRSTS) or 1)
+        return {"firsts": np.concatenate([train[place][:1] for place in chosen])}
 
     def cells(self, score: ScoreTick) -> int:
         """Keys times frames of a piece."""

@@ -21,8 +21,9 @@ from etude.artifacts import catalog
 from etude.config.check import Count
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
-from etude.representations.base.grammar import BOS, EOS, Rules, Types
+from etude.representations.base.grammar import BOS, EOS, Rules, Types, observe_follows
 from etude.representations.base.midi_tokens import SIZES, Grid
+from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
 from etude.representations.base.vocabulary import ItemSpec
 from etude.representations.base.voice_tracks import TICKS_PER_QUARTER, empty_piece, fill, notes_by_voice
@@ -175,9 +176,13 @@ class NoteChord:
         fill(piece.tracks[0], np.array(notes, dtype=np.int64).reshape(-1, 3), grid)
         return piece
 
-    def rules(self, train: Iterable[NDArray[np.integer]]) -> Rules:
-        """What may follow what, learned from the train tokens, which come in parts."""
-        return Types(self.types, self.values, train)
+    def observe(self, train: Sequence[NDArray[np.integer]]) -> Observed:
+        """What sampling needs to know of the train pieces: ``follows``, which type of token followed which."""
+        return {"follows": observe_follows(self.types, train)}
+
+    def rules(self, observed: Observed) -> Rules:
+        """What may follow what, as ``observe`` found it in train."""
+        return Types(self.types, self.values, observed["follows"])
 
     def cells(self, score: ScoreTick) -> int:
         """Voices times sixteenths of a piece, counted before its voices become one."""

@@ -4,14 +4,13 @@ Source: the layout of Liang et al., BachBot, 2017, and Hadjeres et al., DeepBach
 distinguishes a repeated note from a held one.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from etude.representations.base.grammar import BOS, EOS, Frames, Rules
 from etude.representations.base.grid import HOLD, REST, VoicesOnGrid, from_grid, to_grid
+from etude.representations.base.representation import Observed
 from etude.representations.base.vocabulary import ItemSpec
 
 
@@ -47,6 +46,10 @@ class VoiceGrid(VoicesOnGrid):
         grid = tokens[: len(tokens) // voices * voices].reshape(-1, voices)
         return from_grid(grid, self.voices, self.steps, self.low, self.tempo)
 
-    def rules(self, train: Iterable[NDArray[np.integer]]) -> Rules:
+    def cells_of(self, items: NDArray[np.integer]) -> NDArray[np.integer]:
+        """The cells of an encoded piece: (frames, voices)."""
+        return items[1:-1].reshape(-1, len(self.voices))
+
+    def rules(self, observed: Observed) -> Rules:
         """What may follow what: complete frames, and holds of notes alone."""
         return Frames(len(self.voices), self.vocabulary, HOLD, REST)

@@ -98,7 +98,7 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
         folder = session.read(trained)
         result = read_json(folder / "result.json", trained.made_by)
         own = {key: result.get(key) for key in ("parameters", "best_step", "steps")}
-        own["made_on"] = read_json(folder / "settings.json", trained.made_by)["made_on"]
+        own["made_on"] = read_json(folder / catalog.CONFIG, trained.made_by)["made_on"]
         rows.append({"model": model_name, **_figures(metrics, config, model_name), **own})
     values = settings.as_dict()
     first = next(iter(stores.values()))

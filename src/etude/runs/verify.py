@@ -59,7 +59,8 @@ TOLERANCES: dict[str, dict[str, Tolerance]] = {
 }
 FOLLOWS = {"train": "evaluate", "generate": "evaluate"}  # compared by the numbers of another stage
 MADE_FROM_ALL = ("report", "track")  # may differ only if an earlier stage differs
-LOUD = Tolerance(0.0, 0.5)  # of the peak in dBFS that every mix is normalised to
+LOUD = Tolerance(0.0, 0.5)  # of the loudness in LUFS that every mix is brought to
+LUFS = "loudness_lufs"
 EQUAL, WITHIN, DIFFERENT, ABSENT = "equal to the byte", "within tolerance", "different", "not built"
 
 
@@ -153,7 +154,11 @@ def _judge(
     if name == "arrange" and verdicts.get(f"generate@{model_name}") != EQUAL:
         # other samples must have the same number, voices and loudness
         worst = list(_other_sound(old["pieces"], new["pieces"]))
-        return (DIFFERENT, f"{file}: {'; '.join(worst[:3])}") if worst else (WITHIN, f"{file}: voices, peak within 0.5")
+        return (
+            (DIFFERENT, f"{file}: {'; '.join(worst[:3])}")
+            if worst
+            else (WITHIN, f"{file}: voices, loudness within 0.5")
+        )
     worst = [line for line in _outside(dict(numbers(old)), dict(numbers(new)), rules)]
     if worst:
         return DIFFERENT, f"{file}: {'; '.join(worst[:3])}"
@@ -167,9 +172,7 @@ def _other_sound(old: list[Any], new: list[Any]) -> Iterator[str]:
         voices, observed = ([track["name"] for track in piece["tracks"]] for piece in (was, now))
         if voices != observed:
             yield f"{now['file']} has the voices {', '.join(observed)}, committed {', '.join(voices)}"
-        yield from _outside(
-            {"peak_dbfs": was["peak_dbfs"]}, {"peak_dbfs": now["peak_dbfs"] or math.nan}, {"peak_dbfs": LOUD}
-        )
+        yield from _outside({LUFS: was[LUFS]}, {LUFS: now[LUFS] or math.nan}, {LUFS: LOUD})
 
 
 def numbers(value: Any, front: str = "") -> Iterator[tuple[str, float]]:

@@ -6,9 +6,8 @@ from typing import Any, Protocol, Self, cast
 
 from symusic.core import ScoreTick
 
-from etude.artifacts.token_store import Store
 from etude.config.sections import Generate
-from etude.representations.base.representation import Representation
+from etude.representations.base.representation import Observed, Representation
 
 
 @dataclass(frozen=True)
@@ -34,30 +33,40 @@ class Sampler(Protocol):
     """A file of sampling/ that a model names as its sampler."""
 
     def sample(
-        self, model: Any, representation: Representation, store: Store, config: Generate, count: int, show: bool
+        self, model: Any, representation: Representation, observed: Observed, config: Generate, count: int, show: bool
     ) -> list[Sampled]:
         """See ``sample_pieces``; the model and its representation are of the kind that the sampler draws from."""
 
 
 def sample(
-    model: SampledModel, representation: Representation, store: Store, config: Generate, count: int, show: bool = False
+    model: SampledModel,
+    representation: Representation,
+    observed: Observed,
+    config: Generate,
+    count: int,
+    show: bool = False,
 ) -> list[ScoreTick]:
     """The scores of ``sample_pieces``, which takes the same arguments."""
-    return [piece.score for piece in sample_pieces(model, representation, store, config, count, show)]
+    return [piece.score for piece in sample_pieces(model, representation, observed, config, count, show)]
 
 
 def sample_pieces(
-    model: SampledModel, representation: Representation, store: Store, config: Generate, count: int, show: bool = False
+    model: SampledModel,
+    representation: Representation,
+    observed: Observed,
+    config: Generate,
+    count: int,
+    show: bool = False,
 ) -> list[Sampled]:
     """Sample ``count`` pieces; the same seed gives the same pieces.
 
     Args:
         model: a trained model.
         representation: the learned representation that the model reads.
-        store: its data; what follows what in train gives the rules.
+        observed: what train has that sampling needs to know, as ``Representation.observe`` found it.
         config: seed, length, and what may be drawn.
         count: number of pieces.
         show: with a progress bar.
     """
     sampler = cast("Sampler", importlib.import_module(f"etude.sampling.{model.sampler}"))
-    return sampler.sample(model.eval(), representation, store, config, count, show)
+    return sampler.sample(model.eval(), representation, observed, config, count, show)

@@ -9,25 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.artifacts.token_store import Store
 from etude.core.errors import EtudeError
 from etude.music.key import Mode
-from etude.representations.base.grid import FIRST, HOLD, VoicesOnGrid
+from etude.representations.base.grid import FIRST, HOLD
 
 DEGREE = "[b#]?(vii|VII|vi|VI|iv|IV|v|V|iii|III|ii|II|i|I)"
 ROMAN = re.compile(rf"({DEGREE}|N|Ger|Fr|It)(o|ø|\+)?[0-9b#]*(/{DEGREE})?")
 STAYS, NONE = ".", "-"  # in place of a chord: the last one continues; nothing is given
-
-
-def observed_tokens(store: Store, representation: VoicesOnGrid) -> NDArray[np.bool_]:
-    """The tokens that each voice has in train, transposed copies included: (voices, V)."""
-    voices = len(representation.voices)
-    found = np.zeros((voices, representation.vocabulary), dtype=bool)
-    for items in store.pieces("train"):
-        grid = np.asarray(items[:, :voices] if items.ndim == 2 else items[1:-1].reshape(-1, voices))
-        for voice in range(voices):
-            found[voice, grid[:, voice]] = True
-    return found
 
 
 def keep_given(grid: NDArray[np.integer], given: NDArray[np.bool_], observed: NDArray[np.bool_]) -> NDArray[np.bool_]:

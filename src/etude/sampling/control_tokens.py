@@ -7,15 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.artifacts.token_store import Store
 from etude.representations.attributes import NAMES, Attributes
-
-PIECES = 20_000  # train pieces that are searched, spread evenly, at most
+from etude.representations.base.representation import Observed
 
 
 def forced_controls(
     representation: Attributes,
-    store: Store,
+    observed: Observed,
     control: Mapping[str, Any],
     seed: int,
     count: int,
@@ -29,7 +27,7 @@ def forced_controls(
 
     Args:
         representation: with control tokens.
-        store: its data.
+        observed: the controls of train pieces.
         control: as ``Attributes.requested_tokens`` reads it.
         seed: of the draws.
         count: number of pieces.
@@ -46,9 +44,7 @@ def forced_controls(
         if requested[mode] == neutral[mode]:
             requested[key], requested[mode] = own[key], own[mode]
         return representation.forced_tokens(requested)[None]
-    pieces = len(store.offsets("train")) - 1
-    searched = range(0, pieces, -(-pieces // PIECES))
-    train = np.stack([store.piece("train", place)[2 : 2 + len(NAMES)] for place in searched]).astype(np.int64)
+    train = observed["controls"].astype(np.int64)
     known = (train[:, key] != neutral[key]) & (train[:, mode] != neutral[mode])
     fit = np.flatnonzero(known & (train[:, places] == np.array(requested)[places]).all(axis=1))
     made = []

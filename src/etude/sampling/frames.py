@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etude.artifacts.token_store import Store
 from etude.config.sections import Generate
 from etude.core.progress import bar
 from etude.models.sequence import SequenceModel
+from etude.representations.base.representation import Observed
 from etude.representations.frames import Frames
 from etude.sampling import Sampled
 
@@ -49,11 +49,11 @@ def sample_frames(
 
 
 def sample(
-    model: SequenceModel, representation: Frames, store: Store, config: Generate, count: int, show: bool
+    model: SequenceModel, representation: Frames, observed: Observed, config: Generate, count: int, show: bool
 ) -> list[Sampled]:
     """See Sampler. A piece has bars of 4/4, and the first frame of a random train piece."""
-    pieces = len(store.offsets("train")) - 1
+    pieces = len(observed["firsts"])
     starts = [int(np.random.default_rng((config.seed, place, 0)).integers(pieces)) for place in range(count)]
-    firsts = np.stack([model.item_spec.items(store.piece("train", place)[:1])[0] for place in starts])
+    firsts = model.item_spec.items(observed["firsts"][starts]).astype(np.float32)
     length = config.length(representation.tempo) * 4 * representation.steps
     return [Sampled(representation.decode(frames)) for frames in sample_frames(model, firsts, length, config, show)]

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etude.artifacts.token_store import Store
 from etude.config.sections import Generate, Harmonize
 from etude.core.progress import bar
 from etude.metrics.voice_leading import SILENCE, parallels
 from etude.models.deepbach import DeepBach, add_bounds, pad_pieces
 from etude.representations.base.grid import FIRST, HOLD, REST
+from etude.representations.base.representation import Observed
 from etude.representations.chorale import BEAT, FERMATA, STEP, Chorale
 from etude.sampling import Sampled
 from etude.sampling.filters import draw, top_p_filter
@@ -216,10 +216,10 @@ def cut_at_fermata(frames: NDArray[np.integer], bars: int) -> NDArray[np.integer
 
 
 def sample(
-    model: DeepBach, representation: Chorale, store: Store, config: Generate, count: int, show: bool
+    model: DeepBach, representation: Chorale, observed: Observed, config: Generate, count: int, show: bool
 ) -> list[Sampled]:
     """See Sampler. Each piece takes beats, keys and fermatas from the first bars of a random train copy."""
-    voices, copies = len(model.names), len(store.offsets("train")) - 1
+    voices, known = len(model.names), np.split(observed["known"], observed["ends"][:-1])
     bars = config.length(representation.tempo)
     pieces = []
     for start in range(0, count, config.batch_size):
@@ -227,7 +227,7 @@ def sample(
         rngs = [np.random.default_rng((config.seed, place)) for place in places]
         rows = []
         for rng in rngs:
-            frames = cut_at_fermata(store.piece("train", int(rng.integers(copies)))[:, voices:], bars)
+            frames = cut_at_fermata(known[int(rng.integers(len(known)))], bars)
             rows.append(np.concatenate([np.full((len(frames), voices), HOLD), frames.astype(np.int64)], axis=1))
         drawn = gibbs(model, rows, range(voices), rngs, config, show)
         pieces += [Sampled(representation.decode(row)) for row in drawn]

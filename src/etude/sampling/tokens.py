@@ -10,13 +10,12 @@ import torch
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.artifacts.token_store import Store
 from etude.config.sections import Generate
 from etude.core.progress import Bar, bar
 from etude.models.sequence import SequenceModel
 from etude.representations.attributes import Attributes
 from etude.representations.base.grammar import BOS, EOS
-from etude.representations.base.representation import TokenRepresentation
+from etude.representations.base.representation import Observed, TokenRepresentation
 from etude.sampling import Sampled
 from etude.sampling.control_tokens import forced_controls
 from etude.sampling.filters import draw, min_p_filter, softmax, top_k_filter, top_p_filter
@@ -175,7 +174,7 @@ def penalise_repetition(scores: NDArray[np.float64], recent: NDArray[np.int64], 
 def forced_tokens(
     model: SequenceModel,
     representation: TokenRepresentation,
-    store: Store,
+    observed: Observed,
     config: Generate,
     count: int,
     prime: ScoreTick | None = None,
@@ -183,15 +182,20 @@ def forced_tokens(
     """``forced_controls`` for a model that can be conditioned on control tokens; None for another one."""
     if not (getattr(model, "can_condition", False) and isinstance(representation, Attributes)):
         return None
-    return forced_controls(representation, store, config.requested, config.seed, count, prime)
+    return forced_controls(representation, observed, config.requested, config.seed, count, prime)
 
 
 def sample(
-    model: SequenceModel, representation: TokenRepresentation, store: Store, config: Generate, count: int, show: bool
+    model: SequenceModel,
+    representation: TokenRepresentation,
+    observed: Observed,
+    config: Generate,
+    count: int,
+    show: bool,
 ) -> list[Sampled]:
     """See Sampler."""
-    forced = forced_tokens(model, representation, store, config, count)
-    grammar = representation.rules(store.parts("train"))
+    forced = forced_tokens(model, representation, observed, config, count)
+    grammar = representation.rules(observed)
     rules = timing_rules(representation, grammar, config.bars, config.seconds, forced)
     pieces = sample_tokens(model, rules, config, count, show)
     return [Sampled(representation.decode(piece.tokens), piece.complete) for piece in pieces]

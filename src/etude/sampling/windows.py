@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etude.artifacts.token_store import Store
 from etude.config.sections import Generate
 from etude.core.seeds import seed_of
+from etude.representations.base.representation import Observed
 from etude.representations.pianoroll import PianoRoll
 from etude.sampling import Sampled
 
@@ -40,7 +40,7 @@ def sample_windows(
 
 
 def sample(
-    model: WindowModel, representation: PianoRoll, store: Store, config: Generate, count: int, show: bool
+    model: WindowModel, representation: PianoRoll, observed: Observed, config: Generate, count: int, show: bool
 ) -> list[Sampled]:
     """See Sampler."""
     return [Sampled(representation.decode(rolls)) for rolls in sample_windows(model, representation, config, count)]

@@ -13,6 +13,7 @@ from symusic.core import ScoreTick
 from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
+from etude.audio.mastering import loudness_of
 from etude.audio.mixing import decibels
 from etude.audio.mp3 import write_mp3
 from etude.audio.render import Rendering, render
@@ -37,18 +38,18 @@ def arrange(score: ScoreTick, settings: Arrange) -> tuple[Rendering, Json]:
     """Render a piece, and measure the sound.
 
     Returns:
-        The sound, and its facts: ``seconds``, ``peak_dbfs`` and ``rms_dbfs`` of the mix (``None`` for silence), and for
-        each track its ``name``, ``notes``, ``program`` and ``rms_dbfs``.
+        The sound, and its facts: ``seconds``, ``peak_dbfs`` and ``loudness_lufs`` of the mix (``None`` for silence),
+        and for each track its ``name``, ``notes``, ``program`` and ``rms_dbfs``.
     """
     sound = render(score, settings)
     tracks = [
-        {"name": name, "notes": len(track.notes), "program": track.program, "rms_dbfs": _level(_rms(stem))}
+        {"name": name, "notes": len(track.notes), "program": track.program, "rms_dbfs": _level(decibels(_rms(stem)))}
         for (name, stem), track in zip(sound.stems.items(), score.tracks, strict=False)
     ]
     return sound, {
         "seconds": round(sound.mix.shape[1] / settings.sample_rate, DIGITS),
-        "peak_dbfs": _level(float(np.abs(sound.mix).max(initial=0.0))),
-        "rms_dbfs": _level(_rms(sound.mix)),
+        "peak_dbfs": _level(decibels(float(np.abs(sound.mix).max(initial=0.0)))),
+        "loudness_lufs": _level(loudness_of(sound.mix, settings.sample_rate)),
         "tracks": tracks,
     }
 
@@ -57,8 +58,7 @@ def _rms(audio: np.ndarray) -> float:
     return math.sqrt(float(np.mean(np.square(audio, dtype=np.float64)))) if audio.size else 0.0
 
 
-def _level(level: float) -> float | None:
-    value = decibels(level)
+def _level(value: float) -> float | None:
     return round(value, DIGITS) + 0.0 if math.isfinite(value) else None
 
 

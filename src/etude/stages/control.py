@@ -71,7 +71,9 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         if row["control"] == PLAYED:
             row["sound"] = write_sound_of(folder / row["example"], settings.arrange).relative_to(folder).as_posix()
     metrics = summary(rows) | {"control/pieces": count, "control/repaired": truncated}
-    metrics |= {f"control/test_{name}": value for name, value in measure_nats(loaded.model, loaded.store).items()}
+    metrics |= {
+        f"control/test_{name}": value for name, value in measure_nats(loaded.model, loaded.tokens(session)).items()
+    }
     write_json(report, round_floats({"model": model_name, "metrics": metrics, "controls": rows}))
     return report
 
@@ -79,7 +81,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
 def control_shard(task: Mapping[str, Any], folder: Path) -> None:
     """Sample the pieces of one request, on one thread: the workers share the requests out."""
     loaded = TrainedModel.load(task["settings"], task["session"], task["model"], threads=1)
-    found = sampling.sample_pieces(loaded.model, loaded.representation, loaded.store, task["config"], task["count"])
+    found = sampling.sample_pieces(loaded.model, loaded.representation, loaded.observed, task["config"], task["count"])
     for number, piece in enumerate(found):
         piece.score.dump_midi(folder / f"{number:02d}.mid")
     write_json(folder / TRUNCATED, sum(not piece.complete for piece in found))

@@ -125,7 +125,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     settings.model(model_name)
     trained, sampled = catalog.model(model_name), catalog.samples(model_name)
     model, folder = session.read(trained), session.read(sampled)
-    key = read_json(model / "settings.json", trained.made_by)["key"]
+    key = read_json(model / catalog.CONFIG, trained.made_by)["key"]
     samples, unreadable = read_samples(folder, model_name)
     manifest = read_json(folder / "manifest.json", sampled.made_by)
     sample_pieces = manifest["settings"]

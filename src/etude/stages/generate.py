@@ -18,7 +18,7 @@ from etude.tasks.trained_model import TrainedModel
 def generate(loaded: TrainedModel, show: bool = False) -> list[Sampled]:
     """Sample ``generate.pieces`` pieces from a trained model."""
     config = loaded.config
-    return sampling.sample_pieces(loaded.model, loaded.representation, loaded.store, config, config.pieces, show)
+    return sampling.sample_pieces(loaded.model, loaded.representation, loaded.observed, config, config.pieces, show)
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:

@@ -21,13 +21,13 @@ def track(model_names: list[str], session: Session) -> dict[str, str]:
         trained = catalog.model(model_name)
         if folder := session.find(trained):
             tracking.publish(session, model_name)
-            keys[model_name] = read_json(folder / "settings.json", trained.made_by)["key"]
+            keys[model_name] = read_json(folder / catalog.CONFIG, trained.made_by)["key"]
     return keys
 
 
 def track_runs(session: Session) -> None:
     """Publish the trainings under runs/, which MLflow may have missed. A damaged one is skipped."""
-    found = sorted(session.root.glob(f"runs/**/{catalog.model('*') / 'settings.json'}"))
+    found = sorted(session.root.glob(f"runs/**/{catalog.model('*') / catalog.CONFIG}"))
     for file in follow(found, "track runs", len(found), session.progress):
         try:
             tracking.publish(replace(session, run=file.parents[2]), file.parent.name)

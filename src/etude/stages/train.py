@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from torch import nn
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
@@ -17,10 +16,11 @@ from etude.core.errors import EtudeError
 from etude.core.files import Json, whole, write_json, write_text
 from etude.core.seeds import seed_of
 from etude.models.building import build_model, set_threads
-from etude.models.weights import count_parameters, save_weights
+from etude.models.weights import count_parameters, round_weights
 from etude.representations.base.loading import load_representation
 from etude.representations.base.representation import Representation
 from etude.stages import main
+from etude.tasks.trained_model import write_model
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
 from etude.training.objectives import learn
 from etude.training.task import Learned, Task
@@ -68,7 +68,7 @@ def train(
     set_threads(settings.trainer.threads)
     representation = load_representation(store)
     torch.manual_seed(seed_of("weights", settings.schedule(model_name)[0].seed))
-    model = build_model(settings, model_name, representation)
+    model = build_model(settings.model(model_name), model_name, representation)
     learned = learn(model, Task(settings, model_name, session, store, representation, checkpoints, report))
     return model, representation, learned
 
@@ -102,14 +102,18 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         status = "FAILED"
         try:
             model, representation, learned = train(settings, model_name, store, session, checkpoints, log.metrics)
+            round_weights(model)
+            observed = representation.observe(store.pieces("train"))
             folder = session.write(catalog.model(model_name))
             with whole(folder) as part:
                 part.mkdir()
-                _write(part, settings, model_name, key, store, model, learned)
+                write_model(part, describe(settings, model_name, key, store, learned), model, representation, observed)
+                _write_course(part, learned, count_parameters(model))
                 if session.samples:
                     from etude.tracking.samples import write_samples  # sound and pages, which a training does not need
 
-                    write_samples(part / "samples", settings, model_name, model, representation, store, session.samples)
+                    made = (settings, model_name, model, representation, observed)
+                    write_samples(part / "samples", *made, session.samples)
             status = "FINISHED"
         except (KeyboardInterrupt, SystemExit):
             status = "KILLED"
@@ -147,21 +151,28 @@ def tags_of(store: Store) -> dict[str, str]:
     return {"etude.tokens": store.digest, "etude.representation": store.folder.name}
 
 
-def _write(
-    part: Path, settings: Settings, model_name: str, key: str, store: Store, model: nn.Module, learned: Learned
-) -> None:
-    trained = {
+def describe(settings: Settings, model_name: str, key: str, store: Store, learned: Learned) -> Json:
+    """What config.json says of a training; ``write_model`` adds the digests of the files."""
+    found = store.manifest
+    return {
         "name": model_name,
         "key": key,
-        "weights_sha256": save_weights(model, part / "weights.safetensors"),
         "model": settings.model(model_name),
+        "representation": {
+            "name": store.folder.name,
+            "settings": found["representation"],
+            "voices": found["voices"],
+        },
         "settings": own_settings(settings, model_name),
-        "tokens": {"representation": settings.model(model_name)["representation"], "digest": store.digest},
+        "tokens": store.digest,
         "tags": tags_of(store),
         "made_on": learned.made_on,
     }
-    write_json(part / "settings.json", trained)
-    write_json(part / "result.json", {**learned.result, "parameters": count_parameters(model)})
+
+
+def _write_course(part: Path, learned: Learned, parameters: int) -> None:
+    """Write how the training went: result.json and history.csv."""
+    write_json(part / "result.json", {**learned.result, "parameters": parameters})
     columns = ["step", *sorted({name for row in learned.history for name in row} - {"step"})]
     lines = [",".join(columns)]
     for row in learned.history:

@@ -4,11 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
-from etude.artifacts.token_store import Store
 from etude.config.sections import Generate
 from etude.core.errors import EtudeError
 from etude.models.sequence import SequenceModel
-from etude.representations.base.representation import Representation, TokenRepresentation
+from etude.representations.base.representation import Observed, Representation, TokenRepresentation
 from etude.representations.base.survey import DRUMS
 from etude.sampling import Sampled
 from etude.sampling.timing import Frames, Open, Stream, Timing, timing_rules
@@ -20,7 +19,7 @@ TOO_LONG = "it is longer than the requested bars or seconds, which count from it
 def continue_piece(
     model: SequenceModel,
     representation: TokenRepresentation,
-    store: Store,
+    observed: Observed,
     config: Generate,
     count: int,
     prime: ScoreTick,
@@ -31,7 +30,7 @@ def continue_piece(
     Args:
         model: of tokens that tell where in time they are.
         representation: the one that it reads.
-        store: its data; what follows what in train gives the rules.
+        observed: what train has that sampling needs to know.
         config: how they are sampled; bars and seconds count from the start of the prime.
         count: number of pieces.
         prime: the piece, its tracks on the programs of the representation's voices.
@@ -40,8 +39,8 @@ def continue_piece(
     Raises:
         EtudeError: the prime is too long for what is requested.
     """
-    forced = forced_tokens(model, representation, store, config, count, prime)
-    grammar = representation.rules(store.parts("train"))
+    forced = forced_tokens(model, representation, observed, config, count, prime)
+    grammar = representation.rules(observed)
     rules = timing_rules(representation, grammar, config.bars, config.seconds, forced)
     tokens = np.asarray(representation.encode(prime)[1:-1], dtype=np.int64)
     if len(tokens) > config.max_tokens // 2:

@@ -41,7 +41,7 @@ def generate_from(settings: Settings, session: Session, loaded: TrainedModel, gi
         piece = assign_voices(source, representation.voices)
         if given.fill is None:
             return continue_piece(
-                loaded.model, representation, loaded.store, config, config.pieces, piece, session.progress
+                loaded.model, representation, loaded.observed, config, config.pieces, piece, session.progress
             )
         return _fill(settings, session, loaded, piece, given)
     except EtudeError as error:

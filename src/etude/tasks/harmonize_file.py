@@ -7,7 +7,7 @@ from symusic.core import ScoreTick, TrackTick
 
 from etude.artifacts.context import Session
 from etude.audio.render import write_sound
-from etude.config.sections import Arrange, Settings
+from etude.config.sections import Arrange, Harmonize, Ingest, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.sampling.harmonies import HarmonyTask
@@ -40,17 +40,46 @@ def harmonize_file(settings: Settings, session: Session, files: HarmonizeFiles) 
             f"{name_able(settings, session, HARMONIZE)}"
         )
     harmonizer = Harmonizer.of(TrainedModel.load(settings, session, able[0]))
-    model, representation, config = harmonizer.model, harmonizer.representation, settings.harmonize
+    made = harmonize_melody(
+        harmonizer, score, str(source), files, settings.harmonize, settings.ingest, session.progress
+    )
+    _write(*made, source, places, settings.arrange)
+    return list(places.values())
+
+
+def harmonize_melody(
+    harmonizer: Harmonizer,
+    score: ScoreTick,
+    name: str,
+    files: HarmonizeFiles,
+    config: Harmonize,
+    limits: Ingest,
+    show: bool = False,
+) -> tuple[ScoreTick, TrackTick]:
+    """Write the other voices to the melody of a piece: the chorale, and the melody as it was found.
+
+    Args:
+        harmonizer: the model.
+        score: the first track with notes has the melody.
+        name: of the piece, for messages.
+        files: what is requested: ``top_line``, ``chords``, ``bass`` and ``fixed``.
+        config: how the voices are drawn.
+        limits: within which files are read.
+        show: with a progress bar.
+
+    Raises:
+        EtudeError: there is no melody that fits the model, or what is requested cannot be.
+    """
+    representation = harmonizer.representation
     try:
         track = find_melody(score, files.top_line)
         melody = place_on_grid(representation, harmonizer.observed, score, track)
     except EtudeError as error:
-        raise EtudeError(f"{source}: {error}") from None
-    allowed = allowed_tokens(harmonizer, melody, score, files, settings.ingest)
-    task = HarmonyTask(melody.piece, allowed, config, harmonizer.rngs(config), session.progress)
-    ((best, *_),) = harmonize(model, representation, [task])
-    _write(to_score(best, representation, melody, score, track), track, source, places, settings.arrange)
-    return list(places.values())
+        raise EtudeError(f"{name}: {error}") from None
+    allowed = allowed_tokens(harmonizer, melody, score, files, limits)
+    task = HarmonyTask(melody.piece, allowed, config, harmonizer.rngs(config), show)
+    ((best, *_),) = harmonize(harmonizer.model, representation, [task])
+    return to_score(best, representation, melody, score, track), track
 
 
 def _write(chorale: ScoreTick, melody: TrackTick, source: Path, places: dict[str, Path], config: Arrange) -> None:

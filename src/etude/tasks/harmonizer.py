@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from etude.config.sections import Harmonize
 from etude.core.seeds import seed_of
 from etude.representations.base.grid import VoicesOnGrid
-from etude.sampling.constraints import observed_tokens
 from etude.tasks.trained_model import TrainedModel
 
 
@@ -24,9 +23,8 @@ class Harmonizer:
 
     @classmethod
     def of(cls, loaded: TrainedModel) -> Self:
-        """The harmonizer of a trained model, whose train pieces are read once."""
-        observed = observed_tokens(loaded.store, loaded.representation)
-        return cls(loaded.name, loaded.model, loaded.representation, observed)
+        """The harmonizer of a trained model."""
+        return cls(loaded.name, loaded.model, loaded.representation, loaded.observed["tokens"])
 
     def rngs(self, config: Harmonize, *numbers: int) -> list[np.random.Generator]:
         """The random number generator of each candidate of the melody that ``numbers`` name."""

@@ -15,7 +15,7 @@ def likelihood(settings: Settings, session: Session, model_name: str) -> dict[st
     Models that have something else instead name in ``measure`` the file of metrics/ that measures it.
     """
     loaded = TrainedModel.load(settings, session, model_name)
-    model, store = loaded.model, loaded.store
+    model, store = loaded.model, loaded.tokens(session)
     if measure := getattr(model, "measure", None):
         own: dict[str, float] = importlib.import_module(f"etude.metrics.{measure}").likelihood(model, store)
         return own

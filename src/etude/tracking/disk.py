@@ -25,7 +25,7 @@ SAMPLES = (".mid", ".mp3", ".png", ".html")
 class Trained:
     """A training as models/V holds it; the weights are not read.
 
-    ``record`` is settings.json, ``points`` are history.csv, ``result`` has the numbers of result.json, ``files`` become
+    ``record`` is config.json, ``points`` are history.csv, ``result`` has the numbers of result.json, ``files`` become
     artifacts, by name.
     """
 
@@ -38,11 +38,11 @@ class Trained:
     def read(cls, folder: Path) -> "Trained":
         """Read models/V. history.csv, result.json and samples/ may be missing."""
         made_by = catalog.model(folder.name).made_by
-        record = read_json(folder / "settings.json", made_by)
+        record = read_json(folder / catalog.CONFIG, made_by)
         if not isinstance(record, dict) or "key" not in record or "settings" not in record:
-            raise EtudeError(f"{folder / 'settings.json'} has no key or no settings. Make it again with: {made_by}")
+            raise EtudeError(f"{folder / catalog.CONFIG} has no key or no settings. Make it again with: {made_by}")
         result = folder / "result.json"
-        flat = [folder / name for name in ("settings.json", "history.csv", "result.json")]
+        flat = [folder / name for name in (catalog.CONFIG, "history.csv", "result.json")]
         samples = [file for file in (folder / "samples").glob("*") if file.suffix in SAMPLES]
         files = {file.name: file for file in flat if file.is_file()}
         return cls(

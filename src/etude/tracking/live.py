@@ -61,7 +61,7 @@ class Run:
         """End the run.
 
         Args:
-            folder: models/V, whose settings.json, history.csv, result.json and samples/ become artifacts (not the
+            folder: models/V, whose config.json, history.csv, result.json and samples/ become artifacts (not the
                 weights), whose result becomes metrics, and whose history fills gaps; None after a failure.
             status: FINISHED, FAILED or KILLED.
         """

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from etude import sampling
-from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.report.sample import write_sample
-from etude.representations.base.representation import Representation
+from etude.representations.base.representation import Observed, Representation
 from etude.sampling import SampledModel
 
 
@@ -16,11 +15,11 @@ def write_samples(
     model_name: str,
     model: SampledModel,
     representation: Representation,
-    store: Store,
+    observed: Observed,
     count: int,
 ) -> None:
     """Sample ``count`` pieces from a model and write each to ``folder``, which is made."""
     folder.mkdir()
     config = settings.sampling(model_name)
-    for number, piece in enumerate(sampling.sample(model, representation, store, config, count)):
+    for number, piece in enumerate(sampling.sample(model, representation, observed, config, count)):
         write_sample(folder, f"{number:02d}", piece, settings.arrange, f"Sample {number}")

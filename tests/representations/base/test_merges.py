@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, VOICES, make_piece
+from conftest import ROOT, VOICES, make_piece, rules_of
 from representations.bands import learned, make_band, values_of
 
 from etude.config.check import target
@@ -80,7 +80,7 @@ def test_merges_that_were_not_asked_for_are_refused() -> None:
 def test_rules_look_into_merged_tokens() -> None:
     remi = learned("remi", merges="bpe", vocabulary=400)
     train = [remi.encode(make_band(seed)) for seed in range(4)]
-    rules = remi.rules(train)
+    rules = rules_of(remi, *train)
     assert isinstance(rules, Types) and remi._merges is not None
     parts = remi._merges.parts
     for piece in train:

@@ -24,6 +24,32 @@ class Rules(Protocol):
         """The state after ``tokens`` (B,): (B, S)."""
 
 
+def observe_follows(
+    types: Sequence[str], train: Iterable[NDArray[np.integer]], parts: Sequence[Sequence[int]] | None = None
+) -> NDArray[np.bool_]:
+    """Which type of token followed which in train: (types, types), the types in alphabetical order.
+
+    Args:
+        types: of each base token.
+        train: the tokens of the train pieces, each (tokens,).
+        parts: the base tokens that each token stands for; None where each stands for itself.
+    """
+    parts = parts or [(token,) for token in range(len(types))]
+    names = sorted(set(types))
+    kind = np.array([names.index(name) for name in types])
+    first, last = (np.array([kind[part[end]] for part in parts]) for end in (0, -1))
+    found = np.zeros((len(names), len(names)), dtype=bool)
+    used = np.zeros(len(parts), dtype=bool)
+    for piece in train:
+        tokens = piece.astype(np.int64)
+        used[tokens] = True
+        found[last[tokens[:-1]], first[tokens[1:]]] = True
+    for token in np.flatnonzero(used).tolist():
+        inside = kind[list(parts[token])]
+        found[inside[:-1], inside[1:]] = True
+    return found
+
+
 class Types:
     """Token types may follow each other as in train; time never goes back.
 
@@ -38,31 +64,23 @@ class Types:
         self,
         types: Sequence[str],
         values: Sequence[str],
-        train: Iterable[NDArray[np.integer]],
+        follows: NDArray[np.bool_],
         parts: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        """Learn what may follow what in train.
+        """Make the rules of what train has.
 
         Args:
             types: of each base token.
             values: of each base token, as text.
-            train: the train tokens, in parts (N,).
+            follows: which type followed which in train, as ``observe_follows`` gives it (types, types).
             parts: the base tokens that each token stands for; None where each stands for itself.
         """
         parts = parts or [(token,) for token in range(len(types))]
         names = sorted(set(types))
         kind = np.array([names.index(name) for name in types])
         first, last = (np.array([kind[part[end]] for part in parts]) for end in (0, -1))
-        found = np.zeros((len(names), len(names)), dtype=bool)
-        used = np.zeros(len(parts), dtype=bool)
-        for part in train:
-            chunk = part.astype(np.int64)
-            used[chunk] = True
-            found[last[chunk[:-1]], first[chunk[1:]]] = True
-        for token in np.flatnonzero(used).tolist():
-            inside = kind[list(parts[token])]
-            found[inside[:-1], inside[1:]] = True
-        found[kind[EOS]] = False  # what follows an end is the start of another piece
+        found = follows.copy()
+        found[kind[EOS]] = False
         found[:, kind[PAD]] = False
         self.follows = found[last][:, first]  # (V, V)
         self.follows[:, BOS] = False

@@ -1,7 +1,7 @@
 """A piece as a grid of one token a step and voice: a pitch that starts, the hold of it, or a rest, and back."""
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,18 @@ class VoicesOnGrid(Voices):
             max_voices: where the dataset names no voices, the programs with the most notes that are taken.
         """
         super().__init__(steps_per_beat, max_voices)
+
+    def cells_of(self, items: NDArray[np.integer]) -> NDArray[np.integer]:
+        """The cells of an encoded piece: (frames, voices)."""
+        raise NotImplementedError(f"{type(self).__name__} must define cells_of(items).")
+
+    def observe(self, train: Sequence[NDArray[np.integer]]) -> dict[str, NDArray[Any]]:
+        """What sampling needs to know of the train pieces: ``tokens``, those that each voice has (voices, V)."""
+        found = np.zeros((len(self.voices), self.vocabulary), dtype=bool)
+        for piece in train:
+            for voice, cells in enumerate(self.cells_of(piece).T):
+                found[voice, cells] = True
+        return {"tokens": found}
 
     @property
     def vocabulary(self) -> int:

@@ -1,5 +1,7 @@
 """Loading the representation that the stage ``tokenize`` learned."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from etude.artifacts.token_store import Store
@@ -11,8 +13,19 @@ def load_representation(store: Store) -> Any:
 
     The store is handed its ``encode``, by which it makes the train copies that are not stored as arrays.
     """
-    name = store.folder.name
-    values = store.manifest["representation"]
-    representation = target(values, f"tokenize.{name}").load(store.folder, values, dict(store.manifest["voices"]))
+    found = store.manifest
+    representation = read_representation(store.folder, store.folder.name, found["representation"], found["voices"])
     store.encode = representation.encode
     return representation
+
+
+def read_representation(folder: Path, name: str, values: Mapping[str, Any], voices: Mapping[str, int]) -> Any:
+    """The learned representation whose files a folder holds.
+
+    Args:
+        folder: what its ``save`` wrote to.
+        name: under ``tokenize``.
+        values: its section of the settings.
+        voices: name -> program.
+    """
+    return target(values, f"tokenize.{name}").load(folder, values, dict(voices))

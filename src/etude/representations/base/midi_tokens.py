@@ -19,8 +19,9 @@ from etude.artifacts import catalog
 from etude.config.check import Range
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
-from etude.representations.base.grammar import BOS, EOS, Rules, Types
+from etude.representations.base.grammar import BOS, EOS, Rules, Types, observe_follows
 from etude.representations.base.merges import KINDS, NOTES, Merged, Merges, Notes
+from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
 from etude.representations.base.vocabulary import ItemSpec
 
@@ -282,9 +283,14 @@ class MidiTokens:
         """The value of each base token, as text."""
         return [name.split("_", 1)[1] for name in self.names]
 
-    def rules(self, train: Iterable[NDArray[np.integer]]) -> Rules:
-        """What may follow what, learned from the train tokens, which come in parts."""
-        return Types(self.types, self.values, train, None if self._merges is None else self._merges.parts)
+    def observe(self, train: Sequence[NDArray[np.integer]]) -> dict[str, NDArray[Any]]:
+        """What sampling needs to know of the train pieces: ``follows``, which type of token followed which."""
+        return {"follows": observe_follows(self.types, train, None if self._merges is None else self._merges.parts)}
+
+    def rules(self, observed: Observed) -> Rules:
+        """What may follow what, as ``observe`` found it in train."""
+        parts = None if self._merges is None else self._merges.parts
+        return Types(self.types, self.values, observed["follows"], parts)
 
     def cells(self, score: ScoreTick) -> int:
         """Voices times sixteenths of a piece: the unit of the JSB literature."""

@@ -11,6 +11,8 @@ from symusic.core import ScoreTick
 from etude.representations.base.grammar import Rules
 from etude.representations.base.vocabulary import ItemSpec
 
+Observed = Mapping[str, NDArray[Any]]  # what train has that sampling needs to know, as arrays by name
+
 
 class Representation(Protocol):
     """Pieces as arrays, and back.
@@ -51,6 +53,9 @@ class Representation(Protocol):
     def decode(self, items: NDArray[np.integer], /) -> ScoreTick:
         """The piece that an array stands for."""
 
+    def observe(self, train: Sequence[NDArray[np.integer]]) -> Observed:
+        """What sampling needs to know of the train pieces, each as ``encode`` gives it."""
+
     def cells(self, score: ScoreTick) -> int:
         """Voices times grid steps of a piece."""
 
@@ -66,5 +71,5 @@ class TokenRepresentation(Representation, Protocol):
     def item_spec(self) -> ItemSpec:
         """What a model reads."""
 
-    def rules(self, train: Iterable[NDArray[np.integer]]) -> Rules:
-        """What may follow what, learned from the train tokens, which come in parts."""
+    def rules(self, observed: Observed) -> Rules:
+        """What may follow what, as ``observe`` found it in train."""

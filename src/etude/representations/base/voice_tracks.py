@@ -11,6 +11,7 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, Trac
 from etude.artifacts import catalog
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
+from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
 
 TICKS_PER_QUARTER = 24  # of decoded pieces; grids that divide it are exact
@@ -51,6 +52,10 @@ class Voices:
         pitches = found.pitches(self.voices)
         self.low, self.high, self.tempo = min(pitches), max(pitches), found.tempo
         return found
+
+    def observe(self, train: Sequence[NDArray[np.integer]]) -> Observed:
+        """What sampling needs to know of the train pieces: nothing."""
+        return {}
 
     def save(self, folder: Path) -> None:
         """Write what was learned into ``folder``."""

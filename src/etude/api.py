@@ -1,0 +1,425 @@
+"""etude in Python: load a trained model; generate, continue, fill in, harmonise and score pieces; save and hear them.
+
+    import etude
+
+    model = etude.load("voices")
+    piece = model.generate(bars=8, seed=7)[0]
+    piece.save("piece.mid")
+
+docs/api.md shows more.
+"""
+
+import html
+import io
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from symusic.core import ScoreTick
+
+from etude import sampling
+from etude.artifacts import catalog
+from etude.audio.render import render, write_sound
+from etude.config.check import construct
+from etude.config.sections import Arrange, Generate, Harmonize, Ingest
+from etude.core.errors import EtudeError, closest
+from etude.core.files import whole
+from etude.core.project import PACKAGE, conf_folder
+from etude.metrics.likelihood import piece_nats
+from etude.models.sequence import SequenceModel
+from etude.report.pianoroll import bar_lines, picture, roll
+from etude.report.sample import page
+from etude.scores.engraving import musicxml
+from etude.scores.engraving import picture as score_picture
+from etude.tasks.continuation import continue_piece
+from etude.tasks.given_piece import assign_voices
+from etude.tasks.harmonize_file import harmonize_melody
+from etude.tasks.harmonizer import Harmonizer, seeded_rngs
+from etude.tasks.infilling import fill_bars
+from etude.tasks.requests import HarmonizeFiles
+from etude.tasks.score_files import read_score
+from etude.tasks.trained_model import PACKAGED, TrainedModel, packaged_models
+
+T = TypeVar("T")
+ENDINGS = (".mid", ".midi", ".musicxml", ".xml", ".mp3", ".png", ".svg", ".html")  # that Piece.save writes
+
+
+@cache
+def _defaults(section: str) -> dict[str, Any]:
+    """The default values of a section of conf/config.yaml."""
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.to_container(OmegaConf.load(conf_folder(PACKAGE) / "config.yaml"), resolve=True)
+    assert isinstance(values, dict)
+    found: dict[str, Any] = values[section]
+    return found
+
+
+def _section(kind: type[T], section: str, changes: Mapping[str, Any]) -> T:
+    """A section with its defaults and some changes, checked."""
+    return construct(kind, {**_defaults(section), **changes}, section)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Work on one thread: their number decides the order of sums, and so the last digits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class Player:
+    """A piece to hear and to see: a notebook shows it as a piano roll that follows the sound."""
+
+    title: str
+    page: str  # HTML, self-contained
+
+    def _repr_html_(self) -> str:
+        frame = "border:0;width:100%;height:32rem"
+        return f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.page)}" style="{frame}"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"<Player of {self.title}: a notebook shows it; Piece.save writes .mp3 and .html files>"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of music; a notebook shows it as a piano roll."""
+
+    score: ScoreTick  # symusic's, in ticks
+    title: str = "Piece"
+
+    @property
+    def notes(self) -> int:
+        """Number of notes."""
+        return int(self.score.note_num())
+
+    @property
+    def bars(self) -> int:
+        """Number of bars, the last of which is the one in which the last note ends."""
+        return len(bar_lines(self.score)) - 1
+
+    @property
+    def seconds(self) -> float:
+        """The time until the last note ends."""
+        return roll(self.score)["end"] / 1000
+
+    def to_midi(self) -> bytes:
+        """The piece as the bytes of a MIDI file."""
+        return bytes(self.score.dumps_midi())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the piece; the ending decides how. An existing file is replaced.
+
+        Args:
+            path: ends in .mid (MIDI), .musicxml (a score), .svg (a picture of the score), .mp3 (sound), .png (a piano
+                roll) or .html (a page with the piano roll and the sound).
+
+        Returns:
+            The path.
+
+        Raises:
+            EtudeError: another ending, or the folder does not exist.
+        """
+        path = Path(path).expanduser()
+        ending = path.suffix.lower()
+        if ending not in ENDINGS:
+            raise EtudeError(f"{path} must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}.")
+        if not path.parent.is_dir():
+            raise EtudeError(f"{path}: the folder {path.parent} does not exist. Make it, or name another.")
+        with whole(path) as part:
+            if ending in (".mid", ".midi"):
+                part.write_bytes(self.to_midi())
+            elif ending in (".musicxml", ".xml"):
+                part.write_text(musicxml(self.score, self.title), encoding="utf-8")
+            elif ending == ".svg":
+                part.write_text(score_picture(musicxml(self.score, self.title)), encoding="utf-8")
+            elif ending == ".mp3":
+                write_sound(part, self.score, _section(Arrange, "arrange", {}))
+            elif ending == ".png":
+                picture(self.score, part, self.title)
+            else:
+                part.write_text(self.play().page, encoding="utf-8")
+        return path
+
+    def audio(self) -> tuple[np.ndarray, int]:
+        """The sound: (2, samples) float32, and the samples a second."""
+        config = _section(Arrange, "arrange", {})
+        return render(self.score, config).mix, config.sample_rate
+
+    def play(self) -> Player:
+        """A player with a piano roll, for a notebook."""
+        from etude.audio.mp3 import encode_mp3
+
+        config = _section(Arrange, "arrange", {})
+        mp3 = encode_mp3(self.audio()[0], config.sample_rate, config.quality)
+        return Player(self.title, page(self.score, mp3, self.title))
+
+    def _repr_png_(self) -> bytes:
+        stream = io.BytesIO()
+        picture(self.score, stream, self.title)
+        return stream.getvalue()
+
+    def __repr__(self) -> str:
+        names = ", ".join(track.name or f"program {track.program}" for track in self.score.tracks)
+        return f"<Piece {self.title!r}: {self.bars} bars, {self.notes} notes; {names or 'no tracks'}>"
+
+
+def read(path: str | Path) -> Piece:
+    """Read a MIDI, MusicXML or ABC file.
+
+    Raises:
+        EtudeError: there is no such file, or it cannot be read.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise EtudeError(f"{path} is no file. Give a MIDI, MusicXML or ABC file.")
+    return Piece(read_score(path, _section(Ingest, "ingest", {})), path.stem)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained model. ``load`` makes one."""
+
+    loaded: TrainedModel
+    folder: Path  # its files
+
+    @property
+    def name(self) -> str:
+        """Its name, as ``voices``."""
+        return self.loaded.name
+
+    @property
+    def voices(self) -> list[str]:
+        """The names of its voices, which are the tracks of its pieces."""
+        return list(self.loaded.representation.voices)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name} of {self.folder}: {', '.join(self.voices)}>"
+
+    def generate(
+        self, pieces: int = 1, bars: int | None = None, seconds: float | None = None, seed: int = 1, **settings: Any
+    ) -> list[Piece]:
+        """Sample new pieces. The same seed gives the same pieces, each of them the same alone and among others.
+
+        Args:
+            pieces: how many.
+            bars: of each piece; None: as the model ends it.
+            seconds: that each piece lasts, to the nearest bar, in place of ``bars``.
+            seed: of the random numbers.
+            settings: other keys of the section ``generate`` of conf/config.yaml, as ``temperature``, ``top_p`` and
+                ``control``, a mapping of control attributes.
+
+        Raises:
+            EtudeError: a setting is unknown or out of range, or the model takes no control attributes.
+        """
+        config = self._generation(pieces=pieces, bars=bars, seconds=seconds, seed=seed, **settings)
+        loaded = self.loaded
+        with _one_thread():
+            found = sampling.sample(loaded.model, loaded.representation, loaded.observed, config, pieces)
+        return [Piece(score, f"{self.name}, seed {seed}, {place}") for place, score in enumerate(found)]
+
+    def continue_(self, prime: Piece | str | Path, bars: int = 8, seed: int = 1, **settings: Any) -> Piece:
+        """Continue a piece: it stays note for note, and the model writes what comes after it.
+
+        Args:
+            prime: the piece, or its file.
+            bars: how many are added.
+            seed: of the random numbers.
+            settings: as in ``generate``.
+
+        Raises:
+            EtudeError: the model cannot, or the piece does not fit it.
+        """
+        if not (getattr(self.loaded.model, "can_continue", False) and self.loaded.representation.tells_time):
+            raise EtudeError(f"{self.name} cannot continue a piece.")
+        given = _piece(prime)
+        config = self._generation(pieces=1, bars=given.bars + bars, seed=seed, **settings)
+        loaded = self.loaded
+        with _one_thread(), _naming(given):
+            source = assign_voices(given.score, loaded.representation.voices)
+            (found,) = continue_piece(loaded.model, loaded.representation, loaded.observed, config, 1, source)
+        return Piece(found.score, f"{given.title}, continued")
+
+    def fill(
+        self, piece: Piece | str | Path, bars: tuple[int, int], voices: Collection[str] | None = None, seed: int = 1
+    ) -> Piece:
+        """Sample some bars of some voices of a piece again; all else stays note for note.
+
+        Args:
+            piece: the piece, or its file.
+            bars: the first and the last, counted from 1.
+            voices: their names; None: all.
+            seed: of the random numbers.
+
+        Raises:
+            EtudeError: the model cannot, or the piece does not fit it.
+        """
+        self._require_harmonizer()
+        given = _piece(piece)
+        unknown = [name for name in voices or [] if name not in self.voices]
+        if unknown:
+            raise EtudeError(f"voices = {', '.join(unknown)}: the model has {', '.join(self.voices)}.")
+        if not 1 <= bars[0] <= bars[1]:
+            raise EtudeError(f"bars = {bars} must be the first and the last bar, counted from 1.")
+        config = _section(Harmonize, "harmonize", {})
+        with _one_thread(), _naming(given):
+            source = assign_voices(given.score, self.loaded.representation.voices)
+            rngs = seeded_rngs(seed, 1)
+            (found,) = fill_bars(Harmonizer.of(self.loaded), source, bars, voices or self.voices, config, rngs)
+        return Piece(found, f"{given.title}, bars {bars[0]} to {bars[1]} filled in")
+
+    def harmonize(
+        self,
+        melody: Piece | str | Path,
+        chords: str | None = None,
+        seed: int = 1,
+        top_line: bool = False,
+        **settings: Any,
+    ) -> Piece:
+        """Write the other voices of a chorale to a melody, which stays note for note.
+
+        Args:
+            melody: a piece whose first track with notes is the melody, or its file.
+            chords: bar by bar, as in ``"D | G A7 | I6 - V7 | ."`` (docs/harmonize.md).
+            seed: of the random numbers.
+            top_line: take the highest notes where the track has several at a time.
+            settings: other keys of the section ``harmonize`` of conf/config.yaml, as ``candidates``.
+
+        Raises:
+            EtudeError: the model cannot, or there is no melody that fits it.
+        """
+        self._require_harmonizer()
+        given, config = _piece(melody), _section(Harmonize, "harmonize", {"seed": seed, **settings})
+        asked = HarmonizeFiles(chords=chords, top_line=top_line)
+        limits = _section(Ingest, "ingest", {})
+        with _one_thread():
+            chorale, _ = harmonize_melody(Harmonizer.of(self.loaded), given.score, given.title, asked, config, limits)
+        return Piece(chorale, f"{given.title}, harmonised")
+
+    def log_likelihood(self, piece: Piece | str | Path) -> float:
+        """The log-likelihood of a given piece in nats; divide by ``piece.notes`` for nats per note.
+
+        It is that of the piece's tokens, the end included, as the model's representation writes them.
+
+        Raises:
+            EtudeError: the model has no likelihood, or its representation cannot write all notes of the piece.
+        """
+        model, representation = self.loaded.model, self.loaded.representation
+        if not isinstance(model, SequenceModel):
+            raise EtudeError(f"{self.name} has no likelihood. lstm, transformer and voices, among others, have.")
+        given = _piece(piece)
+        with _one_thread(), _naming(given):
+            merged = representation.merges_voices
+            source = given.score if merged else assign_voices(given.score, representation.voices)
+            items = representation.encode(source)
+            written = representation.decode(items).note_num()
+            if not merged and written != given.notes:
+                raise EtudeError(
+                    f"{self.name} can write {written} of its {given.notes} notes: the others lie beyond the pitches or "
+                    "the grid of its representation."
+                )
+            return -float(piece_nats(model, [items])[0])
+
+    def save(self, folder: str | Path) -> Path:
+        """Copy the model's files to a new folder, which ``load`` reads: config.json, model.safetensors and others.
+
+        Raises:
+            EtudeError: the folder exists and is not empty.
+        """
+        folder = Path(folder).expanduser()
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise EtudeError(f"{folder} exists. Name a new folder.")
+        names = [catalog.CONFIG, *self.loaded.trained["sha256"], catalog.CARD]
+        with whole(folder) as part:
+            part.mkdir()
+            for name in names:
+                if (self.folder / name).is_file():
+                    shutil.copyfile(self.folder / name, part / name)
+        return folder
+
+    def _generation(self, **changes: Any) -> Generate:
+        """The generation settings with the model's own temperature, and some changes."""
+        control = {**_defaults("generate")["control"], **changes.pop("control", {})}
+        for name in control:
+            if name not in _defaults("generate")["control"]:
+                raise EtudeError(
+                    f'control: "{name}" is no attribute. {closest(name, _defaults("generate")["control"])}'
+                )
+        config = _section(Generate, "generate", {**changes, "control": control})
+        if config.requested and not getattr(self.loaded.model, "can_condition", False):
+            raise EtudeError(f"{self.name} takes no control attributes. conditional does.")
+        own = self.loaded.trained["model"].get("generate", {}).get("temperature")
+        return config if config.temperature is not None else replace(config, temperature=own)
+
+    def _require_harmonizer(self) -> None:
+        able = getattr(self.loaded.model, "can_harmonize", False) and self.loaded.representation.is_voice_grid
+        if not able:
+            raise EtudeError(f"{self.name} cannot write voices to given ones. voices and deepbach can.")
+
+
+def load(source: str | Path) -> Model:
+    """Load a trained model.
+
+    Args:
+        source: the name of a model that comes with etude (``voices``); a folder with config.json and
+            model.safetensors, as ``etude train`` writes them below models/ and ``Model.save`` copies them; the folder
+            of a manual run with one model in it; ``runs:/ID``, the MLflow run of a training whose model was logged;
+            or ``hf://owner/name``, a folder of the Hugging Face Hub.
+
+    Raises:
+        EtudeError: there is no such model, or a file of it is missing or damaged.
+    """
+    folder = _folder(str(source))
+    loaded = TrainedModel.read(folder, _section(Generate, "generate", {}), "etude train")
+    return Model(loaded, folder)
+
+
+def _folder(source: str) -> Path:
+    """The folder of a model."""
+    if source in packaged_models():
+        return PACKAGED / source
+    if source.startswith("runs:/"):
+        from etude.tracking.pyfunc import download_model
+
+        return download_model(source)
+    if source.startswith("hf://"):
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(source.removeprefix("hf://")))
+    path = Path(source).expanduser()
+    if (path / catalog.CONFIG).is_file():
+        return path
+    inside = sorted(file.parent for file in path.glob(f"models/*/{catalog.CONFIG}"))
+    if len(inside) == 1:
+        return inside[0]
+    if inside:
+        raise EtudeError(f"{path} holds {len(inside)} models. Name one: {', '.join(map(str, inside))}.")
+    if path.is_dir():
+        raise EtudeError(f"{path} holds no trained model (no {catalog.CONFIG}). etude train writes one.")
+    raise EtudeError(
+        f'"{source}" is no folder, and no model that comes with etude. {closest(source, packaged_models())}'
+    )
+
+
+def _piece(given: Piece | str | Path) -> Piece:
+    return given if isinstance(given, Piece) else read(given)
+
+
+@contextmanager
+def _naming(piece: Piece) -> Iterator[None]:
+    """Say which piece an error is about."""
+    try:
+        yield
+    except EtudeError as error:
+        raise EtudeError(f"{piece.title}: {error}") from None

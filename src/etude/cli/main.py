@@ -212,4 +212,6 @@ def run_job(stage: str, root: Path, config: Any) -> None:
             written = Path(made).relative_to(root) if Path(made).is_relative_to(root) else Path(made)
             print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
             if stage == "train":
+                if session.profiler is not None and out is not None:
+                    print(f"etude: the profile is in {(out / 'profile').relative_to(root)}")
                 print(f"etude: use it with: etude generate model={name} session.run={written.parents[1]}")

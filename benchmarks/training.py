@@ -25,9 +25,10 @@ from etude.config.sections import Settings
 from etude.core.seeds import seed_of
 from etude.models.building import build_model
 from etude.representations.base.loading import load_representation
+from etude.training.data import TrainingData
 from etude.training.objectives import OBJECTIVES, learn
 from etude.training.task import Task
-from etude.training.trainer import Objective, choose_hardware, learning_rate
+from etude.training.trainer import Objective, choose_hardware
 
 WARMUP = 10  # steps that are not counted: memory is laid out, libraries choose their algorithms
 
@@ -53,23 +54,29 @@ def measure_etude(settings: Settings, session: Session, model_name: str) -> floa
     return (last - WARMUP) / (times[last] - times[WARMUP])
 
 
-def objective_of(settings: Settings, model_name: str) -> type[Objective]:
-    """The class of a model's objective."""
+def pair_of(settings: Settings, model_name: str, model: Any, task: Task) -> tuple[Objective, TrainingData[Any]]:
+    """The objective of a model, and what draws its batches."""
     module = importlib.import_module(OBJECTIVES[settings.models[model_name]["objective"]])
     own = [kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__]
-    objectives = [kind for kind in own if issubclass(kind, Objective)]
-    (found,) = (kind for kind in objectives if not any(other in objectives for other in kind.__subclasses__()))
-    return found
+
+    def last(base: type) -> Any:
+        kinds = [kind for kind in own if issubclass(kind, base)]
+        (found,) = (kind for kind in kinds if not any(other in kinds for other in kind.__subclasses__()))
+        return found
+
+    return last(Objective)(model, task), last(TrainingData)(model, task)
 
 
 class Plain:
     """A training step of an objective in plain PyTorch: no Lightning, no checkpoints, no history."""
 
-    def __init__(self, objective: Objective) -> None:
-        """Args: the objective whose step is taken."""
-        self.objective = objective
-        optimizers: Any = objective.configure_optimizers()
-        self.optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+    def __init__(self, objective: Objective, data: TrainingData[Any]) -> None:
+        """Args: the objective whose step is taken, and what draws its batches."""
+        self.objective, self.data = objective, data
+        made: Any = objective.configure_optimizers()
+        scheduled = made if isinstance(made, list) else [made]
+        self.optimizers = [one["optimizer"] for one in scheduled]
+        self.schedulers = [one["lr_scheduler"]["scheduler"] for one in scheduled]
         self.bf16 = choose_hardware(objective.task.settings.trainer, objective.model)[1] == "bf16"
         stub: Any = objective  # without Lightning's trainer
         stub.log = stub.log_dict = lambda *_, **__: None
@@ -94,11 +101,8 @@ class Plain:
     def step(self, number: int) -> None:
         """One step."""
         objective, config = self.objective, self.objective.config
-        batch = objective.draw(np.random.default_rng((config.seed, number)))
+        batch = self.data.draw(np.random.default_rng((config.seed, number)))
         torch.manual_seed(seed_of("step", config.seed, number))
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(number, objective.optim, config.max_steps) * objective.lr_scale
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             loss: Any = objective.training_step(batch, number)
         if objective.automatic_optimization:
@@ -106,6 +110,8 @@ class Plain:
             loss.backward()
             self.clip(self.optimizers[0])
             self.optimizers[0].step()
+        for scheduler in self.schedulers:
+            scheduler.step()
 
 
 def time_steps(step: Callable[[int], None], steps: int) -> float:
@@ -124,19 +130,19 @@ def measure_plain(settings: Settings, session: Session, model_name: str) -> floa
         model, task = task_of(settings, session, model_name, Path(folder), lambda row, step: None)
         model.train()
         torch.set_num_threads(settings.trainer.threads)
-        objective = objective_of(settings, model_name)(model, task)
-        return time_steps(Plain(objective).step, objective.config.max_steps)
+        loop = Plain(*pair_of(settings, model_name, model, task))
+        return time_steps(loop.step, loop.objective.config.max_steps)
 
 
 def measure_gpt2(settings: Settings, session: Session, model_name: str) -> float:
     """Steps a second of a plain loop on Hugging Face's GPT-2 of the transformer's size, on the same batches."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from etude.training.next_token import NextToken
+    from etude.training.next_token import NextToken, Windows
 
     with tempfile.TemporaryDirectory() as folder:
         own, task = task_of(settings, session, model_name, Path(folder), lambda row, step: None)
-        section, objective = settings.models[model_name], NextToken(own, task)
+        section, objective, data = settings.models[model_name], NextToken(own, task), Windows(own, task)
         torch.set_num_threads(settings.trainer.threads)
         torch.manual_seed(0)
         model = GPT2LMHeadModel(
@@ -157,7 +163,7 @@ def measure_gpt2(settings: Settings, session: Session, model_name: str) -> float
         bf16 = choose_hardware(settings.trainer, own)[1] == "bf16"
 
         def step(number: int) -> None:
-            tokens = objective.draw(np.random.default_rng((objective.config.seed, number)))
+            tokens = data.draw(np.random.default_rng((objective.config.seed, number)))
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 loss = model(input_ids=tokens, labels=tokens).loss
             optimizer.zero_grad()

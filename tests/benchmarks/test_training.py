@@ -33,7 +33,7 @@ def test_the_plain_loop_updates_the_weights_as_training_does(
     learn(model, task)
     other, task = benchmark.task_of(settings, encoded, model_name, tmp_path, lambda row, step: None)
     before = {name: weight.detach().clone() for name, weight in other.named_parameters()}
-    loop = benchmark.Plain(benchmark.objective_of(settings, model_name)(other.train(), task))
+    loop = benchmark.Plain(*benchmark.pair_of(settings, model_name, other.train(), task))
     for number in range(3):
         loop.step(number)
     expected, found = dict(model.named_parameters()), dict(other.named_parameters())

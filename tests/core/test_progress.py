@@ -1,6 +1,7 @@
 """Progress: lines with the time that remains where there is no terminal, a bar where there is one."""
 
 import io
+import re
 import sys
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from etude.core import progress
-from etude.core.progress import bar, follow
+from etude.core.progress import at_place, bar, follow
 
 
 class Clock:
@@ -99,14 +100,42 @@ def test_what_is_followed_comes_out_in_order(clock: Clock, capsys: pytest.Captur
     ]
 
 
-def test_a_terminal_shows_a_bar_with_the_time_that_remains(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = io.StringIO()
-    monkeypatch.setattr(terminal, "isatty", lambda: True)
-    monkeypatch.setattr(sys, "stderr", terminal)
+def terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> io.StringIO:
+    """Make standard error a terminal of so many columns."""
+    made = io.StringIO()
+    monkeypatch.setattr(made, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", made)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    return made
+
+
+def test_a_terminal_shows_a_bar_with_the_time_that_remains(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = terminal(monkeypatch, 120)
     with bar("train lstm", 3) as tell:
         for done in (1, 2, 3):
             tell(done, f"loss {done}")
-    shown = terminal.getvalue()
+    shown = screen.getvalue()
     assert all(part in shown for part in ("train lstm", "3/3", "left", "loss 3"))
+
+
+def test_a_narrow_terminal_cuts_the_note_and_keeps_bar_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = terminal(monkeypatch, 80)
+    note = "train/discriminator_loss 0.693 train/generator_loss 0.693 valid/roll_distance 0.412"
+    with at_place("[35/57]"), bar("train lstm_attention", 800) as tell:
+        tell(450, note)
+    line = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", screen.getvalue()).splitlines()[-1].rpartition("\r")[2]
+    assert len(line) <= 80 and line.count("━") >= 6
+    assert re.search(r"\[35/57\] train lstm_attention .*450/800 0:00:0\d left -?:?[-\d:]+ train/", line)
+
+
+def test_tasks_that_share_a_terminal_print_lines_once_a_minute(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = terminal(monkeypatch, 80)
+    with at_place("[5/60]", shared=True), bar("train lstm", 100) as tell:
+        tell(0)
+        for done in (10, 20, 30):
+            clock.now += 45
+            tell(done)
+    with bar("train gan", 2, show=False):
+        pass
+    assert screen.getvalue() == "[5/60] train lstm: 20/100, 360 s left\n"

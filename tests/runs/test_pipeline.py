@@ -136,6 +136,17 @@ def test_what_changes_no_input_runs_nothing_after_it(
     assert [": nothing to do" in line for line in lines] == [True, True, False, True], "an edit of split's code"
 
 
+def test_each_stage_knows_which_of_all_it_is(
+    settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside = dataclasses.replace(session, out=session.root / "runs/a", run=session.root / "runs/a", progress=True)
+    monkeypatch.setattr("etude.core.progress.LINE_EVERY", 0.0)
+    assert pipeline.run_stale(settings, inside, ("download", "ingest")) == {}
+    found = capsys.readouterr()
+    assert re.search(r"^\[2/2\] .*: \d+/\d+, ", found.err, re.MULTILINE), found.err
+    assert re.findall(r"^(\[.*): \d+ s", found.out, re.MULTILINE) == ["[1/2] download", "[2/2] ingest"]
+
+
 def test_a_failed_instance_stops_only_what_needs_it_and_the_rest_goes_on(
     settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,21 @@ def test_each_instance_of_a_chain_gets_its_line(
     ]  # fmt: skip
 
 
+def test_a_long_instance_shows_its_progress_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = next(chain for chain in cut_into_chains(FOUND) if chain[0].target == "train@lstm")
+    lines = [f"train lstm: {done}/450, {450 - done} s left train/nats_per_token 2.5" for done in (150, 300)]
+    text = "\n".join(["Running stage 'train@lstm':", *lines, "0"])
+    shown = []
+    for every in (60.0, 0.0):
+        monkeypatch.setattr("etude.runs.rebuild.SHARED_LINE_EVERY", every)
+        script(tmp_path, monkeypatch, text)
+        run_chain(tmp_path, chain, Clock(tmp_path, [one.target for one in chain], 1))
+        shown.append([line for line in capsys.readouterr().out.splitlines() if line.startswith("  train lstm: ")])
+    assert shown == [[], [f"  {line}" for line in lines]]
+
+
 def test_a_failed_instance_is_named_with_its_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,8 +27,9 @@ from etude.representations.base.loading import load_representation
 from etude.representations.base.vocabulary import NONE
 from etude.stages import generate, tokenize, train
 from etude.tasks.likelihood import likelihood
-from etude.training.adversarial import Adversarial
-from etude.training.next_token import NextToken
+from etude.training.adversarial import Windows as WindowsOfRolls
+from etude.training.data import TrainingData
+from etude.training.next_token import NextToken, Windows
 from etude.training.task import Task
 
 FRAMES = ("lstm", "gru", "lstm_attention")
@@ -57,16 +58,16 @@ def frame_settings(steps_per_beat: int = 2) -> Settings:
     return Settings.of({**values, "tokenize": section, "models": own})
 
 
-def objectives(session: Session, settings: Settings, out: Path) -> list[NextToken | Adversarial]:
-    found: list[NextToken | Adversarial] = []
-    for model_name, objective in (("lstm", NextToken), ("gan", Adversarial)):
+def data_of(session: Session, settings: Settings, out: Path) -> list[TrainingData[torch.Tensor]]:
+    found: list[TrainingData[torch.Tensor]] = []
+    for model_name, kind in (("lstm", Windows), ("gan", WindowsOfRolls)):
         name = settings.model(model_name)["representation"]
         store = Store(session.read(catalog.tokens(name)))
         representation = load_representation(store)
         torch.manual_seed(0)
         model = build_model(settings.model(model_name), model_name, representation)
         task = Task(settings, model_name, session, store, representation, out, lambda values, step: None)
-        found.append(objective(model, task))
+        found.append(kind(model, task))
     return found
 
 
@@ -80,9 +81,9 @@ def test_windows_of_a_voice_grid_start_with_a_bar_and_reach_the_end_of_each_piec
     steps = 1  # a beat: bars of 12 steps
     model = Voices(grid.item_spec, grid.frame, steps, 8, 1, 1, 2, 4, 1, 1, 0.1, 0.1, 1.0, 0)
     task = Task(settings, "voices", encoded, store, grid, tmp_path, lambda values, step: None)
-    objective = NextToken(model, task)
+    data = Windows(model, task)
     pieces, starts, ends = [piece.tolist() for piece in store.pieces("train")], set(), 0
-    for row in objective.draw(np.random.default_rng(0)).tolist():
+    for row in data.draw(np.random.default_rng(0)).tolist():
         window = row[: row.index(0)] if 0 in row else row
         found = [
             start
@@ -109,9 +110,9 @@ def test_batches_do_not_depend_on_where_copies_are_made(encoded: Session, tmp_pa
     session = Session(root=root, progress=False)
     for name in later.tokenize:
         tokenize.run(later, session, name)
-    for stored, made in zip(objectives(encoded, tiny(), tmp_path), objectives(session, tiny(), tmp_path), strict=True):
+    for stored, made in zip(data_of(encoded, tiny(), tmp_path), data_of(session, tiny(), tmp_path), strict=True):
         for seed in range(20):
-            ours, theirs = (objective.draw(np.random.default_rng(seed)) for objective in (made, stored))
+            ours, theirs = (data.draw(np.random.default_rng(seed)) for data in (made, stored))
             assert torch.equal(ours, theirs)
 
 
@@ -133,10 +134,10 @@ def test_windows_of_frames_are_those_of_the_pieces_and_padded(frames: Session, t
     settings = frame_settings()
     model = build_model(settings.model("gru"), "gru", representation)
     task = Task(settings, "gru", frames, store, representation, tmp_path, lambda values, step: None)
-    objective = NextToken(model, task)
-    items = objective.draw(np.random.default_rng(0))
+    data = Windows(model, task)
+    items = data.draw(np.random.default_rng(0))
     assert items.shape == (settings.schedule("gru")[0].batch_size, 16, 88) and items.dtype == torch.float32
-    assert objective.monitor == "valid/nats_per_frame"
+    assert NextToken(model, task).monitor == "valid/nats_per_frame"
     whole = [representation.item_spec.items(piece) for piece in store.pieces("train")]
     for window in items.numpy():
         real = window[window[:, 0] >= 0]
@@ -155,9 +156,9 @@ def test_a_window_may_end_with_its_piece_at_many_places(encoded: Session, tmp_pa
     representation = load_representation(store)
     model = build_model(settings.model("lstm"), "lstm", representation)
     task = Task(settings, "lstm", encoded, store, representation, tmp_path, lambda values, step: None)
-    objective = NextToken(model, task)
+    data = Windows(model, task)
     assert min(len(piece) for piece in store.pieces("train")) > 24
-    rows = objective.draw(np.random.default_rng(0)).numpy()
+    rows = data.draw(np.random.default_rng(0)).numpy()
     lengths = (rows != 0).sum(axis=1)
     starts = (rows[:, 0] == BOS).mean()
     ends = [length for row, length in zip(rows, lengths, strict=True) if row[length - 1] == EOS]
@@ -174,9 +175,9 @@ def test_windows_of_a_model_with_a_meter_start_with_its_longest_period(encoded: 
     representation = load_representation(store)
     model = build_model(settings.model("lstm_attention"), "lstm_attention", representation)
     task = Task(settings, "lstm_attention", encoded, store, representation, tmp_path, lambda values, step: None)
-    objective = NextToken(model, task)
+    data = Windows(model, task)
     pieces, later = [piece.tolist() for piece in store.pieces("train")], 0
-    for row in objective.draw(np.random.default_rng(0)).tolist():
+    for row in data.draw(np.random.default_rng(0)).tolist():
         window = row[: row.index(0)] if 0 in row else row
         starts = [b for piece in pieces for b in range(len(piece)) if piece[b : b + len(window)] == window]
         assert any(start % 8 == 0 for start in starts)
@@ -192,8 +193,8 @@ def test_a_piece_that_fits_is_one_window(encoded: Session, tmp_path: Path) -> No
     settings = tiny(train={"window": window, "batch_size": 32})
     model = build_model(settings.model("lstm"), "lstm", representation)
     task = Task(settings, "lstm", encoded, store, representation, tmp_path, lambda values, step: None)
-    objective = NextToken(model, task)
-    for row in objective.draw(np.random.default_rng(0)).numpy():
+    data = Windows(model, task)
+    for row in data.draw(np.random.default_rng(0)).numpy():
         assert row[row != 0].astype(np.uint16).tobytes() in whole
 
 

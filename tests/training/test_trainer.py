@@ -1,18 +1,21 @@
 """Resume: a training killed in mid-epoch ends with the weights of an uninterrupted one."""
 
-import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
-from conftest import SMALL, smoke
+from conftest import smoke
+from pytorch_lightning.callbacks import LearningRateMonitor
+from pytorch_lightning.loggers import CSVLogger
 from safetensors.torch import load_file
+from training.trainings import CONTEXT, run_training, settings_for, task_of, with_optim
 
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
@@ -22,41 +25,12 @@ from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
 from etude.core.seeds import seed_of
 from etude.models.building import build_model
-from etude.models.weights import save_weights
 from etude.representations.base.loading import load_representation
-from etude.stages.train import train
 from etude.training.callbacks import Averaging
-from etude.training.next_token import NextToken
+from etude.training.next_token import NextToken, Windows
 from etude.training.objectives import learn
-from etude.training.task import Learned, Task
 from etude.training.trainer import choose_hardware, learning_rate
-
-SCHEDULE = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50}
-# A fork has Lightning loaded, which takes 15 seconds. It may train on one CPU thread, as here, but not beside a GPU.
-CONTEXT: Any = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "fork")
-
-
-def settings_for(model_name: str, **changes: object) -> Settings:
-    base = smoke()
-    sections = {**base.models, model_name: {**base.models[model_name], **SMALL.get(model_name, {})}}
-    return smoke(train={**SCHEDULE, **changes}, models=sections, trainer={"steps": None}, optim={"averaging": 0.9})
-
-
-def with_optim(settings: Settings, **changes: Any) -> Settings:
-    return replace(settings, optim={**settings.optim, **changes})
-
-
-def run_training(
-    settings: Settings,
-    model_name: str,
-    session: Session,
-    folder: Path,
-    report: Callable[[Mapping[str, float], int], None],
-) -> tuple[str, Learned]:
-    store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
-    folder.mkdir(parents=True, exist_ok=True)
-    model, _, learned = train(settings, model_name, store, session, folder, report)
-    return save_weights(model, folder / "w.safetensors"), learned
+from etude.training.wasserstein import RowsOfWindows, Wasserstein
 
 
 def _slow(settings: Settings, model_name: str, session: Session, folder: Path) -> None:
@@ -126,14 +100,6 @@ def test_early_stopping_holds_also_when_resumed(encoded: Session, tmp_path: Path
     assert learned.result["steps"] < 40
     again, resumed = run_training(still, "lstm", encoded, tmp_path, lambda row, step: None)
     assert again == first and resumed.result == learned.result
-
-
-def task_of(settings: Settings, session: Session, folder: Path, model_name: str = "lstm") -> tuple[Any, Task]:
-    store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
-    representation = load_representation(store)
-    torch.manual_seed(0)
-    model = build_model(settings.model(model_name), model_name, representation)
-    return model, Task(settings, model_name, session, store, representation, folder, lambda row, step: None)
 
 
 def test_a_loss_that_is_no_number_names_step_rate_and_checkpoint(
@@ -308,3 +274,44 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
     assert learning_rate(10, optim, 100) == pytest.approx(0.1)
     assert learning_rate(100, optim, 100) == pytest.approx(0.01)
     assert learning_rate(55, optim, 100) == pytest.approx(0.055)
+
+
+@pytest.mark.parametrize("model_name", ["transformer", "wgan"])  # one optimizer, and two in turn
+def test_lightnings_own_trainer_and_monitor_see_batches_and_learning_rate(
+    model_name: str, encoded: Session, tmp_path: Path
+) -> None:
+    settings = with_optim(settings_for(model_name, max_steps=5, steps_per_epoch=3), warmup_steps=2)
+    model, task = task_of(settings, encoded, tmp_path, model_name)
+    objective: Any = NextToken(model, task) if model_name == "transformer" else Wasserstein(model, task)
+    data: Any = Windows(model, task) if model_name == "transformer" else RowsOfWindows(model, task)
+    monitor = LearningRateMonitor()
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=2,
+        reload_dataloaders_every_n_epochs=1,
+        callbacks=[monitor],
+        logger=CSVLogger(tmp_path),
+        log_every_n_steps=1,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    trainer.fit(objective, datamodule=data)
+    expected = [learning_rate(step, objective.optim, 5) * objective.lr_scale for step in range(5)]
+    assert len(monitor.lrs) == (2 if model_name == "transformer" else 4)
+    assert all(rates == expected for rates in monitor.lrs.values())
+
+
+@pytest.mark.parametrize("model_name", ["lstm", "gan"])
+def test_a_row_has_the_learning_rate_of_its_step_and_only_what_is_reported_has_the_speed(
+    model_name: str, encoded: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etude.training.callbacks.LOG_EVERY", 1)
+    settings = settings_for(model_name, max_steps=6, steps_per_epoch=3)
+    reported: list[Mapping[str, float]] = []
+    _, learned = run_training(settings, model_name, encoded, tmp_path, lambda row, step: reported.append(row))
+    scale, optim = settings.models[model_name].get("lr_scale", 1.0), settings.schedule(model_name)[1]
+    assert of(learned.history, "train/learning_rate") == [learning_rate(step, optim, 6) * scale for step in range(6)]
+    assert not of(learned.history, "train/steps_per_second")
+    speeds = [row["train/steps_per_second"] for row in reported if "train/steps_per_second" in row]
+    assert len(speeds) == 4 and min(speeds) > 0, "the first step of an epoch has none"

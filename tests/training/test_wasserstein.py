@@ -12,7 +12,7 @@ from etude.artifacts.token_store import Store
 from etude.models.building import build_model
 from etude.representations.base.loading import load_representation
 from etude.training.task import Task
-from etude.training.wasserstein import Wasserstein, gradient_penalty
+from etude.training.wasserstein import RowsOfWindows, gradient_penalty
 
 
 def test_the_penalty_of_a_plane_is_known() -> None:
@@ -62,17 +62,17 @@ class Plain:
         return rolls
 
 
-def build_objective(session: Session, lengths: list[int], folder: Path) -> Wasserstein:
+def build_data(session: Session, lengths: list[int], folder: Path) -> RowsOfWindows:
     settings = tiny()
     store: object = Bars(lengths)
     from etude.models.wgan import WGAN
 
     model = WGAN((2, 32, 5), 4, latent=4, hidden=8, row=2, critic_steps=3, penalty=10.0, rounds=2)
-    return Wasserstein(model, Task(settings, "wgan", session, store, Plain(), folder, lambda row, step: None))  # type: ignore[arg-type]
+    return RowsOfWindows(model, Task(settings, "wgan", session, store, Plain(), folder, lambda row, step: None))  # type: ignore[arg-type]
 
 
 def test_rows_stay_within_a_piece_and_have_their_places(encoded: Session, tmp_path: Path) -> None:
-    rolls, places = build_objective(encoded, [3, 1, 2], tmp_path).draw(np.random.default_rng(0))
+    rolls, places = build_data(encoded, [3, 1, 2], tmp_path).draw(np.random.default_rng(0))
     config, _ = tiny().schedule("wgan")
     size = 2 * 3 * config.batch_size // 2  # two rounds of three updates, each on rows of two windows
     assert rolls.shape == (size, 64, 2, 5) and places.shape == (size, 2, 2)
@@ -85,7 +85,7 @@ def test_rows_stay_within_a_piece_and_have_their_places(encoded: Session, tmp_pa
 
 
 def test_pieces_of_one_window_make_rows_of_one(encoded: Session, tmp_path: Path) -> None:
-    rolls, places = build_objective(encoded, [1, 1], tmp_path).draw(np.random.default_rng(0))
+    rolls, places = build_data(encoded, [1, 1], tmp_path).draw(np.random.default_rng(0))
     assert rolls.shape[1] == 32 and places[:, 0].eq(1).all()
 
 

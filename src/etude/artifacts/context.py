@@ -3,16 +3,18 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import yaml
 
 from etude.artifacts.catalog import Artifact
-from etude.config.check import Count, Natural
+from etude.config.check import Count, Natural, OneOf
 from etude.config.code import SECTIONS
 from etude.core.errors import EtudeError, closest
 from etude.core.project import working_root
 
 ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
+Profiler = Annotated[str, OneOf(("simple", "advanced", "pytorch"))]
 
 
 def _workers() -> int:
@@ -43,6 +45,7 @@ class Session:
     experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
     overrides: str = ""  # the overrides of a sweep for this run, for its name
     samples: Natural = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
+    profiler: Profiler | None = None  # trainer.profiler
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from etude.artifacts.context import Session
+from etude.artifacts.context import Profiler, Session
 from etude.cli.commands import BY_HAND, COMMANDS, USAGE, names_for
 from etude.cli.overrides import check_overrides, place_override, quote_text
 from etude.config.check import Count, check, construct
@@ -150,6 +150,7 @@ def run_job(stage: str, root: Path, config: Any) -> None:
 
     values = compose_values(config)
     own = check(values.pop("session"), dict, "session")
+    own["profiler"] = check(values["trainer"].pop("profiler"), Profiler | None, "trainer.profiler")
     folds = check(values.pop("cv"), Count | None, "cv")
     if folds is not None and stage != "train":
         raise EtudeError(
@@ -211,4 +212,6 @@ def run_job(stage: str, root: Path, config: Any) -> None:
             written = Path(made).relative_to(root) if Path(made).is_relative_to(root) else Path(made)
             print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
             if stage == "train":
+                if session.profiler is not None and out is not None:
+                    print(f"etude: the profile is in {(out / 'profile').relative_to(root)}")
                 print(f"etude: use it with: etude generate model={name} session.run={written.parents[1]}")

@@ -13,6 +13,7 @@ from etude.config.schedule import Optim, Train, schedule_of
 from etude.core.errors import EtudeError, closest
 
 Temperature = Annotated[float, Range(0.01, 10)]
+Limit = Count | Annotated[float, Range(1e-9, 1)]  # a number of batches, or a fraction of them
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,13 @@ class Trainer:
     compile: bool
     threads: Annotated[int, Range(1, 256)]
     steps: Count | None  # of a training at most, whatever train.max_steps is
+    accumulate_grad_batches: Count | None
+    num_nodes: Count | None
+    strategy: Annotated[str, OneOf(("auto", "ddp", "ddp_find_unused_parameters_true"))] | None
+    limit_train_batches: Limit | None
+    limit_val_batches: Limit | None
+    overfit_batches: Limit | None
+    max_time: str | None
 
 
 @dataclass(frozen=True)

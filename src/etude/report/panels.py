@@ -22,6 +22,7 @@ MEASURES = {  # the titles of the measures of a training history, in the order o
     "valid/roll_distance": "distance of generated rolls to valid rolls",
     "valid/pseudo_nats_per_cell": "nats per cell given all other cells, valid pieces",
     "train/pseudo_nats_per_cell": "nats per cell given all other cells, train batches",
+    "train/learning_rate": "learning rate",
 }
 
 

@@ -18,6 +18,7 @@ from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, digest_of, read_json, write_json, write_text
+from etude.core.progress import at_place
 from etude.runs.graph import Instance, edges, instances
 from etude.runs.schedule import Clock, run_side_by_side
 
@@ -82,6 +83,7 @@ def run_stale(
         pool = ProcessPoolExecutor(inside.jobs, mp_context=multiprocessing.get_context("spawn"))
 
     def work(one: Instance) -> None:
+        place = clock.start()
         key = key_of_instance(one, settings, folder)
         if (
             built.get(one.target) == key
@@ -94,9 +96,9 @@ def run_stale(
         built.pop(one.target, None)
         try:
             if pool is None:
-                run_stage(one.stage, settings, inside, one.name)
+                run_stage(one.stage, settings, inside, one.name, place)
             else:
-                pool.submit(run_stage, one.stage, settings, replace(inside, progress=False), one.name).result()
+                pool.submit(run_stage, one.stage, settings, inside, one.name, place, shared=True).result()
         except EtudeError:
             clock.record(one.target, time.monotonic() - started, "FAILED")
             raise
@@ -118,7 +120,19 @@ def key_of_instance(one: Instance, settings: Settings, folder: Path) -> str:
     return digest_of({**one.decides(settings), "read": read})
 
 
-def run_stage(stage: str, settings: Settings, inside: Session, name: str | None) -> None:
-    """Run one stage, for the representation or model ``name`` if it has any."""
+def run_stage(
+    stage: str, settings: Settings, inside: Session, name: str | None, place: str = "", shared: bool = False
+) -> None:
+    """Run one stage, for the representation or model ``name`` if it has any.
+
+    Args:
+        stage: its name.
+        settings: all settings.
+        inside: where it reads and writes.
+        name: what it runs for.
+        place: which of all it is, as ``[5/60]``, for its progress.
+        shared: others run at the same time, and show their progress in the same place.
+    """
     arguments: list[Any] = [name] if name else []
-    importlib.import_module(f"etude.stages.{stage}").run(settings, inside, *arguments)
+    with at_place(place, shared):
+        importlib.import_module(f"etude.stages.{stage}").run(settings, inside, *arguments)

@@ -18,11 +18,13 @@ import psutil
 
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
+from etude.core.progress import SHARED_LINE_EVERY
 from etude.runs.graph import Instance, edges, instances
 from etude.runs.schedule import Clock, run_side_by_side
 from etude.runs.verify import summarize
 
 STARTED = re.compile(r"^(?:Running stage|Stage) '([^']+)'")
+PROGRESS = re.compile(r"^\S.*: \d+/\d+, (\d+ s left|time left unknown)")  # a line of etude.core.progress
 WHOLE_MACHINE = ("download", "ingest", "split", "augment")  # nothing else runs meanwhile
 
 
@@ -111,14 +113,16 @@ def cut_into_chains(stale: list[Instance]) -> list[Chain]:
 
 
 def run_chain(root: Path, chain: Chain, clock: Clock) -> None:
-    """Run one ``dvc repro`` over the instances of a chain; each is recorded when the next one starts."""
+    """Run one ``dvc repro`` over the instances of a chain; each is recorded when the next one starts.
+
+    Of the progress that the instances print, one line a minute is shown.
+    """
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", *(one.target for one in chain)]
     process = subprocess.Popen(
         command,
         cwd=root,
         env={
             **os.environ,
-            "ETUDE_PROGRESS": "0",
             **({} if chain[0].stage in WHOLE_MACHINE else {"ETUDE_WORKERS": "1"}),
         },
         stdout=subprocess.PIPE,
@@ -129,7 +133,13 @@ def run_chain(root: Path, chain: Chain, clock: Clock) -> None:
     left = [one.target for one in chain]
     running: tuple[str, float] | None = None
     tail: list[str] = []
+    shown = time.monotonic()
     for line in process.stdout:
+        if PROGRESS.match(line):
+            if time.monotonic() - shown >= SHARED_LINE_EVERY:
+                shown = time.monotonic()
+                print(f"  {line.rstrip()}", flush=True)
+            continue
         tail = [*tail[-40:], line.rstrip()]
         match = STARTED.match(line)
         if match is None or match[1] not in left:

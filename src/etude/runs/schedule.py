@@ -23,8 +23,13 @@ class Clock:
         self.file, self.jobs = root / TIMES, jobs
         self.known = {**_read_seconds(root / SHIPPED), **_read_seconds(self.file)}
         self.left = dict.fromkeys(names, 0.0) | {name: self.known.get(name, FALLBACK) for name in names}
-        self.total, self.done = len(names), 0
+        self.total, self.started, self.done = len(names), 0, 0
         self.expected = self.taken = 0.0
+
+    def start(self) -> str:
+        """The place of the instance that starts now, as ``[5/60]``."""
+        self.started += 1
+        return f"[{self.started}/{self.total}]"
 
     def record(self, name: str, seconds: float | None, note: str = "") -> None:
         """Print the line of a finished instance. ``seconds`` is None if it had nothing to do."""

@@ -23,7 +23,7 @@ from etude.stages import main
 from etude.tasks.trained_model import write_model
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
 from etude.training.objectives import learn
-from etude.training.task import Learned, Task
+from etude.training.task import Learned, Task, node_rank
 
 
 def training_key(settings: Settings, model_name: str, tokens: str) -> str:
@@ -93,6 +93,9 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     key = training_key(settings, model_name, store.digest)
     checkpoints = session.root / ".checkpoints" / key[:16]
     checkpoints.mkdir(parents=True, exist_ok=True)
+    if node_rank(settings.trainer):  # of several machines the first one records and keeps what all learn
+        train(settings, model_name, store, session, checkpoints, lambda row, step: None)
+        return session.write(catalog.model(model_name))
     with _alone(checkpoints, model_name):
         sweep = {"overrides": session.overrides, PARENT_RUN: parent()}
         sweep = {name: text for name, text in sweep.items() if text}

@@ -6,14 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
+from torch.optim.lr_scheduler import LRScheduler
 
 from etude.core.seeds import seed_of
 from etude.models.gan import GAN
+from etude.training.data import TrainingData
 from etude.training.task import Learned, Task
-from etude.training.trainer import Objective, ReadyBatches, fit
+from etude.training.trainer import Objective, Scheduled, fit
 
 REAL = 0.9  # one-sided label smoothing, Salimans et al., 2016
+SAMPLES_ALONE = [torch.zeros(1)]  # the batches of a validation that draws samples and reads no data
 
 
 def roll_features(rolls: Tensor) -> dict[str, Tensor]:
@@ -58,10 +60,6 @@ class TwoNetworks(Objective):
         self.real = roll_features(torch.from_numpy(np.concatenate(valid)))
         self.counts = [len(windows) for windows in valid]
 
-    def val_dataloader(self) -> DataLoader[Tensor]:
-        """One step without data: validation draws samples."""
-        return DataLoader(ReadyBatches([torch.zeros(1)]), batch_size=None)
-
     def sample_windows(self, rng: torch.Generator) -> Tensor:
         """Draw as many windows as valid has, 0 and 1: (windows, voices, steps, pitches)."""
         raise NotImplementedError(f"{type(self).__name__} must define sample_windows(rng).")
@@ -84,9 +82,28 @@ class TwoNetworks(Objective):
         self.clip_gradients(optimizer, gradient_clip_val=self.optim.clip, gradient_clip_algorithm="norm")
         optimizer.step()
 
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """AdamW for each network."""
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Set the learning rates of the next step: Lightning does so where there is one optimizer."""
+        for scheduler in cast("list[LRScheduler]", self.lr_schedulers()):
+            scheduler.step()
+
+    def configure_optimizers(self) -> list[Scheduled]:
+        """AdamW and its learning rate for each network."""
         return [self.adamw(getattr(self.model, name).named_parameters(), self.betas) for name in self.networks]
+
+
+class Windows(TrainingData[Tensor]):
+    """Windows of the train pieces."""
+
+    def __init__(self, model: GAN, task: Task) -> None:
+        """Args: the model that reads them, and what it learns from."""
+        super().__init__(task, SAMPLES_ALONE)
+        self.rounds, self.unpack = model.rounds, task.representation.unpack
+
+    def draw(self, rng: np.random.Generator) -> Tensor:
+        """Draw windows of 0 and 1: (rounds * batch_size, voices, steps, pitches)."""
+        places = rng.integers(self.store.count("train"), size=self.rounds * self.config.batch_size)
+        return torch.from_numpy(self.unpack(self.store.take("train", places))).float()
 
 
 class Adversarial(TwoNetworks):
@@ -95,16 +112,6 @@ class Adversarial(TwoNetworks):
     networks = ("discriminator", "generator")
     betas = (0.5, 0.999)  # Radford et al., 2016
     model: GAN
-
-    def __init__(self, model: GAN, task: Task) -> None:
-        """See Objective."""
-        super().__init__(model, task)
-        self.windows = task.store.count("train")
-
-    def draw(self, rng: np.random.Generator) -> Tensor:
-        """Draw windows of 0 and 1: (rounds * batch_size, voices, steps, pitches)."""
-        places = rng.integers(self.windows, size=self.model.rounds * self.config.batch_size)
-        return torch.from_numpy(self.task.representation.unpack(self.task.store.take("train", places))).float()
 
     def sample_windows(self, rng: torch.Generator) -> Tensor:
         """See TwoNetworks."""
@@ -130,4 +137,4 @@ class Adversarial(TwoNetworks):
 
 def learn(model: GAN, task: Task) -> Learned:
     """Train and leave the best weights in ``model``."""
-    return fit(Adversarial(model, task), task)
+    return fit(Adversarial(model, task), Windows(model, task))

@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +30,10 @@ class Progressing(Protocol):
     def kept(self) -> str:
         """Where the last good weights are, as a sentence."""
 
+    @property
+    def stepped(self) -> bool:
+        """Whether the batch has ended its step."""
+
 
 class WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints are written next to their place and renamed: a kill leaves the old one."""
@@ -51,11 +56,15 @@ class Patience(EarlyStopping):
 
 
 class History(Callback):
-    """Rows of metrics by step, kept in the checkpoint and reported as they come."""
+    """Rows of metrics by step, kept in the checkpoint and reported as they come.
+
+    The speed, in steps a second without validation, is reported but not kept: outputs depend on no clock.
+    """
 
     def __init__(self, objective: Progressing, report: Report) -> None:
         """Args: the objective whose steps count, and what receives every row and its step."""
         self.objective, self.report, self.rows = objective, report, list[dict[str, float]]()
+        self.since: tuple[int, float] | None = None  # a step of this epoch, and the time at its end
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far."""
@@ -65,7 +74,7 @@ class History(Callback):
         """Continue after the rows of the checkpoint."""
         self.rows = state_dict["rows"]
 
-    def add(self, step: int, values: Mapping[str, torch.Tensor], report: bool) -> None:
+    def add(self, step: int, values: Mapping[str, torch.Tensor | float], report: bool, speed: float | None) -> None:
         """Keep one row, and report it; a value that is no number ends the training."""
         row = {name: float(value) for name, value in values.items()}
         for name, value in row.items():
@@ -76,19 +85,30 @@ class History(Callback):
                 )
         self.rows.append({"step": step, **row})
         if report:
-            self.report(row, step)
+            self.report(row if speed is None else {**row, "train/steps_per_second": speed}, step)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Measure the speed from here on."""
+        self.since = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
-        """A row of losses every few steps, and at once where one is no number."""
+        """A row of losses and the learning rate every few steps, and at once where a loss is no number."""
+        if not self.objective.stepped:
+            return
         done = self.objective.unit + 1
         losses = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
         if done % LOG_EVERY == 0 or done == 1 or not all(torch.isfinite(value) for value in losses.values()):
-            self.add(done, losses, trainer.is_global_zero)
+            values = {**losses, "train/learning_rate": self.objective.rate}
+            self.add(done, values, trainer.is_global_zero, self._speed(done))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """A row of the metrics on valid."""
         values = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("valid/")}
-        self.add(self.objective.unit + 1, values, trainer.is_global_zero)
+        self.add(self.objective.unit + 1, values, trainer.is_global_zero, None)
+
+    def _speed(self, done: int) -> float | None:
+        before, self.since = self.since, (done, time.monotonic())
+        return None if before is None else (done - before[0]) / (self.since[1] - before[1])
 
 
 class Progress(Callback):
@@ -100,7 +120,7 @@ class Progress(Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
         """Show the step and its metrics."""
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or not self.objective.stepped:
             return
         names = sorted(name for name in trainer.callback_metrics if name.startswith(("train/", "valid/")))
         note = " ".join(f"{name} {float(trainer.callback_metrics[name]):.3f}" for name in names)

@@ -1,38 +1,67 @@
 """Training in several processes: how they start, how they report, and how their errors reach the user."""
 
 import multiprocessing
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
+import torch
+from lightning_fabric.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 
+from etude.config.sections import Trainer
 from etude.core.errors import EtudeError
 from etude.core.progress import Bar
 from etude.training.task import Report
 
 
-def strategy(devices: int, accelerator: str, automatic: bool) -> Strategy | str:
+def forks(own: Trainer) -> bool:
+    """Whether a training runs in processes forked from this one."""
+    return own.devices * (own.num_nodes or 1) > 1 or own.strategy not in (None, "auto")
+
+
+def strategy(own: Trainer, accelerator: str, automatic: bool) -> Strategy | str:
     """Lightning's strategy: processes forked from this one, each with a share of the batch, their gradients averaged.
 
     Args:
-        devices: processes.
+        own: the section trainer.
         accelerator: cpu or gpu, which decides how they communicate.
         automatic: one optimizer updates all weights; else some get no gradient in some updates (GANs).
     """
-    if devices == 1:
+    if not forks(own):
         return "auto"
-    backend = "gloo" if accelerator == "cpu" else "nccl"
-    return DDPStrategy(start_method="fork", find_unused_parameters=not automatic, process_group_backend=backend)
+    nodes = own.num_nodes or 1
+    if nodes > 1 and not {"MASTER_ADDR", "MASTER_PORT", "NODE_RANK"} <= os.environ.keys():
+        raise EtudeError(
+            f"trainer.num_nodes = {nodes}: give the same command on each machine, with the environment variables "
+            f"MASTER_ADDR and MASTER_PORT (an address of the first one, and a free port there) and NODE_RANK (0 to "
+            f"{nodes - 1}). All must see the same project folder."
+        )
+    return DDPStrategy(
+        start_method="fork",
+        find_unused_parameters=not automatic or own.strategy == "ddp_find_unused_parameters_true",
+        process_group_backend="gloo" if accelerator == "cpu" else "nccl",
+        cluster_environment=LightningEnvironment(),  # also in a job of Slurm, where Lightning would fork nothing
+    )
+
+
+def gpu_has_bf16() -> bool:
+    """Whether the GPU computes in bf16. A process of its own asks: this one must not open the GPU before it forks."""
+    if torch.cuda.is_initialized():
+        return bool(torch.cuda.is_bf16_supported())
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
+        return bool(pool.submit(torch.cuda.is_bf16_supported).result())
 
 
 @contextmanager
-def from_processes(devices: int, report: Report, show: Bar) -> Iterator[tuple[Report, Bar]]:
-    """``report`` and ``show`` for the training to call: with several processes through a pipe to this one."""
-    if devices == 1:
+def from_processes(own: Trainer, report: Report, show: Bar) -> Iterator[tuple[Report, Bar]]:
+    """``report`` and ``show`` for the training to call: from forked processes through a pipe to this one."""
+    if not forks(own):
         yield report, show
         return
     queue: SimpleQueue[tuple[Any, ...] | None] = multiprocessing.get_context("fork").SimpleQueue()

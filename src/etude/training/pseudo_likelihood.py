@@ -2,18 +2,41 @@
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from etude.models.deepbach import DeepBach, add_bounds, batches, pad_pieces
 from etude.representations.base.grid import HOLD
+from etude.training.data import Pieces
 from etude.training.task import Learned, Task
-from etude.training.trainer import Objective, ReadyBatches, fit
+from etude.training.trainer import Objective, Scheduled, fit
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # as pad_pieces gives them
 
 
+class Windows(Pieces[Batch]):
+    """Windows of train pieces, and the complete valid pieces."""
+
+    def __init__(self, model: DeepBach, task: Task) -> None:
+        """Args: the model that reads them, and what it learns from."""
+        self.window, self.voices = model.window, len(model.names)
+        super().__init__(task, batches(list(task.store.pieces("valid")), self.voices))
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """Draw a batch of windows.
+
+        Half a window of the start positions count as the piece's start, and half as its end.
+        """
+        window = self.window
+        rows = []
+        for _ in range(self.config.batch_size):
+            piece = add_bounds(torch.from_numpy(self.draw_piece(rng).astype(np.int64)), self.voices)
+            start = int(rng.integers(-window // 2, max(1, len(piece) - window // 2)))
+            start = min(max(start, 0), max(0, len(piece) - window))
+            rows.append(piece[start : start + window])
+        return pad_pieces(rows, self.voices)
+
+
 class PseudoLikelihood(Objective):
-    """Windows are drawn evenly over the original pieces, each from one of the piece's copies."""
+    """The mean cost of a cell given all others; validation measures complete pieces."""
 
     monitor = "valid/pseudo_nats_per_cell"
     model: DeepBach
@@ -21,32 +44,7 @@ class PseudoLikelihood(Objective):
     def __init__(self, model: DeepBach, task: Task) -> None:
         """See Objective."""
         super().__init__(model, task)
-        origins = np.load(task.store.folder / "train.origins.npy", allow_pickle=False)
-        self.starts = np.append(np.flatnonzero(np.diff(origins, prepend=-1)), len(origins))  # copies stand by origin
-        self.store = task.store
-        self.voices = len(model.names)
-        self.valid = batches(list(task.store.pieces("valid")), self.voices)
         self.cost, self.cells = 0.0, 0
-
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch of windows.
-
-        Half a window of the start positions count as the piece's start, and half as its end.
-        """
-        window = self.model.window
-        rows = []
-        for _ in range(self.config.batch_size):
-            origin = int(rng.integers(len(self.starts) - 1))
-            copy = int(rng.integers(self.starts[origin], self.starts[origin + 1]))
-            piece = add_bounds(torch.from_numpy(self.store.piece("train", copy).astype(np.int64)), self.voices)
-            start = int(rng.integers(-window // 2, max(1, len(piece) - window // 2)))
-            start = min(max(start, 0), max(0, len(piece) - window))
-            rows.append(piece[start : start + window])
-        return pad_pieces(rows, self.voices)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """The complete valid pieces."""
-        return DataLoader(ReadyBatches(self.valid), batch_size=None)
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         """Mean cost of a cell."""
@@ -72,8 +70,8 @@ class PseudoLikelihood(Objective):
         """Nats per cell on valid."""
         self.log(self.monitor, self.cost / max(1, self.cells), prog_bar=False)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW."""
+    def configure_optimizers(self) -> Scheduled:
+        """AdamW and its learning rate."""
         return self.adamw(self.model.named_parameters())
 
 
@@ -82,4 +80,4 @@ def learn(model: DeepBach, task: Task) -> Learned:
     for piece in task.store.pieces("train"):
         for voice, counts in enumerate(model.counts):
             counts += torch.bincount(torch.from_numpy(piece[:, voice].astype(np.int64)) - HOLD, minlength=len(counts))
-    return fit(PseudoLikelihood(model, task), task)
+    return fit(PseudoLikelihood(model, task), Windows(model, task))

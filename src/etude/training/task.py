@@ -1,5 +1,6 @@
 """What an objective learns from, and what a training leaves."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,12 @@ from typing import Any, Protocol
 
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
-from etude.config.sections import Settings
+from etude.config.sections import Settings, Trainer
+
+
+def node_rank(own: Trainer) -> int:
+    """The number of this machine among those of a training on several, from 0."""
+    return int(os.environ.get("NODE_RANK", "0")) if (own.num_nodes or 1) > 1 else 0
 
 
 class Report(Protocol):

@@ -1,25 +1,25 @@
 """The Lightning trainer of all neural objectives: resume to the same weights, best checkpoint, early stopping, history.
 
-A resumed training equals an uninterrupted one for three reasons. Batches and dropout are drawn from (seed, step) alone.
-The learning rate is a function of the step. Everything else that has a state keeps it in the checkpoint, written at the
-end of each epoch.
+A resumed training equals an uninterrupted one for three reasons. Batches and dropout are drawn from the seed and the
+number of the batch alone. The learning rate is a function of the step. Everything else that has a state keeps it in the
+checkpoint, written at the end of each epoch.
 """
 
 import math
 import signal
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypedDict
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.nn import Parameter
-from torch.utils._pytree import tree_map
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.optim.lr_scheduler import LambdaLR
 
 from etude.config.schedule import Optim
 from etude.config.sections import Trainer
@@ -27,10 +27,9 @@ from etude.core.errors import EtudeError
 from etude.core.progress import bar
 from etude.core.seeds import seed_of
 from etude.training.callbacks import Averaging, History, Patience, Progress, WholeCheckpoints
-from etude.training.processes import find_cause, from_processes, strategy
-from etude.training.task import Learned, Task
-
-T = TypeVar("T")
+from etude.training.data import TrainingData
+from etude.training.processes import find_cause, from_processes, gpu_has_bf16, strategy
+from etude.training.task import Learned, Task, node_rank
 
 
 def learning_rate(step: int, optim: Optim, max_steps: int) -> float:
@@ -41,47 +40,18 @@ def learning_rate(step: int, optim: Optim, max_steps: int) -> float:
     return optim.lr * (optim.final_lr + (1 - optim.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
-class Batches(IterableDataset[T]):
-    """The batches of one epoch, each a function of (seed, step) alone; each of several processes takes its rows."""
+class Scheduled(TypedDict):
+    """An optimizer and what sets its learning rate, as Lightning takes them."""
 
-    def __init__(
-        self, draw: Callable[[np.random.Generator], T], seed: int, steps: range, rank: int = 0, ranks: int = 1
-    ) -> None:
-        """Args: what draws a batch, the seed, the steps of the epoch, number of this process, number of processes."""
-        self.draw, self.seed, self.steps, self.rank, self.ranks = draw, seed, steps, rank, ranks
-
-    def __iter__(self) -> Iterator[T]:
-        """Yield the batches in order."""
-        for step in self.steps:
-            batch = self.draw(np.random.default_rng((self.seed, step)))
-            yield cast(T, tree_map(lambda rows: rows[self.rank :: self.ranks], batch))
-
-    def __len__(self) -> int:
-        """Number of batches."""
-        return len(self.steps)
-
-
-class ReadyBatches(Dataset[T]):
-    """Batches in memory."""
-
-    def __init__(self, batches: list[T]) -> None:
-        """Args: the batches, in order."""
-        self.batches = batches
-
-    def __getitem__(self, place: int) -> T:
-        """The batch at a place."""
-        return self.batches[place]
-
-    def __len__(self) -> int:
-        """Number of batches."""
-        return len(self.batches)
+    optimizer: torch.optim.Optimizer
+    lr_scheduler: dict[str, Any]
 
 
 class Objective(pl.LightningModule):
-    """What a model is trained for: subclasses define batches, a training step and a validation."""
+    """What a model is trained for: subclasses define a training step and a validation."""
 
     monitor: str  # the metric that decides; lower is better
-    unit = 0  # the step, from 0
+    unit = 0  # the step, from 0: an update of the weights, or with several optimizers one round of updates
     rate = 0.0  # the learning rate at it
 
     def __init__(self, model: torch.nn.Module, task: Task) -> None:
@@ -90,20 +60,6 @@ class Objective(pl.LightningModule):
         self.model, self.task = model, task
         self.lr_scale: float = getattr(model, "lr_scale", 1.0)
         self.config, self.optim = task.settings.schedule(task.model_name)
-
-    def draw(self, rng: np.random.Generator) -> Any:
-        """Draw one training batch."""
-        raise NotImplementedError(f"{type(self).__name__} must define draw(rng).")
-
-    def steps(self, epoch: int) -> range:
-        """The steps of an epoch."""
-        start = epoch * self.config.steps_per_epoch
-        return range(start, min(start + self.config.steps_per_epoch, self.config.max_steps))
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """The current epoch's batches."""
-        place = (self.trainer.global_rank, self.trainer.world_size)
-        return DataLoader(Batches(self.draw, self.config.seed, self.steps(self.current_epoch), *place), batch_size=None)
 
     def on_train_start(self) -> None:
         """Make SIGTERM end the process with a failure: Lightning would end it with success, half trained."""
@@ -115,46 +71,48 @@ class Objective(pl.LightningModule):
         file = self.task.checkpoints / "last.ckpt"
         return f"The last good checkpoint is {file}." if file.is_file() else "There is no checkpoint yet."
 
+    @property
+    def stepped(self) -> bool:
+        """Whether the batch has ended its step; else its gradients wait for more (``accumulate_grad_batches``)."""
+        return not self.automatic_optimization or self.trainer.global_step > self.unit
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Draw dropout from (seed, step), and set the learning rate of the step."""
-        self.unit = self.steps(self.current_epoch)[batch_idx]
+        """Draw dropout from (seed, number of the batch), and note step and learning rate."""
+        number = self.trainer.fit_loop.total_batch_idx
+        self.unit = self.trainer.global_step if self.automatic_optimization else number
         rank = self.trainer.global_rank
-        torch.manual_seed(seed_of("step", self.config.seed, self.unit, *([rank] if rank else [])))
-        optimizers = self.optimizers()
-        self.rate = learning_rate(self.unit, self.optim, self.config.max_steps) * self.lr_scale
-        for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
-            for group in optimizer.param_groups:
-                group["lr"] = self.rate
+        torch.manual_seed(seed_of("step", self.config.seed, number, *([rank] if rank else [])))
+        self.rate = self.trainer.optimizers[0].param_groups[0]["lr"]
 
     def adamw(
         self, parameters: Iterable[tuple[str, Parameter]], betas: tuple[float, float] = (0.9, 0.999)
-    ) -> torch.optim.Optimizer:
-        """AdamW with decay of weights, not of biases and gains."""
+    ) -> Scheduled:
+        """AdamW with decay of weights, not of biases and gains, and ``learning_rate`` as its schedule."""
         named = list(parameters)
         decayed = [p for _, p in named if p.dim() > 1]
         plain = [p for _, p in named if p.dim() <= 1]
         groups = [{"params": decayed, "weight_decay": self.optim.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=self.optim.lr, betas=betas)
+        optimizer = torch.optim.AdamW(groups, lr=1.0, betas=betas)  # times the rate, which so stays as computed
+        rate = LambdaLR(optimizer, lambda step: learning_rate(step, self.optim, self.config.max_steps) * self.lr_scale)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
 
-def fit(objective: Objective, task: Task) -> Learned:
+def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
     """Train to the end, from the last checkpoint if there is one, and leave the best weights in the model."""
-    config, own = objective.config, task.settings.trainer
+    task, config = objective.task, objective.config
+    own = task.settings.trainer
     accelerator, precision = choose_hardware(own, objective.model)
-    if config.batch_size % own.devices:
-        raise EtudeError(
-            f"train.batch_size = {config.batch_size} cannot be split among trainer.devices = {own.devices} processes: "
-            "set a multiple of that number."
-        )
+    _check(objective, own)
     torch.set_num_threads(own.threads)
     if own.compile:
         objective.model.compile()
     best = ModelCheckpoint(task.checkpoints, "best", objective.monitor, **_CHECKPOINT)
     last = ModelCheckpoint(task.checkpoints, "last", **_CHECKPOINT)
     with (
-        bar(f"train {task.model_name}", config.max_steps, task.session.progress) as progress,
-        from_processes(own.devices, task.report, progress) as (report, show),
+        bar(f"train {task.model_name}", config.max_steps, task.session.progress and not node_rank(own)) as progress,
+        from_processes(own, task.report, progress) as (report, show),
         _quiet(),
+        _explain_errors(objective),
     ):
         history = History(objective, report)
         patience = Patience(objective.monitor, patience=config.patience)
@@ -164,7 +122,7 @@ def fit(objective: Objective, task: Task) -> Learned:
         trainer = pl.Trainer(
             accelerator=accelerator,
             devices=own.devices,
-            strategy=strategy(own.devices, accelerator, objective.automatic_optimization),
+            strategy=strategy(own, accelerator, objective.automatic_optimization),
             precision="bf16-mixed" if precision == "bf16" else "32-true",
             use_distributed_sampler=False,
             max_epochs=math.ceil(config.max_steps / config.steps_per_epoch),
@@ -178,38 +136,89 @@ def fit(objective: Objective, task: Task) -> Learned:
             num_sanity_val_steps=0,
             deterministic=True if accelerator == "cpu" else "warn",
             default_root_dir=task.checkpoints,
+            profiler=profiler(task),
+            **{name: value for name in PASSED if (value := getattr(own, name)) is not None},
         )
         checkpoint = task.checkpoints / "last.ckpt"
         try:
-            with _explain_errors(objective):
-                trainer.fit(objective, ckpt_path=str(checkpoint) if checkpoint.is_file() else None, weights_only=True)
+            start = str(checkpoint) if checkpoint.is_file() else None
+            trainer.fit(objective, datamodule=data, ckpt_path=start, weights_only=True)
         except SystemExit as exit_:
             if not isinstance(exit_.__context__, KeyboardInterrupt):
                 raise
             signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning ignores it from here on
             raise KeyboardInterrupt from None
+    made_on: dict[str, str | int] = {"accelerator": accelerator, "devices": own.devices, "precision": precision}
+    if node_rank(own):  # the first node keeps what was learned
+        return Learned([], {}, made_on)
+    if not checkpoint.is_file():
+        raise EtudeError(
+            f"trainer.max_time = {own.max_time} was over before the first step. Set a longer time, or null."
+        )
     state = torch.load(task.checkpoints / "best.ckpt", weights_only=True, map_location="cpu")
     objective.cpu().load_state_dict(state["state_dict"])
     rows = torch.load(checkpoint, weights_only=True, map_location="cpu")["callbacks"][history.state_key]["rows"]
     measured = [row for row in rows if objective.monitor in row]
     top = min(measured, key=lambda row: (row[objective.monitor], row["step"]))
     result = {objective.monitor: top[objective.monitor], "best_step": top["step"], "steps": measured[-1]["step"]}
-    return Learned(rows, result, {"accelerator": accelerator, "devices": own.devices, "precision": precision})
+    return Learned(rows, result, made_on)
 
 
 def choose_hardware(own: Trainer, model: torch.nn.Module) -> tuple[str, str]:
     """The accelerator, cpu or gpu, and the precision, float32 or bf16; ``auto`` is resolved on this machine.
 
-    bf16 is chosen where the CPU multiplies in it (AMX or AVX-512) and the model benefits (``gains_by_bf16``).
+    bf16 is chosen where the CPU multiplies in it (AMX or AVX-512) or the GPU, and the model benefits
+    (``gains_by_bf16``). This process opens no GPU: processes that are forked from it later could then use none.
     """
-    gpu = torch.cuda.is_available()
+    gpu = torch.cuda.device_count() > 0  # as the driver's library counts them
     if own.accelerator == "gpu" and not gpu:
         raise EtudeError("trainer.accelerator = gpu, but torch finds none here. Use trainer=cpu.")
     accelerator = "gpu" if gpu and own.accelerator != "cpu" else "cpu"
     if own.precision != "auto":
         return accelerator, own.precision
-    supported = torch.cuda.is_bf16_supported() if accelerator == "gpu" else torch.cpu._is_amx_tile_supported()
-    return accelerator, "bf16" if supported and getattr(model, "gains_by_bf16", False) else "float32"
+    if not getattr(model, "gains_by_bf16", False):
+        return accelerator, "float32"
+    supported = gpu_has_bf16() if accelerator == "gpu" else torch.cpu._is_amx_tile_supported()
+    return accelerator, "bf16" if supported else "float32"
+
+
+def profiler(task: Task) -> Profiler | None:
+    """Lightning's profiler that ``trainer.profiler`` names; it writes into the folder of the run."""
+    name = task.session.profiler
+    if name is None:
+        return None
+    kinds = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}
+    folder = (task.session.out or task.session.root / "runs") / "profile"
+    made: Profiler = kinds[name](dirpath=folder, filename=task.model_name)
+    return made
+
+
+# keys of trainer that are Lightning's own, with its default where they are null
+PASSED = (
+    "accumulate_grad_batches",
+    "num_nodes",
+    "limit_train_batches",
+    "limit_val_batches",
+    "overfit_batches",
+    "max_time",
+)
+
+
+def _check(objective: Objective, own: Trainer) -> None:
+    """Refuse settings that do not fit each other, before anything starts."""
+    batch_size, processes = objective.config.batch_size, own.devices * (own.num_nodes or 1)
+    if batch_size % processes:
+        nodes = f" on trainer.num_nodes = {own.num_nodes}" if own.num_nodes else ""
+        raise EtudeError(
+            f"train.batch_size = {batch_size} cannot be split among trainer.devices = {own.devices} processes{nodes}: "
+            f"set a multiple of {processes}."
+        )
+    if (own.accumulate_grad_batches or 1) > 1 and not objective.automatic_optimization:
+        name = objective.task.model_name
+        raise EtudeError(
+            f"trainer.accumulate_grad_batches = {own.accumulate_grad_batches} is for models with one optimizer: {name} "
+            f"updates two networks in turn. Set it to null, and a larger train.batch_size or models.{name}.rounds."
+        )
 
 
 _CHECKPOINT: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
@@ -224,6 +233,8 @@ def _explain_errors(objective: Objective) -> Iterator[None]:
     """Say what to set where memory runs out, and why another process ended."""
     try:
         yield
+    except MisconfigurationException as error:
+        raise EtudeError(f"Lightning refuses these settings of trainer: {' '.join(str(error).split())}") from None
     except (RuntimeError, MemoryError, ProcessRaisedException) as error:
         message = str(error)
         if not isinstance(error, MemoryError) and not any(
@@ -252,6 +263,7 @@ def _quiet() -> Iterator[None]:
             ".*Checkpoint directory .* exists.*",
             ".*LeafSpec.*",
             ".*`__len__` defined.*",
+            ".*requested to overfit.*",
         ):
             warnings.filterwarnings("ignore", remark)
         yield

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from etude.models.wgan import PLACES, WGAN
-from etude.training.adversarial import TwoNetworks
+from etude.training.adversarial import SAMPLES_ALONE, TwoNetworks
+from etude.training.data import TrainingData
 from etude.training.task import Learned, Task
 from etude.training.trainer import fit
 
@@ -35,33 +36,37 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     return penalty
 
 
-class Wasserstein(TwoNetworks):
-    """Some updates of the critic, each on its own rows, then one of the generator."""
-
-    networks = ("critic", "generator")
-    betas = (0.0, 0.9)  # Gulrajani et al., 2017
-    model: WGAN
+class RowsOfWindows(TrainingData[Rows]):
+    """Rows of successive windows of a train piece: ``model.row`` of them, or as many as the longest piece has."""
 
     def __init__(self, model: WGAN, task: Task) -> None:
-        """See Objective. A row is ``model.row`` successive windows of a piece, or as many as the longest piece has."""
-        super().__init__(model, task)
-        offsets = np.asarray(task.store.offsets("train"))
+        """Args: the model that reads them, and what it learns from."""
+        super().__init__(task, SAMPLES_ALONE)
+        offsets = np.asarray(self.store.offsets("train"))
         self.row = int(min(model.row, np.diff(offsets).max()))
         fits = [np.arange(start, end - self.row + 1) for start, end in pairwise(offsets.tolist())]
-        self.rows = max(1, self.config.batch_size // self.row)
         self.starts = np.concatenate(fits)
+        self.count = model.rounds * model.critic_steps * max(1, self.config.batch_size // self.row)
+        self.unpack = task.representation.unpack
         self.places = np.zeros((offsets[-1], PLACES), dtype=np.float32)
         self.places[offsets[:-1][np.diff(offsets) > 0], 0] = 1
         self.places[offsets[1:][np.diff(offsets) > 0] - 1, 1] = 1
 
     def draw(self, rng: np.random.Generator) -> Rows:
         """Draw rows of 0 and 1: for each update of the critic as many as have batch_size windows together."""
-        count = self.model.rounds * self.model.critic_steps * self.rows
-        windows = rng.choice(self.starts, count)[:, None] + np.arange(self.row)  # (B, W)
-        rolls = self.task.representation.unpack(self.task.store.take("train", windows.ravel()))  # (B W, V, S, P)
+        windows = rng.choice(self.starts, self.count)[:, None] + np.arange(self.row)  # (B, W)
+        rolls = self.unpack(self.store.take("train", windows.ravel()))  # (B W, V, S, P)
         _, voices, _, pitches = rolls.shape
-        rows = rolls.transpose(0, 2, 1, 3).reshape(count, -1, voices, pitches)
+        rows = rolls.transpose(0, 2, 1, 3).reshape(self.count, -1, voices, pitches)
         return torch.from_numpy(rows).float(), torch.from_numpy(self.places[windows])
+
+
+class Wasserstein(TwoNetworks):
+    """Some updates of the critic, each on its own rows, then one of the generator."""
+
+    networks = ("critic", "generator")
+    betas = (0.0, 0.9)  # Gulrajani et al., 2017
+    model: WGAN
 
     def sample_windows(self, rng: torch.Generator) -> Tensor:
         """See TwoNetworks; the pieces have as many windows as those of valid."""
@@ -98,4 +103,4 @@ class Wasserstein(TwoNetworks):
 
 def learn(model: WGAN, task: Task) -> Learned:
     """Train and leave the best weights in ``model``."""
-    return fit(Wasserstein(model, task), task)
+    return fit(Wasserstein(model, task), RowsOfWindows(model, task))

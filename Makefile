@@ -1,5 +1,7 @@
 # etude: `make help` lists the targets.
-PYTHON ?= python3.11
+# the first that starts: what a version manager puts in the path may stand for no installed Python
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13; do \
+	if $$name -c "" 2>/dev/null; then echo $$name; break; fi; done)
 BIN := .venv/bin
 # uv does not read pip's find-links; without it a local build of torch is passed over for a far larger one
 UV_VERSION := 0.13.9
@@ -10,10 +12,13 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
-.PHONY: help repro full test verify ui lint lock clean
+.PHONY: help setup repro full test verify ui lint lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(BIN)/.installed ## install etude and what it needs into .venv, and nothing else (PYTHON=... for another Python)
+	@echo "etude: .venv has $$(du -sh .venv | cut -f1). Next: make repro, or: source .venv/bin/activate"
 
 repro: $(BIN)/.installed ## rebuild everything that is out of date: data, models, reports (JOBS=... stages side by side)
 	$(RUN) etude rebuild jobs=$(JOBS)
@@ -35,23 +40,37 @@ ui: $(BIN)/.installed ## open the MLflow UI on 127.0.0.1:5000 over the project's
 	$(RUN) mlflow ui --host 127.0.0.1 --port $${PORT:-5000} \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlruns/mlflow.db}"
 
-lock: $(BIN)/uv ## write requirements.lock anew from pyproject.toml
-	UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --extra test \
-		pyproject.toml -o requirements.lock
+lock: $(BIN)/uv ## write requirements.lock from pyproject.toml, with the newest versions that it allows
+	UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate \
+		--python-version 3.11 --extra test --extra sweep pyproject.toml -o requirements.lock
 	sed -i 's/+cpu$$//' requirements.lock
 
 clean: ## remove the environment; results and runs stay
 	rm -rf .venv
 
 $(BIN)/uv:
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "etude needs Python 3.11, 3.12 or 3.13, and none of python3.11, python3.12 and python3.13 starts here." \
+			"Install one of them, or name it: make setup PYTHON=/path/to/python" >&2; exit 2; fi
+	@"$(PYTHON)" -c "" 2>/dev/null || { \
+		echo "PYTHON=$(PYTHON) does not start. Name a Python 3.11, 3.12 or 3.13: make setup PYTHON=/path/to/python" >&2; \
+		exit 2; }
+	@"$(PYTHON)" -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" || { \
+		echo "PYTHON=$(PYTHON) is $$("$(PYTHON)" --version), and etude needs Python 3.11, 3.12 or 3.13." \
+			"Name another: make setup PYTHON=/path/to/python" >&2; exit 2; }
+	@echo "etude: installing into .venv with $$("$(PYTHON)" --version): about 1.7 GB, or 5.5 GB where torch comes with CUDA." \
+		"On Linux it does; without a GPU take the smaller one: make setup UV_TORCH_BACKEND=cpu"
+	@"$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
+# hatchling is installed first and builds etude as it stands: an isolated build would fetch another release of it
 $(BIN)/.installed: $(BIN)/uv requirements.lock pyproject.toml
-	$(UV) setuptools==$$(sed -n 's/^setuptools==//p' requirements.lock)
-	$(UV) --no-build-isolation-package etude --constraint requirements.lock --editable .
+	@echo "etude: installing the packages of requirements.lock, which takes a minute or a few"
+	@$(UV) --constraint requirements.lock hatchling
+	@$(UV) --no-build-isolation-package etude --constraint requirements.lock --editable .
 	@touch $@
 
 $(BIN)/.installed-test: $(BIN)/.installed
-	$(UV) --no-build-isolation-package etude --constraint requirements.lock --editable ".[test]"
+	@echo "etude: installing the packages of the tests"
+	@$(UV) --no-build-isolation-package etude --constraint requirements.lock --editable ".[test]"
 	@touch $@

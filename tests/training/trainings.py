@@ -50,5 +50,5 @@ def task_of(settings: Settings, session: Session, folder: Path, model_name: str 
     store = Store(session.root / "data/tokenize" / settings.models[model_name]["representation"])
     representation = load_representation(store)
     torch.manual_seed(0)
-    model = build_model(settings, model_name, representation)
+    model = build_model(settings.model(model_name), model_name, representation)
     return model, Task(settings, model_name, session, store, representation, folder, lambda row, step: None)

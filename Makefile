@@ -35,10 +35,9 @@ test: $(BIN)/.installed-test ## lint, types and tests
 verify: $(BIN)/.installed ## compare the results on disk with the committed ones, stage by stage
 	$(RUN) etude verify
 
-ui: $(BIN)/.installed ## open the MLflow UI on 127.0.0.1:5000 over the project's runs (PORT=... for another port)
+ui: $(BIN)/.installed ## show the project's runs in MLflow, on 127.0.0.1:5000 (PORT=... for another port)
 	$(RUN) etude track
-	$(RUN) mlflow ui --host 127.0.0.1 --port $${PORT:-5000} \
-		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlruns/mlflow.db}"
+	$(RUN) etude ui port=$${PORT:-5000}
 
 lock: $(BIN)/uv ## write requirements.lock from pyproject.toml, with the newest versions that it allows
 	UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate \

@@ -52,7 +52,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Session:
         tracking.reap(session)  # makes the database, which takes 3 s
         shutil.copy(root / "mlruns" / "mlflow.db", root / "mlruns" / "empty.db")
         seed: dict[str, Any] = {"seed": 1, "train": {"seed": 1}}
-        valid, test, apart = "valid/nats_per_note", "test/nats_per_note", "samples/distance"
+        valid, test, apart = "valid/nats_per_note", "test.nats_per_note", "samples.distance"
         record(session, "ngram", seed, {valid: [0.95, 0.8127, 0.9]}, {valid: 0.8127, test: 0.8005, "best_step": 2})
         rolls = {"valid/roll_distance": [0.6, 0.5]}
         distances = {apart: 0.4321, f"{apart}_low": 0.4, f"{apart}_high": 0.5}

@@ -55,11 +55,27 @@ def test_help_names_every_stage() -> None:
     assert all(f"    {stage} " in done.stdout for stage in (*COMMANDS, *STAGES))
 
 
-@pytest.mark.parametrize(("command", "key"), [("verify", "record=true"), ("rebuild", "jobs=N")])
+@pytest.mark.parametrize(
+    ("command", "key"), [("verify", "[record=true]"), ("rebuild", "[jobs=N]"), ("ui", "[port=...]")]
+)
 def test_what_takes_no_settings_has_a_help_of_its_own(command: str, key: str) -> None:
     done = etude(command, "--help")
-    assert done.returncode == 0 and done.stdout.startswith(f"etude {command} [{key}]\n")
-    assert etude(command, key.replace("true", "yes"), "more=1").returncode == 2
+    assert done.returncode == 0 and done.stdout.startswith(f"etude {command} {key}\n")
+    assert etude(command, key.strip("[]").replace("true", "yes"), "more=1").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ui", "prot=5001"], r'etude ui has no key "prot"\. Did you mean "port"'),
+        (["ui", "port=0"], r"port = 0 must be a whole number from 1 to 65535"),
+        (["ui", "port=x"], r"port = x must be a whole number"),
+        (["ui", "5001"], r"etude ui does not take 5001\. See: etude ui --help"),
+    ],
+)
+def test_a_command_without_settings_checks_its_own_keys(arguments: list[str], message: str) -> None:
+    with pytest.raises(EtudeError, match=message):
+        cli._main(arguments)
 
 
 def test_a_value_out_of_range_is_one_sentence_and_status_2() -> None:

@@ -2,12 +2,14 @@
 
 import json
 import math
+import shutil
 
 import pytest
 from tracking.tracked import all_runs, artifacts_of, points_of, start, write_training
 
 from etude import tracking
 from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
 from etude.core.errors import EtudeError
 
 
@@ -25,8 +27,9 @@ def test_publish_twice_changes_nothing(session: Session) -> None:
     tracking.publish(session, "lstm")
     (made,) = all_runs(session)
     assert made.info.status == "FINISHED" and made.data.tags["tokens"] == "digest"
-    assert made.data.metrics["test/nats_per_note"] == 0.7 and math.isnan(made.data.metrics["test/empty"])
-    assert made.data.metrics["valid/nats_per_note"] == 1.3  # of the evaluation
+    assert made.data.metrics["test.nats_per_note"] == 0.7 and math.isnan(made.data.metrics["test.empty"])
+    assert made.data.metrics["valid.nats_per_note"] == 1.3  # of the evaluation
+    assert made.data.metrics["valid/nats_per_note"] == 1.25  # of the training
     files = artifacts_of(session, made.info.run_id)
     assert {"evaluate/lstm.png", "evaluate/lstm_keys.png", "arrange/00.mp3"} < set(files)
     assert not any("attention" in name or "weights" in name for name in files)
@@ -39,7 +42,7 @@ def test_publish_twice_changes_nothing(session: Session) -> None:
     before = state()
     tracking.publish(session, "lstm")
     assert state() == before
-    assert len(points_of(session, made.info.run_id, "test/empty")) == 1
+    assert len(points_of(session, made.info.run_id, "test.empty")) == 1
 
 
 def test_publish_adds_an_evaluation_to_the_run_of_the_training(session: Session) -> None:
@@ -49,11 +52,11 @@ def test_publish_adds_an_evaluation_to_the_run_of_the_training(session: Session)
     file = session.root / "reports" / "evaluate" / "lstm.json"
     file.write_text(json.dumps({"key": "of another training", "metrics": {"test/nats_per_note": 9.0}}))
     tracking.publish(session, "lstm")
-    assert "test/nats_per_note" not in all_runs(session)[0].data.metrics
+    assert "test.nats_per_note" not in all_runs(session)[0].data.metrics
     file.write_text(json.dumps({"metrics": {"test/nats_per_note": 0.7}}))
     tracking.publish(session, "lstm")
     (made,) = all_runs(session)
-    assert made.info.run_id == run.id and made.data.metrics["test/nats_per_note"] == 0.7
+    assert made.info.run_id == run.id and made.data.metrics["test.nats_per_note"] == 0.7
     (session.root / "data" / "arrange" / "lstm").mkdir(parents=True)
     (session.root / "data" / "arrange" / "lstm" / "00.mp3").write_text("sound")
     tracking.publish(session, "lstm")
@@ -69,10 +72,10 @@ def test_publish_of_a_hydra_run_takes_its_folder_and_finds_its_run(session: Sess
     run.finish(write_training(out, key="swept"))
     tracking.publish(Session(root=session.root, run=out, experiment="etude"), "lstm")
     (made,) = all_runs(session)
-    assert made.info.run_id == run.id and "test/x" not in made.data.metrics
+    assert made.info.run_id == run.id and "test.x" not in made.data.metrics
 
 
-def test_how_it_was_measured_is_a_tag_that_can_change(session: Session) -> None:
+def test_how_it_was_measured_is_a_parameter_and_the_latest_a_tag(session: Session) -> None:
     write_training(session.root)
     (session.root / "reports" / "evaluate").mkdir(parents=True)
     file = session.root / "reports" / "evaluate" / "lstm.json"
@@ -81,7 +84,29 @@ def test_how_it_was_measured_is_a_tag_that_can_change(session: Session) -> None:
         file.write_text(json.dumps({"metrics": {"test/x": temperature}, "settings": how}))
         tracking.publish(session, "lstm")
         (made,) = all_runs(session)
-        assert made.data.tags["generate.temperature"] == str(temperature) and made.data.tags["evaluate.bars"] == "16"
+        assert made.data.params["generate.temperature"] == "1.0" and made.data.params["evaluate.bars"] == "16"
+        assert made.data.tags["generate.temperature"] == str(temperature) and made.data.metrics["test.x"] == temperature
+        assert list(tracking.runs(session)["params.generate.temperature"]) == [str(temperature)]
+
+
+def test_a_training_recorded_from_disk_has_its_dataset_if_that_still_lies_there(
+    session: Session, encoded: Session
+) -> None:
+    shutil.copytree(encoded.root / "data", session.root / "data")
+    digest = Store(session.root / "data/tokenize/remi").digest
+    for place, tokens in (("", digest), ("runs/other", "f" * 64)):
+        folder = write_training(session.root / place, key=tokens[:8])
+        record = json.loads((folder / "settings.json").read_text())
+        record["tags"] |= {"etude.tokens": tokens, "etude.representation": "remi"}
+        (folder / "settings.json").write_text(json.dumps(record))
+        tracking.publish(Session(root=session.root, run=session.root / place, experiment="etude"), "lstm")
+        tracking.publish(Session(root=session.root, run=session.root / place, experiment="etude"), "lstm")
+    known, unknown = sorted(all_runs(session), key=lambda run: run.data.tags["etude.place"])
+    (entry,) = known.inputs.dataset_inputs
+    assert (entry.dataset.name, entry.dataset.digest) == ("bach", digest[:36])
+    assert (known.data.params["dataset.name"], known.data.tags["mlflow.source.name"]) == ("bach", "etude track")
+    assert not unknown.inputs.dataset_inputs and "dataset.name" not in unknown.data.params
+    assert unknown.info.status == "FINISHED"
 
 
 def test_a_manual_training_is_recorded_from_disk_with_its_sweep(session: Session) -> None:

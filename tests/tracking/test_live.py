@@ -36,6 +36,8 @@ def test_a_training_is_one_run_with_its_settings_metrics_and_files(session: Sess
         "digest",
     )
     assert points_of(session, run.id, "train/loss") == [(1, 4.5), (2, 3.5), (3, 2.5)]  # step 3 from history.csv
+    speed = made.data.metrics.pop("train/steps_per_second")
+    assert speed > 0 and [step for step, _ in points_of(session, run.id, "train/steps_per_second")] == [2]
     assert made.data.metrics == {"train/loss": 2.5, "valid/nats_per_note": 1.25, "best/step": 3.0}
     wanted = ["config.json", "history.csv", "result.json", "samples/00.html", "samples/00.mid", "samples/00.mp3"]
     assert artifacts_of(session, run.id) == wanted
@@ -116,6 +118,7 @@ def test_a_parent_and_its_children(session: Session) -> None:
     assert {run.info.status for run in runs.values()} == {"FINISHED"} and len(runs) == 3
     assert {runs[child.id].data.tags["mlflow.parentRunId"] for child in children} == {parent}
     assert runs[parent].data.tags["sweep"] == "optim.lr=1,2" and runs[parent].info.run_name == "lr"
+    assert runs[parent].data.tags["mlflow.note.content"].startswith("The parent of several trainings")
     table = tracking.runs(session)
     assert list(table["model"]) == ["lstm", "lstm"] and parent not in set(table["run_id"])
     assert list(table["params.model.hidden"]) == ["8", "8"]

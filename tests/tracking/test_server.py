@@ -9,6 +9,7 @@ from tracking.tracked import Away, all_runs, artifacts_of, points_of, start, wri
 from etude import tracking
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
+from etude.tracking import server as place
 from etude.tracking.server import server
 
 
@@ -66,6 +67,17 @@ def test_a_run_that_ends_while_the_server_is_away_is_completed_from_disk(session
     assert (made.info.run_id, made.info.status) == (run.id, "FINISHED")
     assert points_of(session, run.id, "train/loss") == [(1, 4.5), (2, 3.5), (3, 2.5)]
     assert "samples/00.mp3" in artifacts_of(session, run.id)
+
+
+def test_a_deleted_experiment_is_restored_with_a_sentence(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(session).finish(None)
+    first = server(session)
+    assert first.client is not None
+    first.client.delete_experiment(first.experiment_id)
+    monkeypatch.setattr(place, "_servers", {})  # as in another process
+    with pytest.warns(UserWarning, match='experiment "etude" was deleted.*restored.*MLFLOW_EXPERIMENT_NAME'):
+        start(session, "k2").finish(None)
+    assert [run.info.status for run in all_runs(session)] == ["FINISHED", "FINISHED"]
 
 
 def test_a_damaged_database_costs_a_warning_and_no_time(tmp_path: Path) -> None:

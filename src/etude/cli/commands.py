@@ -31,6 +31,7 @@ COMMANDS = {
     "arrange": Command("render each model's best pieces: stems, mix, mp3", by_hand=True),
     "report": Command("write reports/index.html and the results as tables", by_hand=True),
     "track": Command("sync results to MLflow"),
+    "ui": Command("show the runs in MLflow's pages, on 127.0.0.1:5000 or at MLFLOW_TRACKING_URI", stage=False),
     "all": Command("all stages for one composition of settings, in a folder below runs/", stage=False),
     "rebuild": Command("rebuild what is out of date by DVC, several stages side by side: jobs=2", stage=False),
     "verify": Command("compare results on disk, and the arithmetic of this CPU, with the committed ones", stage=False),

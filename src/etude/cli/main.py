@@ -13,6 +13,7 @@ from typing import Any
 from etude.artifacts.context import Profiler, Session
 from etude.cli.commands import BY_HAND, COMMANDS, USAGE, names_for
 from etude.cli.overrides import check_overrides, place_override, quote_text
+from etude.cli.plain import PLAIN, help_of, parse
 from etude.config.check import Count, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
@@ -52,6 +53,11 @@ def _main(arguments: list[str]) -> int:
     stage, overrides = arguments[0], arguments[1:]
     if stage not in COMMANDS:
         raise EtudeError(f'There is no command "{stage}". {closest(stage, COMMANDS)}')
+    if stage in PLAIN:
+        if any(flag in overrides for flag in ("-h", "--help")):
+            print(help_of(stage, COMMANDS[stage].what))
+            return 0
+        return PLAIN[stage].run(*parse(stage, overrides))
     if stage in ("verify", "rebuild") and any(flag in overrides for flag in ("-h", "--help")):
         key = "record=true" if stage == "verify" else "jobs=N"
         print(f"etude {stage} [{key}]\n\n{COMMANDS[stage].what}")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def runs(session: Session) -> "pandas.DataFrame":
     """The finished trainings, one a row, by model and start: run_id, run_name, model, place, start_time (UTC),
-    params.*, metrics.* (final values) and tags.*, the columns named as mlflow.search_runs names them.
+    params.*, metrics.* (final values) and tags.*, the columns named as mlflow.search_runs names them. A tag with the
+    name of a parameter, as ``generate.temperature`` after samples were made again, goes before the parameter.
 
     Without a run the table has the first five columns and no row. Raises EtudeError where MLflow is away.
     """
@@ -31,7 +32,8 @@ def runs(session: Session) -> "pandas.DataFrame":
                 continue  # the parent of a sweep
             row = {"run_id": run.info.run_id, "run_name": run.info.run_name}
             row |= {"model": tags["etude.model"], "place": tags["etude.place"], "start_time": run.info.start_time}
-            for kind, values in (("params", run.data.params), ("metrics", run.data.metrics), ("tags", tags)):
+            params = {name: tags.get(name, value) for name, value in run.data.params.items()}
+            for kind, values in (("params", params), ("metrics", run.data.metrics), ("tags", tags)):
                 row |= {f"{kind}.{name}": values[name] for name in sorted(values)}
             rows.append(row)
 

@@ -1,5 +1,6 @@
 """The description of a run: its name, its parameters (the settings, flattened) and its tags."""
 
+import getpass
 import json
 import os
 import re
@@ -7,11 +8,11 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from etude.artifacts.context import Session
 from etude.tracking.alive import host
-from etude.tracking.server import home
+from etude.tracking.server import NOTE, home
 
 PARAM, TAG, NAME = 6000, 8000, 250  # characters that MLflow 3.17 takes; a tracker's limit, not a setting
 DVC = ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
@@ -19,33 +20,95 @@ PARENT = "ETUDE_PARENT_RUN"  # in the environment, so that the workers of a mult
 SWEEP = "sweep.json"  # in the folder of a manual run: tags of the sweep that it belongs to
 PARENT_RUN = "mlflow.parentRunId"  # the tag by which MLflow knows a child
 OURS = ("etude.host", "etude.root", PARENT_RUN)  # of the process that logs, not of the training
+TOKENS, REPRESENTATION = (
+    "etude.tokens",
+    "etude.representation",
+)  # tags: the digest of what a training read, and its kind
+
+
+class Data(NamedTuple):
+    """What a training read: a dataset as encoded pieces. ``digest`` is that of the arrays, in hexadecimal."""
+
+    name: str
+    digest: str
+    representation: str
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training as MLflow shows it. ``key`` and ``place`` identify it."""
+    """One training as MLflow shows it. ``key`` and ``place`` identify it; ``data`` is None where it is not known."""
 
     key: str
     place: str
     name: str
     params: dict[str, str]
     tags: dict[str, str]
+    data: Data | None
 
 
 def describe(
-    session: Session, top: Path, model_name: str, key: str, settings: Mapping[str, Any], tags: Mapping[str, str]
+    session: Session,
+    top: Path,
+    model_name: str,
+    key: str,
+    settings: Mapping[str, Any],
+    tags: Mapping[str, str],
+    source: str,
 ) -> Training:
-    """Describe the training of ``model_name`` whose results lie under ``top`` (the project, or one run's folder)."""
+    """Describe the training of ``model_name`` whose results lie under ``top`` (the project, or one run's folder).
+
+    ``source`` is the command that logs it.
+    """
     place = place_of(session, top)
-    text = os.environ.get("DVC_EXP_NAME") or tags.get("overrides") or f"seed={settings.get('seed', '?')}"
+    data = _data(settings, tags)
     own = {"etude.key": key, "etude.place": place, "etude.model": model_name}
+    own[NOTE] = _note(model_name, settings, tags, place, data)
     return Training(
         key=key,
         place=place,
-        name=f"{model_name} {text}"[:NAME],
+        name=_name(model_name, settings, tags),
         params={"model": model_name, **params(settings, model_name)},
-        tags={**surroundings(session), **{label(name): str(value)[:TAG] for name, value in tags.items()}, **own},
+        tags={
+            **surroundings(session, source),
+            **{label(name): str(value)[:TAG] for name, value in tags.items()},
+            **own,
+        },
+        data=data,
     )
+
+
+def _name(model_name: str, settings: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Model, steps, and what sets the training apart: a short training and a whole one differ in the table."""
+    steps = _steps(model_name, settings)
+    overrides = " ".join(part for part in tags.get("overrides", "").split() if not part.startswith("train.max_steps="))
+    text = os.environ.get("DVC_EXP_NAME") or overrides or f"seed={_seed(settings)}"
+    return " ".join(filter(None, (model_name, f"{steps} steps" if steps else "", text)))[:NAME]
+
+
+def _steps(model_name: str, settings: Mapping[str, Any]) -> int | None:
+    """The steps of a training; None for a model that counts."""
+    model = settings.get("models", {}).get(model_name, settings.get("model", {}))
+    return None if model.get("objective") == "counting" else settings.get("train", {}).get("max_steps")
+
+
+def _seed(settings: Mapping[str, Any]) -> object:
+    return settings.get("seed", settings.get("train", {}).get("seed", "?"))
+
+
+def _data(settings: Mapping[str, Any], tags: Mapping[str, str]) -> Data | None:
+    name = settings.get("dataset", {}).get("name")
+    return Data(name, tags[TOKENS], tags.get(REPRESENTATION, "")) if name and TOKENS in tags else None
+
+
+def _note(model_name: str, settings: Mapping[str, Any], tags: Mapping[str, str], place: str, data: Data | None) -> str:
+    """What a run is, in a few words."""
+    read = f" on {data.name} as {data.representation}" if data else ""
+    steps = _steps(model_name, settings)
+    size = settings.get("train", {}).get("batch_size")
+    work = f", {steps} steps of {size} sequences" if steps and size else f", {steps} steps" if steps else ""
+    own = f" Overrides: {tags['overrides']}." if tags.get("overrides") else ""
+    folder = "/".join(filter(None, (place, "models", model_name)))
+    return f"A training of {model_name}{read}{work}, seed {_seed(settings)}.{own} Its results: {folder}."[:TAG]
 
 
 def place_of(session: Session, top: Path) -> str:
@@ -83,9 +146,13 @@ def label(name: str) -> str:
     return re.sub(r"[^\w\-. :/]", "_", name)[:NAME]
 
 
-def surroundings(session: Session) -> dict[str, str]:
-    """Tags of whatever runs here: host, project, parent run, git commit with its dirty flag, DVC experiment."""
+def surroundings(session: Session, source: str) -> dict[str, str]:
+    """Tags of whatever runs here: user, command, host, project, parent run, git commit and branch, DVC experiment.
+
+    MLflow sets its own among them only for runs of its fluent interface.
+    """
     found = {"etude.host": host(), "etude.root": str(home(session))[:TAG], **_git(session.root)}
+    found |= {"mlflow.source.name": source, "mlflow.source.type": "LOCAL", **_user()}
     if parent():
         found[PARENT_RUN] = parent()
     return found | {name: os.environ[name] for name in DVC if name in os.environ}
@@ -96,6 +163,15 @@ def parent() -> str:
     return os.environ.get(PARENT, "")
 
 
+def _user() -> dict[str, str]:
+    """Who runs it: the name that is known to the tracking server, else the one on this machine."""
+    name = os.environ.get("MLFLOW_TRACKING_USERNAME")
+    try:
+        return {"mlflow.user": name or getpass.getuser()}
+    except (OSError, KeyError, ImportError):
+        return {}  # in a container a user may have no name
+
+
 def _git(root: Path) -> dict[str, str]:
     def ask(*words: str) -> str:
         # without the optional locks a commit at the same moment does not fail
@@ -103,9 +179,11 @@ def _git(root: Path) -> dict[str, str]:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
 
     try:
-        return {
+        found = {
             "mlflow.source.git.commit": ask("rev-parse", "HEAD"),
+            "mlflow.source.git.branch": ask("branch", "--show-current"),  # "" where a commit is checked out
             "etude.git.dirty": str(bool(ask("status", "--porcelain"))).lower(),
         }
+        return {name: text for name, text in found.items() if text}
     except (OSError, subprocess.SubprocessError):
         return {}  # no git, no repository, or no commit in it

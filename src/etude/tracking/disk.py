@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json
 from etude.tracking.alive import gate, reap_inside, release
-from etude.tracking.describe import SWEEP, describe, params
-from etude.tracking.record import Point, complete, now, runs_of, take
+from etude.tracking.describe import REPRESENTATION, SWEEP, TOKENS, describe, params
+from etude.tracking.record import Point, add_data, add_params, complete, now, runs_of, take
 from etude.tracking.server import server
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def publish(session: Session, model_name: str) -> None:
     The training in models/V gets a FINISHED run if it has none (an interrupted one is completed); the run gets the
     metrics of reports/evaluate/V.json, the figures next to it, and the pieces of data/arrange/V. All are taken from the
     folder that models/V lies in, the session's run before the project: results of another training are not mixed in.
+    The settings of generate and evaluate become parameters; as these cannot change, tags have the latest.
 
     Raises EtudeError where models/V is missing or damaged; an MLflow that is away costs a warning.
     """
@@ -91,7 +93,8 @@ def publish(session: Session, model_name: str) -> None:
     record = trained.record
     sweep = read_json(top / SWEEP, made.made_by) if (top / SWEEP).is_file() else {}
     tags = record.get("tags", {}) | sweep
-    training = describe(session, top, model_name, record["key"], record["settings"], tags)
+    settings = _data_settings(session, tags) | record["settings"]
+    training = describe(session, top, model_name, record["key"], settings, tags, "etude track")
     measured, how = _evaluation(top, model_name, training.key)
     summary = trained.result | measured
     files = trained.files | _pictures(top, model_name) | _sound(top, model_name)
@@ -106,6 +109,9 @@ def publish(session: Session, model_name: str) -> None:
                 reap_inside(client, experiment, tracker.root)
                 run_id, _ = take(client, experiment, training, tracker.root)
         try:
+            run = client.get_run(run_id)
+            add_data(client, run, training)
+            add_params(client, run, how)
             complete(client, run_id, trained.points, summary, files, how)
             if not finished:
                 client.set_terminated(run_id, "FINISHED")
@@ -115,15 +121,31 @@ def publish(session: Session, model_name: str) -> None:
     tracker.attempt(work)
 
 
+def _data_settings(session: Session, tags: Mapping[str, str]) -> Json:
+    """The settings of the data that a training read, which its record leaves out; {} where other data lies there."""
+    made = catalog.tokens(tags.get(REPRESENTATION, "?"))
+    folder = session.find(made)
+    try:
+        store = Store(folder) if folder else None
+        return dict(store.record["settings"]) if store and store.digest == tags.get(TOKENS) else {}
+    except (EtudeError, KeyError):
+        return {}  # damaged: the training is recorded all the same
+
+
 def _evaluation(top: Path, model_name: str, key: str) -> tuple[dict[str, float], dict[str, str]]:
-    """The metrics of a training, and how they were measured: as tags, since MLflow's parameters cannot change."""
+    """The figures of a finished model, and how they were measured.
+
+    Their names have a dot for the slash, ``test.nats_per_note``: MLflow shows charts in sections by the part before the
+    slash, and those without one last, so that curves come before figures of one point.
+    """
     made = catalog.evaluation(model_name)
     if not (top / made.place).is_file():
         return {}, {}
     report = read_json(top / made.place, made.made_by)
     if report.get("key", key) != key:
         return {}, {}  # it measured an earlier training
-    return numbers(report.get("metrics", {})), params(report.get("settings", {}), model_name)
+    figures = {name.replace("/", "."): value for name, value in numbers(report.get("metrics", {})).items()}
+    return figures, params(report.get("settings", {}), model_name)
 
 
 def _pictures(top: Path, model_name: str) -> dict[str, Path]:

@@ -11,13 +11,16 @@ from etude.artifacts.context import Session
 from etude.tracking.alive import gate, hold, reap_inside, release
 from etude.tracking.describe import PARENT, PARENT_RUN, Training, describe, parent, surroundings
 from etude.tracking.disk import Trained
+from etude.tracking.machine import Speed, watch
 from etude.tracking.record import Point, complete, now, send, take
-from etude.tracking.server import Server, server
+from etude.tracking.server import NOTE, Server, server
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 EVERY = 2.0  # seconds between two sendings
+SOURCE = "etude train"
 
 
 class Run:
@@ -30,9 +33,14 @@ class Run:
         self._waiting: list[Point] = []
         self._before: set[tuple[str, int]] = set()  # what an earlier process recorded
         self._due = 0.0
+        self._speed = Speed()
+        self._monitor: SystemMetricsMonitor | None = None
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Take values measured at ``step``. They are sent every 2 s, and kept while MLflow is away."""
+        """Take values measured at ``step``, and add the steps a second. They are sent every 2 s, and kept while MLflow
+        is away.
+        """
+        values = {**values, **self._speed.measure(values, step)}
         self._waiting += [Point(name, float(value), step, now()) for name, value in values.items()]
         started = time.monotonic()
         if started >= self._due:
@@ -56,6 +64,7 @@ class Run:
         with gate(self._tracker.root):
             reap_inside(client, experiment, self._tracker.root)
             self.id, self._before = take(client, experiment, self._training, self._tracker.root)
+        self._monitor = watch(self.id, self._tracker.uri)
 
     def finish(self, folder: Path | None, status: str = "FINISHED") -> None:
         """End the run.
@@ -73,6 +82,8 @@ class Run:
                 complete(client, self.id, trained.points, trained.result, trained.files)
             client.set_terminated(self.id, status)
 
+        if self._monitor is not None:
+            self._monitor.finish()  # raises nothing
         self._tracker.attempt(work, at_once=True)
         release(self.id)  # if MLflow is away the run stays RUNNING for the next reap, and unfinished for publish
 
@@ -89,7 +100,7 @@ def start(session: Session, model_name: str, key: str, settings: Mapping[str, An
 
     A server that is away, now or later, costs a warning; metrics wait and are sent when it is back.
     """
-    training = describe(session, session.out or session.root, model_name, key, settings, tags)
+    training = describe(session, session.out or session.root, model_name, key, settings, tags, SOURCE)
     run = Run(server(session), training)
     run.send()
     return run
@@ -131,7 +142,10 @@ def start_parent(session: Session, name: str, tags: Mapping[str, str]) -> str:
     def work(client: "MlflowClient", experiment: str) -> None:
         with gate(tracker.root):
             reap_inside(client, experiment, tracker.root)
-            run = client.create_run(experiment, run_name=name, tags={**surroundings(session), **tags})
+            swept = tags.get("etude.overrides", "")
+            note = f"The parent of several trainings{f': {swept}' if swept else ''}. They are the runs below it."
+            own = {**surroundings(session, SOURCE), NOTE: note, **tags}
+            run = client.create_run(experiment, run_name=name, tags=own)
             hold(tracker.root, run.info.run_id)
             made.append(str(run.info.run_id))
 

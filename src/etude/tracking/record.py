@@ -1,11 +1,13 @@
 """Writing one training into MLflow: resume its run or make one, send points, add what it lacks."""
 
+import json
 import math
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from etude.artifacts import catalog
 from etude.core.files import digest, digest_of
 from etude.tracking.alive import hold, release, search
 from etude.tracking.describe import OURS, Training, label
@@ -13,6 +15,8 @@ from etude.tracking.describe import OURS, Training, label
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as Record
+
+DIGEST = 36  # characters of a dataset's digest that MLflow takes
 
 
 class Point(NamedTuple):
@@ -62,11 +66,38 @@ def take(client: "MlflowClient", experiment: str, training: Training, root: Path
 
 def _introduce(client: "MlflowClient", run: "Record", training: Training) -> None:
     """Log parameters and tags that the run lacks: MLflow lets no parameter change."""
-    from mlflow.entities import Param, RunTag
+    from mlflow.entities import RunTag
 
-    params = [Param(name, text) for name, text in training.params.items() if name not in run.data.params]
+    add_params(client, run, training.params)
     tags = {name: text for name, text in training.tags.items() if name in OURS or name not in run.data.tags}
-    client.log_batch(run.info.run_id, params=params, tags=[RunTag(name, text) for name, text in tags.items()])
+    client.log_batch(run.info.run_id, tags=[RunTag(name, text) for name, text in tags.items()])
+    add_data(client, run, training)
+
+
+def add_params(client: "MlflowClient", run: "Record", params: Mapping[str, str]) -> None:
+    """Log the parameters that a run lacks; those that it has stay, as MLflow lets none change."""
+    from mlflow.entities import Param
+
+    if new := [Param(name, text) for name, text in params.items() if name not in run.data.params]:
+        client.log_batch(run.info.run_id, params=new)
+
+
+def add_data(client: "MlflowClient", run: "Record", training: Training) -> None:
+    """Log what a training read as the run's dataset, if the run has none."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    data = training.data
+    if data is None or (run.inputs is not None and run.inputs.dataset_inputs):
+        return
+    source = {"uri": catalog.tokens(data.representation).place}
+    dataset = Dataset(
+        name=data.name,
+        digest=data.digest[:DIGEST],
+        source_type="local",
+        source=json.dumps(source),
+        profile=json.dumps({"representation": data.representation, "sha256": data.digest}),
+    )
+    client.log_inputs(run.info.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
 
 def known_points(client: "MlflowClient", run_id: str, names: Iterable[str]) -> set[tuple[str, int]]:

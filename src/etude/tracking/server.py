@@ -29,6 +29,13 @@ ENVIRONMENT = {  # for this process and its workers, unless the user sets someth
     "DO_NOT_TRACK": "true",
 }
 
+NOTE = "mlflow.note.content"  # the tag that MLflow shows as the description of a run or an experiment
+ABOUT = (
+    "Trainings of etude: each run is one training of one model on symbolic music. What is measured by step is called "
+    "`train/...` and `valid/...`; what is measured once, of the finished model, has a dot: `test.nats_per_note`, "
+    "`samples.distance`. Lower is better in nats and in distance. Samples are among the artifacts, as MIDI and mp3."
+)
+
 Work = Callable[["MlflowClient", str], None]
 
 
@@ -124,9 +131,20 @@ class Server:
 
     def _experiment(self, client: "MlflowClient", location: str | None) -> str:
         found = client.get_experiment_by_name(self.experiment)
-        if found is not None:
-            return str(found.experiment_id)
-        return str(client.create_experiment(self.experiment, artifact_location=location))
+        if found is None:
+            made = client.create_experiment(self.experiment, artifact_location=location)
+            client.set_experiment_tag(made, NOTE, ABOUT)
+            return str(made)
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+            warnings.warn(
+                f'The experiment "{self.experiment}" was deleted in MLflow, which takes no runs in a deleted one. '
+                "It is restored, with its runs. To log elsewhere, set MLFLOW_EXPERIMENT_NAME to another name.",
+                stacklevel=4,
+            )
+        if NOTE not in found.tags:
+            client.set_experiment_tag(found.experiment_id, NOTE, ABOUT)
+        return str(found.experiment_id)
 
 
 _servers: dict[tuple[Path, str, str], Server] = {}

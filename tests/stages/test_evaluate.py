@@ -140,7 +140,7 @@ def test_no_samples_and_what_was_not_made_are_said(project: Project) -> None:
     settings, session = project
     with pytest.raises(EtudeError, match='Did you mean "lstm"'):
         run(settings, session, "lstn")
-    with pytest.raises(EtudeError, match="etude train model=gan"):
+    with pytest.raises(EtudeError, match="etude all model=gan"):
         run(settings, session, "gan")
     (session.root / "data/generate/lstm/manifest.json").write_text(
         json.dumps({"settings": {"generate": {}, "key": "abc"}, "pieces": []})

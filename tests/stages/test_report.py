@@ -24,8 +24,8 @@ from etude.stages.report import run
 def settings(*model_names: str) -> Settings:
     """The settings of experiment=smoke with some models, of which lstm alone can do all tasks, and small sounds."""
     sounds = Arrange(best=2, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
-    objective = {"ngram": "counting", "gan": "adversarial"}
-    models = {name: {"hidden": 256, "objective": objective.get(name, "next_token")} for name in model_names}
+    known = smoke().models
+    models = {name: known.get(name, known["lstm"]) for name in model_names}
     able: dict[str, Any] = {name: {} for name in model_names if name == "lstm"}
     return replace(smoke(), models=models, arrange=sounds, harmonizers=able, conditioners=able)
 
@@ -333,3 +333,18 @@ def test_a_pseudo_likelihood_stands_in_a_note_of_its_own_and_in_no_column_of_nat
     assert "lstm has 0.123 nats per cell on test, 97.1% of all cells right, 65.4% of those" in note
     html = (session.root / "reports/index.html").read_text(encoding="utf-8")
     assert "lstm<sup>2</sup>" in html and "gan<sup>1</sup>" in html
+
+
+def test_a_card_a_model_under_the_same_headings(rendered: Path) -> None:
+    texts = {name: (rendered / f"cards/{name}.md").read_text() for name in ("lstm", "gan")}
+    headings = {name: re.findall(r"^#+ .*$", text, re.MULTILINE)[1:] for name, text in texts.items()}
+    assert headings["lstm"] == headings["gan"] and "## Limitations" in headings["gan"]
+    assert "LSTM: stacked long short-term memory" in texts["lstm"] and "nats per note on test" in texts["lstm"]
+    assert 'model.harmonize("melody.mid")' in texts["lstm"] and "harmonize" not in texts["gan"]
+    assert "It has no likelihood" in texts["gan"]
+
+
+def test_the_descriptors_are_a_table_for_dvc(rendered: Path) -> None:
+    header, *rows = (rendered / "descriptors.csv").read_text().splitlines()
+    assert header == "model,descriptor,distance"
+    assert {"lstm", "gan"} <= {row.split(",")[0] for row in rows} and not any("drum" in row for row in rows)

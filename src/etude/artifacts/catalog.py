@@ -72,6 +72,11 @@ def evaluation(model_name: str) -> Artifact:
     return report("evaluate", model_name)
 
 
+def metrics(model_name: str) -> Artifact:
+    """The main figures of a model, flat, for DVC."""
+    return Artifact(f"reports/metrics/{model_name}.json", command("evaluate", model_name), "evaluate", model_name)
+
+
 def figure(model_name: str) -> Artifact:
     """The descriptors of a model's samples as a picture."""
     return Artifact(f"reports/evaluate/{model_name}.png", command("evaluate", model_name))
@@ -87,6 +92,8 @@ REFERENCE, EXAMPLE = report("reference"), data("reference")
 PAGE = Artifact("reports/index.html", command("report"))
 TABLES = Artifact("reports/results.md", command("report"))
 RESULTS = Artifact("reports/results.json", command("report"))
+DESCRIPTORS = Artifact("reports/descriptors.csv", command("report"))
+CARDS = Artifact("reports/cards", command("report"))
 PUBLISHED = Artifact("mlruns/published.json", command("track"))
 FULL = Artifact("reports/full", "etude all experiment=full")
 EXPERIMENTS = Artifact("reports/experiments.md", "etude all experiment=NAME")

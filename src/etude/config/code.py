@@ -92,6 +92,12 @@ def _module_of(section: Mapping[str, Any], where: str) -> str:
     return module
 
 
+def describe_module(path: str) -> str:
+    """The first paragraph of the docstring of the module that a ``_target_`` lies in, as one line."""
+    text = ast.get_docstring(_tree(path.rpartition(".")[0])) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
 def _class_attribute(path: str, name: str) -> Any:
     """The constant that a class of the package, or the first of its bases that has it, assigns to ``name``."""
     module, _, kind = path.rpartition(".")

@@ -26,6 +26,19 @@ from etude.metrics.overlap import compare, count
 from etude.report.figures import distributions
 from etude.stages import main
 
+MAIN = (  # of the metrics of a model, those that a table of all models shows
+    "valid/nats_per_note",
+    "test/nats_per_note",
+    "test/pseudo_nats_per_cell",
+    "samples/distance",
+    "samples/distance_low",
+    "samples/distance_high",
+    "samples/overlap_pitch_class",
+    "samples/overlap_duration",
+    "parameters",
+    "steps",
+)
+
 
 def evaluate(
     samples: Mapping[str, ScoreTick],
@@ -90,6 +103,12 @@ def note_by_note(
     return {f"samples/{name}": value for name, value in found.items()}
 
 
+def main_figures(metrics: Mapping[str, float | None], training: Mapping[str, float | None]) -> dict[str, float]:
+    """The few figures that ``dvc metrics show`` has a column for: those of ``MAIN`` that the model has."""
+    found = {**metrics, **training}
+    return {name: float(value) for name in MAIN if (value := found.get(name)) is not None}
+
+
 def read_samples(folder: Path, model_name: str) -> tuple[dict[str, ScoreTick], list[dict[str, str]]]:
     """Read the pieces of data/generate/MODEL by file name, and list the unreadable ones with their reasons.
 
@@ -120,7 +139,8 @@ def read_samples(folder: Path, model_name: str) -> tuple[dict[str, ScoreTick], l
 def run(settings: Settings, session: Session, model_name: str) -> Path:
     """Evaluate a trained model and its samples.
 
-    Reads reports/reference.json too; writes reports/evaluate/MODEL.json and MODEL.png. Returns the path of the report.
+    Reads reports/reference.json too; writes reports/evaluate/MODEL.json and MODEL.png, and reports/metrics/MODEL.json.
+    Returns the path of the first.
     """
     settings.model(model_name)
     trained, sampled = catalog.model(model_name), catalog.samples(model_name)
@@ -165,6 +185,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         part.write_bytes(picture)
     made = session.write(catalog.evaluation(model_name))
     write_json(made, result)
+    write_json(session.write(catalog.metrics(model_name)), main_figures(result["metrics"], training))
     return made
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
-from etude.core.files import write_json, write_text
+from etude.core.files import whole, write_json, write_text
+from etude.report.cards import card, descriptors_csv
 from etude.report.conditioning import attribute_table, request_table
 from etude.report.harmonies import harmony_table, rule_rows, rules_markdown
 from etude.report.inputs import Pieces, ReportInputs, read_inputs, read_pieces
@@ -70,7 +71,8 @@ def _engrave(piece: Piece) -> str:
 
 
 def run(settings: Settings, session: Session) -> Path:
-    """Read the results of all stages for the models of the settings; write reports/index.html, results.md and .json.
+    """Read the results of all stages for the models of the settings; write reports/index.html, results.md and .json,
+    the descriptors for `dvc plots`, and a card a model.
 
     Returns the path of the page.
     """
@@ -79,6 +81,11 @@ def run(settings: Settings, session: Session) -> Path:
     write_text(session.write(catalog.PAGE), page)
     write_text(session.write(catalog.TABLES), tables)
     write_json(session.write(catalog.RESULTS), flat_results(inputs))
+    write_text(session.write(catalog.DESCRIPTORS), descriptors_csv(inputs))
+    with whole(session.write(catalog.CARDS)) as part:
+        part.mkdir()
+        for model_name in inputs.train:
+            write_text(part / f"{model_name}.md", card(model_name, settings, inputs))
     return session.write(catalog.PAGE)
 
 

@@ -13,6 +13,7 @@ from conftest import smoke
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from etude.artifacts.context import Session
+from etude.audio.mp3 import read_mp3
 from etude.audio.render import write_sound
 from etude.config.sections import Arrange, Settings
 from etude.core.errors import EtudeError
@@ -348,3 +349,11 @@ def test_the_descriptors_are_a_table_for_dvc(rendered: Path) -> None:
     header, *rows = (rendered / "descriptors.csv").read_text().splitlines()
     assert header == "model,descriptor,distance"
     assert {"lstm", "gan"} <= {row.split(",")[0] for row in rows} and not any("drum" in row for row in rows)
+
+
+def test_the_sounds_of_the_readme_are_short_and_of_the_best(rendered: Path) -> None:
+    files = sorted((rendered.parent / "docs/samples").iterdir())
+    assert [file.name for file in files] == ["best_likelihood.mp3", "harmony.mp3", "nearest_to_real.mp3"]
+    assert all(0 < file.stat().st_size < 300_000 for file in files)
+    sound, rate = read_mp3(files[0])
+    assert sound.shape[1] <= 30 * rate

@@ -8,6 +8,7 @@ from etude.config.sections import Settings
 from etude.core.files import whole, write_json, write_text
 from etude.report.cards import card, descriptors_csv
 from etude.report.conditioning import attribute_table, request_table
+from etude.report.excerpts import choose, write_excerpts
 from etude.report.harmonies import harmony_table, rule_rows, rules_markdown
 from etude.report.inputs import Pieces, ReportInputs, read_inputs, read_pieces
 from etude.report.panels import descriptor_panels, training_panels
@@ -72,12 +73,13 @@ def _engrave(piece: Piece) -> str:
 
 def run(settings: Settings, session: Session) -> Path:
     """Read the results of all stages for the models of the settings; write reports/index.html, results.md and .json,
-    the descriptors for `dvc plots`, and a card a model.
+    the descriptors for `dvc plots`, a card a model, and some short sounds.
 
     Returns the path of the page.
     """
     inputs = read_inputs(settings, session)
-    page, tables = report(settings, inputs, read_pieces(settings, session, inputs))
+    pieces = read_pieces(settings, session, inputs)
+    page, tables = report(settings, inputs, pieces)
     write_text(session.write(catalog.PAGE), page)
     write_text(session.write(catalog.TABLES), tables)
     write_json(session.write(catalog.RESULTS), flat_results(inputs))
@@ -86,6 +88,9 @@ def run(settings: Settings, session: Session) -> Path:
         part.mkdir()
         for model_name in inputs.train:
             write_text(part / f"{model_name}.md", card(model_name, settings, inputs))
+    with whole(session.write(catalog.EXCERPTS)) as part:
+        part.mkdir()
+        write_excerpts(part, choose(inputs, pieces))
     return session.write(catalog.PAGE)
 
 

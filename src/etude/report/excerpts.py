@@ -1,0 +1,33 @@
+"""A few short sounds for those who have built nothing yet: the README links to them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from etude.audio.excerpt import excerpt
+from etude.audio.mp3 import write_mp3
+from etude.report.inputs import Pieces, ReportInputs
+from etude.report.players import QUALITY, SECONDS, Piece
+
+
+def choose(inputs: ReportInputs, pieces: Pieces) -> dict[str, Piece]:
+    """The pieces by file name.
+
+    ``best_likelihood`` is of the model with the fewest nats per note on test, ``nearest_to_real`` of the one whose
+    samples lie nearest to real music, ``harmony`` is the first harmonised melody. What no model has is left out.
+    """
+    found = {}
+    for name, measure in (("best_likelihood", "test/nats_per_note"), ("nearest_to_real", "samples/distance")):
+        values = {model: inputs.evaluate[model]["metrics"].get(measure) for model in inputs.train}
+        known = {model: value for model, value in values.items() if value is not None and pieces.samples[model]}
+        if known:
+            found[name] = pieces.samples[min(known, key=lambda model: known[model])][0]
+    for piece in pieces.harmonies.values():
+        found.setdefault("harmony", piece)
+    return found
+
+
+def write_excerpts(folder: Path, pieces: Mapping[str, Piece]) -> None:
+    """Write the start of each piece as ``name``.mp3 into an existing folder: 30 seconds, some 200 kB."""
+    for name, piece in pieces.items():
+        sound = excerpt(piece.audio, piece.sample_rate, SECONDS)
+        write_mp3(folder / f"{name}.mp3", sound, piece.sample_rate, QUALITY)

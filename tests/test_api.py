@@ -1,0 +1,208 @@
+"""The Python door: load, generate, continue, fill in, harmonise, score, save and hear, as docs/api.md shows."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import VOICES, make_piece
+from symusic.core import NoteTick, ScoreTick, TrackTick
+
+import etude
+from etude.api import ENDINGS, Player
+from etude.artifacts.context import Session
+from etude.core.errors import EtudeError
+
+
+@pytest.fixture(scope="module")
+def voices(trained: Session) -> etude.Model:
+    return etude.load(trained.root / "models/voices")
+
+
+@pytest.fixture(scope="module")
+def lstm(trained: Session) -> etude.Model:
+    return etude.load(trained.root / "models/lstm")
+
+
+def melody() -> etude.Piece:
+    """Two bars of a soprano's quarters."""
+    score = ScoreTick(24)
+    track = TrackTick("Melody")
+    for place, pitch in enumerate((67, 69, 70, 67, 65, 67, 69, 70)):
+        track.notes.append(NoteTick(24 * place, 24, pitch, 80))
+    score.tracks.append(track)
+    return etude.Piece(score, "tune")
+
+
+def notes(piece: etude.Piece, name: str | None = None) -> list[tuple[float, float, int]]:
+    """The notes of all tracks, or of one, in quarter notes."""
+    quarter = piece.score.ticks_per_quarter
+    return sorted(
+        (note.time / quarter, note.duration / quarter, note.pitch)
+        for track in piece.score.tracks
+        if name in (None, track.name)
+        for note in track.notes
+    )
+
+
+# --- load
+
+
+def test_a_model_is_loaded_by_its_folder_or_that_of_its_run(trained: Session, tmp_path: Path) -> None:
+    model = etude.load(str(trained.root / "models/voices"))
+    assert model.name == "voices" and model.voices == list(VOICES)
+    copy = model.save(tmp_path / "run/models/mine")
+    assert etude.load(tmp_path / "run").folder == copy
+    first, again = (one.generate(bars=2)[0].to_midi() for one in (model, etude.load(copy)))
+    assert first == again
+    with pytest.raises(EtudeError, match=r"exists\. Name a new folder"):
+        model.save(copy)
+
+
+def test_what_is_no_model_is_said(trained: Session, tmp_path: Path) -> None:
+    with pytest.raises(EtudeError, match=r"holds no trained model"):
+        etude.load(tmp_path)
+    with pytest.raises(EtudeError, match=r'"nothing" is no folder, and no model that comes with etude'):
+        etude.load("nothing")
+    with pytest.raises(EtudeError, match=r"holds \d+ models\. Name one: .*models/conditional"):
+        etude.load(trained.root)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        etude.nothing  # noqa: B018
+
+
+def test_a_folder_of_the_hub_is_downloaded(trained: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def download(name: str) -> str:
+        asked.append(name)
+        return str(trained.root / "models/ngram")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert etude.load("hf://someone/something").name == "ngram" and asked == ["someone/something"]
+
+
+# --- generate
+
+
+def test_the_same_seed_gives_the_same_pieces_alone_and_among_others(voices: etude.Model) -> None:
+    first, second = voices.generate(pieces=2, bars=2, seed=7)
+    (alone,) = voices.generate(bars=2, seed=7)
+    assert alone.to_midi() == first.to_midi() != second.to_midi()
+    assert voices.generate(bars=2, seed=8)[0].to_midi() != alone.to_midi()
+    assert alone.bars == 2 and [track.name for track in alone.score.tracks] == list(VOICES)
+
+
+def test_the_caller_s_threads_stay(voices: etude.Model) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        voices.generate(bars=1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temprature": 1.0}, r'generate\.temprature is not a setting\. Did you mean "temperature"'),
+        ({"top_p": 7}, r"generate\.top_p = 7.* is out of range"),
+        ({"bars": 0}, r"generate\.bars = 0 is out of range"),
+        ({"control": {"kye": "C"}}, r'control: "kye" is no attribute\. Did you mean "key"'),
+        ({"control": {"key": "C major"}}, r"voices takes no control attributes"),
+    ],
+)
+def test_settings_are_checked(settings: dict[str, Any], message: str, voices: etude.Model) -> None:
+    with pytest.raises(EtudeError, match=message):
+        voices.generate(**settings)
+
+
+def test_control_attributes_reach_the_model(trained: Session) -> None:
+    model = etude.load(trained.root / "models/conditional")
+    asked, plain = (model.generate(bars=2, control=control) for control in ({"key": "D minor"}, {}))
+    assert asked[0].to_midi() != plain[0].to_midi()
+
+
+# --- given pieces
+
+
+def test_a_prime_stays_and_bars_are_added(lstm: etude.Model) -> None:
+    prime = etude.Piece(make_piece(3, 8), "prime")
+    longer = lstm.continue_(prime, bars=2)
+    assert longer.bars == 4 and [note for note in notes(longer) if note[0] < 8] == notes(prime)
+
+
+def test_bars_are_filled_in(voices: etude.Model) -> None:
+    piece = etude.Piece(make_piece(3, 16), "piece")
+    made = voices.fill(piece, bars=(2, 3), voices=["Alto"])
+    for name in ("Soprano", "Tenor", "Bass"):
+        assert notes(made, name) == notes(piece, name)
+    assert [note for note in notes(made, "Alto") if note[0] >= 13] == [
+        note for note in notes(piece, "Alto") if note[0] >= 13
+    ]
+
+
+def test_a_melody_is_harmonised_note_for_note(voices: etude.Model, tmp_path: Path) -> None:
+    chorale = voices.harmonize(melody(), candidates=1)
+    assert [track.name for track in chorale.score.tracks] == list(VOICES)
+    assert notes(chorale, "Soprano") == notes(melody()) and notes(chorale, "Bass")
+    file = melody().save(tmp_path / "tune.mid")
+    assert voices.harmonize(file, candidates=1).to_midi() == chorale.to_midi()
+
+
+def test_the_likelihood_of_a_given_piece(voices: etude.Model, lstm: etude.Model) -> None:
+    likely, score = etude.Piece(make_piece(0)), make_piece(0)
+    for model in (voices, lstm):
+        found = model.log_likelihood(likely)
+        assert math.isfinite(found) and found < 0 and found == model.log_likelihood(likely)
+    score.tracks[0].notes.append(NoteTick(0, 24, 20, 80))
+    with pytest.raises(EtudeError, match=r"odd: voices can write \d+ of its \d+ notes"):
+        voices.log_likelihood(etude.Piece(score, "odd"))
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "message"),
+    [
+        ("gan", lambda model: model.continue_(melody()), "gan cannot continue a piece"),
+        ("lstm", lambda model: model.harmonize(melody()), "lstm cannot write voices to given ones"),
+        ("deepbach", lambda model: model.log_likelihood(melody()), "deepbach has no likelihood"),
+        ("voices", lambda model: model.fill(melody(), (1, 2), ["Viola"]), "voices = Viola: the model has Soprano"),
+        ("voices", lambda model: model.fill(melody(), (2, 1)), r"bars = \(2, 1\) must be"),
+        ("voices", lambda model: model.harmonize("nowhere.mid"), r"nowhere\.mid is no file"),
+        ("voices", lambda model: model.harmonize(etude.Piece(ScoreTick(24), "empty")), "empty: it has no track"),
+    ],
+)
+def test_what_cannot_be_is_said(name: str, call: Any, message: str, trained: Session) -> None:
+    with pytest.raises(EtudeError, match=message):
+        call(etude.load(trained.root / "models" / name))
+
+
+# --- pieces
+
+
+def test_a_piece_is_written_in_each_way(tmp_path: Path) -> None:
+    piece = etude.Piece(make_piece(1, 8), "piece")
+    for ending in ENDINGS:
+        path = piece.save(tmp_path / f"piece{ending}")
+        assert path.stat().st_size
+    assert notes(etude.read(tmp_path / "piece.mid")) == notes(piece)
+    assert notes(etude.read(tmp_path / "piece.musicxml")) == notes(piece)
+    assert (tmp_path / "piece.png").read_bytes() == piece._repr_png_()
+    with pytest.raises(EtudeError, match=r"piece\.wma must end in \.mid, .* or \.html"):
+        piece.save(tmp_path / "piece.wma")
+    with pytest.raises(EtudeError, match="does not exist"):
+        piece.save(tmp_path / "nowhere/piece.mid")
+
+
+def test_a_piece_can_be_heard_and_tells_its_size() -> None:
+    piece = etude.Piece(make_piece(1, 8), "a & b")
+    assert (piece.bars, round(piece.seconds)) == (2, 6) and piece.notes == len(notes(piece))
+    sound, rate = piece.audio()
+    assert sound.shape == (2, round((piece.seconds + 1) * rate)) and np.abs(sound).max() > 0.1
+    player = piece.play()
+    assert isinstance(player, Player) and "audio/mpeg" in player.page and "a &amp; b" in player._repr_html_()
+    assert repr(piece) == f"<Piece 'a & b': 2 bars, {piece.notes} notes; Soprano, Alto, Tenor, Bass>"
+    nothing = etude.Piece(ScoreTick(24), "nothing")
+    assert (nothing.notes, nothing.seconds) == (0, 0.0)

@@ -381,7 +381,7 @@ def load(source: str | Path) -> Model:
         EtudeError: there is no such model, or a file of it is missing or damaged.
     """
     folder = _folder(str(source))
-    loaded = TrainedModel.read(folder, _section(Generate, "generate", {}), "etude train")
+    loaded = TrainedModel.read(folder, _section(Generate, "generate", {}), catalog.command("train"))
     return Model(loaded, folder)
 
 
@@ -400,7 +400,7 @@ def _folder(source: str) -> Path:
     path = Path(source).expanduser()
     if (path / catalog.CONFIG).is_file():
         return path
-    inside = sorted(file.parent for file in path.glob(f"models/*/{catalog.CONFIG}"))
+    inside = sorted(file.parent for file in path.glob((catalog.model("*") / catalog.CONFIG).place))
     if len(inside) == 1:
         return inside[0]
     if inside:

@@ -22,18 +22,29 @@ ALL: dict[str, list[Callable[..., Artifact]]] = {
     "train": [lambda _, name: catalog.model(name)],
     "generate": [catalog.data],
     "reference": [catalog.data, catalog.report],
-    "evaluate": [catalog.report, lambda _, name: catalog.figure(name)],
+    "evaluate": [catalog.report, lambda _, name: catalog.figure(name), lambda _, name: catalog.metrics(name)],
     "control": [catalog.data, catalog.report],
     "harmonize": [catalog.data, catalog.report],
     "arrange": [catalog.data, catalog.report],
-    "report": [lambda *_: catalog.PAGE, lambda *_: catalog.TABLES, lambda *_: catalog.RESULTS],
+    "report": [
+        lambda *_: catalog.PAGE,
+        lambda *_: catalog.TABLES,
+        lambda *_: catalog.RESULTS,
+        lambda *_: catalog.DESCRIPTORS,
+        lambda *_: catalog.CARDS,
+        lambda *_: catalog.EXCERPTS,
+    ],
     "track": [lambda *_: catalog.PUBLISHED],
 }
 NOT_OF_A_STAGE = {catalog.FULL, catalog.EXPERIMENTS, catalog.ARITHMETIC}  # DVC does not make them
 # a place, or the command of a stage that a message asks for
 PLACE = re.compile(rf"^(data|models|reports)/|(^|: )etude ({'|'.join(SECTIONS)})( \w+=)?$")
 # module -> why it may
-ELSEWHERE = {"etude.artifacts.catalog": "the catalogue", "etude.cli.main": "it puts session.run after the command"}
+ELSEWHERE = {
+    "etude.artifacts.catalog": "the catalogue",
+    "etude.cli.main": "it puts session.run after the command",
+    "etude.tracking.live": "the source of a run",
+}
 
 
 def test_dvc_yaml_names_the_places_and_commands_of_the_catalogue() -> None:

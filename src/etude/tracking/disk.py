@@ -94,7 +94,7 @@ def publish(session: Session, model_name: str) -> None:
     sweep = read_json(top / SWEEP, made.made_by) if (top / SWEEP).is_file() else {}
     tags = record.get("tags", {}) | sweep
     settings = _data_settings(session, tags) | record["settings"]
-    training = describe(session, top, model_name, record["key"], settings, tags, "etude track")
+    training = describe(session, top, model_name, record["key"], settings, tags, catalog.command("track"))
     measured, how = _evaluation(top, model_name, training.key)
     summary = trained.result | measured
     files = trained.files | _pictures(top, model_name) | _sound(top, model_name)

@@ -2,35 +2,54 @@
 
 import json
 import re
+from pathlib import Path
 
 from conftest import ROOT
 
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
 
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def table() -> str:
-    """Two columns a measure: the default size, and full size."""
+def rows() -> dict[str, str]:
+    """The figures of each model, as its row ends: nats per note, then distance, each of the default size / full size."""
     full = json.loads((ROOT / "reports/full/results.json").read_text())
     few = {file.stem: json.loads(file.read_text())["metrics"] for file in (ROOT / "reports/evaluate").glob("*.json")}
-    lines = [
-        "| model | test, nats per note: minutes | full size | distance from real music: minutes | full size |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
+    found = {}
     for name in full:
         cells = []
-        for measure, digits in (("test/nats_per_note", 2), ("samples/distance", 2)):
-            for found in (few, full):
-                value = found.get(name, {}).get(measure)
-                cells.append("–" if value is None else f"{value:.{digits}f}")
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        for measure in ("test/nats_per_note", "samples/distance"):
+            values = [sizes.get(name, {}).get(measure) for sizes in (few, full)]
+            cells.append(" / ".join("–" if value is None else f"{value:.2f}" for value in values))
+        found[name] = f"| {' | '.join(cells)} |"
+    return found
 
 
 def test_the_table_has_the_committed_results() -> None:
-    assert table() in README, f"README.md must have this table:\n{table()}"
+    lines = {match[1]: line for line in README.splitlines() if (match := re.match(r"\| `(\w+)` \|", line))}
+    wrong = {name: end for name, end in rows().items() if not lines.get(name, "").endswith(end)}
+    assert not wrong and lines.keys() == rows().keys(), f"The rows of README.md must end so: {wrong}"
+
+
+def test_it_is_short_and_its_links_lead_somewhere() -> None:
+    assert len(README.splitlines()) <= 150
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    dead = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in pages
+        for link in LINK.findall(page.read_text(encoding="utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert not dead, dead
+
+
+def test_each_docs_page_is_named_on_the_way_from_the_readme() -> None:
+    linked = {
+        link for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] for link in LINK.findall(page.read_text())
+    }
+    assert {file.name for file in (ROOT / "docs").glob("*.md")} <= {Path(link).name for link in linked}
 
 
 def test_experiment_full_has_the_sizes_and_steps_of_the_results_that_stand_as_its_own() -> None:

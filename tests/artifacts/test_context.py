@@ -80,3 +80,17 @@ def test_a_manual_run_that_has_it_is_named(tmp_path: Path) -> None:
         os.utime(tmp_path / run / "models/lstm", (place, place))
     assert session.advice(catalog.model("lstm")).endswith(" is read with: session.run=runs/2/0")
     assert "session.run" not in session.advice(catalog.model("gru"))
+
+
+def test_what_a_run_was_made_from_is_read_too(tmp_path: Path) -> None:
+    root = make(tmp_path / "project")
+    trained, sampled, measured = (root / f"runs/{place}" for place in (1, 2, 3))
+    (trained / "models/lstm").mkdir(parents=True)
+    Session(root=root, run=trained, out=sampled).link()
+    (sampled / "data/generate/lstm").mkdir(parents=True)
+    Session(root=root, run=sampled, out=measured).link()
+    last = Session(root=root, run=measured)
+    assert last.read(catalog.model("lstm")) == trained / "models/lstm"
+    assert last.read(catalog.samples("lstm")) == sampled / "data/generate/lstm"
+    Session(root=root, run=measured, out=trained).link()  # a circle
+    assert last.find(catalog.model("gru")) is None

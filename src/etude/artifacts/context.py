@@ -1,6 +1,7 @@
 """What may differ from run to run without changing a result: places, workers, progress, tracking address."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,10 @@ from etude.artifacts.catalog import Artifact
 from etude.config.check import Count, Natural, OneOf
 from etude.config.code import SECTIONS
 from etude.core.errors import EtudeError, closest
+from etude.core.files import read_json, write_json
 from etude.core.project import working_root
 
+READS = "reads.json"  # in the folder of a run: the run that it was made from
 ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
 Profiler = Annotated[str, OneOf(("simple", "advanced", "pytorch"))]
 
@@ -57,9 +60,24 @@ class Session:
         return f" session.run={self.run}" if self.run else ""
 
     def find(self, artifact: Artifact) -> Path | None:
-        """The folder or file in ``run``, else in ``root``; None where there is none."""
-        paths = [top / artifact.place for top in (self.run, self.root) if top is not None]
+        """The folder or file in ``run``, in the runs that it was made from, else in ``root``; None if there is none."""
+        paths = (top / artifact.place for top in (*self._runs(), self.root))
         return next((path for path in paths if path.exists()), None)
+
+    def _runs(self) -> Iterator[Path]:
+        """The run that is read, the run that this one read itself, and so on."""
+        run, seen = self.run, set[Path]()
+        while run is not None and run not in seen:
+            yield run
+            seen.add(run)
+            before = run / READS
+            run = self.root / read_json(before, "etude")["run"] if before.is_file() else None
+
+    def link(self) -> None:
+        """Leave in ``out`` which run is read, so that a later command finds what that run holds too."""
+        if self.out is not None and self.run is not None:
+            inside = self.run.is_relative_to(self.root)
+            write_json(self.out / READS, {"run": str(self.run.relative_to(self.root) if inside else self.run)})
 
     def read(self, artifact: Artifact) -> Path:
         """What ``find`` finds. Raises EtudeError, with what to do from here, where there is none."""

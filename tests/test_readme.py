@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def rows() -> dict[str, str]:
-    """The figures of each model, as its row ends: nats per note, then distance, each of the default size / full size."""
+    """The figures of each model, as its row ends: nats per note, then distance, each of the default / the full size."""
     full = json.loads((ROOT / "reports/full/results.json").read_text())
     few = {file.stem: json.loads(file.read_text())["metrics"] for file in (ROOT / "reports/evaluate").glob("*.json")}
     found = {}

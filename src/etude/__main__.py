@@ -1,6 +1,6 @@
 """``python -m etude``."""
 
-from etude.cli.main import main
+from etude.cli.entry import main
 
 if __name__ == "__main__":
     main()

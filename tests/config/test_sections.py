@@ -96,3 +96,23 @@ def test_numbers_are_numbers_however_dvc_writes_them(tmp_path: Path) -> None:
         assert found == 1
         (tmp_path / "params.yaml").write_text(text)
         assert Settings.from_params(tmp_path / "params.yaml").schedule("lstm")[1].lr == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (
+            "etude.models.lstm.LTSM",
+            r'models\.lstm\._target_: etude\.models\.lstm has no class LTSM\. Did you mean "LSTM"\?',
+        ),
+        ("etude.models.lsmt.LSTM", r"models\.lstm\._target_ = 'etude\.models\.lsmt\.LSTM' must name a class of etude"),
+        ("os.system", r"models\.lstm\._target_ = 'os\.system' must name a class of etude"),
+        ("etude.models.lstm.torch", r"etude\.models\.lstm has no class torch"),
+    ],
+)
+def test_a_class_that_does_not_exist_is_found_before_anything_runs(path: str, message: str) -> None:
+    base = smoke()
+    with pytest.raises(EtudeError, match=message):
+        smoke(models={"lstm": {**base.models["lstm"], "_target_": path}})
+    with pytest.raises(EtudeError, match=r"dataset\._target_: etude\.datasets\.bach has no class Bahc"):
+        smoke(dataset={"_target_": "etude.datasets.bach.Bahc"})

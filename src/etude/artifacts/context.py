@@ -41,9 +41,9 @@ class Session:
     out: Path | None = None
     run: Path | None = None
     workers: Count = field(default_factory=_workers)
-    jobs: Count = 1  # stage instances of `etude all` that run side by side
+    jobs: Count = 1
     engine: str = field(default_factory=lambda: os.environ.get("ETUDE_ENGINE", "loky"))
-    shard: Natural | None = None  # the one shard that a data stage works on, as one job of many
+    shard: Natural | None = None
     progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")
     experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
     overrides: str = ""  # the overrides of a sweep for this run, for its name

@@ -1,10 +1,10 @@
 """The commands of ``etude`` as a table: what each does, which names it runs for, and where it writes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from etude.config.code import SECTIONS
+MUSIC, TRAINING, STAGE = "Make music", "Train and compare", "The other stages of the pipeline, in its order"
 
 
 @dataclass(frozen=True)
@@ -14,27 +14,126 @@ class Command:
     what: str
     by_hand: bool = False  # writes below runs/, not over the pipeline's results
     stage: bool = True
+    purpose: str = ""  # the heading in `etude --help`; "": STAGE for a stage, else TRAINING
+    example: str = ""  # what follows its name in an example
+    keys: tuple[str, ...] = ()  # of conf/, besides the section of its own name: sections and keys
+    groups: tuple[str, ...] = ()  # of conf/ that it depends on
+    own: Mapping[str, str] = field(default_factory=dict)  # keys that are not in conf/, of a command without settings
+
+    @property
+    def composes(self) -> bool:
+        """Whether it takes the settings of conf/."""
+        return self.stage or bool(self.groups)
 
 
 COMMANDS = {
-    "download": Command("fetch the untouched source files of a dataset, verified by digest"),
-    "ingest": Command("turn source files into clean MIDI with a manifest; list what is refused"),
-    "split": Command("split the pieces into train, valid and test by tune family; audit leaks"),
-    "augment": Command("transpose and stretch the train pieces"),
-    "tokenize": Command("encode the pieces, one folder a representation"),
-    "train": Command("train models; each training is one MLflow run", by_hand=True),
-    "generate": Command("sample pieces, continue or fill in one of yours: prime=theme.mid bars=5-8", by_hand=True),
+    "download": Command(
+        "fetch the untouched source files of a dataset, verified by digest",
+        example="dataset=nottingham",
+        groups=("dataset",),
+    ),
+    "ingest": Command(
+        "turn source files into clean MIDI with a manifest; list what is refused",
+        example="dataset=folder dataset.path=~/my_midi",
+        groups=("dataset",),
+    ),
+    "split": Command(
+        "split the pieces into train, valid and test by tune family; audit leaks",
+        example="method=folds fold=2",
+        groups=("dataset",),
+    ),
+    "augment": Command(
+        "transpose and stretch the train pieces",
+        example="transpose=true",
+        groups=("dataset",),
+    ),
+    "tokenize": Command(
+        "encode the pieces, one folder a representation",
+        example="tokenize=remi",
+        groups=("tokenize", "dataset"),
+    ),
+    "train": Command(
+        "train models; each training is one MLflow run",
+        by_hand=True,
+        purpose=TRAINING,
+        example="model=lstm max_steps=200 optim.lr=1e-3",
+        keys=("optim", "trainer", "cv"),
+        groups=("model", "trainer", "size", "experiment", "tokenize", "dataset"),
+    ),
+    "generate": Command(
+        "sample pieces, continue or fill in one of yours: prime=theme.mid bars=5-8",
+        by_hand=True,
+        purpose=MUSIC,
+        example="model=transformer seed=7 bars=8",
+        keys=("prime", "fill", "tracks"),
+        groups=("model", "size"),
+    ),
     "reference": Command("measure the real test pieces, and real against real", by_hand=True),
-    "evaluate": Command("nats per note, and muspy descriptors of the samples against real pieces", by_hand=True),
-    "control": Command("evaluate conditional generation: sample with control attributes, and check them", by_hand=True),
-    "harmonize": Command("harmonise the test melodies, or one of yours: input=... output=...", by_hand=True),
-    "arrange": Command("render each model's best pieces: stems, mix, mp3", by_hand=True),
+    "evaluate": Command(
+        "nats per note, and muspy descriptors of the samples against real pieces",
+        by_hand=True,
+        purpose=TRAINING,
+        example="model=lstm session.run=runs/...",
+        groups=("model", "size"),
+    ),
+    "control": Command(
+        "evaluate conditional generation: sample with control attributes, and check them",
+        by_hand=True,
+        example="model=conditional pieces=6",
+        groups=("model", "size"),
+    ),
+    "harmonize": Command(
+        "harmonise the test melodies, or one of yours: input=... output=...",
+        by_hand=True,
+        purpose=MUSIC,
+        example="input=melody.mid output=chorale.mid",
+        keys=("input", "output", "overwrite", "top_line", "fixed", "bass", "picture", "sound", "chords"),
+        groups=("model", "size"),
+    ),
+    "arrange": Command(
+        "render each model's best pieces: stems, mix, mp3",
+        by_hand=True,
+        purpose=MUSIC,
+        example="model=lstm best=4",
+        groups=("model",),
+    ),
     "report": Command("write reports/index.html and the results as tables", by_hand=True),
     "track": Command("sync results to MLflow"),
-    "ui": Command("show the runs in MLflow's pages, on 127.0.0.1:5000 or at MLFLOW_TRACKING_URI", stage=False),
-    "all": Command("all stages for one composition of settings, in a folder below runs/", stage=False),
-    "rebuild": Command("rebuild what is out of date by DVC, several stages side by side: jobs=2", stage=False),
-    "verify": Command("compare results on disk, and the arithmetic of this CPU, with the committed ones", stage=False),
+    "ui": Command(
+        "show the runs in MLflow's pages, on 127.0.0.1:5000 or at MLFLOW_TRACKING_URI",
+        stage=False,
+        own={"port=N": "of 127.0.0.1; 5000 without it"},
+    ),
+    "all": Command(
+        "all stages for one composition of settings, in a folder below runs/",
+        stage=False,
+        purpose=MUSIC,
+        example="dataset=folder dataset.path=~/my_midi",
+        keys=("seed",),
+        groups=("dataset", "model", "size", "experiment", "trainer", "tokenize"),
+    ),
+    "rebuild": Command(
+        "rebuild what is out of date by DVC, several stages side by side: jobs=2",
+        stage=False,
+        example="jobs=2",
+        own={"jobs=N": "stages side by side; without it: one for each CPU"},
+    ),
+    "verify": Command(
+        "compare results on disk, and the arithmetic of this CPU, with the committed ones",
+        stage=False,
+        own={"record=true": "add this kind of CPU to reports/arithmetic.json"},
+    ),
+}
+PATHS = {  # keys that name a file, or a folder
+    "prime": "file",
+    "input": "file",
+    "output": "file",
+    "fixed": "file",
+    "bass": "file",
+    "picture": "file",
+    "sound": "file",
+    "dataset.path": "folder",
+    "session.run": "folder",
 }
 STAGES = [name for name, command in COMMANDS.items() if command.stage]
 BY_HAND = [name for name, command in COMMANDS.items() if command.by_hand]
@@ -42,24 +141,9 @@ BY_HAND = [name for name, command in COMMANDS.items() if command.by_hand]
 
 def names_for(command: str, values: Mapping[str, Any]) -> list[str | None]:
     """The names that a command runs for: those of its section, or the chosen models if the section is empty."""
+    from etude.config.code import SECTIONS
+
     section = SECTIONS.get(command)
     if section is None:
         return [None]
     return list(values[section] or values["models"])
-
-
-USAGE = f"""\
-etude: a reproducible laboratory for symbolic music generation
-
-    etude STAGE [key=value ...]     run one stage; the keys are those of conf/ (etude STAGE --cfg job shows them)
-    etude STAGE -m key=a,b ...      run it for each combination; trainings become children of one MLflow run
-    etude train cv=5 model=lstm     train and test on five folds by tune family in turn; mean and spread
-    etude STAGE --help              the groups of settings and their options
-    etude STAGE key=value           a key of the stage's own section needs no section before it: etude generate bars=8
-    etude all dataset=folder dataset.path=~/my_midi     all stages on your own music, in a folder of its own below runs/
-    etude all experiment=full       all models at full size
-    etude harmonize input=melody.mid output=chorale.mid     write the other voices of a chorale to a melody
-    dvc repro                       run all stages that are out of date, one at a time
-
-Commands, the stages in the order of the pipeline:
-{chr(10).join(f"    {name:{max(map(len, COMMANDS))}}  {command.what}" for name, command in COMMANDS.items())}"""

@@ -1,4 +1,4 @@
-"""The command ``etude``: one subcommand a stage, Hydra overrides after it."""
+"""The commands that run something: one a stage, Hydra overrides after it."""
 
 import importlib
 import os
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from etude.artifacts.context import Profiler, Session
-from etude.cli.commands import BY_HAND, COMMANDS, USAGE, names_for
+from etude.cli.commands import BY_HAND, COMMANDS, names_for
+from etude.cli.entry import main as main  # the entry point of earlier installations
 from etude.cli.overrides import check_overrides, place_override, quote_text
-from etude.cli.plain import PLAIN, help_of, parse
+from etude.cli.plain import PLAIN, parse
 from etude.config.check import Count, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
@@ -23,45 +24,13 @@ from etude.tasks.requests import GivenPiece, HarmonizeFiles
 FILES = tuple(field.name for field in fields(HarmonizeFiles))  # keys of etude harmonize for a melody of your own
 
 
-def main() -> None:
-    """Entry point. A known fault prints one sentence, with exit status 2."""
-    try:
-        sys.exit(_main(sys.argv[1:]))
-    except EtudeError as error:
-        print(f"etude: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # the reader of the output has closed it, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except KeyboardInterrupt:
-        print(
-            "etude: interrupted. A training goes on from its last epoch when the same command is given again.",
-            file=sys.stderr,
-        )
-        sys.exit(130)
-
-
 def _main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(USAGE)
-        return 0
-    if arguments[0] == "--version":
-        from importlib.metadata import version
-
-        print(f"etude {version('etude')}")
-        return 0
+    """Run a command with its arguments. Returns the exit status."""
     stage, overrides = arguments[0], arguments[1:]
     if stage not in COMMANDS:
         raise EtudeError(f'There is no command "{stage}". {closest(stage, COMMANDS)}')
     if stage in PLAIN:
-        if any(flag in overrides for flag in ("-h", "--help")):
-            print(help_of(stage, COMMANDS[stage].what))
-            return 0
         return PLAIN[stage].run(*parse(stage, overrides))
-    if stage in ("verify", "rebuild") and any(flag in overrides for flag in ("-h", "--help")):
-        key = "record=true" if stage == "verify" else "jobs=N"
-        print(f"etude {stage} [{key}]\n\n{COMMANDS[stage].what}")
-        return 0
     if stage == "verify":
         from etude.runs.arithmetic import compare
         from etude.runs.verify import verify

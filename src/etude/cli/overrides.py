@@ -6,17 +6,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from etude.cli import explain
+from etude.cli.commands import PATHS
+from etude.cli.mistakes import by_meaning, options_with
 from etude.config.schedule import Train
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
-from etude.tasks.requests import HarmonizeFiles
+from etude.core.project import conf_folder, working_root
 
-TEXTS = (
-    "dataset.path",
-    "prime",
-    "generate.control.key",
-    *(field.name for field in fields(HarmonizeFiles) if field.name not in ("overwrite", "top_line")),
-)  # keys whose values are any text
+TEXTS = (*PATHS, "generate.control.key", "chords")  # keys whose values are any text
 # keys of earlier releases -> their present names
 RENAMED = {
     "wish": "control",
@@ -104,14 +102,23 @@ def check_overrides(conf: Path, overrides: list[str]) -> None:
 
 
 def _near(key: str, known: list[str]) -> str:
-    """A hint with the closest keys, by the whole key or its last part; else with the sections."""
+    """A hint with the closest keys: those of the same last part, of the same meaning, or of similar letters."""
     import difflib
 
+    conf = conf_folder(working_root())
+    if options := options_with(key, conf):
+        return f"It is a setting of {' and '.join(options)}: give that too."
     leaf = key.rpartition(".")[2]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    near += [name for name in known if difflib.get_close_matches(leaf, [name.rpartition(".")[2]], n=1, cutoff=0.75)][:3]
+    near = [name for name in known if name.rpartition(".")[2] == leaf]
+    if not near:
+        meant = by_meaning(key, explain.settings(conf).values())
+        near = [name for name in meant if name in known]
+    if not near:
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+        near += [name for name in known if difflib.get_close_matches(leaf, [name.rpartition(".")[2]], cutoff=0.75)]
+    near = [name for name in dict.fromkeys(near) if not name.startswith("models.")] or near
     if near:
-        return f"Did you mean {' or '.join(dict.fromkeys(near))}?"
+        return f"Did you mean {' or '.join(list(dict.fromkeys(near))[:3])}?"
     return f"There are the sections: {', '.join(sorted({name.split('.')[0] for name in known}))}."
 
 

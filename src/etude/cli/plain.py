@@ -4,42 +4,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from etude.artifacts.context import Session
+from etude.cli.commands import COMMANDS
 from etude.core.errors import EtudeError, closest
 
 
 @dataclass(frozen=True)
 class Plain:
-    """A command: its ``keys`` with what each means, whether words without a key are taken, and its function."""
+    """A command: its function, and what words without a key are; "": none are taken."""
 
     run: Callable[[list[str], Mapping[str, str]], int]
-    keys: Mapping[str, str]
-    words: str = ""  # what they are; "": none are taken
+    words: str = ""
 
 
 def parse(name: str, arguments: list[str]) -> tuple[list[str], dict[str, str]]:
     """Words and keys of a command line. Raises EtudeError for a key that the command does not have."""
-    plain = PLAIN[name]
+    plain, known = PLAIN[name], [key.partition("=")[0] for key in COMMANDS[name].own]
     words, keys = [], {}
     for argument in arguments:
         key, given, value = argument.partition("=")
-        if given and key in plain.keys:
+        if given and key in known:
             keys[key] = value
         elif given and not plain.words:
-            raise EtudeError(f'etude {name} has no key "{key}". {closest(key, plain.keys)}')
+            raise EtudeError(f'etude {name} has no key "{key}". {closest(key, known)}')
         elif argument.startswith("-") or not plain.words:
             raise EtudeError(f"etude {name} does not take {argument}. See: etude {name} --help")
         else:
             words.append(argument)
     return words, keys
-
-
-def help_of(name: str, what: str) -> str:
-    """The help of a command."""
-    plain = PLAIN[name]
-    usage = " ".join(filter(None, (f"etude {name}", plain.words, *(f"[{key}=...]" for key in plain.keys))))
-    width = max(map(len, plain.keys), default=0)
-    lines = [f"    {key:{width}}  {meaning}" for key, meaning in plain.keys.items()]
-    return "\n".join([usage, "", what, "", *lines])
 
 
 def _number(keys: Mapping[str, str], key: str, default: int) -> int:
@@ -56,4 +47,4 @@ def _ui(words: list[str], keys: Mapping[str, str]) -> int:
     return show(Session(), port)
 
 
-PLAIN = {"ui": Plain(_ui, {"port": "of 127.0.0.1 (default: 5000)"})}
+PLAIN = {"ui": Plain(_ui)}

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from etude.config.sections import Settings
-from etude.core.errors import EtudeError
+from etude.core.errors import EtudeError, closest
 
 PACKAGE = Path(__file__).parents[1]
 # Rooms and modules that change no result: places, progress bars, logging, the texts of errors, types.
@@ -96,6 +96,16 @@ def describe_module(path: str) -> str:
     """The first paragraph of the docstring of the module that a ``_target_`` lies in, as one line."""
     text = ast.get_docstring(_tree(path.rpartition(".")[0])) or ""
     return " ".join(text.split("\n\n")[0].split())
+
+
+def require_class(section: Mapping[str, Any], where: str) -> None:
+    """Raise EtudeError unless a section's ``_target_`` names a class that stands in its module; nothing is imported."""
+    module, name = _module_of(section, where), str(section["_target_"]).rpartition(".")[2]
+    body = _tree(module).body
+    classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
+    imported = {alias.asname or alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    if name not in classes | imported:
+        raise EtudeError(f"{where}._target_: {module} has no class {name}. {closest(name, classes)}")
 
 
 def _class_attribute(path: str, name: str) -> Any:

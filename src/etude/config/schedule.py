@@ -21,10 +21,10 @@ class Optim:
     lr: Annotated[float, Range(1e-8, 1)]
     weight_decay: Annotated[float, Range(0, 10)]
     warmup_steps: Natural
-    final_lr: Fraction  # of lr at the last step
+    final_lr: Fraction
     clip: Annotated[float, Range(1e-6)]
-    label_smoothing: Annotated[float, Range(0, 0.9)]  # fraction of a training target, spread over all tokens
-    averaging: Annotated[float, Range(0, 0.99999)] | None  # decay of the weights' exponential moving average
+    label_smoothing: Annotated[float, Range(0, 0.9)]
+    averaging: Annotated[float, Range(0, 0.99999)] | None
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Train:
     max_steps: Count
     steps_per_epoch: Count
     batch_size: Count
-    window: Annotated[int, Range(2, 65536)]  # tokens
-    patience: Count  # epochs without a better validation
+    window: Annotated[int, Range(2, 65536)]
+    patience: Count
 
 
 def schedule_of(

@@ -1,4 +1,4 @@
-"""The settings of every stage, section by section, with types and ranges."""
+"""The settings of every stage, section by section, with types and ranges; conf/ says what each key means."""
 
 import inspect
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ Limit = Count | Annotated[float, Range(1e-9, 1)]  # a number of batches, or a fr
 class Reading:
     """How the files of a dataset are read."""
 
-    voices: dict[str, Annotated[int, Range(0, 127)]] | None  # track -> General MIDI program; None: tracks as they come
-    complete: bool  # every voice must have notes; else only the first one
-    tempo: Annotated[float, Range(10, 400)]  # BPM (quarter notes a minute) where the file states none
-    metrical: bool  # ticks follow the beat; in a performance they are only time
+    voices: dict[str, Annotated[int, Range(0, 127)]] | None
+    complete: bool
+    tempo: Annotated[float, Range(10, 400)]
+    metrical: bool
     ticks_per_quarter: Annotated[int, Range(1, 960)]
-    velocity: Annotated[int, Range(1, 127)] | None  # of every note; None: as the file has it
-    max_rest: Annotated[float, Range(0)] | None  # quarter notes of silence in all tracks at most
+    velocity: Annotated[int, Range(1, 127)] | None
+    max_rest: Annotated[float, Range(0)] | None
 
     def __post_init__(self) -> None:
         if self.voices is not None and not self.voices:
@@ -54,7 +54,7 @@ class Ingest:
     max_bars: Count
     min_notes: Count
     pedal: bool
-    near: Annotated[float, Range(0.5, 1)]  # threshold of Jaccard similarity for near duplicates
+    near: Annotated[float, Range(0.5, 1)]
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Split:
     valid: Fraction
     test: Fraction
     folds: Annotated[int, Range(3, 1000)]
-    fold: Natural  # which of the folds is test; the next one is valid
-    opening: Annotated[int, Range(4, 64)]  # intervals of the melody that make an opening phrase
-    similarity: Fraction  # threshold for two melodies to count as one tune
+    fold: Natural
+    opening: Annotated[int, Range(4, 64)]
+    similarity: Fraction
 
     def __post_init__(self) -> None:
         if self.fold >= self.folds:
@@ -84,10 +84,10 @@ class Augment:
     """Copies of the train pieces."""
 
     seed: Seed
-    transpose: bool | list[Annotated[int, Range(-48, 48)]]  # to every key that fits, or from and to so many semitones
-    stretch: list[Annotated[float, Range(0.25, 4)]]  # factors of the speed; one is drawn a copy
-    velocity: list[Annotated[int, Range(-64, 64)]]  # steps louder or softer; one is drawn a copy
-    copies: Count | None  # of a piece, the unaltered one included
+    transpose: bool | list[Annotated[int, Range(-48, 48)]]
+    stretch: list[Annotated[float, Range(0.25, 4)]]
+    velocity: list[Annotated[int, Range(-64, 64)]]
+    copies: Count | None
     at: Annotated[str, OneOf(("disk", "load"))]
 
     def __post_init__(self) -> None:
@@ -103,11 +103,11 @@ class Trainer:
     """What a training runs on. Other CPUs sum in another order, so this decides the last digits."""
 
     accelerator: Annotated[str, OneOf(("cpu", "gpu", "auto"))]
-    devices: Count  # processes, each with a share of every batch
+    devices: Count
     precision: Annotated[str, OneOf(("auto", "float32", "bf16"))]
     compile: bool
     threads: Annotated[int, Range(1, 256)]
-    steps: Count | None  # of a training at most, whatever train.max_steps is
+    steps: Count | None
     accumulate_grad_batches: Count | None
     num_nodes: Count | None
     strategy: Annotated[str, OneOf(("auto", "ddp", "ddp_find_unused_parameters_true"))] | None
@@ -123,20 +123,20 @@ class Generate:
 
     seed: Seed
     pieces: Count
-    bars: Count | None  # of a piece; None: as the model ends it
-    seconds: Positive | None  # that a piece lasts, to the nearest bar, in place of bars
-    open_bars: Count  # of a piece from a model without an end token, where nothing else is requested
+    bars: Count | None
+    seconds: Positive | None
+    open_bars: Count
     batch_size: Count
-    temperature: Temperature | None  # None: the model's own, else 1
+    temperature: Temperature | None
     top_k: Count | None
     top_p: Annotated[float, Range(0.01, 1)]
     min_p: Fraction
-    repetition: Annotated[float, Range(1, 10)]  # factor on the log probabilities of recent tokens
-    repetition_span: Count  # how many tokens count as recent
+    repetition: Annotated[float, Range(1, 10)]
+    repetition_span: Count
     max_tokens: Annotated[int, Range(32, 65536)]
-    sweeps: Count  # over all voices, of pseudo-Gibbs sampling
-    guidance: Annotated[float, Range(1, 20)]  # weight of the control attributes, 1: as the model learned
-    control: dict[str, str | float | None]  # requested attributes; None: not requested
+    sweeps: Count
+    guidance: Annotated[float, Range(1, 20)]
+    control: dict[str, str | float | None]
 
     def __post_init__(self) -> None:
         if self.bars is not None and self.seconds is not None:
@@ -161,9 +161,9 @@ class Control:
     """Measuring how many pieces have the requested attributes."""
 
     seed: Seed
-    pieces: Count  # of each request
-    bars: Count | None  # of a piece; None: as the model ends it
-    keys: list[str]  # requested, as are both modes and the lowest and highest level of each attribute
+    pieces: Count
+    bars: Count | None
+    keys: list[str]
 
 
 @dataclass(frozen=True)
@@ -171,22 +171,22 @@ class Harmonize:
     """Voices for a given melody."""
 
     seed: Seed
-    candidates: Count  # sampled; the best by likelihood and rules is taken
-    sweeps: Count  # over all voices, of pseudo-Gibbs sampling
-    particles: Count  # of each candidate, for an autoregressive model
+    candidates: Count
+    sweeps: Count
+    particles: Count
     temperature: Temperature
     top_p: Annotated[float, Range(0.01, 1)]
-    parallel_cost: Annotated[float, Range(0, 100)]  # nats for each parallel fifth or octave
-    pieces: Count  # at most so many test melodies are harmonised
-    bars: Count  # of four quarter notes, of each melody at most
+    parallel_cost: Annotated[float, Range(0, 100)]
+    pieces: Count
+    bars: Count
 
 
 @dataclass(frozen=True)
 class Evaluate:
     """Measuring samples."""
 
-    resolution: Annotated[int, Range(4, 480)]  # ticks a quarter note at which muspy measures
-    bars: Count  # the opening bars of a piece are measured, so that pieces of any length compare
+    resolution: Annotated[int, Range(4, 480)]
+    bars: Count
     bootstrap: Annotated[int, Range(10, 100000)]
     seed: Seed
 
@@ -197,11 +197,11 @@ class Arrange:
 
     best: Count
     sample_rate: Annotated[int, Range(8000, 48000)]
-    loudness: Annotated[float, Range(-40, -8)]  # LUFS
-    peak: Annotated[float, Range(-40, 0)]  # dBFS
-    gain: dict  # track name -> dB
-    pan: dict  # track name -> -1 (left) to 1 (right)
-    quality: Fraction  # of the mp3
+    loudness: Annotated[float, Range(-40, -8)]
+    peak: Annotated[float, Range(-40, 0)]
+    gain: dict
+    pan: dict
+    quality: Fraction
 
 
 @dataclass(frozen=True)
@@ -215,8 +215,8 @@ class Settings:
     augment: Augment
     tokenize: dict[str, dict[str, Any]]
     models: dict[str, dict[str, Any]]
-    harmonizers: dict[str, Any]  # the models that the stage harmonize runs for
-    conditioners: dict[str, Any]  # the models that the stage control runs for
+    harmonizers: dict[str, Any]
+    conditioners: dict[str, Any]
     optim: dict[str, Any]
     train: dict[str, Any]
     trainer: Trainer
@@ -245,7 +245,17 @@ class Settings:
         settings = cls(seed=check(values["seed"], Seed, "seed"), **plain, **sections)
         for model_name in settings.models:
             settings.schedule(model_name), settings.sampling(model_name)  # which raises where a value is out of range
+        settings.require_classes()
         return settings
+
+    def require_classes(self) -> None:
+        """Raise EtudeError where a ``_target_`` names no class, before any stage starts."""
+        from etude.config.code import require_class  # which knows the settings
+
+        require_class(self.dataset, "dataset")
+        for group in ("tokenize", "models"):
+            for name, section in getattr(self, group).items():
+                require_class(check(section, dict, f"{group}.{name}"), f"{group}.{name}")
 
     @classmethod
     def from_params(cls, path: Path) -> "Settings":

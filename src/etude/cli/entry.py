@@ -1,0 +1,72 @@
+"""The entry point of ``etude``: help, version and completion at once, without the imports of what runs something."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from etude.core.errors import EtudeError
+
+
+def main() -> None:
+    """Run one command. A known fault prints one sentence, with exit status 2."""
+    try:
+        if "_ARGCOMPLETE" in os.environ:
+            from etude.cli.completion import answer_shell
+
+            answer_shell()
+        sys.exit(run(sys.argv[1:]))
+    except EtudeError as error:
+        print(f"etude: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of the output has closed it, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except KeyboardInterrupt:
+        print(
+            "etude: interrupted. A training goes on from its last epoch when the same command is given again.",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line. Returns the exit status."""
+    if (text := answer(arguments)) is not None:
+        print(text)
+        return 0
+    from etude.cli.commands import COMMANDS
+
+    if arguments[0] in COMMANDS and COMMANDS[arguments[0]].composes:
+        from etude.cli.mistakes import check_words
+        from etude.core.project import conf_folder, working_root
+
+        check_words(arguments[0], arguments[1:], conf_folder(working_root()))
+    from etude.cli.main import _main
+
+    return _main(list(arguments))
+
+
+def answer(arguments: Sequence[str]) -> str | None:
+    """What needs no settings: the text of a help, the version, or what an installation of completion did."""
+    if list(arguments) in ([], ["help"]) or arguments[0] in ("-h", "--help"):
+        from etude.cli.help import usage
+
+        return usage()
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        return f"etude {version('etude')}"
+    if arguments[0] == "--install-completion":
+        from etude.cli.completion import install
+
+        return install(arguments[1] if len(arguments) > 1 else None)
+    name, given = (arguments[1], arguments[2:]) if arguments[0] == "help" else (arguments[0], arguments[1:])
+    if arguments[0] == "help" or any(flag in given for flag in ("-h", "--help")):
+        from etude.cli.commands import COMMANDS
+
+        if name in COMMANDS and (COMMANDS[name].composes or COMMANDS[name].own):
+            from etude.cli.help import help_of
+            from etude.core.project import conf_folder, working_root
+
+            return help_of(name, conf_folder(working_root()), given)
+    return None

@@ -172,7 +172,7 @@ def _other_sound(old: list[Any], new: list[Any]) -> Iterator[str]:
         voices, observed = ([track["name"] for track in piece["tracks"]] for piece in (was, now))
         if voices != observed:
             yield f"{now['file']} has the voices {', '.join(observed)}, committed {', '.join(voices)}"
-        yield from _outside({LUFS: was[LUFS]}, {LUFS: now[LUFS] or math.nan}, {LUFS: LOUD})
+        yield from _outside({LUFS: was.get(LUFS, math.nan)}, {LUFS: now.get(LUFS) or math.nan}, {LUFS: LOUD})
 
 
 def numbers(value: Any, front: str = "") -> Iterator[tuple[str, float]]:

@@ -33,7 +33,7 @@ NOT_OF_A_STAGE = {catalog.FULL, catalog.EXPERIMENTS, catalog.ARITHMETIC}  # DVC 
 # a place, or the command of a stage that a message asks for
 PLACE = re.compile(rf"^(data|models|reports)/|(^|: )etude ({'|'.join(SECTIONS)})( \w+=)?$")
 # module -> why it may
-ELSEWHERE = {"etude.artifacts.catalog": "the catalogue", "etude.cli.main": "it puts session.run after the command"}
+ELSEWHERE = {"etude.artifacts.catalog": "the catalogue", "etude.cli.job": "it puts session.run after the command"}
 
 
 def test_dvc_yaml_names_the_places_and_commands_of_the_catalogue() -> None:

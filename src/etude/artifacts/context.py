@@ -1,6 +1,7 @@
 """What may differ from run to run without changing a result: places, workers, progress, tracking address."""
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Session:
     progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")
     experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
     overrides: str = ""  # the overrides of a sweep for this run, for its name
+    watch: Callable[[Mapping[str, float], int], None] | None = None  # sees each row of metrics; it may raise Pruned
     samples: Natural = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
 
     def __post_init__(self) -> None:

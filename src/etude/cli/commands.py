@@ -33,6 +33,7 @@ COMMANDS = {
     "track": Command("sync results to MLflow"),
     "all": Command("all stages for one composition of settings, in a folder below runs/", stage=False),
     "rebuild": Command("rebuild what is out of date by DVC, several stages side by side: jobs=2", stage=False),
+    "sweep-report": Command("the table of a sweep: its folder or parent run, or else the newest one", stage=False),
     "verify": Command("compare results on disk, and the arithmetic of this CPU, with the committed ones", stage=False),
 }
 STAGES = [name for name, command in COMMANDS.items() if command.stage]
@@ -52,6 +53,7 @@ etude: a reproducible laboratory for symbolic music generation
 
     etude STAGE [key=value ...]     run one stage; the keys are those of conf/ (etude STAGE --cfg job shows them)
     etude STAGE -m key=a,b ...      run it for each combination; trainings become children of one MLflow run
+    etude train -m hparams=lr ...   a sweep from conf/hparams/: lr, seeds, regularisation, or optuna, which searches
     etude train cv=5 model=lstm     train and test on five folds by tune family in turn; mean and spread
     etude STAGE --help              the groups of settings and their options
     etude STAGE key=value           a key of the stage's own section needs no section before it: etude generate bars=8

@@ -42,7 +42,7 @@ PLACE = re.compile(rf"^(data|models|reports)/|(^|: )etude ({'|'.join(SECTIONS)})
 # module -> why it may
 ELSEWHERE = {
     "etude.artifacts.catalog": "the catalogue",
-    "etude.cli.main": "it puts session.run after the command",
+    "etude.cli.job": "it puts session.run after the command",
     "etude.tracking.live": "the source of a run",
 }
 

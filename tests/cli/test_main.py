@@ -48,7 +48,14 @@ def test_what_exists_passes() -> None:
         CONF, ["model=lstm,gan", "optim.lr=1e-3,3e-4", "seed=range(1,4)", "hydra/launcher=joblib", "experiment=smoke"]
     )
     check_overrides(
-        CONF, ["model=[lstm,gan]", "models.gan.latent=3", "hydra.launcher.n_jobs=4", "session.progress=false"]
+        CONF,
+        [
+            "model=[lstm,gan]",
+            "models.gan.latent=3",
+            "hydra/launcher=joblib",
+            "hydra.launcher.n_jobs=4",
+            "session.progress=false",
+        ],
     )
 
 

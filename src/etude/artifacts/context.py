@@ -1,7 +1,7 @@
 """What may differ from run to run without changing a result: places, workers, progress, tracking address."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +47,7 @@ class Session:
     progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")
     experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
     overrides: str = ""  # the overrides of a sweep for this run, for its name
+    watch: Callable[[Mapping[str, float], int], None] | None = None  # sees each row of metrics; it may raise Pruned
     samples: Natural = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
     profiler: Profiler | None = None  # trainer.profiler
 
@@ -61,10 +62,10 @@ class Session:
 
     def find(self, artifact: Artifact) -> Path | None:
         """The folder or file in ``run``, in the runs that it was made from, else in ``root``; None if there is none."""
-        paths = (top / artifact.place for top in (*self._runs(), self.root))
+        paths = (top / artifact.place for top in (*self.runs(), self.root))
         return next((path for path in paths if path.exists()), None)
 
-    def _runs(self) -> Iterator[Path]:
+    def runs(self) -> Iterator[Path]:
         """The run that is read, the run that this one read itself, and so on."""
         run, seen = self.run, set[Path]()
         while run is not None and run not in seen:

@@ -65,7 +65,7 @@ COMMANDS = {
         by_hand=True,
         purpose=MUSIC,
         example="model=transformer seed=7 bars=8",
-        keys=("prime", "fill", "tracks"),
+        keys=("sound", "prime", "fill", "tracks"),
         groups=("model", "size"),
     ),
     "reference": Command("measure the real test pieces, and real against real", by_hand=True),
@@ -111,6 +111,11 @@ COMMANDS = {
         example="dataset=folder dataset.path=~/my_midi",
         keys=("seed",),
         groups=("dataset", "model", "size", "experiment", "trainer", "tokenize"),
+    ),
+    "sweep-report": Command(
+        "the table of a sweep, with mean and 95 % interval over seeds",
+        stage=False,
+        own={"FOLDER": "below runs/, or a parent run in MLflow; without it the newest sweep"},
     ),
     "rebuild": Command(
         "rebuild what is out of date by DVC, several stages side by side: jobs=2",

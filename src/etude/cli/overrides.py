@@ -2,7 +2,8 @@
 
 import re
 import typing
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, working_root
 
 TEXTS = (*PATHS, "generate.control.key", "chords")  # keys whose values are any text
+MAY_BE_NULL = ("experiment", "size", "hparams")  # groups
 # keys of earlier releases -> their present names
 RENAMED = {
     "wish": "control",
@@ -47,46 +49,87 @@ def quote_text(override: str) -> str:
     return f"{key}='{escaped}'"
 
 
-def check_overrides(conf: Path, overrides: list[str]) -> None:
-    """Raise EtudeError, with the closest match, for an option or a key that conf/ does not have."""
+@dataclass(frozen=True)
+class Flags:
+    """Hydra's flags that etude reads too."""
+
+    many: bool = False  # -m, --multirun
+    config_dir: Path | None = None  # -cd, --config-dir: a folder with further settings
+
+    @property
+    def for_hydra(self) -> list[str]:
+        """The flags for Hydra, which accepts them only before the first key."""
+        folder = ["--config-dir", str(self.config_dir)] if self.config_dir else []
+        return [*folder, *(["--multirun"] if self.many else [])]
+
+
+def take_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
+    """The flags among arguments, wherever they stand, and the rest."""
+    many, folder, rest = False, None, []
+    left = list(arguments)
+    while left:
+        argument = left.pop(0)
+        name, given, value = argument.partition("=")
+        if argument in ("-m", "--multirun"):
+            many = True
+        elif name in ("-cd", "--config-dir"):
+            if not given and not left:
+                raise EtudeError(f"{name} names no folder. Give one, as in: -cd my_conf")
+            folder = Path(value if given else left.pop(0)).expanduser().resolve()
+            if not folder.is_dir():
+                raise EtudeError(f"{name} {folder}: there is no such folder. It should hold model/ or dataset/.")
+        else:
+            rest.append(argument)
+    return Flags(many, folder), rest
+
+
+def check_overrides(conf: Path, overrides: list[str], config_dir: Path | None = None) -> Any:
+    """Compose the settings with the first option of each group, Hydra's own included.
+
+    Args:
+        conf: the folder conf/.
+        overrides: ``key=value`` as typed.
+        config_dir: a further folder with options of groups, as Hydra's ``--config-dir``.
+
+    Raises:
+        EtudeError: an option or a key is neither in conf/ nor in ``config_dir``, with the closest match.
+    """
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import Sweep
     from omegaconf import OmegaConf
 
-    groups = {
-        folder.name: {file.stem for file in folder.glob("*.yaml")} for folder in conf.iterdir() if folder.is_dir()
-    }
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    first = []
+    parser = OverridesParser.create()
+    parsed = parser.parse_overrides(overrides)
+    paths = [f"file://{config_dir}"] if config_dir else []
     for override in parsed:
-        if override.key_or_group not in groups:
-            continue
-        if override.value() is None:
-            if override.key_or_group != "experiment":
-                group = override.key_or_group
-                raise EtudeError(f"{group}=null leaves no {group} to run with. {closest('', groups[group])}")
-            continue
-        value = override.value()
-        options = (
-            list(override.sweep_string_iterator())
-            if isinstance(value, Sweep)
-            else [override.get_value_element_as_str()]
-        )
-        for option in options:
-            for name in option.strip("[]").split(","):
-                if name.strip() and name.strip() != "null" and name.strip() not in groups[override.key_or_group]:
-                    group = override.key_or_group
-                    raise EtudeError(
-                        f'There is no {group} "{name.strip()}" in conf/{group}/. {closest(name, groups[group])}'
-                    )
-        first.append(f"{override.key_or_group}={options[0]}")
+        if override.key_or_group == "hydra.searchpath":
+            named = override.value()
+            paths += map(str, named if isinstance(named, list) else [named])
+    quoted = ",".join(f"'{path}'" for path in paths)
+    search = [f"hydra.searchpath=[{quoted}]"] if paths else []
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        config = compose("cli", overrides=first)
-    known = _paths(OmegaConf.to_container(config, resolve=False), "")
-    for override in parsed:
+        loader = GlobalHydra.instance().config_loader()
+        groups = {
+            name: set(loader.get_group_options(name, config_name="cli", overrides=search))
+            for name in _groups(conf, config_dir)
+        }
+        first = _first_options(parsed, groups)
+        # Hydra's own keys, which say what the sweeper is and what it goes over
+        own = [line for line in overrides if line.lstrip("+~").startswith(("hydra/", "hydra."))]
+        own = [line for line in own if not line.startswith("hydra.searchpath=")]
+        config = compose("cli", overrides=[*search, *own, *first], return_hydra_config=True)
+        swept = config.hydra.sweeper.get("params") or {}
+        of_preset = parser.parse_overrides([f"{key}={value}" for key, value in swept.items()])
+        more = _first_options(of_preset, groups)
+        if more:  # a preset that sweeps over a group, as model
+            config = compose("cli", overrides=[*search, *own, *more, *first], return_hydra_config=True)
+    values = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(values, dict)
+    values.pop("hydra")
+    known = _paths(values, "")
+    for override in [*parsed, *of_preset]:
         key = override.key_or_group
         added = override.is_add() or override.is_force_add() or override.is_delete()
         if (
@@ -99,6 +142,44 @@ def check_overrides(conf: Path, overrides: list[str]) -> None:
             if (new := new_key(key)) is not None:
                 raise EtudeError(f'The setting "{key}" is called "{new}" now.')
             raise EtudeError(f'There is no setting "{key}" in conf/. {_near(key, known)}')
+    return config
+
+
+def _groups(conf: Path, config_dir: Path | None) -> list[str]:
+    """The groups of settings: the folders of conf/, and those of the user's own."""
+    folders = [folder for top in (conf, config_dir) if top for folder in top.iterdir() if folder.is_dir()]
+    return sorted({folder.name for folder in folders if folder.name != "hydra" and not folder.name.startswith(".")})
+
+
+def _first_options(parsed: Sequence[Any], groups: dict[str, set[str]]) -> list[str]:
+    """The overrides of groups with their first option each, checked: each option must be in its group."""
+    from hydra.core.override_parser.types import Sweep
+
+    first = []
+    for override in parsed:
+        if override.key_or_group not in groups:
+            continue
+        group = override.key_or_group
+        if override.value() is None:
+            if group not in MAY_BE_NULL:
+                raise EtudeError(f"{group}=null leaves no {group} to run with. {closest('', groups[group])}")
+            continue
+        value = override.value()
+        if isinstance(value, Sweep) and not override.is_discrete_sweep():
+            raise EtudeError(f"{override.input_line}: {group} is no number. {closest('', groups[group])}")
+        options = (
+            list(override.sweep_string_iterator())
+            if isinstance(value, Sweep)
+            else [override.get_value_element_as_str()]
+        )
+        for option in options:
+            for name in option.strip("[]").split(","):
+                if name.strip() and name.strip() != "null" and name.strip() not in groups[group]:
+                    raise EtudeError(
+                        f'There is no {group} "{name.strip()}" in conf/{group}/. {closest(name, groups[group])}'
+                    )
+        first.append(f"{group}={options[0]}")
+    return first
 
 
 def _near(key: str, known: list[str]) -> str:

@@ -1,50 +1,94 @@
-"""Commands that compose no settings of conf/: their keys, checked, and the functions that they call."""
+"""Commands that compose no settings of conf/: their words and keys, checked, and the functions that they call."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etude.artifacts.context import Session
 from etude.cli.commands import COMMANDS
 from etude.core.errors import EtudeError, closest
+from etude.core.project import require_project
 
 
 @dataclass(frozen=True)
 class Plain:
-    """A command: its function, and what words without a key are; "": none are taken."""
+    """A command: its function, which gets words and keys and gives the exit status, and how many words it takes."""
 
-    run: Callable[[list[str], Mapping[str, str]], int]
-    words: str = ""
+    run: Callable[[Sequence[str], Mapping[str, str]], int]
+    words: int = 0
 
 
-def parse(name: str, arguments: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Words and keys of a command line. Raises EtudeError for a key that the command does not have."""
-    plain, known = PLAIN[name], [key.partition("=")[0] for key in COMMANDS[name].own]
-    words, keys = [], {}
+def parse(name: str, arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Words and keys of a command line. Raises EtudeError for what the command does not take."""
+    known = [key.partition("=")[0] for key in COMMANDS[name].own if "=" in key]
+    words: list[str] = []
+    keys: dict[str, str] = {}
     for argument in arguments:
         key, given, value = argument.partition("=")
         if given and key in known:
             keys[key] = value
-        elif given and not plain.words:
+        elif given and known:
             raise EtudeError(f'etude {name} has no key "{key}". {closest(key, known)}')
-        elif argument.startswith("-") or not plain.words:
+        elif argument.startswith("-") or len(words) == PLAIN[name].words:
             raise EtudeError(f"etude {name} does not take {argument}. See: etude {name} --help")
         else:
             words.append(argument)
     return words, keys
 
 
-def _number(keys: Mapping[str, str], key: str, default: int) -> int:
-    text = keys.get(key) or str(default)
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise EtudeError(f"{key} = {text} must be a whole number from 1 to 65535.")
-    return int(text)
+def _number(keys: Mapping[str, str], key: str, most: int) -> int | None:
+    """A whole number; None where the key is not given, or empty as in ``jobs=``."""
+    text = keys.get(key, "")
+    if text and not (text.isdecimal() and 1 <= int(text) <= most):
+        raise EtudeError(f"{key} = {text} must be a whole number from 1 to {most}.")
+    return int(text) if text else None
 
 
-def _ui(words: list[str], keys: Mapping[str, str]) -> int:
-    port = _number(keys, "port", 5000)
+def _ui(words: Sequence[str], keys: Mapping[str, str]) -> int:
+    port = _number(keys, "port", 65535) or 5000
     from etude.tracking.ui import show
 
     return show(Session(), port)
 
 
-PLAIN = {"ui": Plain(_ui)}
+def _verify(words: Sequence[str], keys: Mapping[str, str]) -> int:
+    if keys.get("record", "true") != "true":
+        raise EtudeError(f"record = {keys['record']} must be true, or be left out.")
+    from etude.config.sections import Settings
+    from etude.runs.arithmetic import compare
+    from etude.runs.verify import verify
+
+    root = require_project()
+    status = verify(root)
+    print(compare(root, Settings.from_params(root / "params.yaml"), "record" in keys)[1])
+    return status
+
+
+def _rebuild(words: Sequence[str], keys: Mapping[str, str]) -> int:
+    jobs = _number(keys, "jobs", 1024)
+    from etude.runs.rebuild import rebuild
+
+    return rebuild(require_project(), jobs)
+
+
+def _report_sweep(words: Sequence[str], keys: Mapping[str, str]) -> int:
+    """Write the table of a sweep again, and print it."""
+    from etude.runs import sweep_report
+    from etude.tracking import add_to_parent
+
+    session = Session()
+    folder = sweep_report.find(session, words[0] if words else None)
+    page = sweep_report.write(folder)
+    add_to_parent(session, folder.name, page)
+    print(page.read_text(encoding="utf-8"), end="")
+    shown = page.relative_to(session.root) if page.is_relative_to(session.root) else page
+    print(f"\netude: wrote {shown}", file=sys.stderr)
+    return 0
+
+
+PLAIN = {
+    "ui": Plain(_ui),
+    "verify": Plain(_verify),
+    "rebuild": Plain(_rebuild),
+    "sweep-report": Plain(_report_sweep, words=1),
+}

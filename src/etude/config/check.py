@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import yaml
 
+from etude.config.outside import check_class
 from etude.core.errors import EtudeError, closest
 
 T = TypeVar("T")
@@ -123,13 +124,14 @@ def construct(make: Callable[..., T], values: Mapping[str, Any], where: str, **g
 
 
 def target(values: Mapping[str, Any], where: str) -> Any:
-    """The class that a section's ``_target_`` names. Only classes of etude: a settings file runs no other code."""
+    """The class that a section's ``_target_`` names.
+
+    Only classes of etude, and those that an installed package declares: a settings file runs no other code.
+    """
     path = values.get("_target_")
-    if not isinstance(path, str) or not path.startswith("etude.") or path.count(".") < 2:
-        raise EtudeError(f'{where}._target_ = {path!r} must name a class of etude, as in "etude.models.lstm.LSTM".')
-    module, _, name = path.rpartition(".")
+    module = check_class(path, where)
     try:
-        found = getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), str(path).rpartition(".")[2])
     except (ImportError, AttributeError) as error:
         raise EtudeError(f"{where}._target_ = {path!r} cannot be imported: {error}.") from None
     if not inspect.isclass(found):

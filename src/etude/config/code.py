@@ -5,10 +5,14 @@ The closure starts at the stage's module and at the classes that its settings na
 sampler, dataset). It follows every import statement, those inside functions too. The digest covers syntax trees without
 comments and docstrings, so that an edit of those changes nothing. DVC, the keys of checkpoints and shards, and
 ``etude all`` use this one digest.
+
+A class of another installed package brings the modules of its package that it imports. What that package imports from
+third packages is not followed.
 """
 
 import ast
 import hashlib
+import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from etude.config.outside import METRICS, check_class, declared
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 
@@ -80,15 +85,17 @@ def roots(stage: str, settings: Settings, name: str | None = None) -> list[str]:
             sampler = _class_attribute(section["_target_"], "sampler")
             ways = [sampler] if sampler else SEQUENCE_SAMPLERS[stage]
             found += [f"etude.sampling.{way}" for way in ways]
+    if stage in ("evaluate", "reference"):
+        found += [entry.module for entry in declared(METRICS)]
     return found
 
 
 def _module_of(section: Mapping[str, Any], where: str) -> str:
     """The module of the class that a section names. It is not imported: that would load torch."""
-    path = str(section.get("_target_"))
-    module = path.rpartition(".")[0]
-    if module not in _modules():
-        raise EtudeError(f'{where}._target_ = {path!r} must name a class of etude, as in "etude.models.lstm.LSTM".')
+    path = section.get("_target_")
+    module = check_class(path, where)
+    if module not in _modules_around(module):
+        raise EtudeError(f"{where}._target_ = {path!r}: there is no module {module}. Mend the key in conf/.")
     return module
 
 
@@ -109,7 +116,7 @@ def require_class(section: Mapping[str, Any], where: str) -> None:
 
 
 def _class_attribute(path: str, name: str) -> Any:
-    """The constant that a class of the package, or the first of its bases that has it, assigns to ``name``."""
+    """The constant that a class, or the first of its bases that has it, assigns to ``name``."""
     module, _, kind = path.rpartition(".")
     tree = _tree(module)
     for node in tree.body:
@@ -121,8 +128,11 @@ def _class_attribute(path: str, name: str) -> Any:
                     return value.value if isinstance(value, ast.Constant) else None
             bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
             return next((found for base in bases if (found := _class_attribute(f"{module}.{base}", name))), None)
-        if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == kind for alias in node.names):
-            return _class_attribute(f"{node.module}.{kind}", name) if node.module in _modules() else None
+        if isinstance(node, ast.ImportFrom):
+            original = next((alias.name for alias in node.names if (alias.asname or alias.name) == kind), None)
+            if original is not None:
+                source = _source(node, _package(module))
+                return _class_attribute(f"{source}.{original}", name) if source in _modules_around(module) else None
     return None
 
 
@@ -157,7 +167,7 @@ def closure(starts: Iterable[str], neutral: Iterable[str] = NEUTRAL) -> set[str]
     """The modules of the package that importing ``starts`` runs, at once or later, less the neutral ones.
 
     A neutral module is not followed either, unless it is one of ``starts``. The packages that a module lies in belong
-    to it, as their ``__init__`` runs first.
+    to it, as their ``__init__`` runs first. A start in another package brings the modules of that package too.
     """
     cut = tuple(neutral)
     found: set[str] = set()
@@ -170,7 +180,7 @@ def closure(starts: Iterable[str], neutral: Iterable[str] = NEUTRAL) -> set[str]
             continue
         found.add(module)
         parent = module.rpartition(".")[0]
-        left += [*_imports(module), *([parent] if parent else [])]
+        left += [*_imports(module), *([parent] if parent in _modules_around(module) else [])]
     return found
 
 
@@ -184,7 +194,32 @@ def _modules() -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
+def _outside(top: str) -> dict[str, Path]:
+    """The Python files of another installed package by module, found without running it. ``top`` has no dot."""
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        raise EtudeError(f"There is no package {top}, which an entry point names. Install it again.")
+    if spec.submodule_search_locations is None:
+        return {top: Path(spec.origin)} if spec.origin and spec.origin.endswith(".py") else {}
+    found: dict[str, Path] = {}
+    for folder in map(Path, spec.submodule_search_locations):
+        for file in sorted(folder.rglob("*.py")):
+            parts = (top, *file.relative_to(folder).with_suffix("").parts)
+            found.setdefault(".".join(parts[:-1] if parts[-1] == "__init__" else parts), file)
+    return found
+
+
+def _modules_around(module: str) -> frozenset[str]:
+    """The modules whose code counts if ``module`` imports them: etude's, and those of its own package."""
+    top = module.partition(".")[0]
+    return _modules() if top == PACKAGE.name else _modules() | _outside(top).keys()
+
+
 def _file(module: str) -> Path:
+    top = module.partition(".")[0]
+    if top != PACKAGE.name:
+        return _outside(top).get(module, Path(module))
     path = PACKAGE.parent / module.replace(".", "/")
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
@@ -195,6 +230,11 @@ def _tree(module: str) -> ast.Module:
         return _parse(file, file.stat().st_mtime_ns)
     except FileNotFoundError:
         raise EtudeError(f"There is no module {module} in the package ({file} does not exist).") from None
+
+
+def _package(module: str) -> str:
+    """The package that relative imports in ``module`` start from."""
+    return module if _file(module).name == "__init__.py" else module.rpartition(".")[0]
 
 
 @cache
@@ -208,19 +248,28 @@ def _parse(file: Path, changed: int) -> ast.Module:
 
 def _imports(module: str) -> tuple[str, ...]:
     """The modules of the package that import statements of ``module`` name, anywhere in it."""
-    return _imports_of(_tree(module), _modules())
+    return _imports_of(_tree(module), _modules_around(module), _package(module))
 
 
 @cache
-def _imports_of(tree: ast.Module, modules: frozenset[str]) -> tuple[str, ...]:
+def _imports_of(tree: ast.Module, modules: frozenset[str], package: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= dict.fromkeys(alias.name for alias in node.names if alias.name in modules)
-        elif isinstance(node, ast.ImportFrom) and node.module in modules:
-            inside = [f"{node.module}.{alias.name}" for alias in node.names]
-            found |= dict.fromkeys([node.module, *(name for name in inside if name in modules)])
+        elif isinstance(node, ast.ImportFrom):
+            source = _source(node, package)
+            named = [source, *(f"{source}.{alias.name}" for alias in node.names)]
+            found |= dict.fromkeys(name for name in named if name in modules)
     return tuple(found)
+
+
+def _source(node: ast.ImportFrom, package: str) -> str:
+    """The module that ``from ... import`` names, a relative one made absolute."""
+    if not node.level:
+        return node.module or ""
+    above = package.split(".")[: len(package.split(".")) - node.level + 1]
+    return ".".join([*above, *([node.module] if node.module else [])])
 
 
 @cache
@@ -234,14 +283,19 @@ def _digest(module: str) -> str:
     """The digest of a module's syntax tree, and of the data files that it names."""
     text, strings = _text_of(_tree(module))
     total = hashlib.sha256(text.encode())
-    for file in _data_files(strings):
+    top = module.partition(".")[0]
+    if top == PACKAGE.name:
+        folder: Path | None = PACKAGE
+    else:
+        folder = _outside(top)[top].parent if _outside(top).get(top, Path()).name == "__init__.py" else None
+    for file in _data_files(strings, folder) if folder else []:
         total.update(file.name.encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
 
 
-def _data_files(strings: Iterable[str]) -> list[Path]:
-    """The files of the package, as templates, of which ``strings`` have the names, and those that these files name."""
-    every = {file.name: file for file in _all_data_files(PACKAGE)}
+def _data_files(strings: Iterable[str], package: Path) -> list[Path]:
+    """The files of a package, as templates, of which ``strings`` have the names, and those that these files name."""
+    every = {file.name: file for file in _all_data_files(package)}
     found: set[str] = set()
     left = [name for name in strings if name in every]
     while left:

@@ -12,6 +12,7 @@ from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json, whole, write_json
 from etude.core.progress import follow
+from etude.metrics import outside
 from etude.metrics.descriptors import UNITS, columns, descriptors
 from etude.metrics.distance import (
     distances,
@@ -168,6 +169,17 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
 
     found = evaluate(samples, real, likelihood(settings, session, model_name), settings.evaluate, session.progress)
     found["metrics"] |= round_floats(note_by_note(list(samples.values()), report["distributions"], settings.evaluate))
+    if own := outside.measure(list(samples.values()), settings.evaluate.resolution, settings.evaluate.bars):
+        known = report.get("outside", {})
+        if missing := sorted(own.keys() - known.keys()):
+            raise EtudeError(
+                f"{place} has no {', '.join(missing)}, which an installed package measures. Measure the real pieces "
+                f"again with: {catalog.REFERENCE.made_by}"
+            )
+        theirs = {name: known[name]["values"] for name in own}
+        described, metrics = outside.describe(own, theirs, settings.evaluate.bootstrap, settings.evaluate.seed)
+        found["outside"] = round_floats(described)
+        found["metrics"] |= round_floats(metrics)
     found["metrics"]["samples/repaired"] = sum(piece["repaired"] for piece in manifest["pieces"])
     training = round_floats(read_json(model / "result.json", trained.made_by))
     result = {"model": model_name, "key": key, "training": training, "unreadable": unreadable, **found}

@@ -14,6 +14,7 @@ from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, whole, write_json
 from etude.core.progress import follow
+from etude.metrics import outside
 from etude.metrics.descriptors import columns, descriptors
 from etude.metrics.distance import at_size, piece_distances, ranks, round_floats, summary
 from etude.metrics.overlap import compare_at_size, count, pool
@@ -77,6 +78,9 @@ def run(settings: Settings, session: Session) -> Path:
     splits = split_ids(settings, session, source)
     test, valid = (dict(source.scores(splits[split])) for split in ("test", "valid"))
     report, typical = reference(test, valid, settings.evaluate, settings.generate.pieces, session.progress)
+    how = settings.evaluate
+    if own := outside.measure(list(test.values()), how.resolution, how.bars):
+        report["outside"] = round_floats(summary(own, how.bootstrap, how.seed))
     with whole(session.write(catalog.EXAMPLE)) as part:
         part.mkdir()
         (part / "real.mid").write_bytes(source.data(typical))

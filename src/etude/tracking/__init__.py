@@ -8,16 +8,26 @@ from etude.tracking.alive import reap
 from etude.tracking.compare import artifact, history, runs
 from etude.tracking.describe import PARENT_RUN, SWEEP, parent
 from etude.tracking.disk import publish
-from etude.tracking.live import Run, children_of, finish_parent, start, start_parent
+from etude.tracking.live import (
+    Run,
+    add_to_parent,
+    children_of,
+    finish_parent,
+    name_of_parent,
+    start,
+    start_parent,
+)
 
 __all__ = [
     "PARENT_RUN",
     "SWEEP",
     "Run",
+    "add_to_parent",
     "artifact",
     "children_of",
     "finish_parent",
     "history",
+    "name_of_parent",
     "parent",
     "publish",
     "reap",

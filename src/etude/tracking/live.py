@@ -3,12 +3,13 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etude.artifacts.context import Session
-from etude.tracking.alive import gate, hold, reap_inside, release
+from etude.core.errors import Pruned
+from etude.tracking.alive import gate, hold, reap_inside, release, search
 from etude.tracking.describe import PARENT, PARENT_RUN, Training, describe, parent, surroundings
 from etude.tracking.disk import Trained
 from etude.tracking.machine import Speed, watch
@@ -17,6 +18,7 @@ from etude.tracking.server import NOTE, Server, server
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run as Record
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 EVERY = 2.0  # seconds between two sendings
@@ -24,12 +26,18 @@ SOURCE = "etude train"
 
 
 class Run:
-    """One training in MLflow, while it goes on. Nothing that it does raises an error; see ``start``."""
+    """One training in MLflow, while it goes on. Nothing that it does raises an error; see ``start``.
 
-    def __init__(self, tracker: Server, training: Training) -> None:
+    Only ``watch``, which sees each row of metrics, may end the training: with ``Pruned``.
+    """
+
+    def __init__(
+        self, tracker: Server, training: Training, watch: Callable[[Mapping[str, float], int], None] | None = None
+    ) -> None:
         """Ask nothing of MLflow yet; the first ``send`` does."""
         self.id = ""  # until MLflow has it
-        self._tracker, self._training = tracker, training
+        self._tracker, self._training, self._watch = tracker, training, watch
+        self._pruned: Pruned | None = None
         self._waiting: list[Point] = []
         self._before: set[tuple[str, int]] = set()  # what an earlier process recorded
         self._due = 0.0
@@ -49,6 +57,12 @@ class Run:
             self._due = ended + max(
                 EVERY, 20 * (ended - started)
             )  # a slow server costs a twentieth of the time at most
+        if self._watch is not None:
+            try:
+                self._watch(values, step)
+            except Pruned as pruned:
+                self._pruned = pruned
+                raise
 
     def send(self) -> None:
         """Send what waits, unless MLflow was away a moment ago."""
@@ -72,14 +86,18 @@ class Run:
         Args:
             folder: models/V, whose config.json, history.csv, result.json and samples/ become artifacts (not the
                 weights), whose result becomes metrics, and whose history fills gaps; None after a failure.
-            status: FINISHED, FAILED or KILLED.
+            status: FINISHED, FAILED or KILLED. A training that was pruned is KILLED, with the tag etude.pruned.
         """
+        if self._pruned is not None:
+            status = "KILLED"
 
         def work(client: "MlflowClient", experiment: str) -> None:
             self._send(client, experiment)
             if folder is not None:
                 trained = Trained.read(folder)
                 complete(client, self.id, trained.points, trained.result, trained.files)
+            if self._pruned is not None:
+                client.set_tag(self.id, "etude.pruned", f"at step {self._pruned.step}")
             client.set_terminated(self.id, status)
 
         if self._monitor is not None:
@@ -101,7 +119,7 @@ def start(session: Session, model_name: str, key: str, settings: Mapping[str, An
     A server that is away, now or later, costs a warning; metrics wait and are sent when it is back.
     """
     training = describe(session, session.out or session.root, model_name, key, settings, tags, SOURCE)
-    run = Run(server(session), training)
+    run = Run(server(session), training, session.watch)
     run.send()
     return run
 
@@ -132,8 +150,14 @@ def children_of(
             os.environ[PARENT] = outer
 
 
-def start_parent(session: Session, name: str, tags: Mapping[str, str]) -> str:
+def start_parent(session: Session, name: str, tags: Mapping[str, str], resume: bool = False) -> str:
     """Make the parent run of a sweep and let the trainings of this process and its workers be its children.
+
+    Args:
+        session: of the project.
+        name: the name of the run.
+        tags: further tags.
+        resume: go on with the project's last parent run of this name, if there is one.
 
     Gives its id, or "" where MLflow is away: the children then run without a parent.
     """
@@ -142,12 +166,17 @@ def start_parent(session: Session, name: str, tags: Mapping[str, str]) -> str:
     def work(client: "MlflowClient", experiment: str) -> None:
         with gate(tracker.root):
             reap_inside(client, experiment, tracker.root)
-            swept = tags.get("etude.overrides", "")
-            note = f"The parent of several trainings{f': {swept}' if swept else ''}. They are the runs below it."
-            own = {**surroundings(session, SOURCE), NOTE: note, **tags}
-            run = client.create_run(experiment, run_name=name, tags=own)
-            hold(tracker.root, run.info.run_id)
-            made.append(str(run.info.run_id))
+            old = _parents(client, experiment, tracker.root, name) if resume else []
+            if old:
+                run_id = str(old[0].info.run_id)
+                client.update_run(run_id, status="RUNNING")
+            else:
+                swept = tags.get("etude.overrides", "")
+                note = f"The parent of several trainings{f': {swept}' if swept else ''}. They are the runs below it."
+                own = {**surroundings(session, SOURCE), NOTE: note, **tags}
+                run_id = str(client.create_run(experiment, run_name=name, tags=own).info.run_id)
+            hold(tracker.root, run_id)
+            made.append(run_id)
 
     os.environ.pop(PARENT, None)  # a sweep is nobody's child
     tracker.attempt(work)
@@ -157,10 +186,56 @@ def start_parent(session: Session, name: str, tags: Mapping[str, str]) -> str:
     return made[0]
 
 
-def finish_parent(session: Session, run_id: str, status: str = "FINISHED") -> None:
-    """End a parent run; "" (there is none) is ignored."""
+def _parents(client: "MlflowClient", experiment: str, root: Path, name: str) -> "list[Record]":
+    """The parent runs of a name in a project, the youngest first."""
+    found = search(client, experiment, f"attributes.run_name = '{name}'")
+    return [run for run in found if "etude.key" not in run.data.tags and run.data.tags.get("etude.root") == str(root)]
+
+
+def finish_parent(session: Session, run_id: str, status: str = "FINISHED", started: bool = True) -> None:
+    """End a parent run; "" (there is none) is ignored.
+
+    Args:
+        session: of the project.
+        run_id: what ``start_parent`` gave.
+        status: FINISHED, FAILED or KILLED.
+        started: whether any training has started; a parent without one and without a child in MLflow is deleted.
+    """
     if not run_id:
         return
+
+    def work(client: "MlflowClient", experiment: str) -> None:
+        client.set_terminated(run_id, status)
+        if not started and not search(client, experiment, f"tags.`{PARENT_RUN}` = '{run_id}'"):
+            client.delete_run(run_id)
+
     os.environ.pop(PARENT, None)
-    server(session).attempt(lambda client, experiment: client.set_terminated(run_id, status), at_once=True)
+    server(session).attempt(work, at_once=True)
     release(run_id)
+
+
+def add_to_parent(session: Session, name: str, file: Path) -> bool:
+    """Log a file to the project's last parent run of a name. False where there is none, or MLflow is away."""
+    tracker, done = server(session), []
+
+    def work(client: "MlflowClient", experiment: str) -> None:
+        for run in _parents(client, experiment, tracker.root, name)[:1]:
+            client.log_artifact(run.info.run_id, str(file))
+            done.append(run)
+
+    tracker.attempt(work, at_once=True)
+    return bool(done)
+
+
+def name_of_parent(session: Session, run_id: str) -> str:
+    """The name of a parent run, which is that of its folder below runs/; "" where MLflow has no such run."""
+    found: list[str] = []
+
+    def work(client: "MlflowClient", experiment: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        with suppress(MlflowException):  # no such run
+            found.append(str(client.get_run(run_id).info.run_name))
+
+    server(session).attempt(work, at_once=True)
+    return found[0] if found else ""

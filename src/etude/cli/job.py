@@ -1,0 +1,197 @@
+"""One job: the composed settings read and checked, and the stage run once for each of its names."""
+
+import importlib
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from etude.artifacts import catalog
+from etude.artifacts.context import Profiler, Session
+from etude.cli.commands import COMMANDS, names_for
+from etude.config.check import Count, check, construct
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError, Pruned
+from etude.runs.trials import Figures, figures_of, figures_of_folds
+from etude.tasks.requests import GivenPiece, HarmonizeFiles
+
+DEFAULT = "voices"  # the model of etude generate where none is chosen
+# stages that work on what an earlier one left for a model -> what that is
+FROM = {
+    "generate": catalog.model,
+    "control": catalog.model,
+    "harmonize": catalog.model,
+    "evaluate": catalog.samples,
+    "arrange": catalog.evaluation,
+}
+FILES = tuple(field.name for field in fields(HarmonizeFiles))  # keys of etude harmonize for a melody of your own
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a job is asked for, checked."""
+
+    values: dict[str, Any]  # the settings as plain values
+    settings: Settings
+    own: dict[str, Any]  # of the section session, without nulls and ``run``
+    run: Path | None  # the folder of an earlier run to read from
+    folds: int | None  # of a cross-validation
+    files: HarmonizeFiles
+    given: GivenPiece
+    sound: bool  # of etude generate: an mp3 next to each piece
+
+    def session(self, root: Path, **more: Any) -> Session:
+        """The session of the job in a project."""
+        return construct(Session, self.own, "session", root=root, run=self.run, **more)
+
+
+def read_job(stage: str, root: Path, config: Any) -> Asked:
+    """Check the composed settings of a job.
+
+    Raises:
+        EtudeError: a key has a wrong type or value, or belongs to another stage.
+    """
+    from etude.config.compile import compose_values
+
+    values = compose_values(config)
+    own = check(values.pop("session"), dict, "session")
+    own["profiler"] = check(values["trainer"].pop("profiler"), Profiler | None, "trainer.profiler")
+    folds = check(values.pop("cv"), Count | None, "cv")
+    if folds is not None and stage != "train":
+        raise EtudeError(
+            f"cv = {folds} is for training: etude train cv={folds} model=... (etude {stage} has no folds)."
+        )
+    kinds = typing.get_type_hints(HarmonizeFiles)
+    files = HarmonizeFiles(**{key: check(values.pop(key), kinds[key], key) for key in FILES})
+    sound = False
+    if stage == "generate" and files.sound is not None:
+        if files.sound not in ("true", "false"):
+            raise EtudeError(f"sound = {files.sound}: etude generate takes sound=true, for an mp3 next to each piece.")
+        sound, files = files.sound == "true", replace(files, sound=None)
+    if stage != "harmonize" and files != HarmonizeFiles():
+        raise EtudeError(f"{', '.join(FILES)} are of etude harmonize alone, not of etude {stage}.")
+    kinds = typing.get_type_hints(GivenPiece)
+    given = GivenPiece(**{key: check(values.pop(key), kinds[key], key) for key in kinds})
+    if stage != "generate" and given != GivenPiece():
+        raise EtudeError(f"{', '.join(kinds)} are of etude generate alone, not of etude {stage}.")
+    settings = Settings.of(values)
+    named = own.pop("run", None)
+    run = Path(named).resolve() if named else None
+    if run is not None and not run.is_dir():
+        raise EtudeError(f"session.run = {run}: there is no such folder. Manual runs are kept under runs/.")
+    own = {name: value for name, value in own.items() if value is not None}  # null: Session's default
+    asked = Asked(values, settings, own, run, folds, files, given, sound)
+    asked.session(root)  # which raises where a key of it is wrong
+    return asked
+
+
+def run_job(
+    stage: str, root: Path, config: Any, watch: Callable[[Mapping[str, float], int], None] | None = None
+) -> Figures:
+    """Run one job. Gives the figures on valid of the models that it trained; none for other stages.
+
+    Args:
+        stage: the command.
+        root: the project.
+        config: the settings, composed by Hydra.
+        watch: sees each row of metrics of a training, and may raise Pruned.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    asked = read_job(stage, root, config)
+    by_hand = COMMANDS[stage].by_hand and asked.files == HarmonizeFiles()
+    out = Path(HydraConfig.get().runtime.output_dir) if by_hand else None
+    task = HydraConfig.get().overrides.task
+    swept = " ".join(part for part in task if not part.startswith(("experiment=", "model=", "hparams=")))
+    settings, session = asked.settings, asked.session(root, out=out, overrides=swept)
+    session.link()
+    if stage == "all":
+        _run_all(settings, session, HydraConfig.get().runtime.choices.get("experiment"), list(task))
+        return {}
+    if asked.folds is not None:
+        from etude.runs import cross_validation
+
+        made = cross_validation.run(settings, session, asked.folds)
+        print(f"etude: wrote {made.relative_to(root)}")
+        return figures_of_folds(made)
+    if asked.files != HarmonizeFiles():
+        from etude.tasks.harmonize_file import harmonize_file
+
+        print(f"etude: harmonize wrote {' and '.join(map(str, harmonize_file(settings, session, asked.files)))}")
+        return {}
+    run_one = importlib.import_module(f"etude.stages.{stage}").run
+    if asked.given != GivenPiece():
+        from etude.runs.given_piece import generate_given
+
+        run_one = partial(generate_given, given=asked.given)
+    session = replace(session, watch=watch)
+    for name in _names(stage, asked, session, list(task)):
+        try:
+            made = run_one(settings, session, *([name] if name else []))
+        except Pruned as pruned:
+            from etude.runs.search import remove_checkpoints
+
+            pruned.model_name = str(name)
+            remove_checkpoints(settings, session)
+            raise
+        if made is not None:
+            written = Path(made).relative_to(root) if Path(made).is_relative_to(root) else Path(made)
+            print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
+            if stage == "generate":
+                _tell_pieces(Path(made), str(name), asked, written.parents[2])
+            if stage == "train":
+                if session.profiler is not None and out is not None:
+                    print(f"etude: the profile is in {(out / 'profile').relative_to(root)}")
+                print(f"etude: use it with: etude generate model={name} session.run={written.parents[1]}")
+            if stage == "evaluate":
+                print(f"etude: render the best with: etude arrange model={name} session.run={written.parents[2]}")
+    return figures_of(settings, session) if stage == "train" else {}
+
+
+def _names(stage: str, asked: Asked, session: Session, task: Sequence[str]) -> list[str | None]:
+    """The names that a stage runs for; where no model is chosen, those that the run which is read has.
+
+    Without such a run ``etude generate`` takes one model: pieces of all of them take minutes.
+    """
+    names = names_for(stage, asked.values)
+    if stage not in FROM or any(part.startswith(("model=", "experiment=")) for part in task):
+        return names
+    there = [name for name in names if any((run / FROM[stage](str(name)).place).exists() for run in session.runs())]
+    if there:
+        return there
+    return [DEFAULT] if stage == "generate" and DEFAULT in names else names
+
+
+def _tell_pieces(folder: Path, name: str, asked: Asked, run: Path) -> None:
+    """Write the sound of generated pieces where it is asked for, and say what can be done with them."""
+    pieces = sorted(folder.glob("*.mid"))
+    some = ", ".join(file.name for file in pieces[:3]) + (", ..." if len(pieces) > 3 else "")
+    hear = "Hear them in any MIDI player, or have mp3 files too with: sound=true."
+    if asked.sound:
+        from etude.audio.render import write_sound_of
+        from etude.core.progress import follow
+
+        for file in follow(pieces, "rendering", len(pieces), asked.own.get("progress", True)):
+            write_sound_of(file, asked.settings.arrange)
+        hear = "Hear the .mp3 next to each."
+    print(f"etude: {len(pieces)} pieces: {some}. {hear}")
+    print(f"etude: measure them with: etude evaluate model={name} session.run={run}")
+
+
+def _run_all(settings: Settings, session: Session, experiment: str | None, task: list[str]) -> None:
+    """Run ``etude all``, and keep what it leaves of the experiments whose results are committed."""
+    from etude.runs import literature, pipeline
+
+    root = session.root
+    page = pipeline.run(settings, session)
+    print(f"etude: the report is {page.relative_to(root)}")
+    folder = page.parents[1]
+    as_written = all(part == f"experiment={experiment}" or part.startswith("session.") for part in task)
+    if experiment == "full" and as_written:
+        print(f"etude: the results are {pipeline.keep_results(root, folder).relative_to(root)}")
+    if experiment and (protocol := literature.protocol(root, experiment)) is not None:
+        inside = replace(session, out=folder, run=folder)
+        made = literature.run(settings, inside, experiment, protocol, as_written)
+        print(f"etude: the figures are {made.relative_to(root)}")

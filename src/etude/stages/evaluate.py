@@ -145,7 +145,9 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     """
     settings.model(model_name)
     trained, sampled = catalog.model(model_name), catalog.samples(model_name)
-    model, folder = session.read(trained), session.read(sampled)
+    from etude.tasks.trained_model import find_model  # loads torch, which the functions above do not need
+
+    model, folder = find_model(session, model_name), session.read(sampled)
     key = read_json(model / catalog.CONFIG, trained.made_by)["key"]
     samples, unreadable = read_samples(folder, model_name)
     manifest = read_json(folder / "manifest.json", sampled.made_by)

@@ -221,6 +221,7 @@ LONGEST = (
     "tests/sampling/test_timing.py",
     "tests/config/test_compile.py",
     "tests/test_notebooks.py",
+    "tests/test_contributing.py",
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError, closest
@@ -56,4 +57,31 @@ def _ui(words: list[str], keys: Mapping[str, str]) -> int:
     return show(Session(), port)
 
 
-PLAIN = {"ui": Plain(_ui, {"port": "of 127.0.0.1 (default: 5000)"})}
+def _compare(words: list[str], keys: Mapping[str, str]) -> int:
+    if not words:
+        raise EtudeError("etude compare needs runs: pipeline, folders below runs/, or ids of MLflow's runs.")
+    pieces = _number(keys, "pieces", 4)
+    session = Session()
+    from etude.config.sections import Settings
+    from etude.runs.compare import compare
+
+    settings = Settings.from_params(session.root / "params.yaml")
+    output = Path(keys["output"]) if keys.get("output") else session.root / "runs" / "compare.html"
+    models = [name for name in keys.get("model", "").split(",") if name]
+    made = compare(settings, session, words, models, pieces, output)
+    print(f"etude: compare wrote {made}")
+    return 0
+
+
+PLAIN = {
+    "ui": Plain(_ui, {"port": "of 127.0.0.1 (default: 5000)"}),
+    "compare": Plain(
+        _compare,
+        {
+            "model": "of runs with several models, those to show: model=lstm,gan (default: all)",
+            "pieces": "samples of each run (default: 4)",
+            "output": "the page to write (default: runs/compare.html)",
+        },
+        "RUN ...",
+    ),
+}

@@ -32,10 +32,6 @@ from etude.training.objectives import learn
 from etude.training.trainer import choose_hardware, learning_rate
 from etude.training.wasserstein import RowsOfWindows, Wasserstein
 
-# A fork has Lightning loaded, which takes 15 seconds. It may train on one CPU thread, as here, but not with a build of
-# torch for CUDA: once such a build was asked for GPUs, its forks may start no processes, even where there is no GPU.
-CONTEXT: Any = multiprocessing.get_context("spawn" if torch.version.cuda else "fork")
-
 
 def _slow(settings: Settings, model_name: str, session: Session, folder: Path) -> None:
     def report(row: Mapping[str, float], step: int) -> None:

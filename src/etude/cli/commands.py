@@ -104,6 +104,17 @@ COMMANDS = {
         stage=False,
         own={"port=N": "of 127.0.0.1; 5000 without it"},
     ),
+    "compare": Command(
+        "one page that plays the samples of several runs side by side",
+        stage=False,
+        example="pipeline runs/... output=compare.html",
+        own={
+            "RUN ...": "pipeline, folders below runs/, or ids of MLflow's runs",
+            "model=M,...": "of runs with several models, those to show; all without it",
+            "pieces=N": "samples of each run; 4 without it",
+            "output=FILE": "the page to write; runs/compare.html without it",
+        },
+    ),
     "all": Command(
         "all stages for one composition of settings, in a folder below runs/",
         stage=False,

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from etude.artifacts.context import Session
 from etude.cli.commands import COMMANDS
@@ -86,7 +87,22 @@ def _report_sweep(words: Sequence[str], keys: Mapping[str, str]) -> int:
     return 0
 
 
+def _compare(words: Sequence[str], keys: Mapping[str, str]) -> int:
+    if not words:
+        raise EtudeError("etude compare needs runs: pipeline, folders below runs/, or ids of MLflow's runs.")
+    pieces = _number(keys, "pieces", 1000) or 4
+    session = Session()
+    from etude.config.compile import settings_of
+    from etude.runs.compare import compare
+
+    output = Path(keys["output"]).expanduser() if keys.get("output") else session.root / "runs" / "compare.html"
+    models = [name for name in keys.get("model", "").split(",") if name]
+    print(f"etude: compare wrote {compare(settings_of(session.root), session, words, models, pieces, output)}")
+    return 0
+
+
 PLAIN = {
+    "compare": Plain(_compare, words=64),
     "ui": Plain(_ui),
     "verify": Plain(_verify),
     "rebuild": Plain(_rebuild),

@@ -21,7 +21,7 @@ from etude.config.code import compile_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.files import write_text
-from etude.core.project import require_project
+from etude.core.project import conf_folder, require_project
 
 HEADER = "# Compiled from conf/ by `dvc repro params`. Do not edit: edit conf/.\n"
 
@@ -68,6 +68,13 @@ def compile_params(conf: Path, overrides: list[str] | None = None) -> str:
         values = compose_values(config)
     Settings.of(values)
     return HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def settings_of(root: Path) -> Settings:
+    """The settings of a project, as params.yaml has them; elsewhere the defaults that come with the package."""
+    if (root / "params.yaml").is_file():
+        return Settings.from_params(root / "params.yaml")
+    return Settings.of(yaml.safe_load(compile_params(conf_folder(root))))
 
 
 def main() -> None:

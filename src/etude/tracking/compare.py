@@ -1,5 +1,7 @@
-"""The runs in one table, their curves and their files, for the notebook."""
+"""The runs in one table, their curves and their files, for the notebook and for ``etude compare``."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +85,51 @@ def artifact(session: Session, run_id: str, pattern: str) -> Path | None:
 
     _ask(session, work)
     return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A run as MLflow has it; ``key`` and ``place`` are "" where etude did not log it."""
+
+    name: str
+    model: str
+    place: str
+    key: str
+    params: dict[str, str]
+    metrics: dict[str, float]
+
+
+def fetch(session: Session, run_id: str, folders: Iterable[str], to: Path) -> Fetched:
+    """Read a run, and copy ``folders`` of its artifacts into the folder ``to``.
+
+    Raises EtudeError where MLflow is away or has no such run of etude.
+    """
+    found: list[Fetched] = []
+    to.mkdir(parents=True, exist_ok=True)
+
+    def work(client: "MlflowClient", experiment: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run = client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return
+        tags = run.data.tags
+        if "etude.key" not in tags:
+            return  # the parent of a sweep, or a run of another program
+        params = {name: tags.get(name, value) for name, value in run.data.params.items()}
+        own = (tags["etude.model"], tags["etude.place"], tags["etude.key"])
+        found.append(Fetched(run.info.run_name, *own, params, dict(run.data.metrics)))
+        there = {entry.path for entry in client.list_artifacts(run_id)}
+        for folder in sorted(there & set(folders)):
+            client.download_artifacts(run_id, folder, str(to))
+
+    _ask(session, work)
+    if not found:
+        raise EtudeError(f"MLflow at {server(session).uri} has no training {run_id}. Its id stands on the run's page.")
+    return found[0]
 
 
 def _ask(session: Session, work: Work) -> None:

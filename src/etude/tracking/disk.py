@@ -93,7 +93,7 @@ def publish(session: Session, model_name: str) -> None:
     record = trained.record
     sweep = read_json(top / SWEEP, made.made_by) if (top / SWEEP).is_file() else {}
     tags = record.get("tags", {}) | sweep
-    settings = _data_settings(session, tags) | record["settings"]
+    settings = data_settings(session, tags) | record["settings"]
     training = describe(session, top, model_name, record["key"], settings, tags, catalog.command("track"))
     measured, how = _evaluation(top, model_name, training.key)
     summary = trained.result | measured
@@ -121,7 +121,7 @@ def publish(session: Session, model_name: str) -> None:
     tracker.attempt(work)
 
 
-def _data_settings(session: Session, tags: Mapping[str, str]) -> Json:
+def data_settings(session: Session, tags: Mapping[str, str]) -> Json:
     """The settings of the data that a training read, which its record leaves out; {} where other data lies there."""
     made = catalog.tokens(tags.get(REPRESENTATION, "?"))
     folder = session.find(made)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as Record
 
-DIGEST = 36  # characters of a dataset's digest that MLflow takes
+DIGEST = 16  # characters of a dataset's digest in MLflow, which takes 36 at most; its profile has all
 
 
 class Point(NamedTuple):

@@ -29,7 +29,6 @@ NOT_IMPORTED = {
     "pyloudnorm": "the loudness of mixes",
     "hydra-submitit-launcher": "Hydra finds it: hydra/launcher=submitit_slurm",
     "optuna": "the sampler of the sweeper",
-    "hydra-optuna-mlflow-sweeper": "Hydra finds it: hydra/sweeper=mlflow_optuna",
     "etude": "its own extras",
     "hatchling": "run as a command",
     "ipykernel": "run by nbclient",

@@ -105,7 +105,7 @@ def test_numbers_are_numbers_however_dvc_writes_them(tmp_path: Path) -> None:
             "etude.models.lstm.LTSM",
             r'models\.lstm\._target_: etude\.models\.lstm has no class LTSM\. Did you mean "LSTM"\?',
         ),
-        ("etude.models.lsmt.LSTM", r"models\.lstm\._target_ = 'etude\.models\.lsmt\.LSTM' must name a class of etude"),
+        ("etude.models.lsmt.LSTM", r"'etude\.models\.lsmt\.LSTM': there is no module etude\.models\.lsmt"),
         ("os.system", r"models\.lstm\._target_ = 'os\.system' must name a class of etude"),
         ("etude.models.lstm.torch", r"etude\.models\.lstm has no class torch"),
     ],

@@ -12,7 +12,7 @@ from etude.config.sections import Arrange
 from etude.core.errors import EtudeError
 from etude.report.compare import Column, Sample, chosen_numbers, compare_page, differing_settings, figure_lines
 
-ARRANGE = Arrange(best=1, sample_rate=16000, peak=-3.0, gain={}, pan={}, quality=0.1)
+ARRANGE = Arrange(best=1, sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={}, quality=0.1)
 
 
 def sample(folder: Path, seed: int, with_sound: bool = False) -> Sample:

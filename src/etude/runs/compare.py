@@ -155,18 +155,18 @@ def _of_mlflow(session: Session, run_id: str, scratch: Path) -> Column:
     """A run of MLflow: from its folder where that still holds the same training, else from what MLflow keeps."""
     run = fetch(session, run_id, ("samples", "arrange"), scratch)
     top = session.root / run.place
-    own = top / catalog.model(run.model).place / "settings.json"
+    own = top / catalog.model(run.model).place / catalog.CONFIG
     if own.is_file() and read_json(own, catalog.model(run.model).made_by).get("key") == run.key:
         column = _column(session, top, run.model)
         if column.samples:
             return replace(column, title=run.name)
     samples: Mapping[str, Sample] = {}
     for folder in ("samples", "arrange"):
-        samples = samples or _files(scratch / folder, f"etude train model={run.model} session.samples=2")
+        samples = samples or _files(scratch / folder, f"{catalog.model(run.model).made_by} session.samples=2")
     if not samples:
         raise EtudeError(
             f"Run {run_id} of MLflow ({run.name}) has no samples, and its folder is not here. A training adds samples "
-            f"with: etude train model={run.model} session.samples=2"
+            f"with: {catalog.model(run.model).made_by} session.samples=2"
         )
     return Column(run.name, f"MLflow run {run_id}", run.params, _figures(run), samples)
 

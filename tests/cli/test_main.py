@@ -70,6 +70,8 @@ def test_what_takes_no_settings_has_a_help_of_its_own(command: str, key: str) ->
         (["ui", "prot=5001"], r'etude ui has no key "prot"\. Did you mean "port"'),
         (["ui", "port=0"], r"port = 0 must be a whole number from 1 to 65535"),
         (["ui", "port=x"], r"port = x must be a whole number"),
+        (["log-model"], r"etude log-model needs a model"),
+        (["log-model", "model=lstm", "run=nowhere"], r"run = .*nowhere: there is no such folder"),
         (["ui", "5001"], r"etude ui does not take 5001\. See: etude ui --help"),
     ],
 )

@@ -32,6 +32,7 @@ COMMANDS = {
     "report": Command("write reports/index.html and the results as tables", by_hand=True),
     "track": Command("sync results to MLflow"),
     "ui": Command("show the runs in MLflow's pages, on 127.0.0.1:5000 or at MLFLOW_TRACKING_URI", stage=False),
+    "log-model": Command("log a trained model to MLflow, which serves it: model=lstm", stage=False),
     "compare": Command("one page that plays the samples of several runs side by side: RUN RUN ...", stage=False),
     "all": Command("all stages for one composition of settings, in a folder below runs/", stage=False),
     "rebuild": Command("rebuild what is out of date by DVC, several stages side by side: jobs=2", stage=False),

@@ -374,7 +374,7 @@ def load(source: str | Path) -> Model:
     Args:
         source: the name of a model that comes with etude (``voices``); a folder with config.json and
             model.safetensors, as ``etude train`` writes them below models/ and ``Model.save`` copies them; the folder
-            of a manual run with one model in it; ``runs:/ID``, the MLflow run of a training whose model was logged;
+            of a manual run with one model in it; ``runs:/ID``, an MLflow run whose model was logged (or ``models:/...``);
             or ``hf://owner/name``, a folder of the Hugging Face Hub.
 
     Raises:
@@ -389,8 +389,8 @@ def _folder(source: str) -> Path:
     """The folder of a model."""
     if source in packaged_models():
         return PACKAGED / source
-    if source.startswith("runs:/"):
-        from etude.tracking.pyfunc import download_model
+    if source.startswith(("runs:/", "models:/")):
+        from etude.tracking.logged_model import download_model
 
         return download_model(source)
     if source.startswith("hf://"):

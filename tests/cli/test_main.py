@@ -69,6 +69,8 @@ def test_what_exists_passes() -> None:
         (["rebuild", "jobs=0"], r"jobs = 0 must be a whole number"),
         (["sweep-report", "one", "two"], r"etude sweep-report does not take two"),
         (["compare"], r"etude compare needs runs"),
+        (["log-model"], r"etude log-model needs a model"),
+        (["log-model", "model=lstm", "run=nowhere"], r"run = .*nowhere: there is no such folder"),
         (["ui", "5001"], r"etude ui does not take 5001\. See: etude ui --help"),
     ],
 )

@@ -41,9 +41,11 @@ def test_a_row_a_sample_and_a_column_a_run(tmp_path: Path) -> None:
 
 
 def test_only_settings_that_differ_are_listed() -> None:
-    columns = [Column("a", "", {"x": "1", "y": "2"}), Column("b", "", {"x": "1", "y": "3", "z": "4"})]
-    lines = differing_settings(columns)
-    assert [(line.name, list(line.cells)) for line in lines] == [("y", ["2", "3"]), ("z", ["–", "4"])]
+    first = {"seed": "1", "model.hidden": "2", "generate.pieces": "8"}
+    second = {"seed": "1", "model.hidden": "3", "model.layers": "4"}  # nothing was generated
+    lines = differing_settings([Column("a", "", first), Column("b", "", second)])
+    found = {line.name: list(line.cells) for line in lines}
+    assert found == {"model.hidden": ["2", "3"], "model.layers": ["–", "4"]}
 
 
 def test_the_best_figure_is_marked_lowest_or_highest() -> None:

@@ -78,7 +78,7 @@ def test_the_pipeline_a_sweep_and_a_folder_that_only_sampled(project: Session) -
     assert (
         ">optim.lr</th><td>0.001</td><td>0.01</td><td>0.02</td><td>0.001</td>" in html
     )  # of the training it came from
-    assert ">generate.temperature</th><td>0.7</td><td>–</td><td>–</td><td>0.7</td>" in html
+    assert "generate.temperature" not in html  # the same wherever something was generated
     assert ">nats per note, valid</th><td>0.500</td><td><b>0.010</b></td><td>0.020</td><td>0.500</td>" in html
     assert ">samples: distance to real music</th><td>1.500</td><td>–</td>" in html
 

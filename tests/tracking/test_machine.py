@@ -1,4 +1,4 @@
-"""Steps a second, and MLflow's system metrics on request."""
+"""MLflow's system metrics on request."""
 
 import time
 
@@ -6,19 +6,6 @@ import pytest
 from tracking.tracked import all_runs, points_of, start
 
 from etude.artifacts.context import Session
-from etude.tracking.machine import STEPS_PER_SECOND, Speed
-
-
-def test_steps_a_second_leave_out_validation(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 5.0, 7.0, 107.0, 109.0, 111.0])
-    monkeypatch.setattr("etude.tracking.machine.time.monotonic", lambda: next(clock))
-    speed, loss, valid = Speed(), {"train/loss": 1.0}, {"valid/nats_per_note": 1.0}
-    assert speed.measure(loss, 1) == {}
-    assert speed.measure(loss, 11) == {STEPS_PER_SECOND: 2.0}
-    assert speed.measure(loss, 21) == {STEPS_PER_SECOND: 5.0}
-    assert speed.measure(valid, 25) == {}  # it took 100 s
-    assert speed.measure(loss, 31) == {STEPS_PER_SECOND: 3.0}
-    assert speed.measure(loss, 31) == {}
 
 
 def test_system_metrics_are_logged_where_mlflow_is_asked_for_them(

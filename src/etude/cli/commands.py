@@ -104,6 +104,12 @@ COMMANDS = {
         stage=False,
         own={"port=N": "of 127.0.0.1; 5000 without it"},
     ),
+    "log-model": Command(
+        "log a trained model to MLflow, which serves it",
+        stage=False,
+        example="model=lstm",
+        own={"model=M": "the trained model", "run=FOLDER": "below runs/, to take it from; the pipeline's without it"},
+    ),
     "compare": Command(
         "one page that plays the samples of several runs side by side",
         stage=False,

@@ -101,6 +101,23 @@ def _compare(words: Sequence[str], keys: Mapping[str, str]) -> int:
     return 0
 
 
+def _log_model(words: list[str], keys: Mapping[str, str]) -> int:
+    if not keys.get("model"):
+        raise EtudeError("etude log-model needs a model: etude log-model model=lstm")
+    run = Path(keys["run"]).resolve() if keys.get("run") else None
+    if run is not None and not run.is_dir():
+        raise EtudeError(f"run = {run}: there is no such folder. Manual runs are kept under runs/.")
+    session = Session(run=run)
+    from etude.tracking.logged_model import log_model
+    from etude.tracking.server import server
+
+    address = log_model(session, keys["model"])
+    serve = f"mlflow models serve -m {address} --env-manager local --host 127.0.0.1 --port 5001"
+    print(f"etude: log-model logged {address}; serve it on 127.0.0.1:5001 with:")
+    print(f"MLFLOW_TRACKING_URI={server(session).shown} {serve}")
+    return 0
+
+
 PLAIN = {
     "compare": Plain(_compare, words=64),
     "ui": Plain(_ui),

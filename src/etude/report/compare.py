@@ -63,10 +63,22 @@ class Line:
 
 
 def differing_settings(columns: Sequence[Column]) -> list[Line]:
-    """The settings that are not the same in all runs, by name; a dash where a run has no such setting."""
-    names = sorted({name for column in columns for name in column.settings})
-    rows = {name: [column.settings.get(name, DASH) for column in columns] for name in names}
-    return [Line(name, cells, [False] * len(cells)) for name, cells in rows.items() if len(set(cells)) > 1]
+    """The settings that are not the same in all runs, by name; a dash where a run has no such setting.
+
+    A run without a whole section, as ``generate`` where nothing was generated, is not compared in it.
+    """
+    sections = [{_section(name) for name in column.settings} for column in columns]
+    lines = []
+    for name in sorted({name for column in columns for name in column.settings}):
+        cells = [column.settings.get(name, DASH) for column in columns]
+        compared = {cell for cell, own in zip(cells, sections, strict=True) if _section(name) in own}
+        if len(compared) > 1:
+            lines.append(Line(name, cells, [False] * len(cells)))
+    return lines
+
+
+def _section(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def figure_lines(columns: Sequence[Column]) -> list[Line]:

@@ -94,7 +94,7 @@ def _number(folder: Path) -> tuple[int, str]:
 def _model_names(top: Path) -> list[str]:
     """The models that were trained or sampled in a folder."""
     found = [path.parent.name for path in top.glob(f"{catalog.samples('*')}/manifest.json")]
-    found += [path.parent.name for path in top.glob(f"{catalog.model('*')}/settings.json")]
+    found += [path.parent.name for path in top.glob((catalog.model("*") / catalog.CONFIG).place)]
     return sorted(set(found))
 
 
@@ -118,7 +118,7 @@ def _column(session: Session, top: Path, model_name: str) -> Column:
 
 def _trained(session: Session, top: Path, model_name: str, key: str | None) -> Trained | None:
     """The training that samples in ``top`` come from: in that folder, in the project, or below runs/."""
-    own = f"{catalog.model(model_name)}/settings.json"
+    own = (catalog.model(model_name) / catalog.CONFIG).place
     for file in (top / own, session.root / own, *sorted(session.root.glob(f"runs/**/{own}"))):
         if file.is_file() and (key is None or read_json(file, "").get("key") == key):
             return Trained.read(file.parent)

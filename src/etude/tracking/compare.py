@@ -128,11 +128,11 @@ def fetch(session: Session, run_id: str, folders: Iterable[str], to: Path) -> Fe
 
     _ask(session, work)
     if not found:
-        raise EtudeError(f"MLflow at {server(session).uri} has no training {run_id}. Its id stands on the run's page.")
+        raise EtudeError(f"MLflow at {server(session).shown} has no training {run_id}. A run's page shows its id.")
     return found[0]
 
 
 def _ask(session: Session, work: Work) -> None:
     tracker = server(session)
     if not tracker.attempt(work, at_once=True):
-        raise EtudeError(f"MLflow at {tracker.uri} cannot be read. Start its server, or unset MLFLOW_TRACKING_URI.")
+        raise EtudeError(f"MLflow at {tracker.shown} cannot be read. Start its server, or unset MLFLOW_TRACKING_URI.")

@@ -12,7 +12,7 @@ from etude.core.errors import Pruned
 from etude.tracking.alive import gate, hold, reap_inside, release, search
 from etude.tracking.describe import PARENT, PARENT_RUN, Training, describe, parent, surroundings
 from etude.tracking.disk import Trained
-from etude.tracking.machine import Speed, watch
+from etude.tracking.machine import watch
 from etude.tracking.record import Point, complete, now, send, take
 from etude.tracking.server import NOTE, Server, server
 
@@ -41,14 +41,10 @@ class Run:
         self._waiting: list[Point] = []
         self._before: set[tuple[str, int]] = set()  # what an earlier process recorded
         self._due = 0.0
-        self._speed = Speed()
         self._monitor: SystemMetricsMonitor | None = None
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Take values measured at ``step``, and add the steps a second. They are sent every 2 s, and kept while MLflow
-        is away.
-        """
-        values = {**values, **self._speed.measure(values, step)}
+        """Take values measured at ``step``. They are sent every 2 s, and kept while MLflow is away."""
         self._waiting += [Point(name, float(value), step, now()) for name, value in values.items()]
         started = time.monotonic()
         if started >= self._due:

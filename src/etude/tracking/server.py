@@ -25,6 +25,7 @@ ENVIRONMENT = {  # for this process and its workers, unless the user sets someth
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # MLflow's 7 delay a training by 270 s
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
 }
@@ -85,8 +86,7 @@ class Server:
             return
         self.warned = True
         reason = textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
-        text = f"MLflow at {self.uri} is away or refused this ({reason})."
-        text = re.sub(r"://[^/@\s]*@", "://", text)  # an address may hold a password
+        text = without_password(f"MLflow at {self.uri} is away or refused this ({reason}).")
         warnings.warn(f"{text} No training waits for it: `etude track` records it later.", stacklevel=3)
 
     def _connect(self) -> "MlflowClient":
@@ -109,6 +109,11 @@ class Server:
             client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(client, location=str(self.artifacts))
         return client
+
+    @property
+    def shown(self) -> str:
+        """The address as messages show it."""
+        return without_password(self.uri)
 
     @property
     def artifacts(self) -> Path:
@@ -146,6 +151,11 @@ class Server:
             if name not in found.tags:
                 client.set_experiment_tag(found.experiment_id, name, text)
         return str(found.experiment_id)
+
+
+def without_password(text: str) -> str:
+    """``text`` without the name and password that an address in it may hold."""
+    return re.sub(r"://[^/@\s]*@", "://", text)
 
 
 _servers: dict[tuple[Path, str, str], Server] = {}

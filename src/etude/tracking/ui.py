@@ -1,7 +1,6 @@
 """MLflow's pages of the project's runs: the server that is named, or one started on this machine."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
-from etude.tracking.server import Server, server
+from etude.tracking.server import Server, server, without_password
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -62,8 +61,7 @@ def table_link(base: str, experiment_id: str) -> str:
 
     A name and a password in ``base`` are left out.
     """
-    plain = re.sub(r"://[^/@\s]*@", "://", base).rstrip("/")
-    return f"{plain}/#/experiments/{experiment_id}/runs"
+    return f"{without_password(base).rstrip('/')}/#/experiments/{experiment_id}/runs"
 
 
 def experiment_of(tracker: Server) -> str:
@@ -75,7 +73,7 @@ def experiment_of(tracker: Server) -> str:
 
     if not tracker.attempt(work, at_once=True):
         raise EtudeError(
-            f"MLflow at {re.sub(r'://[^/@]*@', '://', tracker.uri)} cannot be read. Start its server, check "
+            f"MLflow at {tracker.shown} cannot be read. Start its server, check "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN), or unset "
             "MLFLOW_TRACKING_URI for the project's own runs."
         )

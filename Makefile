@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup repro full test verify ui lint lock clean
+.PHONY: help setup repro full test verify ui pack lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +38,12 @@ verify: $(BIN)/.installed ## compare the results on disk with the committed ones
 ui: $(BIN)/.installed ## show the project's runs in MLflow, on 127.0.0.1:5000 (PORT=... for another port)
 	$(RUN) etude track
 	$(RUN) etude ui port=$${PORT:-5000}
+
+pack: $(BIN)/.installed ## put the pipeline's voices and lstm_attention into the package, as the models that come with etude
+	rm -rf src/etude/pretrained && mkdir src/etude/pretrained
+	for name in voices lstm_attention; do \
+		$(BIN)/python -c "import etude; etude.load('models/$$name').save('src/etude/pretrained/$$name')" \
+		&& cp reports/cards/$$name.md src/etude/pretrained/$$name/README.md || exit 1; done
 
 lock: $(BIN)/uv ## write requirements.lock from pyproject.toml, with the newest versions that it allows
 	UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate \

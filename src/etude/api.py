@@ -374,8 +374,8 @@ def load(source: str | Path) -> Model:
     Args:
         source: the name of a model that comes with etude (``voices``); a folder with config.json and
             model.safetensors, as ``etude train`` writes them below models/ and ``Model.save`` copies them; the folder
-            of a manual run with one model in it; ``runs:/ID``, an MLflow run whose model was logged (or ``models:/...``);
-            or ``hf://owner/name``, a folder of the Hugging Face Hub.
+            of a manual run with one model in it; ``runs:/ID``, an MLflow run whose model was logged, or
+            ``models:/...``; or ``hf://owner/name``, a folder of the Hugging Face Hub.
 
     Raises:
         EtudeError: there is no such model, or a file of it is missing or damaged.

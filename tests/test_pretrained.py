@@ -1,0 +1,46 @@
+"""The models that come with etude are those that the pipeline has measured, and make music anywhere."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import etude
+from etude.tasks.trained_model import PACKAGED, packaged_models
+
+MODELS = ["lstm_attention", "voices"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_is_the_one_that_the_pipeline_measured(name: str) -> None:
+    key = json.loads((PACKAGED / name / "config.json").read_text())["key"]
+    assert key == json.loads((ROOT / f"reports/evaluate/{name}.json").read_text())["key"], "run: make pack"
+    assert (PACKAGED / name / "README.md").read_text() == (ROOT / f"reports/cards/{name}.md").read_text()
+
+
+def test_they_are_small_and_named_in_the_readme() -> None:
+    assert packaged_models() == MODELS
+    sizes = {name: sum(file.stat().st_size for file in (PACKAGED / name).iterdir()) for name in MODELS}
+    assert all(1_000_000 < size < 5_000_000 for size in sizes.values()), sizes
+    assert all(f"`{name}`" in (ROOT / "README.md").read_text().partition("## Rebuild")[0] for name in MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_writes_notes_in_an_empty_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (piece,) = etude.load(name).generate(bars=2, seed=7)
+    assert piece.bars == 2 and piece.notes > 16 and not list(tmp_path.iterdir())
+
+
+def test_the_examples_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python of docs/api.md, from top to bottom, with docs/ode.abc as the melody."""
+    monkeypatch.chdir(tmp_path)
+    etude.read(ROOT / "docs/ode.abc").save("melody.mid")
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text(), re.DOTALL):
+        exec(block, names)
+    assert isinstance(names["chorale"], etude.Piece) and isinstance(names["longer"], etude.Piece)
+    nats = names["nats"]
+    assert isinstance(nats, float) and 0 < nats < 4

@@ -210,6 +210,7 @@ def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 # leave the other workers idle. It keeps this order for the sake of --no-loadscope-reorder.
 LONGEST = (
     "tests/test_pipeline.py",
+    "tests/test_extending.py",
     "tests/tasks/test_harmony.py",
     "tests/tasks/test_harmonize_file.py",
     "tests/tasks/test_held_out_melodies.py",

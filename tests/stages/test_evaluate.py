@@ -156,6 +156,23 @@ def test_a_reference_of_another_resolution_is_refused(project: Project) -> None:
         run(other, session, "lstm")
 
 
+def test_what_an_installed_package_measures_stands_apart(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, session = project
+    run(settings, session, "lstm")
+    before = result_of(session)
+    monkeypatch.setattr("etude.metrics.outside.measure", lambda scores, resolution, bars: {"own": np.ones(len(scores))})
+    with pytest.raises(EtudeError, match=r"has no own, which an installed package measures.*etude reference"):
+        run(settings, session, "lstm")
+    place = session.root / "reports/reference.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"outside": {"own": {"values": [2.0, None, 4.0]}}}))
+    run(settings, session, "lstm")
+    after = result_of(session)
+    assert after.pop("outside")["own"]["values"] == [1.0] * 4
+    more = {"samples/own_mean": 1.0, "samples/own_distance": 2.0, "real/own_mean": 3.0}
+    assert after["metrics"] == before["metrics"] | more
+    assert {**after, "metrics": {}} == {**before, "metrics": {}}, "all else is as without it"
+
+
 def test_the_figure_is_the_same_bytes_whatever_the_reader_s_own_style() -> None:
     import matplotlib
 

@@ -2,6 +2,9 @@
 
 import math
 import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ from tracking.tracked import SETTINGS, all_runs, artifacts_of, points_of, start,
 
 from etude import tracking
 from etude.artifacts.context import Session
+from etude.core.errors import Pruned
 from etude.tracking.server import server
 
 
@@ -120,6 +124,53 @@ def test_a_parent_and_its_children(session: Session) -> None:
     table = tracking.runs(session)
     assert list(table["model"]) == ["lstm", "lstm"] and parent not in set(table["run_id"])
     assert list(table["params.model.hidden"]) == ["8", "8"]
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_parent_is_resumed_by_its_name_and_one_without_a_child_is_deleted(session: Session) -> None:
+    first = tracking.start_parent(session, "search-1", {})
+    start(session, "k1").finish(None)
+    tracking.finish_parent(session, first, "KILLED")
+    assert tracking.start_parent(session, "search-1", {}, resume=True) == first
+    tracking.finish_parent(session, first, started=False)
+    other = tracking.start_parent(session, "search-2", {}, resume=True)
+    tracking.finish_parent(session, other, "FAILED", started=False)
+    runs = {run.info.run_id: run.info.status for run in all_runs(session)}
+    assert len(runs) == 2 and runs[first] == "FINISHED", "it has a child, whatever the caller thinks"
+    assert other not in runs and other != first
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_table_is_added_to_the_parent_that_has_its_name(session: Session, tmp_path: Path) -> None:
+    parent = tracking.start_parent(session, "sweep-1", {})
+    child = start(session)
+    child.finish(None)
+    tracking.finish_parent(session, parent)
+    page = tmp_path / "sweep.md"
+    page.write_text("a table")
+    assert tracking.add_to_parent(session, "sweep-1", page) and artifacts_of(session, parent) == ["sweep.md"]
+    assert not tracking.add_to_parent(session, "lstm seed=3", page), "a training is no parent"
+    assert tracking.name_of_parent(session, parent) == "sweep-1" and tracking.name_of_parent(session, "0" * 32) == ""
+
+
+@pytest.mark.usefixtures("quiet")
+def test_who_watches_a_training_may_end_it(session: Session) -> None:
+    seen: list[tuple[dict[str, float], int]] = []
+
+    def watch(row: Mapping[str, float], step: int) -> None:
+        seen.append((dict(row), step))
+        if step == 2:
+            raise Pruned(step, "valid/x", 5.0)
+
+    run = start(replace(session, watch=watch))
+    run.metrics({"valid/x": 4.0}, 1)
+    with pytest.raises(Pruned):
+        run.metrics({"valid/x": 5.0}, 2)
+    run.finish(None, "FAILED")
+    (made,) = all_runs(session)
+    assert seen == [({"valid/x": 4.0}, 1), ({"valid/x": 5.0}, 2)]
+    assert made.info.status == "KILLED" and made.data.tags["etude.pruned"] == "at step 2"
+    assert points_of(session, run.id, "valid/x") == [(1, 4.0), (2, 5.0)]
 
 
 @pytest.mark.usefixtures("quiet")

@@ -213,7 +213,7 @@ def _outside(top: str) -> dict[str, Path]:
 def _modules_around(module: str) -> frozenset[str]:
     """The modules whose code counts if ``module`` imports them: etude's, and those of its own package."""
     top = module.partition(".")[0]
-    return _modules() if top == PACKAGE.name else _modules() | _outside(top).keys()
+    return _modules() if top == PACKAGE.name else _modules() | frozenset(_outside(top))
 
 
 def _file(module: str) -> Path:

@@ -7,6 +7,7 @@ would, given the same results.
 """
 
 import inspect
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -242,13 +243,18 @@ class Trial:
         self._trial = self._optuna.trial.Trial(self.study, frozen._trial_id)
 
     def watch(self, row: Mapping[str, float], step: int) -> None:
-        """Report a validation; raise Pruned where others were better at this step."""
+        """Report a validation; raise Pruned where others were better at this step.
+
+        A training in several processes is never pruned.
+        """
         found = [(name, value) for name, value in row.items() if name.startswith("valid/")]
         if not found or step in self._reported:  # before an interruption
             return
         name, value = found[0]
         self._reported.add(step)
         self._trial.report(value, step)
+        if threading.current_thread() is not threading.main_thread():
+            return  # of a training in several processes, which an exception here would not end
         if self._trial.should_prune():
             raise Pruned(step, name, value)
 

@@ -57,7 +57,9 @@ def test_models_that_differ_are_named_and_stand_by_their_own_figures(tmp_path: P
     job(tmp_path, 1, ["model=lstm"], done(2.5))
     place = job(tmp_path, 2, ["model=gru"], done(2.25, "gru"))
     metrics = {"test/nats_per_note": 2.4, "test/nats_per_note_by_piece": 9.0, "samples/distance": None, "valid/x": 1.0}
-    write_json(place / "reports/evaluate/gru.json", {"metrics": metrics})
+    write_json(place / "models/gru/config.json", {"key": "k"})
+    write_json(tmp_path.parent / "later/reports/evaluate/gru.json", {"key": "k", "metrics": metrics})  # another run
+    write_json(tmp_path.parent / "other/reports/evaluate/gru.json", {"key": "of another training", "metrics": {}})
     heads, *rows = rows_of(table(jobs_of(tmp_path), "Sweep"))
     assert heads == ["model", "folders", "seeds", "valid/nats_per_note", "valid/roll_distance", "test/nats_per_note"]
     assert rows == [

@@ -33,7 +33,16 @@ def working_root() -> Path:
 
 def conf_folder(root: Path) -> Path:
     """The settings: conf/ of a project, elsewhere those that come with the package."""
+    return _part(root, "conf")
+
+
+def pipeline_file(root: Path) -> Path:
+    """The map of the pipeline: dvc.yaml of a project, elsewhere the one that comes with the package."""
+    return _part(root, "dvc.yaml")
+
+
+def _part(root: Path, name: str) -> Path:
     if find_project(root) == root:
-        return root / "conf"
-    packaged = PACKAGE / "conf"
-    return packaged if packaged.is_dir() else PACKAGE.parents[1] / "conf"  # the latter in an editable install
+        return root / name
+    packaged = PACKAGE / name
+    return packaged if packaged.exists() else PACKAGE.parents[1] / name  # the latter in an editable install

@@ -10,6 +10,7 @@ import yaml
 from etude.config.code import digest_of_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
+from etude.core.project import pipeline_file
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Instance:
 
 def instances(root: Path, settings: Settings) -> list[Instance]:
     """The instances of dvc.yaml for these settings, without ``params``, each after those that it needs."""
-    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    stages = yaml.safe_load(pipeline_file(root).read_text(encoding="utf-8"))["stages"]
     values = settings.as_dict()
     found = []
     for stage, entry in stages.items():

@@ -18,6 +18,7 @@ from etude.config.check import OneOf, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json, write_json, write_text
+from etude.core.project import conf_folder
 from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import per_unit
 from etude.representations.base.loading import load_representation
@@ -57,7 +58,7 @@ class Protocol:
 
 def protocol(root: Path, name: str) -> Protocol | None:
     """The protocol of the experiment ``name``; None if conf/protocols.yaml has none of that name."""
-    file = root / "conf/protocols.yaml"
+    file = conf_folder(root) / "protocols.yaml"
     if not file.is_file():
         return None
     try:

@@ -45,7 +45,7 @@ class Job:
 def jobs_of(folder: Path) -> list[Job]:
     """The jobs of a sweep in their order, from its folder.
 
-    A job that was evaluated (``etude evaluate session.run=...``) has the figures of its evaluation too.
+    A job whose model was evaluated (``etude evaluate session.run=...``) has the figures of its evaluation too.
     """
     found = []
     for place in folder.iterdir():
@@ -72,10 +72,17 @@ def _of_models(place: Path) -> Outcome | None:
 
 
 def _evaluated(place: Path, model_name: str) -> dict[str, float]:
-    made = catalog.evaluation(model_name)
-    if not (place / made.place).is_file():
+    """The figures of the newest evaluation of a job's model, which may lie in any run: its training's key tells."""
+    config, made = catalog.model(model_name) / catalog.CONFIG, catalog.evaluation(model_name)
+    if not (place / config.place).is_file():
         return {}
-    metrics = read_json(place / made.place, made.made_by)["metrics"]
+    key = read_json(place / config.place, config.made_by)["key"]
+    files = [place / made.place, *place.parents[1].glob(f"*/{made.place}")]
+    reports = [(file.stat().st_mtime, read_json(file, made.made_by)) for file in files if file.is_file()]
+    own = [(time, report) for time, report in reports if report.get("key") == key]
+    if not own:
+        return {}
+    metrics = max(own, key=lambda pair: pair[0])[1]["metrics"]
     names = [name for name in metrics if name.startswith(TESTED) and not name.endswith(LESS)]
     return {name: float(metrics[name]) for name in names if metrics[name] is not None}
 

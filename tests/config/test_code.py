@@ -132,3 +132,11 @@ def test_equal_code_gives_equal_keys() -> None:
     assert digest_of_code("train", SETTINGS, "lstm") == digest_of_code("train", SETTINGS, "lstm")
     assert digest_of_code("train", SETTINGS, "lstm") != digest_of_code("train", SETTINGS, "voices")
     assert isinstance(Session, type)
+
+
+def test_trained_models_that_come_with_etude_are_no_code(tmp_path: Path) -> None:
+    for place in ("report/page.html.j2", "pretrained/voices/tokenizer.json", "conf/config.yaml"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text("text")
+    found = code._data_files(["page.html.j2", "tokenizer.json", "config.yaml"], tmp_path)
+    assert [file.name for file in found] == ["page.html.j2"]

@@ -309,7 +309,8 @@ def _data_files(strings: Iterable[str], package: Path) -> list[Path]:
 
 @cache
 def _all_data_files(package: Path) -> tuple[Path, ...]:
-    files = (file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    apart = {"__pycache__", "pretrained", "conf"}  # compiled code, trained models, settings
+    files = (file for file in package.rglob("*") if file.is_file() and not apart & set(file.relative_to(package).parts))
     return tuple(sorted(file for file in files if file.suffix != ".py" and not file.name.startswith(".")))
 
 

@@ -126,7 +126,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
                 launch.start()
             hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name="cli")(launch)()
             status = "FINISHED"
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             status = "KILLED"
             raise
         finally:

@@ -31,7 +31,7 @@ def test_they_are_small_and_named_in_the_readme() -> None:
 def test_it_writes_notes_in_an_empty_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (piece,) = etude.load(name).generate(bars=2, seed=7)
-    assert piece.bars == 2 and piece.notes > 16 and not list(tmp_path.iterdir())
+    assert piece.bars == 2 and piece.notes > 8 and not list(tmp_path.iterdir())
 
 
 def test_the_examples_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

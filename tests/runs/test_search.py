@@ -123,6 +123,9 @@ def test_bad_methods_and_ranges_are_sentences(tmp_path: Path) -> None:
         Search(tmp_path, replace(METHOD, sampler="TPE"), SPACE)
     with pytest.raises(EtudeError, match=r"sampler_options do not fit TPESampler: .*nonsense"):
         Search(tmp_path, replace(METHOD, sampler_options={"nonsense": 1}), SPACE)
+    with pytest.raises(EtudeError, match=r"pruner = Median is no pruner of optuna\. .*MedianPruner"):
+        Search(tmp_path / "none", replace(METHOD, pruner="Median"), SPACE)
+    assert not (tmp_path / "none").exists()
     with pytest.raises(EtudeError, match=r"interval\(2, 1\) is empty"):
         Interval(2, 1)
     with pytest.raises(EtudeError, match="must lie above 0"):

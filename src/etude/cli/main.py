@@ -55,7 +55,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
                 launch.start()
             hydra.main(version_base="1.3", config_path=str(conf_folder(root)), config_name="cli")(launch)()
             status = "FINISHED"
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             status = "KILLED"
             raise
         finally:

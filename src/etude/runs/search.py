@@ -151,13 +151,15 @@ class Search:
         """Open the study, or make it."""
         self.folder, self.method, self.space = folder, method, space
         self._optuna = _optuna()
+        sampler = self._sampler(0)
+        _made(self._optuna.pruners, method.pruner, method.pruner_options, "pruner")  # else each job would find it wrong
         folder.mkdir(parents=True, exist_ok=True)
         self.study: optuna.Study = self._optuna.create_study(
             storage=_storage(folder),
             study_name=NAME,
             direction="minimize",
             load_if_exists=True,
-            sampler=self._sampler(0),
+            sampler=sampler,
         )
 
     @contextmanager

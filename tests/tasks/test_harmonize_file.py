@@ -233,4 +233,4 @@ def test_the_command_s_help_names_its_keys() -> None:
         [sys.executable, "-m", "etude", "harmonize", "--help"],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
     ).stdout  # fmt: skip
-    assert all(f"{name}: " in said for name in ("input", "output", "overwrite", "candidates", "chords", "picture"))
+    assert all(f"    {name}=" in said for name in ("input", "output", "overwrite", "candidates", "chords", "picture"))

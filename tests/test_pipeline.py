@@ -181,6 +181,19 @@ def test_after_dvc_restored_everything_from_its_cache_the_runs_are_there(clone: 
     assert call(clone, "git", "status", "--porcelain") == ""
 
 
+def test_a_fresh_clone_that_pulls_from_a_folder_has_models_and_report(clone: Path, tmp_path: Path) -> None:
+    call(clone, "dvc", "remote", "add", "--local", "-d", "-f", "store", str(tmp_path / "store"))
+    call(clone, "dvc", "push", "-q")
+    call(tmp_path, "git", "clone", "-q", str(clone), "fresh")
+    fresh = tmp_path / "fresh"
+    call(fresh, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
+    call(fresh, "dvc", "pull", "-q")
+    for model_name in MODELS:
+        assert (fresh / f"models/{model_name}/model.safetensors").is_file()
+    assert (fresh / "reports/index.html").read_bytes() == (clone / "reports/index.html").read_bytes()
+    assert call(fresh, "git", "status", "--porcelain") == ""
+
+
 class Multirun(NamedTuple):
     """One ``etude train -m`` of two models."""
 

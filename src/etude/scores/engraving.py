@@ -63,7 +63,7 @@ def musicxml(score: Score, title: str) -> str:
 
 
 def picture(sheet: str) -> str:
-    """Engrave MusicXML with Verovio as SVG, on one page of any height, without its tempo.
+    """Engrave MusicXML with Verovio as SVG, on one white page of any height, without its tempo.
 
     The same text gives the same picture.
 
@@ -90,7 +90,9 @@ def picture(sheet: str) -> str:
     untimed = re.sub(r"<direction\b(?:(?!</direction>).)*<metronome.*?</direction>", "", sheet, flags=re.DOTALL)
     if not engraver.loadData(untimed):
         raise EtudeError("the score cannot be engraved: Verovio cannot read its MusicXML")
-    return str(engraver.renderToSVG(1))
+    page = str(engraver.renderToSVG(1))
+    # without a ground the notes are black on black where a reader's page is dark
+    return re.sub(r"(<svg\b[^>]*>)", r'\1<rect width="100%" height="100%" fill="white"/>', page, count=1)
 
 
 def key_of(score: Score) -> tuple[int, int]:

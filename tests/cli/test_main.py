@@ -8,7 +8,9 @@ import pytest
 from conftest import ROOT
 
 from etude.cli import main as cli
+from etude.cli.commands import COMMANDS
 from etude.cli.overrides import check_overrides, place_override, quote_text
+from etude.config.code import SECTIONS
 from etude.core.errors import EtudeError
 
 CONF = ROOT / "conf"
@@ -136,3 +138,9 @@ def test_control_attributes_are_of_the_stage_that_samples() -> None:
     assert quote_text(place_override("control.key=F# minor", "generate")) == "generate.control.key='F# minor'"
     assert place_override("control.density=high", "generate") == "generate.control.density=high"
     assert place_override("control.key=C", "train") == "control.key=C"
+
+
+def test_each_command_is_a_stage_or_has_a_function_of_its_own() -> None:
+    from etude.cli.plain import PLAIN
+
+    assert set(COMMANDS) == {*SECTIONS, *PLAIN, "all"}

@@ -73,7 +73,7 @@ def test_the_same_piece_gives_the_same_bytes_in_another_process() -> None:
 
 def test_a_picture_is_one_page_of_all_bars() -> None:
     svg = picture(musicxml(make_piece(1, 80), "x"))
-    assert svg.index('fill="white"') < svg.index("<path"), "the notes stand on white, also where the page around is dark"
+    assert svg.index('fill="white"') < svg.index("<path"), "notes on white, also where the page around is dark"
     assert svg.lstrip().startswith("<svg") and svg.count('class="measure"') == 20
     assert "Soprano" in svg
     with pytest.raises(EtudeError, match="cannot be engraved"):

@@ -119,6 +119,7 @@ def _log_model(words: list[str], keys: Mapping[str, str]) -> int:
 
 
 PLAIN = {
+    "log-model": Plain(_log_model),
     "compare": Plain(_compare, words=64),
     "ui": Plain(_ui),
     "verify": Plain(_verify),

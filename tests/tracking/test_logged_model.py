@@ -62,6 +62,7 @@ def test_a_logged_model_answers_with_midi_files(session: Session) -> None:
     model = client.get_logged_model(address.removeprefix("models:/"))
     assert (model.experiment_id, model.source_run_id) == (run.info.experiment_id, run.info.run_id)
     top = Path(model.artifact_location)
+    assert (top / "code/etude/conf/config.yaml").is_file()
     assert (top / "code/etude/__init__.py").is_file() and "torch" in (top / "requirements.txt").read_text()
     assert not list(top.rglob("*.pkl"))
     loaded = mlflow.pyfunc.load_model(str(top))

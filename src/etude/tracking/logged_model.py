@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +11,10 @@ from importlib.metadata import requires
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import etude
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
+from etude.core.project import PACKAGE, conf_folder
 from etude.tracking.disk import Trained, publish
 from etude.tracking.server import server
 
@@ -70,8 +72,10 @@ def _log(client: "MlflowClient", uri: str, experiment: str, run: "Run", folder: 
     run_id = run.info.run_id
     # MLflow would make it in the experiment "Default", as no run is active
     model = client.create_logged_model(experiment, name=NAME, source_run_id=run_id, params=run.data.params)
-    package = Path(etude.__file__).parent
-    with _address(uri), warnings.catch_warnings():
+    with _address(uri), warnings.catch_warnings(), tempfile.TemporaryDirectory() as scratch:
+        package = Path(scratch) / "etude"  # with the settings, which lie elsewhere in a clone
+        shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "pretrained", "conf"))
+        shutil.copytree(conf_folder(PACKAGE), package / "conf")
         warnings.filterwarnings("ignore", ".*input example was not provided")  # the signature says it
         Model.log(
             artifact_path=None,

@@ -101,7 +101,7 @@ def _compare(words: Sequence[str], keys: Mapping[str, str]) -> int:
     return 0
 
 
-def _log_model(words: list[str], keys: Mapping[str, str]) -> int:
+def _log_model(words: Sequence[str], keys: Mapping[str, str]) -> int:
     if not keys.get("model"):
         raise EtudeError("etude log-model needs a model: etude log-model model=lstm")
     run = Path(keys["run"]).resolve() if keys.get("run") else None

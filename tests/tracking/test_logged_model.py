@@ -15,7 +15,7 @@ from tracking.tracked import Away, all_runs, write_training
 import etude
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
-from etude.tracking.logged_model import log_model
+from etude.tracking.logged_model import download_model, log_model
 from etude.tracking.server import server
 
 
@@ -43,9 +43,7 @@ class Model:
 def folder(session: Session, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(etude, "load", Model, raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))  # MLflow puts the logged code into it
-    folder = write_training(session.root)
-    (folder / "config.json").write_text("{}")
-    return folder
+    return write_training(session.root)
 
 
 @pytest.mark.usefixtures("folder")
@@ -54,6 +52,8 @@ def test_a_logged_model_answers_with_midi_files(session: Session) -> None:
 
     address = log_model(session, "lstm")
     assert log_model(session, "lstm") == address  # once
+    folders = {download_model(name, session) for name in (address, f"runs:/{all_runs(session)[0].info.run_id}")}
+    assert all((folder / "config.json").is_file() for folder in folders)
     (run,) = all_runs(session)
     assert [f"models:/{made.model_id}" for made in run.outputs.model_outputs] == [address]
     assert run.info.status == "FINISHED" and "MLFLOW_TRACKING_URI" not in os.environ
@@ -78,12 +78,22 @@ def test_a_logged_model_answers_with_midi_files(session: Session) -> None:
 
 
 def test_what_cannot_be_logged_is_a_sentence(session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(EtudeError, match=r"models/gan does not exist.*etude train model=gan"):
+    with pytest.raises(EtudeError, match=r"models/gan does not exist\. Make it"):
         log_model(session, "gan")
+    record = (folder / "config.json").read_text()
     (folder / "config.json").unlink()
     with pytest.raises(EtudeError, match=r"has no config\.json.*etude train model=lstm"):
         log_model(session, "lstm")
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text(record)
     server(session).client = Away()
     with pytest.warns(UserWarning, match="gone"), pytest.raises(EtudeError, match="The model lstm was not logged"):
         log_model(session, "lstm")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_model_that_somebody_deleted_is_logged_again(session: Session) -> None:
+    first = log_model(session, "lstm")
+    client = server(session).client
+    assert client is not None
+    client.delete_logged_model(first.removeprefix("models:/"))
+    assert log_model(session, "lstm") != first

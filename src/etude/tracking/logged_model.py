@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import requires
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,11 +48,16 @@ def log_model(session: Session, model_name: str) -> str:
     tracker = server(session)
     found: list[str] = []
 
+    from mlflow.exceptions import MlflowException
+
     def work(client: "MlflowClient", experiment: str) -> None:
         condition = f"tags.`etude.key` = '{key}' and attributes.status = 'FINISHED'"
         run = client.search_runs([experiment], filter_string=condition, max_results=1)[0]
         outputs = run.outputs.model_outputs if run.outputs is not None else []
-        models = [client.get_logged_model(output.model_id) for output in outputs]
+        models = []
+        for output in outputs:
+            with suppress(MlflowException):  # somebody has deleted it
+                models.append(client.get_logged_model(output.model_id))
         if ready := [model for model in models if model.status == "READY"]:  # another was interrupted
             found.append(ready[0].model_uri)
         else:
@@ -92,8 +97,8 @@ def _log(client: "MlflowClient", uri: str, experiment: str, run: "Run", folder: 
     return str(model.model_uri)
 
 
-def download_model(address: str) -> Path:
-    """The folder of a logged model, from ``runs:/RUN_ID`` or ``models:/...``.
+def download_model(address: str, session: Session | None = None) -> Path:
+    """The folder of a logged model, from ``runs:/RUN_ID`` or ``models:/...``, in the project of the working folder.
 
     Raises:
         EtudeError: MLflow is away, or has no such model.
@@ -101,7 +106,7 @@ def download_model(address: str) -> Path:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    tracker = server(Session())
+    tracker = server(session or Session())
     whole = f"{address.rstrip('/')}/{NAME}" if re.fullmatch(r"runs:/\w+/?", address) else address
     try:
         with _address(tracker.uri):

@@ -31,7 +31,7 @@ class Model:
     """Stands in for what etude.load gives."""
 
     def __init__(self, folder: str) -> None:
-        assert (Path(folder) / "config.json").is_file() and (Path(folder) / "weights.safetensors").is_file()
+        assert (Path(folder) / "config.json").is_file() and (Path(folder) / "model.safetensors").is_file()
         self.asked: list[dict[str, Any]] = []
 
     def generate(self, pieces: int = 1, seed: int = 1, **more: Any) -> list[Piece]:

@@ -105,7 +105,7 @@ def test_the_caller_s_threads_stay(voices: etude.Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("changes", "message"),
     [
         ({"temprature": 1.0}, r'generate\.temprature is not a setting\. Did you mean "temperature"'),
         ({"top_p": 7}, r"generate\.top_p = 7.* is out of range"),
@@ -114,9 +114,9 @@ def test_the_caller_s_threads_stay(voices: etude.Model) -> None:
         ({"control": {"key": "C major"}}, r"voices takes no control attributes"),
     ],
 )
-def test_settings_are_checked(settings: dict[str, Any], message: str, voices: etude.Model) -> None:
+def test_settings_are_checked(changes: dict[str, Any], message: str, voices: etude.Model) -> None:
     with pytest.raises(EtudeError, match=message):
-        voices.generate(**settings)
+        voices.generate(**changes)
 
 
 def test_control_attributes_reach_the_model(trained: Session) -> None:

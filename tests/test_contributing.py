@@ -64,7 +64,7 @@ def same(file: Path, other: Path) -> bool:
     return other.is_file() and file.read_bytes() == other.read_bytes()
 
 
-def call(folder: Path, *command: str, **variables: str) -> None:
+def call(folder: Path, *command: str, **variables: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=folder,
@@ -74,6 +74,7 @@ def call(folder: Path, *command: str, **variables: str) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
 
 
 def test_ruff_finds_nothing(project: Path, examples: list[str]) -> None:
@@ -88,10 +89,13 @@ def test_mypy_finds_nothing(project: Path, examples: list[str]) -> None:
 
 
 def test_the_settings_compose(project: Path) -> None:
-    from etude.config.compile import compile_params
-
     chosen = ["model=rnn", "dataset=madrigals", "tokenize=[remi,steady]"]
-    text = compile_params(project / "conf", chosen)
+    (project / "compose_chosen.py").write_text(
+        "from pathlib import Path\n"
+        "from etude.config.compile import compile_params\n"
+        f"print(compile_params(Path('conf'), {chosen!r}))\n"
+    )
+    text = call(project, "compose_chosen", PYTHONPATH=f"{project / 'src'}{os.pathsep}{project}")
     assert (
         "etude.models.rnn.RNN" in text and "name: madrigals" in text and "etude.representations.steady.Steady" in text
     )

@@ -32,7 +32,7 @@ def record(
         run.metrics(dict(zip(curve, values, strict=True)), step)
         lines.append(",".join(map(str, [step, *values])))
     (folder / "history.csv").write_text("\n".join(lines) + "\n")
-    (folder / "settings.json").write_text(json.dumps({"key": key, "settings": settings}))
+    (folder / "config.json").write_text(json.dumps({"key": key, "settings": settings}))
     (folder / "result.json").write_text(json.dumps(result))
     for name in ("01.mp3", "00.mp3", "00.mid"):
         (folder / "samples" / name).write_text(f"{model_name} {name}")

@@ -136,7 +136,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-MODEL = ("weights.safetensors", "settings.json", "tokens.npz")
+MODEL = ("config.json", "model.safetensors", "observed.npz")
 
 
 def build(folder: Path, target: str, to: Path) -> None:

@@ -128,7 +128,7 @@ def test_every_model_is_trained_measured_and_tracked(clone: Path) -> None:
     found = {str(run["etude.model"]): run for run in runs(clone)}
     assert sorted(found) == sorted(model_names) and {run["status"] for run in found.values()} == {"FINISHED"}
     shown = yaml.safe_load((clone / "params.yaml").read_text())
-    assert "test/nats_per_note" in found["voices"] and found["voices"]["optim.lr"] == str(shown["optim"]["lr"])
+    assert "test.nats_per_note" in found["voices"] and found["voices"]["optim.lr"] == str(shown["optim"]["lr"])
 
 
 def test_no_family_is_on_two_sides(clone: Path) -> None:

@@ -22,7 +22,7 @@ def train(top: Path, model_name: str, key: str, overrides: str = "") -> None:
     folder = top / "models" / model_name
     (folder / "samples").mkdir(parents=True)
     settings = {"optim": {"lr": LR.get(overrides, 0.001)}, "model": {"hidden": 8}, "train": {"max_steps": 5, "seed": 1}}
-    (folder / "settings.json").write_text(json.dumps({"key": key, "settings": settings, "tags": {}}))
+    (folder / "config.json").write_text(json.dumps({"key": key, "settings": settings, "tags": {}}))
     (folder / "result.json").write_text(json.dumps({"valid/nats_per_note": LR.get(overrides, 0.5), "steps": 5}))
     piece = make_piece(len(key), beats=4)
     piece.dump_midi(folder / "samples/00.mid")

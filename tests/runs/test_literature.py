@@ -134,6 +134,7 @@ def test_a_run_writes_the_project_only_where_its_settings_are_the_committed_ones
 
 def test_a_slip_in_a_protocol_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
+    (tmp_path / "dvc.yaml").touch()
     file = tmp_path / "conf/protocols.yaml"
     assert protocol(tmp_path, "a") is None
     file.write_text("a: {metric: nats_per_note, unit: nats, protocol: All., base: x}")

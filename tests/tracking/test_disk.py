@@ -96,9 +96,9 @@ def test_a_training_recorded_from_disk_has_its_dataset_if_that_still_lies_there(
     digest = Store(session.root / "data/tokenize/remi").digest
     for place, tokens in (("", digest), ("runs/other", "f" * 64)):
         folder = write_training(session.root / place, key=tokens[:8])
-        record = json.loads((folder / "settings.json").read_text())
+        record = json.loads((folder / "config.json").read_text())
         record["tags"] |= {"etude.tokens": tokens, "etude.representation": "remi"}
-        (folder / "settings.json").write_text(json.dumps(record))
+        (folder / "config.json").write_text(json.dumps(record))
         tracking.publish(Session(root=session.root, run=session.root / place, experiment="etude"), "lstm")
         tracking.publish(Session(root=session.root, run=session.root / place, experiment="etude"), "lstm")
     known, unknown = sorted(all_runs(session), key=lambda run: run.data.tags["etude.place"])
@@ -129,7 +129,7 @@ def test_without_a_history_results_stand_at_the_last_step(session: Session) -> N
 
 
 def test_publish_of_damaged_or_missing_results_is_a_sentence(session: Session) -> None:
-    with pytest.raises(EtudeError, match="etude train model=lstm"):
+    with pytest.raises(EtudeError, match="models/lstm does not exist"):
         tracking.publish(session, "lstm")
     folder = write_training(session.root)
     (folder / "history.csv").write_text("step,train/loss\n1,abc\n")

@@ -209,7 +209,7 @@ def test_models_of_frames_learn_and_are_measured_by_frame(model_name: str, frame
     predicted = sum(piece["frames"] for piece in pieces)
     assert found["test/nats_per_frame"] * predicted == pytest.approx(found["test/nats_per_piece"] * len(pieces))
     result = read_json(frames.root / f"models/{model_name}/result.json", "")
-    assert found["valid/nats_per_frame"] == pytest.approx(result["valid/nats_per_frame"], rel=1e-5)
+    assert found["valid/nats_per_frame"] == pytest.approx(result["valid/nats_per_frame"], rel=1e-4)  # of float16
     history = (frames.root / f"models/{model_name}/history.csv").read_text().splitlines()
     assert "train/nats_per_frame" in history[0]
     assert found["valid/nats_per_frame"] < 88 * np.log(2) / 2  # keys are silent most of the time, it learned at least

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from etude.representations.base.grammar import Rules
-from etude.representations.base.vocabulary import ItemSpec
+if TYPE_CHECKING:  # nothing else: the digests of code do not follow this module
+    from etude.representations.base.grammar import Rules
+    from etude.representations.base.vocabulary import ItemSpec
 
 Observed = Mapping[str, NDArray[Any]]  # what train has that sampling needs to know, as arrays by name
 
@@ -68,8 +69,8 @@ class TokenRepresentation(Representation, Protocol):
         """Number of tokens."""
 
     @property
-    def item_spec(self) -> ItemSpec:
+    def item_spec(self) -> "ItemSpec":
         """What a model reads."""
 
-    def rules(self, observed: Observed) -> Rules:
+    def rules(self, observed: Observed) -> "Rules":
         """What may follow what, as ``observe`` found it in train."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from IPython.core.interactiveshell import InteractiveShell
 
 import etude
 from etude.tasks.trained_model import PACKAGED, packaged_models
@@ -44,3 +45,21 @@ def test_the_examples_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.Monkey
     assert isinstance(names["chorale"], etude.Piece) and isinstance(names["longer"], etude.Piece)
     nats = names["nats"]
     assert isinstance(nats, float) and 0 < nats < 4
+
+
+def test_the_notebook_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cell of notebooks/play.ipynb, in one process: what its last lines give can be shown."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/ode.abc").write_bytes((ROOT / "docs/ode.abc").read_bytes())
+    monkeypatch.chdir(tmp_path / "notebooks")
+    notebook = json.loads((ROOT / "notebooks/play.ipynb").read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert cells and all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
+    shell = InteractiveShell()
+    shown = {cell["id"]: shell.run_cell("".join(cell["source"])) for cell in cells}
+    for name, result in shown.items():
+        assert result.success, (name, result.error_before_exec or result.error_in_exec)
+    assert shown["generate"].result._repr_png_().startswith(b"\x89PNG")
+    assert "audio/mpeg" in shown["play"].result.page and "audio/mpeg" in shown["harmonize"].result.page
+    assert shown["save"].result == ["chorale.mid", "chorale.musicxml", "chorale.mp3"]

@@ -1,8 +1,11 @@
 """The commands that run something: one a stage, Hydra overrides after it."""
 
+import getpass
 import os
 import sys
+import tempfile
 from datetime import datetime
+from pathlib import Path
 
 from etude.cli.commands import BY_HAND, COMMANDS
 from etude.cli.entry import main as main  # the entry point of earlier installations
@@ -11,7 +14,7 @@ from etude.cli.launch import OURS, Launch
 from etude.cli.overrides import check_overrides, place_override, quote_text, take_flags
 from etude.cli.plain import PLAIN, parse
 from etude.core.errors import EtudeError, closest
-from etude.core.project import conf_folder, working_root
+from etude.core.project import conf_folder, find_project, working_root
 
 
 def _main(arguments: list[str]) -> int:
@@ -42,7 +45,8 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
         )
     os.environ["HYDRA_FULL_ERROR"] = "1"  # the exceptions come here, where they become sentences
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{stage}-{os.getpid()}"
-    os.environ["ETUDE_LAUNCH"] = str(root / "runs" / name) if by_hand else str(root / "runs" / "log" / stage)
+    kept = root if find_project(root) else Path(tempfile.gettempdir(), f"etude-{getpass.getuser()}")  # Hydra's notes
+    os.environ["ETUDE_LAUNCH"] = str(root / "runs" / name if by_hand else kept / "runs" / "log" / stage)
     launch = Launch(stage, root, flags.many, " ".join(given))
     with composing():
         composed = check_overrides(conf_folder(root), given, flags.config_dir)

@@ -49,6 +49,17 @@ def test_bars_of_a_piece_are_filled_in(trained: Session, theme: str, tmp_path: P
     assert changed and {(voice, time >= 96) for voice, time, _, _ in changed} == {("Tenor", True)}
 
 
+def test_sweeps_and_temperature_count_when_bars_are_filled_in(
+    trained: Session, theme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr("etude.tasks.given_piece.fill_bars", lambda *asked: seen.append(asked[4]) or [make_piece(1)])
+    for changes in ({"sweeps": 7}, {"temperature": 1.5}):
+        run(config(**changes), replace(trained, out=tmp_path), "deepbach", GivenPiece(prime=theme, fill="2"))
+    own = config().harmonize
+    assert [(one.sweeps, one.temperature) for one in seen] == [(7, own.temperature), (config().generate.sweeps, 1.5)]
+
+
 def test_a_model_that_cannot_is_refused_with_those_that_can(trained: Session, theme: str, tmp_path: Path) -> None:
     def refused(model_name: str, sentence: str, **given: object) -> None:
         with pytest.raises(EtudeError, match=sentence):

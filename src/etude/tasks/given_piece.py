@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from symusic.core import ScoreTick, TrackTick
 
@@ -60,8 +61,14 @@ def _fill(
     if not 1 <= first <= last:
         raise EtudeError(f"fill = {given.fill} must name bars, as 5-8 or 5, counted from 1.")
     rngs = seeded_rngs(loaded.config.seed, loaded.config.pieces)
+    asked = settings.generate.temperature
+    config = replace(
+        settings.harmonize,
+        sweeps=loaded.config.sweeps,
+        temperature=settings.harmonize.temperature if asked is None else asked,
+    )
     pieces = fill_bars(
-        Harmonizer.of(loaded), source, (first, last), given.tracks or names, settings.harmonize, rngs, session.progress
+        Harmonizer.of(loaded), source, (first, last), given.tracks or names, config, rngs, session.progress
     )
     return [Sampled(piece) for piece in pieces]
 

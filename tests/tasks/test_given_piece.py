@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -53,7 +54,12 @@ def test_sweeps_and_temperature_count_when_bars_are_filled_in(
     trained: Session, theme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr("etude.tasks.given_piece.fill_bars", lambda *asked: seen.append(asked[4]) or [make_piece(1)])
+
+    def fill(*asked: Any) -> list[ScoreTick]:
+        seen.append(asked[4])
+        return [make_piece(1)]
+
+    monkeypatch.setattr("etude.tasks.given_piece.fill_bars", fill)
     for changes in ({"sweeps": 7}, {"temperature": 1.5}):
         run(config(**changes), replace(trained, out=tmp_path), "deepbach", GivenPiece(prime=theme, fill="2"))
     own = config().harmonize

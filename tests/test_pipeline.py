@@ -16,7 +16,7 @@ import yaml
 from conftest import ROOT
 
 from etude.cli import main as cli
-from etude.config.code import NEUTRAL, SECTIONS, closure, roots
+from etude.config.code import SECTIONS, closure, neutral_of, roots
 from etude.config.sections import Settings
 
 MODELS = ["ngram", "voices"]  # one that counts, one that learns by steps and harmonises
@@ -153,8 +153,8 @@ def test_a_stage_loads_no_module_that_it_does_not_declare(clone: Path) -> None:
         if stage not in SECTIONS:  # etude.config.compile
             continue
         seen.add(" ".join([stage, *of]))
-        declared = closure(roots(stage, settings, of[0] if of else None))
-        own = {name for name in names if not name.startswith(tuple(NEUTRAL))}
+        declared = closure(roots(stage, settings, of[0] if of else None), neutral_of(stage))
+        own = {name for name in names if not name.startswith(tuple(neutral_of(stage)))}
         assert module in names and own <= declared, (command, sorted(own - declared))
     assert len(seen) == 18, sorted(seen)
 

@@ -70,3 +70,14 @@ def test_four_workers_on_a_database_that_does_not_exist(tmp_path: Path) -> None:
     assert sorted(run.info.run_id for run in runs) == sorted(ids)
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert [len(points_of(session, run_id, "train/loss")) for run_id in ids] == [STEPS] * 4
+
+
+def test_a_run_that_ends_while_lost_ones_are_looked_for_stays_finished(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(session, "one")
+    before = all_runs(session)  # RUNNING
+    run.finish(None)
+    monkeypatch.setattr("etude.tracking.alive.search", lambda *asked: before)
+    assert tracking.reap(session) == []
+    assert [one.info.status for one in all_runs(session)] == ["FINISHED"]

@@ -136,10 +136,14 @@ def _class_attribute(path: str, name: str) -> Any:
     return None
 
 
+def neutral_of(stage: str) -> list[str]:
+    """``NEUTRAL`` for a stage: tracking counts for the stage ``track`` alone."""
+    return [name for name in NEUTRAL if (stage, name) != ("track", "etude.tracking")]
+
+
 def digest_of_code(stage: str, settings: Settings, name: str | None = None) -> str:
     """The digest of the code that an instance of ``stage`` runs, as 16 hexadecimal digits."""
-    neutral = [name for name in NEUTRAL if (stage, name) != ("track", "etude.tracking")]
-    modules = sorted(closure(roots(stage, settings, name), neutral))
+    modules = sorted(closure(roots(stage, settings, name), neutral_of(stage)))
     text = "".join(f"{module}\0{_digest(module)}\n" for module in modules)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -84,7 +84,10 @@ def reap_inside(client: "MlflowClient", experiment: str, root: Path) -> list[str
     """What ``reap`` does, for a caller that is inside the gate."""
     killed = []
     for run in search(client, experiment, f"attributes.status = 'RUNNING' and tags.`etude.host` = '{host()}'"):
-        if run.data.tags.get("etude.root") == str(root) and _free(root, run.info.run_id):
+        if run.data.tags.get("etude.root") != str(root) or not _free(root, run.info.run_id):
+            continue
+        # A run that ended since the search has let go of its lock after it wrote its status: read that once more.
+        if client.get_run(run.info.run_id).info.status == "RUNNING":
             client.set_terminated(run.info.run_id, "KILLED")
             killed.append(run.info.run_id)
     for file in sorted(_locks(root).glob("*.lock")):

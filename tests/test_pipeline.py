@@ -15,7 +15,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from etude.cli import main as cli
+from etude.cli import entry
 from etude.config.code import SECTIONS, closure, neutral_of, roots
 from etude.config.sections import Settings
 
@@ -246,7 +246,7 @@ def etude(
     def run(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr("sys.argv", ["etude", *arguments])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            entry.main()
         printed = capsys.readouterr()
         return int(end.value.code or 0), printed.out + printed.err
 

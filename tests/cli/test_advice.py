@@ -35,7 +35,10 @@ def etude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     def run(arguments: Sequence[str]) -> tuple[str, str]:
         try:
             assert (
-                cli._main([*arguments, *(part for part in SMALL if part.split("=")[0] not in " ".join(arguments))]) == 0
+                cli.run_command(
+                    [*arguments, *(part for part in SMALL if part.split("=")[0] not in " ".join(arguments))]
+                )
+                == 0
             )
         except EtudeError as error:
             return capsys.readouterr().out, str(error)

@@ -78,7 +78,7 @@ def test_what_exists_passes() -> None:
 )
 def test_a_command_without_settings_checks_its_own_keys(arguments: list[str], message: str) -> None:
     with pytest.raises(EtudeError, match=message):
-        cli._main(arguments)
+        cli.run_command(arguments)
 
 
 def test_a_value_out_of_range_is_one_sentence_and_status_2() -> None:
@@ -121,7 +121,7 @@ def test_a_session_is_checked_as_the_settings_are(
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", ["etude"])
     with pytest.raises(EtudeError, match=message):
-        cli._main(["train", "model=ngram", f"hydra.run.dir={tmp_path}", *overrides])
+        cli.run_command(["train", "model=ngram", f"hydra.run.dir={tmp_path}", *overrides])
 
 
 @pytest.mark.parametrize("path", ["~/my midi", "/a/b", "été/песня (2)", "it's", "a=b,c", "null"])

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, Log, make_project, smoke
 
 from etude.artifacts.context import Session
-from etude.cli import main as cli
+from etude.cli import entry
 from etude.cli.overrides import check_overrides, take_flags
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
@@ -93,7 +93,7 @@ def etude(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     def run(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr("sys.argv", ["etude", *arguments])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            entry.main()
         printed = capsys.readouterr()
         return int(end.value.code or 0), printed.out + printed.err
 

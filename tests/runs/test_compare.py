@@ -128,4 +128,4 @@ def test_a_training_without_samples_names_the_command_that_makes_them(project: S
 
 def test_the_command_needs_runs() -> None:
     with pytest.raises(EtudeError, match="etude compare needs runs"):
-        cli._main(["compare", "pieces=3"])
+        cli.run_command(["compare", "pieces=3"])

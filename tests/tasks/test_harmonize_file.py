@@ -219,13 +219,13 @@ def test_by_the_command(
     own = ["experiment=smoke", "session.progress=false", "trainer.threads=1", "sweeps=1", "model=deepbach"]
     monkeypatch.setattr("sys.argv", ["etude"])
     named = ["input=melody.mid", "output=my chorale é.mid", "seed=3", "candidates=3", "chords=Cm - F#m7/E V7 | ."]
-    assert cli._main(["harmonize", *named, *own]) == 0
+    assert cli.run_command(["harmonize", *named, *own]) == 0
     assert "etude: harmonize wrote my chorale é.mid and my chorale é.musicxml" in capsys.readouterr().out
     assert (tmp_path / "my chorale é.mid").read_bytes()[:4] == b"MThd"
     with pytest.raises(EtudeError, match=r"input, .* are of etude harmonize alone, not of etude train"):
-        cli._main(["train", "input=melody.mid", *own[:3]])
+        cli.run_command(["train", "input=melody.mid", *own[:3]])
     with pytest.raises(EtudeError, match="etude harmonize -m: every run would write the same"):
-        cli._main(["harmonize", "-m", *named[:2], "seed=1,2", *own])
+        cli.run_command(["harmonize", "-m", *named[:2], "seed=1,2", *own])
 
 
 def test_the_command_s_help_names_its_keys() -> None:

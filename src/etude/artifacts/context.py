@@ -72,7 +72,7 @@ class Session:
             yield run
             seen.add(run)
             before = run / READS
-            run = self.root / read_json(before, "etude")["run"] if before.is_file() else None
+            run = self.root / read_json(before, "the command of that run")["run"] if before.is_file() else None
 
     def link(self) -> None:
         """Leave in ``out`` which run is read, so that a later command finds what that run holds too."""

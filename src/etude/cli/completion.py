@@ -27,11 +27,7 @@ def answer_shell() -> None:
     words: Any = parser.add_argument("words", nargs="*")
 
     def find(prefix: str, parsed_args: argparse.Namespace, **_: object) -> Mapping[str, str]:
-        try:
-            conf: Path | None = conf_folder(working_root())
-        except EtudeError:
-            conf = None
-        found = complete(parsed_args.words or [], prefix, conf)
+        found = complete(parsed_args.words or [], prefix, conf_folder(working_root()))
         key, given, value = prefix.partition("=")
         typed = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])]
         if (
@@ -46,18 +42,18 @@ def answer_shell() -> None:
     argcomplete.autocomplete(parser, always_complete_options=False, validator=lambda completion, prefix: True)
 
 
-def complete(words: Sequence[str], prefix: str, conf: Path | None) -> dict[str, str]:
+def complete(words: Sequence[str], prefix: str, conf: Path) -> dict[str, str]:
     """What may stand after ``words`` and starts with ``prefix``, each with what it means.
 
     Args:
         words: the command and its arguments so far.
         prefix: what is typed of the next word.
-        conf: the folder conf/; None outside a project.
+        conf: the folder conf/.
     """
     if not words:
         return {name: command.what for name, command in COMMANDS.items() if name.startswith(prefix)}
     command = COMMANDS.get(words[0])
-    if command is None or conf is None:
+    if command is None:
         return {}
     key, given, value = prefix.partition("=")
     if given:

@@ -41,9 +41,9 @@ def run(arguments: Sequence[str]) -> int:
         from etude.core.project import conf_folder, working_root
 
         check_words(arguments[0], arguments[1:], conf_folder(working_root()))
-    from etude.cli.main import _main
+    from etude.cli.main import run_command
 
-    return _main(list(arguments))
+    return run_command(list(arguments))
 
 
 def answer(arguments: Sequence[str]) -> str | None:

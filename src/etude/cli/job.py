@@ -140,7 +140,9 @@ def run_job(
             written = Path(made).relative_to(root) if Path(made).is_relative_to(root) else Path(made)
             print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
             if stage == "generate":
-                _tell_pieces(Path(made), str(name), asked, written.parents[2])
+                _tell_pieces(Path(made), asked)
+                if session.find(catalog.REFERENCE) is not None:  # without the real pieces' figures nothing compares
+                    print(f"etude: measure them with: etude evaluate model={name} session.run={written.parents[2]}")
             if stage == "train":
                 if session.profiler is not None and out is not None:
                     print(f"etude: the profile is in {(out / 'profile').relative_to(root)}")
@@ -164,8 +166,8 @@ def _names(stage: str, asked: Asked, session: Session, task: Sequence[str]) -> l
     return [DEFAULT] if stage == "generate" and DEFAULT in names else names
 
 
-def _tell_pieces(folder: Path, name: str, asked: Asked, run: Path) -> None:
-    """Write the sound of generated pieces where it is asked for, and say what can be done with them."""
+def _tell_pieces(folder: Path, asked: Asked) -> None:
+    """Write the sound of generated pieces where it is asked for, and say how to hear them."""
     pieces = sorted(folder.glob("*.mid"))
     some = ", ".join(file.name for file in pieces[:3]) + (", ..." if len(pieces) > 3 else "")
     hear = "Hear them in any MIDI player, or have mp3 files too with: sound=true."
@@ -177,7 +179,6 @@ def _tell_pieces(folder: Path, name: str, asked: Asked, run: Path) -> None:
             write_sound_of(file, asked.settings.arrange)
         hear = "Hear the .mp3 next to each."
     print(f"etude: {len(pieces)} pieces: {some}. {hear}")
-    print(f"etude: measure them with: etude evaluate model={name} session.run={run}")
 
 
 def _run_all(settings: Settings, session: Session, experiment: str | None, task: list[str]) -> None:

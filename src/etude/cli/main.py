@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from etude.cli.commands import BY_HAND, COMMANDS
-from etude.cli.entry import main as main  # the entry point of earlier installations
 from etude.cli.job import FILES
 from etude.cli.launch import OURS, Launch
 from etude.cli.overrides import check_overrides, place_override, quote_text, take_flags
@@ -17,7 +16,7 @@ from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, find_project, working_root
 
 
-def _main(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
     """Run a command with its arguments. Returns the exit status."""
     stage, overrides = arguments[0], arguments[1:]
     if stage not in COMMANDS:

@@ -170,8 +170,9 @@ def compare_with_real_time(settings: Settings, session: Session) -> None:
         loaded = TrainedModel.load(settings, session, model_name, threads=1)
         config = replace(loaded.config, pieces=1)
         start = time.perf_counter()
-        (score,) = sampling.sample(loaded.model, loaded.representation, loaded.observed, config, 1)
+        (sampled,) = sampling.sample_pieces(loaded.model, loaded.representation, loaded.observed, config, 1)
         took = time.perf_counter() - start
+        score = sampled.score
         lasts = score.end() / score.ticks_per_quarter * 60 / (score.tempos[0].qpm if len(score.tempos) else 120)
         print(f"| `{model_name}` | {lasts:.1f} | {took:.2f} | {lasts / took:.0f} |", flush=True)
 

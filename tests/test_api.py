@@ -36,6 +36,14 @@ def melody() -> etude.Piece:
     return etude.Piece(score, "tune")
 
 
+def drums() -> etude.Piece:
+    score = ScoreTick(24)
+    track = TrackTick("Drums", is_drum=True)
+    track.notes.append(NoteTick(0, 24, 60, 80))
+    score.tracks.append(track)
+    return etude.Piece(score, "drums")
+
+
 def notes(piece: etude.Piece, name: str | None = None) -> list[tuple[float, float, int]]:
     """The notes of all tracks, or of one, in quarter notes."""
     quarter = piece.score.ticks_per_quarter
@@ -110,6 +118,9 @@ def test_the_caller_s_threads_stay(voices: etude.Model) -> None:
         ({"temprature": 1.0}, r'generate\.temprature is not a setting\. Did you mean "temperature"'),
         ({"top_p": 7}, r"generate\.top_p = 7.* is out of range"),
         ({"bars": 0}, r"generate\.bars = 0 is out of range"),
+        ({"bars": 10**9}, r"generate\.bars = 1000000000 .* between 1 and 1000"),
+        ({"seconds": math.inf}, r"generate\.seconds = inf is out of range"),
+        ({"control": None}, r"control = None must be a mapping"),
         ({"control": {"kye": "C"}}, r'control: "kye" is no attribute\. Did you mean "key"'),
         ({"control": {"key": "C major"}}, r"voices takes no control attributes"),
     ],
@@ -117,6 +128,15 @@ def test_the_caller_s_threads_stay(voices: etude.Model) -> None:
 def test_settings_are_checked(changes: dict[str, Any], message: str, voices: etude.Model) -> None:
     with pytest.raises(EtudeError, match=message):
         voices.generate(**changes)
+
+
+def test_a_requested_length_is_reached_beyond_max_tokens(voices: etude.Model, lstm: etude.Model) -> None:
+    numbers_of_numpy: dict[str, Any] = {"bars": np.int64(7), "max_tokens": 256}
+    for model in (voices, lstm):
+        (piece,) = model.generate(**numbers_of_numpy)
+        assert piece.bars <= 7
+    (piece,) = voices.generate(bars=40, max_tokens=2048)  # 64 tokens a bar
+    assert piece.score.end() > 38 * 4 * piece.score.ticks_per_quarter
 
 
 def test_control_attributes_reach_the_model(trained: Session) -> None:
@@ -170,6 +190,14 @@ def test_the_likelihood_of_a_given_piece(voices: etude.Model, lstm: etude.Model)
         ("deepbach", lambda model: model.log_likelihood(melody()), "deepbach has no likelihood"),
         ("voices", lambda model: model.fill(melody(), (1, 2), ["Viola"]), "voices = Viola: the model has Soprano"),
         ("voices", lambda model: model.fill(melody(), (2, 1)), r"bars = \(2, 1\) must be"),
+        ("voices", lambda model: model.fill(melody(), (1, 3)), r"bars = \(1, 3\) must be .* tune has 2"),
+        ("voices", lambda model: model.fill(melody(), "12"), r"bars = 12 must be"),
+        ("voices", lambda model: model.fill(melody(), (1, 2), []), r"the model has Soprano"),
+        ("voices", lambda model: model.fill(melody(), (1, 2), seed=-1), r"seed = -1 is out of range"),
+        ("voices", lambda model: model.continue_(melody(), bars=0), r"bars = 0 must be .* those that are added"),
+        ("voices", lambda model: model.continue_(3), r"3 is no piece"),
+        ("voices", lambda model: model.harmonize(melody(), chords=["D"]), r"must be a text"),
+        ("voices", lambda model: model.log_likelihood(drums()), r"none of the voices that the model has"),
         ("voices", lambda model: model.harmonize("nowhere.mid"), r"nowhere\.mid is no file"),
         ("voices", lambda model: model.harmonize(etude.Piece(ScoreTick(24), "empty")), "empty: it has no track"),
     ],
@@ -180,6 +208,36 @@ def test_what_cannot_be_is_said(name: str, call: Any, message: str, trained: Ses
 
 
 # --- pieces
+
+
+def test_nothing_that_is_there_is_lost(voices: etude.Model, tmp_path: Path) -> None:
+    (tmp_path / "mine.mid").mkdir()
+    (tmp_path / "mine.mid/thesis.txt").write_text("years")
+    with pytest.raises(EtudeError, match=r"mine\.mid is a folder"):
+        melody().save(tmp_path / "mine.mid")
+    assert (tmp_path / "mine.mid/thesis.txt").read_text() == "years"
+    with pytest.raises(EtudeError, match="cannot be written"):
+        melody().save(tmp_path / f"{'x' * 300}.mid")
+    copied = etude.load(voices.save(tmp_path / "first"))
+    (tmp_path / "first/observed.npz").unlink()
+    with pytest.raises(EtudeError, match=r"has no observed\.npz any more"):
+        copied.save(tmp_path / "second")
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_title_that_no_xml_can_hold_is_written(tmp_path: Path) -> None:
+    score = melody().score.copy()
+    score.tracks[0].name = "\x00Alto\x01"
+    file = etude.Piece(score, "a\x02\udcff").save(tmp_path / "odd.musicxml")
+    assert notes(etude.read(file)) == notes(melody())
+
+
+def test_the_caller_s_random_numbers_stay(trained: Session) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(3).tolist()
+    torch.manual_seed(3)
+    etude.load(trained.root / "models/voices")
+    assert torch.rand(3).tolist() == expected
 
 
 def test_a_piece_is_written_in_each_way(tmp_path: Path) -> None:

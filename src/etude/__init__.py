@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etude.api import Model, Piece, load, read
+    from etude.core.errors import EtudeError
 
-__all__ = ["Model", "Piece", "load", "read"]
+__all__ = ["EtudeError", "Model", "Piece", "load", "read"]
 
 # How long torch's threads spin while they wait for each other; it changes no result. To be set before torch loads.
 # Tokens a second in training an LSTM with two threads on two cores, idle | with one other busy process:

@@ -11,10 +11,11 @@ docs/api.md shows more.
 
 import html
 import io
+import operator
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,8 +63,9 @@ def _defaults(section: str) -> dict[str, Any]:
 
 
 def _section(kind: type[T], section: str, changes: Mapping[str, Any]) -> T:
-    """A section with its defaults and some changes, checked."""
-    return construct(kind, {**_defaults(section), **changes}, section)
+    """A section with its defaults and some changes, checked; numpy's numbers count as Python's."""
+    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in changes.items()}
+    return construct(kind, {**_defaults(section), **plain}, section)
 
 
 @contextmanager
@@ -85,7 +87,7 @@ class Player:
     page: str  # HTML, self-contained
 
     def _repr_html_(self) -> str:
-        frame = "border:0;width:100%;height:32rem"
+        frame = "border:0;width:100%;height:46rem"
         return f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.page)}" style="{frame}"></iframe>'
 
     def __repr__(self) -> str:
@@ -129,7 +131,7 @@ class Piece:
             The path.
 
         Raises:
-            EtudeError: another ending, or the folder does not exist.
+            EtudeError: another ending, the folder does not exist, or the file cannot be written.
         """
         path = Path(path).expanduser()
         ending = path.suffix.lower()
@@ -137,20 +139,28 @@ class Piece:
             raise EtudeError(f"{path} must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}.")
         if not path.parent.is_dir():
             raise EtudeError(f"{path}: the folder {path.parent} does not exist. Make it, or name another.")
-        with whole(path) as part:
-            if ending in (".mid", ".midi"):
-                part.write_bytes(self.to_midi())
-            elif ending in (".musicxml", ".xml"):
-                part.write_text(musicxml(self.score, self.title), encoding="utf-8")
-            elif ending == ".svg":
-                part.write_text(score_picture(musicxml(self.score, self.title)), encoding="utf-8")
-            elif ending == ".mp3":
-                write_sound(part, self.score, _section(Arrange, "arrange", {}))
-            elif ending == ".png":
-                picture(self.score, part, self.title)
-            else:
-                part.write_text(self.play().page, encoding="utf-8")
+        try:
+            if path.is_dir():
+                raise EtudeError(f"{path} is a folder. Name a file.")
+            with whole(path) as part:
+                self._write(part, ending)
+        except OSError as error:
+            raise EtudeError(f"{path} cannot be written ({error.strerror or error}).") from None
         return path
+
+    def _write(self, path: Path, ending: str) -> None:
+        if ending in (".mid", ".midi"):
+            path.write_bytes(self.to_midi())
+        elif ending in (".musicxml", ".xml"):
+            path.write_text(musicxml(self.score, self.title), encoding="utf-8")
+        elif ending == ".svg":
+            path.write_text(score_picture(musicxml(self.score, self.title)), encoding="utf-8")
+        elif ending == ".mp3":
+            write_sound(path, self.score, _section(Arrange, "arrange", {}), at_once=True)
+        elif ending == ".png":
+            picture(self.score, path, self.title)
+        else:
+            path.write_text(self.play().page, encoding="utf-8")
 
     def audio(self) -> tuple[np.ndarray, int]:
         """The sound: (2, samples) float32, and the samples a second."""
@@ -226,8 +236,8 @@ class Model:
         config = self._generation(pieces=pieces, bars=bars, seconds=seconds, seed=seed, **settings)
         loaded = self.loaded
         with _one_thread():
-            found = sampling.sample(loaded.model, loaded.representation, loaded.observed, config, pieces)
-        return [Piece(score, f"{self.name}, seed {seed}, {place}") for place, score in enumerate(found)]
+            found = sampling.sample_pieces(loaded.model, loaded.representation, loaded.observed, config, pieces)
+        return [Piece(piece.score, f"{self.name}, seed {seed}, {place}") for place, piece in enumerate(found)]
 
     def continue_(self, prime: Piece | str | Path, bars: int = 8, seed: int = 1, **settings: Any) -> Piece:
         """Continue a piece: it stays note for note, and the model writes what comes after it.
@@ -244,7 +254,8 @@ class Model:
         if not (getattr(self.loaded.model, "can_continue", False) and self.loaded.representation.tells_time):
             raise EtudeError(f"{self.name} cannot continue a piece.")
         given = _piece(prime)
-        config = self._generation(pieces=1, bars=given.bars + bars, seed=seed, **settings)
+        added = _count(bars, "bars", "those that are added")
+        config = self._generation(**{**settings, "pieces": 1, "bars": given.bars + added, "seed": seed})
         loaded = self.loaded
         with _one_thread(), _naming(given):
             source = assign_voices(given.score, loaded.representation.voices)
@@ -259,7 +270,7 @@ class Model:
         Args:
             piece: the piece, or its file.
             bars: the first and the last, counted from 1.
-            voices: their names; None: all.
+            voices: their names; None: all of them.
             seed: of the random numbers.
 
         Raises:
@@ -267,17 +278,25 @@ class Model:
         """
         self._require_harmonizer()
         given = _piece(piece)
-        unknown = [name for name in voices or [] if name not in self.voices]
-        if unknown:
-            raise EtudeError(f"voices = {', '.join(unknown)}: the model has {', '.join(self.voices)}.")
-        if not 1 <= bars[0] <= bars[1]:
-            raise EtudeError(f"bars = {bars} must be the first and the last bar, counted from 1.")
-        config = _section(Harmonize, "harmonize", {})
+        chosen = self.voices if voices is None else [voices] if isinstance(voices, str) else list(voices)
+        unknown = [name for name in chosen if name not in self.voices]
+        if unknown or not chosen:
+            raise EtudeError(f"voices = {', '.join(map(str, unknown))}: the model has {', '.join(self.voices)}.")
+        try:
+            first, last = (operator.index(number) for number in bars)
+        except (TypeError, ValueError):
+            first, last = 0, 0
+        if not 1 <= first <= last <= given.bars:
+            raise EtudeError(
+                f"bars = {bars} must be the first and the last bar, as (5, 8), counted from 1. {given.title} has "
+                f"{given.bars}."
+            )
+        config = _section(Harmonize, "harmonize", {"seed": seed})
         with _one_thread(), _naming(given):
             source = assign_voices(given.score, self.loaded.representation.voices)
-            rngs = seeded_rngs(seed, 1)
-            (found,) = fill_bars(Harmonizer.of(self.loaded), source, bars, voices or self.voices, config, rngs)
-        return Piece(found, f"{given.title}, bars {bars[0]} to {bars[1]} filled in")
+            rngs = seeded_rngs(config.seed, 1)
+            (found,) = fill_bars(Harmonizer.of(self.loaded), source, (first, last), chosen, config, rngs)
+        return Piece(found, f"{given.title}, bars {first} to {last} filled in")
 
     def harmonize(
         self,
@@ -301,6 +320,8 @@ class Model:
         """
         self._require_harmonizer()
         given, config = _piece(melody), _section(Harmonize, "harmonize", {"seed": seed, **settings})
+        if not isinstance(chords, str | None) or not isinstance(top_line, bool):
+            raise EtudeError(f'chords = {chords!r} must be a text, as "D | A7 D", and top_line = {top_line!r} a bool.')
         asked = HarmonizeFiles(chords=chords, top_line=top_line)
         limits = _section(Ingest, "ingest", {})
         with _one_thread():
@@ -340,27 +361,33 @@ class Model:
         folder = Path(folder).expanduser()
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise EtudeError(f"{folder} exists. Name a new folder.")
-        names = [catalog.CONFIG, *self.loaded.trained["sha256"], catalog.CARD]
+        names = [catalog.CONFIG, *self.loaded.trained["sha256"]]
+        if missing := [name for name in names if not (self.folder / name).is_file()]:
+            raise EtudeError(f"{self.folder} has no {', '.join(missing)} any more, so that it cannot be copied.")
+        card = [catalog.CARD] if (self.folder / catalog.CARD).is_file() else []
         with whole(folder) as part:
             part.mkdir()
-            for name in names:
-                if (self.folder / name).is_file():
-                    shutil.copyfile(self.folder / name, part / name)
+            for name in names + card:
+                shutil.copyfile(self.folder / name, part / name)
         return folder
 
     def _generation(self, **changes: Any) -> Generate:
         """The generation settings with the model's own temperature, and some changes."""
-        control = {**_defaults("generate")["control"], **changes.pop("control", {})}
+        asked = changes.pop("control", {})
+        if not isinstance(asked, Mapping) or not all(isinstance(name, str) for name in asked):
+            raise EtudeError(f'control = {asked!r} must be a mapping, as {{"key": "D minor"}}.')
+        control = {**_defaults("generate")["control"], **asked}
         for name in control:
             if name not in _defaults("generate")["control"]:
                 raise EtudeError(
                     f'control: "{name}" is no attribute. {closest(name, _defaults("generate")["control"])}'
                 )
+        if changes.get("temperature") is None:
+            changes["temperature"] = (self.loaded.trained["model"].get("generate") or {}).get("temperature")
         config = _section(Generate, "generate", {**changes, "control": control})
         if config.requested and not getattr(self.loaded.model, "can_condition", False):
             raise EtudeError(f"{self.name} takes no control attributes. conditional does.")
-        own = self.loaded.trained["model"].get("generate", {}).get("temperature")
-        return config if config.temperature is not None else replace(config, temperature=own)
+        return config
 
     def _require_harmonizer(self) -> None:
         able = getattr(self.loaded.model, "can_harmonize", False) and self.loaded.representation.is_voice_grid
@@ -396,10 +423,17 @@ def _folder(source: str) -> Path:
     if source.startswith("hf://"):
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(source.removeprefix("hf://")))
+        try:
+            return Path(snapshot_download(source.removeprefix("hf://")))
+        except (OSError, ValueError) as error:  # not there, no network, no such name
+            reason = str(error).partition("\n")[0]
+            raise EtudeError(f"{source} cannot be read from the Hugging Face Hub: {reason}") from None
     path = Path(source).expanduser()
-    if (path / catalog.CONFIG).is_file():
-        return path
+    try:
+        if (path / catalog.CONFIG).is_file():
+            return path
+    except (OSError, ValueError) as error:
+        raise EtudeError(f'"{source[:60]}" cannot be the name of a folder ({error.__class__.__name__}).') from None
     inside = sorted(file.parent for file in path.glob((catalog.model("*") / catalog.CONFIG).place))
     if len(inside) == 1:
         return inside[0]
@@ -413,7 +447,15 @@ def _folder(source: str) -> Path:
 
 
 def _piece(given: Piece | str | Path) -> Piece:
+    if not isinstance(given, Piece | str | Path):
+        raise EtudeError(f"{given!r} is no piece. Give a Piece or the path of a file.")
     return given if isinstance(given, Piece) else read(given)
+
+
+def _count(value: Any, name: str, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise EtudeError(f"{name} = {value!r} must be a whole number of at least 1: {what}.")
+    return int(value)
 
 
 @contextmanager

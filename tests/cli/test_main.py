@@ -32,6 +32,8 @@ def etude(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
         ("optim.lrr=1", r'There is no setting "optim.lrr".*Did you mean optim.lr'),
         ("trian.max_steps=1", r"Did you mean train.max_steps"),
         ("max_steps=1", r"Did you mean train.max_steps"),
+        ("bar=8", r"Did you mean generate.bars"),
+        ("peices=2", r"Did you mean generate.pieces"),
         ("model=null", r"model=null leaves no model to run with\. There are: .*lstm"),
         ("zzz=1", r"There are the sections: .*train"),
         ("optim.learning_rate=1", r'There is no setting "optim.learning_rate" in conf/. Did you mean optim.lr\?'),
@@ -71,8 +73,10 @@ def test_what_exists_passes() -> None:
         (["rebuild", "jobs=0"], r"jobs = 0 must be a whole number"),
         (["sweep-report", "one", "two"], r"etude sweep-report does not take two"),
         (["compare"], r"etude compare needs runs"),
+        (["compare", "pipeline", "output=."], r"output = \. must name a file that ends in \.html"),
+        (["compare", "pipeline", "output=notes.txt"], r"must name a file that ends in \.html"),
         (["log-model"], r"etude log-model needs a model"),
-        (["log-model", "model=lstm", "run=nowhere"], r"run = .*nowhere: there is no such folder"),
+        (["log-model", "model=lstm", "session.run=nowhere"], r"session.run = .*nowhere: there is no such folder"),
         (["ui", "5001"], r"etude ui does not take 5001\. See: etude ui --help"),
     ],
 )
@@ -86,6 +90,11 @@ def test_a_value_out_of_range_is_one_sentence_and_status_2() -> None:
     assert done.returncode == 2
     assert "train.max_steps = 0 is out of range: it must be at least 1." in done.stderr
     assert done.stderr.startswith("etude: ") and done.stderr.count("\n") == 1  # neither a traceback nor words of Hydra
+
+
+def test_a_refused_command_leaves_no_folder(tmp_path: Path) -> None:
+    done = etude("generate", "pieces=0", cwd=tmp_path)
+    assert done.returncode == 2 and not list(tmp_path.glob("runs/*generate*"))
 
 
 def test_an_unknown_command_is_one_sentence() -> None:

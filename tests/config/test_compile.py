@@ -81,3 +81,10 @@ def test_a_slip_in_conf_is_one_sentence(file: str, text: str, message: str, tmp_
     (tmp_path / "conf" / file).write_text(text)
     with pytest.raises(EtudeError, match=message):
         compile_params(tmp_path / "conf")
+
+
+def test_several_values_without_a_sweep_are_one_sentence() -> None:
+    with pytest.raises(
+        EtudeError, match=r"All of them together: model=\[lstm,gan\]; a training with each: .* -m model="
+    ):
+        compile_params(ROOT / "conf", ["model=lstm,gan"])

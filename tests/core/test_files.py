@@ -29,6 +29,15 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     assert [file.name for file in place.iterdir()] == ["new"] and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "out/mine", "1")
+    monkeypatch.chdir(tmp_path / "out")
+    for place in (tmp_path / "out", Path()):
+        with pytest.raises(EtudeError, match="is a folder, and would be replaced by a file"):
+            write_text(place, "2")
+    assert (tmp_path / "out/mine").read_text() == "1" and len(list(tmp_path.iterdir())) == 1
+
+
 def test_equal_values_give_equal_bytes(tmp_path: Path) -> None:
     write_json(tmp_path / "a", {"b": 1, "a": [2]})
     write_json(tmp_path / "b", {"a": [2], "b": 1})

@@ -37,7 +37,7 @@ def test_a_model_that_counts_is_a_level_however_many_orders_it_tried(monkeypatch
     assert [panel["title"] for panel in found] == ["nats per note, valid pieces", "train/loss"]
     (lines, levels, order), loss = drawn.calls
     assert levels == {"ngram": 0.9} and lines == {"lstm": [(100, 1.0), (200, 0.8)]} and order == ["ngram", "lstm"]
-    assert loss[:2] == ({}, {"lstm": 2.0})  # one point is no line
+    assert loss[:2] == ({"lstm": [(100, 2.0)]}, {})  # one point, drawn as a dot
 
 
 def test_a_descriptor_of_one_value_gets_no_chart(monkeypatch: pytest.MonkeyPatch) -> None:

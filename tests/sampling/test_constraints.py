@@ -11,7 +11,7 @@ from etude.core.errors import EtudeError
 from etude.metrics.voice_leading import SILENCE, sounding
 from etude.music.key import Mode
 from etude.representations.base.grid import FIRST, HOLD, REST
-from etude.sampling.constraints import Chord, bar_lines, keep_given, keep_to_chords, read_chords
+from etude.sampling.constraints import Chord, bar_lines, enter_together, keep_given, keep_to_chords, read_chords
 from etude.sampling.harmonies import HarmonyTask
 from etude.tasks.harmony import grid_of, harmonize, place_on_grid
 from etude.tasks.melody import find_melody
@@ -103,3 +103,15 @@ def test_a_chord_beyond_a_voice_is_said() -> None:
     allowed = np.tile(observed, (4, 1, 1))
     with pytest.raises(EtudeError, match="no note of D is in the range of the voice 2"):
         keep_to_chords(allowed, np.zeros((4, 4), dtype=bool), [Chord("D", 0, 4, frozenset({2, 6, 9}), 2)], 60)
+
+
+def test_drawn_voices_enter_with_the_melody_and_given_ones_stay() -> None:
+    grid = np.full((4, 3), REST)
+    grid[1, 0] = FIRST + 2
+    given = np.zeros(grid.shape, dtype=bool)
+    given[:, 0] = given[:, 1] = True
+    before = keep_given(grid, given, np.ones((3, FIRST + 4), dtype=bool))
+    after = enter_together(before, grid, given)
+    assert not after[1, 2, :FIRST].any() and after[1, 2, FIRST:].all()
+    after[1, 2] = before[1, 2]
+    assert np.array_equal(after, before)

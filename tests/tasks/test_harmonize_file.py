@@ -191,9 +191,12 @@ def test_no_model_and_a_model_that_cannot_are_refused(
     encoded: Session, trained: Session, tune: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tune.with_name("out.mid")
-    monkeypatch.setattr("etude.tasks.trained_model.PACKAGED", tmp_path)
+    (tmp_path / "pretrained/other").mkdir(parents=True)
+    (tmp_path / "pretrained/other/config.json").write_text("{}")
+    monkeypatch.setattr("etude.tasks.trained_model.PACKAGED", tmp_path / "pretrained")
     with pytest.raises(
-        EtudeError, match=r"models/voices does not exist\. Make it, and what it needs, with: etude all model=voices"
+        EtudeError,
+        match=r"models/voices does not exist; these come with etude: model=other\. Make it, .* etude all model=voices",
     ):
         made(encoded, tune, out)
     other = replace(config(), models={"lstm": tiny().models["lstm"]})

@@ -24,7 +24,7 @@ from etude.models.lstm import LSTM
 from etude.models.transformer import Transformer
 from etude.models.voices import Voices
 from etude.music.markers import fermatas, mark_fermatas
-from etude.representations.base.grid import HOLD
+from etude.representations.base.grid import HOLD, REST
 from etude.sampling.constraints import keep_given
 from etude.sampling.harmonies import HarmonyTask, harmony_sampler
 from etude.tasks.harmony import Harmony, MelodyOnGrid, grid_of, harmonize, place_on_grid, to_score
@@ -217,6 +217,12 @@ def test_what_stands_on_the_grid_is_what_was_drawn_to() -> None:
         assert all(note.time % 120 == 0 and note.duration % 120 == 0 for note in track.notes)
 
 
+def test_notes_off_the_grid_are_read_without_rests_between_them() -> None:
+    thirds = tune(*[(40 * place, 40, 66 + place % 5) for place in range(12)], quarter=120)
+    grid = place_on_grid(GRIDS["voicegrid"], OBSERVED["voicegrid"], thirds, find_melody(thirds)).grid
+    assert len(grid) == 16 and not (grid[:, 0] == REST).any()
+
+
 @pytest.mark.parametrize("octaves", [-3, -1, 0, 2])
 def test_a_melody_beyond_the_range_has_the_harmony_of_the_one_that_it_is_transposed_from(octaves: int) -> None:
     pitches = [65, 75, 67, 70, 75, 65]  # the whole range of the first voice: one transposition fits
@@ -237,9 +243,13 @@ def test_keys_and_fermatas_of_the_source_are_taken_or_else_found() -> None:
     def melody(source: ScoreTick) -> ScoreTick:
         return place_on_grid(chorale, OBSERVED["chorale"], source, find_melody(source)).piece
 
+    def engraved(source: ScoreTick) -> list[tuple[int, int]]:
+        made = sample_pieces("deepbach", source)[1]
+        return [(key.key, key.tonality) for key in made.key_signatures]
+
     source = tune(*[(24 * place, 24, pitch) for place, pitch in enumerate((67, 69, 71, 72, 74, 71, 67, 67))])
     found = melody(source)
-    assert [(key.key, key.tonality) for key in found.key_signatures] == [(1, 0)]
+    assert [(key.key, key.tonality) for key in found.key_signatures] == engraved(source) == [(1, 0)]
     assert fermatas(found) == [24 * 7], "the last note"
     source.key_signatures.append(KeySignatureTick(0, 0, 0))
     assert [key.key for key in melody(source).key_signatures] == [1], "many a file says C major of any music"
@@ -250,6 +260,10 @@ def test_keys_and_fermatas_of_the_source_are_taken_or_else_found() -> None:
     source.tracks[0].shift_pitch(-24, inplace=True)
     model = place_on_grid(chorale, OBSERVED["chorale"], source, find_melody(source))
     assert [(key.key, key.tonality) for key in model.piece.key_signatures] == [((-2 + 7 * model.shift + 5) % 12 - 5, 1)]
+    assert engraved(source) == [(-2, 1)]
+    source.key_signatures.clear()
+    source.tracks[0].shift_pitch(1, inplace=True)
+    assert engraved(source) == [(-4, 0)], "fitted where the model reads it, and engraved where it was given"
 
 
 def test_a_long_melody_is_written_with_part_of_the_past(monkeypatch: pytest.MonkeyPatch) -> None:

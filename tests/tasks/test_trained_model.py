@@ -1,8 +1,10 @@
 """A trained model is loaded with its data, and refused where a file is not the one that it was trained on."""
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -53,10 +55,11 @@ def test_a_folder_needs_nothing_else_to_be_sampled_from(model_name: str, trained
         TrainedModel.read(folder, config, "etude train") for folder in (alone, trained.root / "models" / model_name)
     )
     first, second = (
-        sampling.sample(one.model, one.representation, one.observed, config, config.pieces) for one in (there, here)
+        sampling.sample_pieces(one.model, one.representation, one.observed, config, config.pieces)
+        for one in (there, here)
     )
-    assert len(first) == 2 and max(piece.note_num() for piece in first)
-    assert [piece.dumps_midi() for piece in first] == [piece.dumps_midi() for piece in second]
+    assert len(first) == 2 and max(piece.score.note_num() for piece in first)
+    assert [piece.score.dumps_midi() for piece in first] == [piece.score.dumps_midi() for piece in second]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "observed.npz", "tokenizer.json", "notes.json"])
@@ -85,3 +88,23 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(EtudeError, match=r"config\.json is not that of a trained model"):
         TrainedModel.read(tmp_path, tiny().generate, "etude train")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sha256": {}}, "is not that of a trained model"),
+        ({"sha256": None}, "is not that of a trained model"),
+        ({"model": None}, "is not that of a trained model"),
+        ({"representation": {}}, "does not fit together"),
+        ({"representation": {"name": "remi", "settings": {"odd": 1}, "voices": {}}}, "must name a class of etude"),
+        ({"model": {"_target_": "os.system"}}, "must name a class of etude"),
+    ],
+)
+def test_a_changed_config_is_refused(changes: dict[str, Any], message: str, trained: Session, tmp_path: Path) -> None:
+    folder = tmp_path / "lstm"
+    shutil.copytree(trained.root / "models/lstm", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+    with pytest.raises(EtudeError, match=message):
+        TrainedModel.read(folder, tiny().generate, "etude train")

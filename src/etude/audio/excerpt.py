@@ -1,8 +1,10 @@
-"""Excerpts: the start of a sound, faded out where it is cut."""
+"""Excerpts: the start of a sound, faded out where it is cut, without the silence before it."""
 
 import numpy as np
 
 FADE = 1.5  # seconds at the end of an excerpt
+SILENT = 1e-4  # amplitude (-80 dBFS) below which nothing is heard
+BEFORE = 0.05  # seconds that stay before the first sound
 
 
 def excerpt(audio: np.ndarray, sample_rate: int, seconds: float) -> np.ndarray:
@@ -15,3 +17,9 @@ def excerpt(audio: np.ndarray, sample_rate: int, seconds: float) -> np.ndarray:
     if fade:
         cut[:, -fade:] *= np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
     return cut
+
+
+def from_first_sound(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """A sound (channels, samples) without the silence that it starts with, as the rests before an upbeat are."""
+    heard = np.flatnonzero(np.abs(audio).max(axis=0, initial=0.0) > SILENT)
+    return audio[:, max(0, int(heard[0]) - round(BEFORE * sample_rate)) :] if len(heard) else audio

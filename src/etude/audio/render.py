@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from symusic.core import ScoreTick
 
-from etude.audio.excerpt import excerpt
+from etude.audio.excerpt import excerpt, from_first_sound
 from etude.audio.mastering import master
 from etude.audio.mixing import balance, total
 from etude.audio.mp3 import write_mp3
@@ -34,16 +34,28 @@ def render(score: ScoreTick, settings: Arrange) -> Rendering:
     return Rendering(stems, total(stems).astype(np.float32))
 
 
-def write_sound(path: Path, score: ScoreTick, settings: Arrange, seconds: float | None = None) -> None:
-    """Write the mix of a score as mp3; with ``seconds``, no more than an excerpt of that length from the start."""
+def write_sound(
+    path: Path, score: ScoreTick, settings: Arrange, seconds: float | None = None, at_once: bool = False
+) -> None:
+    """Write the mix of a score as mp3.
+
+    Args:
+        path: the file.
+        score: the piece.
+        settings: how it sounds.
+        seconds: no more than an excerpt of this length from the start.
+        at_once: without the silence before the first note; a page that follows the sound needs it.
+    """
     mix = render(score, settings).mix
+    if at_once:
+        mix = from_first_sound(mix, settings.sample_rate)
     if seconds is not None:
         mix = excerpt(mix, settings.sample_rate, seconds)
     write_mp3(path, mix, settings.sample_rate, settings.quality)
 
 
-def write_sound_of(midi: Path, settings: Arrange) -> Path:
-    """Write the sound of a MIDI file next to it, as mp3 under the same name. Returns the mp3."""
+def write_sound_of(midi: Path, settings: Arrange, at_once: bool = False) -> Path:
+    """Write the sound of a MIDI file next to it, as mp3 under the same name; see ``write_sound``. Returns the mp3."""
     path = midi.with_suffix(".mp3")
-    write_sound(path, ScoreTick.from_file(midi), settings)
+    write_sound(path, ScoreTick.from_file(midi), settings, at_once=at_once)
     return path

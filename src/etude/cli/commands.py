@@ -108,7 +108,10 @@ COMMANDS = {
         "log a trained model to MLflow, which serves it",
         stage=False,
         example="model=lstm",
-        own={"model=M": "the trained model", "run=FOLDER": "below runs/, to take it from; the pipeline's without it"},
+        own={
+            "model=M": "the trained model",
+            "session.run=FOLDER": "the run below runs/ to take it from; else the pipeline",
+        },
     ),
     "compare": Command(
         "one page that plays the samples of several runs side by side",

@@ -1,5 +1,6 @@
 """The entry point of ``etude``: help, version and completion at once, without the imports of what runs something."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,9 @@ from etude.core.errors import EtudeError
 
 def main() -> None:
     """Run one command. A known fault prints one sentence, with exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")  # names of files that are no UTF-8 are shown as they are
     try:
         if "_ARGCOMPLETE" in os.environ:
             from etude.cli.completion import answer_shell

@@ -141,12 +141,15 @@ def run_job(
             print(f"etude: {stage} {name or ''} wrote {written}".replace("  ", " "))
             if stage == "generate":
                 _tell_pieces(Path(made), asked)
-                if session.find(catalog.REFERENCE) is not None:  # without the real pieces' figures nothing compares
+                compared = (catalog.REFERENCE, catalog.tokens(settings.model(str(name))["representation"]))
+                if all(session.find(needed) is not None for needed in compared):
                     print(f"etude: measure them with: etude evaluate model={name} session.run={written.parents[2]}")
             if stage == "train":
                 if session.profiler is not None and out is not None:
                     print(f"etude: the profile is in {(out / 'profile').relative_to(root)}")
                 print(f"etude: use it with: etude generate model={name} session.run={written.parents[1]}")
+            if stage == "reference" and by_hand:
+                print(f"etude: compare samples with it: etude evaluate session.run={written.parents[1]}")
             if stage == "evaluate":
                 print(f"etude: render the best with: etude arrange model={name} session.run={written.parents[2]}")
     return figures_of(settings, session) if stage == "train" else {}
@@ -169,22 +172,30 @@ def _names(stage: str, asked: Asked, session: Session, task: Sequence[str]) -> l
 def _tell_pieces(folder: Path, asked: Asked) -> None:
     """Write the sound of generated pieces where it is asked for, and say how to hear them."""
     pieces = sorted(folder.glob("*.mid"))
-    some = ", ".join(file.name for file in pieces[:3]) + (", ..." if len(pieces) > 3 else "")
+    some = ", ".join(file.name for file in pieces[:3]) + (", ..." if len(pieces) > 3 else ".")
     hear = "Hear them in any MIDI player, or have mp3 files too with: sound=true."
     if asked.sound:
         from etude.audio.render import write_sound_of
         from etude.core.progress import follow
 
         for file in follow(pieces, "rendering", len(pieces), asked.own.get("progress", True)):
-            write_sound_of(file, asked.settings.arrange)
+            write_sound_of(file, asked.settings.arrange, at_once=True)
         hear = "Hear the .mp3 next to each."
-    print(f"etude: {len(pieces)} pieces: {some}. {hear}")
+    print(f"etude: {len(pieces)} {'piece' if len(pieces) == 1 else 'pieces'}: {some} {hear}")
 
 
 def _run_all(settings: Settings, session: Session, experiment: str | None, task: list[str]) -> None:
-    """Run ``etude all``, and keep what it leaves of the experiments whose results are committed."""
+    """Run ``etude all``, and keep what it leaves of the experiments whose results are committed.
+
+    Where models are chosen, and no representations, only those are built that the models read.
+    """
     from etude.runs import literature, pipeline
 
+    chosen = {part.partition("=")[0] for part in task}
+    if "model" in chosen and "tokenize" not in chosen:
+        read = {section["representation"] for section in settings.models.values()}
+        built = {name: section for name, section in settings.tokenize.items() if name in read}
+        settings = replace(settings, tokenize=built)
     root = session.root
     page = pipeline.run(settings, session)
     print(f"etude: the report is {page.relative_to(root)}")

@@ -1,12 +1,13 @@
 """A launch of Hydra: the job that it runs, once or many times, with its parent run in MLflow and its failures."""
 
 import os
+import shutil
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etude.artifacts.context import Session
+from etude.artifacts.context import READS, Session
 from etude.cli.job import Asked, read_job, run_job
 from etude.core.errors import EtudeError, Pruned
 from etude.runs.trials import FAILED, FINISHED, PRUNED, Outcome, value_of
@@ -36,11 +37,14 @@ class Launch:
 
     def __call__(self, config: Any) -> float | None:
         """Run one job. Gives its validation figure, which a sweeper may minimise, if it trained one model."""
+        from hydra.core.hydra_config import HydraConfig
+
         if not self.many:
             try:
                 return value_of(run_job(self.stage, self.root, config))
             except EtudeError as error:
                 self.fault = error  # raised here, Hydra would print a line of its own
+                _remove_unused(Path(HydraConfig.get().runtime.output_dir))
                 return None
         return self._run_one_of_many(config)
 
@@ -159,3 +163,9 @@ def _trial(folder: Path) -> "Trial | None":
     own = HydraConfig.get().sweeper
     options = OmegaConf.to_container(own.pruner_options, resolve=True)
     return Trial(folder.parent, int(folder.name), own.pruner, {str(name): value for name, value in options.items()})
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove the folder of a job that was refused before it wrote anything."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"settings", "etude.log", READS}:
+        shutil.rmtree(folder)

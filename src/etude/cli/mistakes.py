@@ -43,7 +43,7 @@ def _guess(command: str, word: str, rest: Sequence[str], conf: Path) -> str:
         return f"Did you mean {word}={value}?"
     if Path(word).expanduser().is_file() and command in OWN_FILE:
         return f"Did you mean {OWN_FILE[command]}={word}?"
-    if Path(word).expanduser().is_dir():
+    if word and Path(word).expanduser().is_dir():
         return f"Did you mean dataset=folder dataset.path={word}?"
     options = [option for group in COMMANDS[command].groups for option in groups[group]]
     for near in difflib.get_close_matches(word, [*options, *keys], n=1, cutoff=0.6):

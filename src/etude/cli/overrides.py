@@ -190,13 +190,16 @@ def _near(key: str, known: list[str]) -> str:
     if options := options_with(key, conf):
         return f"It is a setting of {' and '.join(options)}: give that too."
     leaf = key.rpartition(".")[2]
-    near = [name for name in known if name.rpartition(".")[2] == leaf]
+    leaves = {name: name.rpartition(".")[2] for name in known}
+    near = [name for name in known if leaves[name] == leaf]
+    if not near:
+        alike = difflib.get_close_matches(leaf, sorted(set(leaves.values())), cutoff=0.75)
+        near = [name for one in alike for name in known if leaves[name] == one]
     if not near:
         meant = by_meaning(key, explain.settings(conf).values())
         near = [name for name in meant if name in known]
     if not near:
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-        near += [name for name in known if difflib.get_close_matches(leaf, [name.rpartition(".")[2]], cutoff=0.75)]
     near = [name for name in dict.fromkeys(near) if not name.startswith("models.")] or near
     if near:
         return f"Did you mean {' or '.join(list(dict.fromkeys(near))[:3])}?"

@@ -96,6 +96,8 @@ def _compare(words: Sequence[str], keys: Mapping[str, str]) -> int:
     from etude.runs.compare import compare
 
     output = Path(keys["output"]).expanduser() if keys.get("output") else session.root / "runs" / "compare.html"
+    if output.suffix.lower() not in (".html", ".htm") or output.is_dir():
+        raise EtudeError(f"output = {output} must name a file that ends in .html.")
     models = [name for name in keys.get("model", "").split(",") if name]
     print(f"etude: compare wrote {compare(settings_of(session.root), session, words, models, pieces, output)}")
     return 0
@@ -104,9 +106,9 @@ def _compare(words: Sequence[str], keys: Mapping[str, str]) -> int:
 def _log_model(words: Sequence[str], keys: Mapping[str, str]) -> int:
     if not keys.get("model"):
         raise EtudeError("etude log-model needs a model: etude log-model model=lstm")
-    run = Path(keys["run"]).resolve() if keys.get("run") else None
+    run = Path(keys["session.run"]).resolve() if keys.get("session.run") else None
     if run is not None and not run.is_dir():
-        raise EtudeError(f"run = {run}: there is no such folder. Manual runs are kept under runs/.")
+        raise EtudeError(f"session.run = {run}: there is no such folder. Manual runs are kept under runs/.")
     session = Session(run=run)
     from etude.tracking.logged_model import log_model
     from etude.tracking.server import server

@@ -35,8 +35,8 @@ class Range:
 
     def __str__(self) -> str:
         if self.low is None:
-            return f"at most {self.high:g}"
-        return f"at least {self.low:g}" if self.high is None else f"between {self.low:g} and {self.high:g}"
+            return f"at most {self.high:.12g}"
+        return f"at least {self.low:.12g}" if self.high is None else f"between {self.low:.12g} and {self.high:.12g}"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Inside a DVC experiment params.yaml stays as -S has set it.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,14 @@ def composing() -> Iterator[None]:
             f'There is no {group or "file"} "{name}" in conf/{group}. {closest(name, error.options or [])}'
         ) from None
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        raise EtudeError(f"These settings cannot be composed from conf/: {' '.join(str(error).split())}") from None
+        text = " ".join(str(error).split())
+        if several := re.match(r"Ambiguous value for argument '([^=]+)=(.*?)' 1\.", text):
+            key, values = several.groups()
+            raise EtudeError(
+                f"{key}={values} has several values. All of them together: {key}=[{values}]; a training with each: "
+                f"etude train -m {key}={values}; a text with commas: {key}=\\'{values}\\'"
+            ) from None
+        raise EtudeError(f"These settings cannot be composed from conf/: {text}") from None
 
 
 def compose_values(config: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The settings of every stage, section by section, with types and ranges; conf/ says what each key means."""
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Annotated, Any
 
 import yaml
 
-from etude.config.check import Count, Fraction, Loader, Natural, OneOf, Positive, Range, Seed, check, construct
+from etude.config.check import Count, Fraction, Loader, Natural, OneOf, Range, Seed, check, construct
 from etude.config.schedule import Optim, Train, schedule_of
 from etude.core.errors import EtudeError, closest
 
 Temperature = Annotated[float, Range(0.01, 10)]
+MOST_BARS = 1000  # that can be requested of a piece
+BARS_OF_LIMIT = 16  # that generate.max_tokens is for
+SECONDS_OF_BAR = 1.5  # at least
 Limit = Count | Annotated[float, Range(1e-9, 1)]  # a number of batches, or a fraction of them
 
 
@@ -123,8 +127,8 @@ class Generate:
 
     seed: Seed
     pieces: Count
-    bars: Count | None
-    seconds: Positive | None
+    bars: Annotated[int, Range(1, MOST_BARS)] | None
+    seconds: Annotated[float, Range(0.1, 3600)] | None
     open_bars: Count
     batch_size: Count
     temperature: Temperature | None
@@ -148,6 +152,12 @@ class Generate:
     def requested(self) -> dict[str, Any]:
         """The requested control attributes."""
         return {name: value for name, value in self.control.items() if value is not None}
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens of a piece at most: ``max_tokens``, and in proportion more where a longer piece is requested."""
+        bars = math.ceil(self.seconds / SECONDS_OF_BAR) if self.seconds is not None else self.bars or 0
+        return max(self.max_tokens, self.max_tokens * bars // BARS_OF_LIMIT)
 
     def length(self, tempo: float) -> int:
         """The bars of four quarter notes to sample from a model without an end token, at ``tempo`` BPM."""

@@ -19,13 +19,20 @@ ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 def whole(path: Path) -> Iterator[Path]:
     """Yield a path next to ``path`` to write a file or to make a folder at; rename it to ``path`` on success.
 
-    A previous folder at ``path`` is replaced. After an error ``path`` is as before, and nothing else is left.
+    What was at ``path`` is replaced, but a folder only by a folder. After an error ``path`` is as before, and nothing
+    else is left.
+
+    Raises:
+        EtudeError: a file was written, and ``path`` is a folder.
     """
+    path = path if path.name else path.resolve()  # as "."
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     _remove(part)
     try:
         yield part
+        if path.is_dir() and not part.is_dir():
+            raise EtudeError(f"{path} is a folder, and would be replaced by a file. Name a file.")
         if path.is_dir() and not path.is_symlink():
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             path.rename(old)

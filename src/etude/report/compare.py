@@ -10,6 +10,7 @@ from symusic.core import ScoreTick
 from etude.audio.render import render as render_sound
 from etude.config.sections import Arrange
 from etude.core.errors import EtudeError
+from etude.core.progress import follow
 from etude.report.inputs import read_piece
 from etude.report.players import Piece, Player, make_players, style_players
 from etude.report.sample import facts
@@ -91,7 +92,7 @@ def figure_lines(columns: Sequence[Column]) -> list[Line]:
             continue
         top = max(known, key=lambda value: sign * value) if sign and len(known) > 1 else None
         shown = [_text(value, digits) for value in values]
-        lines.append(Line(heading, shown, [value is not None and value == top for value in values]))
+        lines.append(Line(heading, shown, [top is not None and text == _text(top, digits) for text in shown]))
     return lines
 
 
@@ -111,19 +112,21 @@ def chosen_numbers(columns: Sequence[Column], pieces: int) -> list[str]:
     return sorted(first)
 
 
-def compare_page(columns: Sequence[Column], arrange: Arrange, pieces: int) -> str:
+def compare_page(columns: Sequence[Column], arrange: Arrange, pieces: int, show: bool = False) -> str:
     """The page, which needs no other file.
 
     Args:
         columns: the runs, each with at least one sample.
         arrange: how a sample without an mp3 sounds.
         pieces: rows of samples at most. The sounds of a row have the same length at most, 30 seconds or less.
+        show: with a progress bar.
 
     Raises:
         EtudeError: a sample cannot be read.
     """
     rows: list[tuple[str, list[Player | None], float]] = []
-    for number in chosen_numbers(columns, pieces):
+    numbers = chosen_numbers(columns, pieces)
+    for number in follow(numbers, "rows of samples", len(numbers), show):
         found = [column.samples.get(number) for column in columns]
         read = [_piece(column, number, arrange) for column, sample in zip(columns, found, strict=True) if sample]
         players, seconds = make_players(read)
@@ -155,4 +158,4 @@ def _piece(column: Column, number: str, arrange: Arrange) -> Piece:
 
 def _caption(score: ScoreTick) -> str:
     known = dict(facts(score))
-    return f"{known['Bars']} bars, {known['Notes']} notes, key: {known['Key']}."
+    return f"Bars: {known['Bars']}, notes: {known['Notes']}, key: {known['Key']}."

@@ -36,10 +36,8 @@ def training_panels(inputs: ReportInputs) -> list[Panel]:
         levels: dict[str, float] = {}
         for model_name, training in inputs.train.items():
             points = [(row["step"], row[measure]) for row in training.history if row.get(measure) is not None]
-            if len(points) > 1 and training.in_steps:
+            if points and training.in_steps:
                 lines[model_name] = points
-            elif points and training.in_steps:
-                levels[model_name] = points[0][1]
             elif training.result.get(measure) is not None:
                 levels[model_name] = training.result[measure]
         if lines or levels:

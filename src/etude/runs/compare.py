@@ -44,7 +44,7 @@ def compare(
         columns: list[Column] = []
         for name in names:
             columns += _columns(session, name, models, Path(scratch))
-        write_text(output, compare_page(_apart(columns), settings.arrange, pieces))
+        write_text(output, compare_page(_apart(columns), settings.arrange, pieces, session.progress))
     return output
 
 
@@ -83,7 +83,10 @@ def _of_folder(session: Session, top: Path, models: Sequence[str]) -> list[Colum
     known = {name for place in inside for name in _model_names(place)}
     if models and not found and known:
         raise EtudeError(f"There are {missing} in {where}. {closest(models[0], known)}")
-    raise EtudeError(f"There are {missing} in {where}. Make them with: {catalog.samples(name).made_by}{run}")
+    made_by = f"{catalog.samples(name).made_by}{run}"
+    if top == session.root and (top / "dvc.yaml").is_file():
+        made_by = f"dvc repro generate{'' if name == 'NAME' else f'@{name}'}"
+    raise EtudeError(f"There are {missing} in {where}. Make them with: {made_by}")
 
 
 def _number(folder: Path) -> tuple[int, str]:

@@ -38,18 +38,6 @@ class Sampler(Protocol):
         """See ``sample_pieces``; the model and its representation are of the kind that the sampler draws from."""
 
 
-def sample(
-    model: SampledModel,
-    representation: Representation,
-    observed: Observed,
-    config: Generate,
-    count: int,
-    show: bool = False,
-) -> list[ScoreTick]:
-    """The scores of ``sample_pieces``, which takes the same arguments."""
-    return [piece.score for piece in sample_pieces(model, representation, observed, config, count, show)]
-
-
 def sample_pieces(
     model: SampledModel,
     representation: Representation,

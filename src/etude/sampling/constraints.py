@@ -39,6 +39,24 @@ def keep_given(grid: NDArray[np.integer], given: NDArray[np.bool_], observed: ND
     return allowed
 
 
+def enter_together(
+    allowed: NDArray[np.bool_], grid: NDArray[np.integer], given: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Let the voices that are drawn sound from the first note of the first voice on, which is given.
+
+    Without this a melody that is faster than those of train, or off the beat, may keep them silent to its end.
+
+    Args:
+        allowed: the tokens that each cell may have (frames, voices, V).
+        grid: tokens (frames, voices).
+        given: which of them are given (frames, voices).
+    """
+    entry = int(np.argmax(grid[:, 0] >= FIRST))
+    changed = allowed.copy()
+    changed[entry, ~given[entry], :FIRST] = False
+    return changed
+
+
 @dataclass(frozen=True)
 class Chord:
     """A given chord: its symbol, its first frame and the frame after its last, its pitch classes, that of its bass."""

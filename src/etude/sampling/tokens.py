@@ -21,7 +21,7 @@ from etude.sampling.control_tokens import forced_controls
 from etude.sampling.filters import draw, min_p_filter, softmax, top_k_filter, top_p_filter
 from etude.sampling.timing import Timing, timing_rules
 
-CLOSING = 16  # in the last tokens before max_tokens a piece ends as soon as it can be decoded
+CLOSING = 16  # in the last tokens before the limit a piece ends as soon as it can be decoded
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SampledTokens:
     """A piece in tokens, start and end included."""
 
     tokens: NDArray[np.int64]
-    complete: bool  # ended where it could end, and was not truncated at max_tokens
+    complete: bool  # ended where it could end, and was not truncated at the limit
 
 
 def sample_tokens(
@@ -40,26 +40,26 @@ def sample_tokens(
     show: bool = False,
     prime: NDArray[np.int64] | None = None,
 ) -> list[SampledTokens]:
-    """Draw ``count`` sequences, each with its own random numbers, at most max_tokens + 1 long, the prime included.
+    """Draw ``count`` sequences, each with its own random numbers, the prime included.
 
-    A piece is the same in every batch, and alone.
+    They are ``config.most_tokens`` + 1 long at most. A piece is the same in every batch, and alone.
 
     Args:
         model: of tokens.
         rules: what may follow what, and where a piece ends.
-        config: temperature, top_k, top_p, min_p, repetition, max_tokens, batch_size, seed.
+        config: temperature, top_k, top_p, min_p, repetition, most_tokens, batch_size, seed.
         count: number of pieces.
         show: with a progress bar.
         prime: tokens that each piece starts with, without BOS and EOS: (pieces, T), or (1, T) for all pieces.
     """
     pieces: list[SampledTokens] = []
-    with bar("generate", -(-count // config.batch_size) * config.max_tokens, show) as advance:
+    with bar("generate", -(-count // config.batch_size) * config.most_tokens, show) as advance:
         for start in range(0, count, config.batch_size):
             places = range(start, min(start + config.batch_size, count))
-            done = start // config.batch_size * config.max_tokens
+            done = start // config.batch_size * config.most_tokens
             rngs = (np.random.default_rng((config.seed, place)) for place in places)
-            uniforms = np.stack([rng.random(config.max_tokens) for rng in rngs])
-            filling = np.full((max(0, model.min_batch - len(uniforms)), config.max_tokens), 0.5)
+            uniforms = np.stack([rng.random(config.most_tokens) for rng in rngs])
+            filling = np.full((max(0, model.min_batch - len(uniforms)), config.most_tokens), 0.5)
             uniforms = np.concatenate([uniforms, filling])
             given = np.zeros((1, 0), dtype=np.int64) if prime is None else prime
             given = given[(start + np.arange(len(uniforms))) % len(given)]
@@ -96,8 +96,8 @@ def _sample_batch(
         known = rules.move(last, known)
         written.append(last)
     ended, truncated = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
-    close = config.max_tokens * 3 // 4
-    for step in range(prime.shape[1], config.max_tokens):
+    close = config.most_tokens * 3 // 4
+    for step in range(prime.shape[1], config.most_tokens):
         if step == close:  # early enough that the bar can be written to its end
             rules.close(known)
         log_probabilities, state = predict(model, torch.from_numpy(last).to(device), state, guidance)
@@ -115,7 +115,7 @@ def _sample_batch(
             beyond[:, EOS] = scores[:, EOS]
             most = beyond.max(axis=1)
             scores[ends, EOS] = (most + np.log(np.exp(beyond - most[:, None]).sum(axis=1)))[ends]
-        if step >= config.max_tokens - CLOSING:
+        if step >= config.most_tokens - CLOSING:
             closing = rules.may_end(last, known)
             allowed[closing] = False
             allowed[closing, EOS] = True
@@ -135,7 +135,7 @@ def _sample_batch(
     complete = (ended & ~truncated)[:pieces].tolist()
     for row, whole in zip(np.stack(written, axis=1)[:pieces], complete, strict=True):
         length = int(np.argmax(row == EOS)) + 1 if (row == EOS).any() else len(row)
-        found.append(SampledTokens(row[:length], whole and length <= config.max_tokens - CLOSING + 1))
+        found.append(SampledTokens(row[:length], whole and length <= config.most_tokens - CLOSING + 1))
     return found
 
 

@@ -29,11 +29,11 @@ def musicxml(score: Score, title: str) -> str:
     piece = score.resample(GRID, min_dur=1)
     sharps, minor = key_of(piece)
     sheet = stream.Score()
-    sheet.metadata = metadata.Metadata(title=title)
+    sheet.metadata = metadata.Metadata(title=_printable(title))
     end = Fraction(max(piece.end(), 1), GRID)
     for place, track in enumerate(track for track in piece.tracks if not track.is_drum):
         part = stream.Part(id=f"P{place + 1}")
-        part.partName = track.name or f"Part {place + 1}"
+        part.partName = _printable(track.name) or f"Part {place + 1}"
         player = instrument.instrumentFromMidiProgram(track.program)
         player.partId, player.instrumentId = f"P{place + 1}", f"I{place + 1}"
         player.partName, player.transposition = part.partName, None  # pitches are sounding ones
@@ -60,6 +60,11 @@ def musicxml(score: Score, title: str) -> str:
         sheet.insert(0, part.makeRests(fillGaps=True).makeNotation())
     text = GeneralObjectExporter(sheet).parse().decode()
     return re.sub(r"\s*<(encoding-date|creator)\b.*?</\1>", "", text)  # the time, and music21 as composer
+
+
+def _printable(text: str) -> str:
+    """A text without what XML cannot hold, as control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
 
 
 def picture(sheet: str) -> str:

@@ -159,11 +159,12 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         )
     place = session.read(catalog.REFERENCE)
     report = read_json(place, catalog.REFERENCE.made_by)
+    measure_again = "dvc repro reference" if session.out is None else f"{catalog.REFERENCE.made_by}{session.again}"
     for name, value in (("resolution", settings.evaluate.resolution), ("bars", settings.evaluate.bars)):
         if report[name] != value:
             raise EtudeError(
                 f"{place} was measured with evaluate.{name} = {report[name]}, and this run has {value}. "
-                f"Measure the real pieces again with: {catalog.REFERENCE.made_by}"
+                f"Measure the real pieces again with: {measure_again}"
             )
     real = {name: np.array(found["values"], dtype=float) for name, found in report["descriptors"].items()}
 
@@ -176,7 +177,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         if missing := sorted(own.keys() - known.keys()):
             raise EtudeError(
                 f"{place} has no {', '.join(missing)}, which an installed package measures. Measure the real pieces "
-                f"again with: {catalog.REFERENCE.made_by}"
+                f"again with: {measure_again}"
             )
         theirs = {name: known[name]["values"] for name in own}
         described, metrics = outside.describe(own, theirs, settings.evaluate.bootstrap, settings.evaluate.seed)

@@ -13,8 +13,6 @@ from etude.sampling import Sampled
 from etude.sampling.timing import Frames, Open, Stream, Timing, timing_rules
 from etude.sampling.tokens import forced_tokens, sample_tokens
 
-TOO_LONG = "it is longer than the requested bars or seconds, which count from its start. Raise these."
-
 
 def continue_piece(
     model: SequenceModel,
@@ -43,12 +41,12 @@ def continue_piece(
     grammar = representation.rules(observed)
     rules = timing_rules(representation, grammar, config.bars, config.seconds, forced)
     tokens = np.asarray(representation.encode(prime)[1:-1], dtype=np.int64)
-    if len(tokens) > config.max_tokens // 2:
+    if len(tokens) > config.most_tokens // 2:
         raise EtudeError(
-            f"it has {len(tokens)} tokens, more than half of generate.max_tokens = {config.max_tokens}. Raise that, or "
-            "give a shorter one."
+            f"it has {len(tokens)} tokens, more than half of the {config.most_tokens} of a piece at most. Raise "
+            "generate.max_tokens, or give a shorter one."
         )
-    _start_after(rules, tokens)
+    _start_after(rules, tokens, prime)
     primes = rules.with_forced(tokens) if isinstance(rules, Stream) else tokens[None]
     pieces = sample_tokens(model, rules, config, count, show, primes)
     return [
@@ -56,7 +54,7 @@ def continue_piece(
     ]
 
 
-def _start_after(rules: Timing, tokens: NDArray[np.int64]) -> None:
+def _start_after(rules: Timing, tokens: NDArray[np.int64], prime: ScoreTick) -> None:
     """Let no note start before the end of what the tokens write, and none be held over it."""
     state = rules.start(1)
     for token in tokens.tolist():
@@ -64,14 +62,21 @@ def _start_after(rules: Timing, tokens: NDArray[np.int64]) -> None:
     if isinstance(rules, Stream):
         rules.since = int(state[0, rules.RINGS])
         if (state[:, rules.RINGS] >= rules.finish(state)).any():
-            raise EtudeError(TOO_LONG)
+            raise _too_long(prime)
     elif isinstance(rules, Frames):
         rules.since = len(tokens) // rules.voices
         if rules.bars is not None and rules.since >= rules.bars * rules.bar:
-            raise EtudeError(TOO_LONG)
+            raise _too_long(prime)
     else:
         assert isinstance(rules, Open)
         raise EtudeError("its tokens do not tell where in time they are")
+
+
+def _too_long(prime: ScoreTick) -> EtudeError:
+    return EtudeError(
+        f"it lasts {prime.end() / prime.ticks_per_quarter:g} quarter notes, as long as the requested bars or "
+        "seconds or longer: these count from its start. Raise them."
+    )
 
 
 def _join(prime: ScoreTick, made: ScoreTick, representation: Representation) -> ScoreTick:

@@ -89,7 +89,7 @@ def assign_voices(source: ScoreTick, voices: Mapping[str, int]) -> ScoreTick:
     for track in sounding:
         name = next((name for name, program in voices.items() if program == program_of(track)), None)
         name = names.get(track.name.strip().casefold(), name)
-        if name is None and len(sounding) == 1:
+        if name is None and len(sounding) == 1 and not track.is_drum:
             name = next(iter(voices))
         if name is None or name in found:
             strange.append(track.name or f"one on program {program_of(track)}")

@@ -99,7 +99,7 @@ def _write(chorale: ScoreTick, melody: TrackTick, source: Path, places: dict[str
             elif kind == "picture":
                 file.write_text(picture(text), encoding="utf-8")
             else:
-                write_sound(file, chorale, config)
+                write_sound(file, chorale, config, at_once=True)
 
 
 def _notes(track: TrackTick) -> list[tuple[int, int, int]]:

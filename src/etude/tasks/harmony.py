@@ -34,6 +34,7 @@ class MelodyOnGrid:
     piece: ScoreTick  # the melody as first voice, with meter, key and fermatas
     grid: NDArray[np.int64]  # its tokens, (frames, voices); rests in all other voices
     shift: int  # semitones that it lies above the source
+    keys: list[KeySignatureTick]  # of the source: those that it states, or the one that fits it best
 
 
 def place_on_grid(
@@ -53,7 +54,7 @@ def place_on_grid(
     Raises:
         EtudeError: the melody's range is too wide.
     """
-    notes = columns_of(track)
+    notes = _steady(columns_of(track), source.ticks_per_quarter, representation.steps)
     pitches = np.flatnonzero(observed[0, FIRST:]) + representation.low
     shift = shift_into(int(pitches.min()), int(pitches.max()), notes.pitch)
     name, program = next(iter(representation.voices.items()))
@@ -62,14 +63,27 @@ def place_on_grid(
     first = TrackTick(name, max(program, 0), program == DRUMS)
     first.notes = Columns(notes.onset, notes.length, (notes.pitch + shift).astype(np.int8), notes.velocity).notes()
     piece.tracks.append(first)
-    stated = [(key.time, key.key, key.tonality) for key in source.key_signatures]
-    if any((sharps, minor) != (0, 0) for _, sharps, minor in stated):
-        for time, sharps, minor in stated:
-            piece.key_signatures.append(KeySignatureTick(time, (sharps + 7 * shift + 5) % 12 - 5, minor))
-    else:
-        piece.key_signatures.append(KeySignatureTick(0, *key_signature(piece)))
-    mark_fermatas(piece, fermatas(source) or phrase_ends(notes, source.ticks_per_quarter))
-    return MelodyOnGrid(piece, grid_of(representation, piece), shift)
+    keys = list(source.key_signatures)
+    if all((key.key, key.tonality) == (0, 0) for key in keys):
+        keys = [_transposed(KeySignatureTick(0, *key_signature(piece)), -shift)]
+    for key in keys:
+        piece.key_signatures.append(_transposed(key, shift))
+    mark_fermatas(piece, fermatas(source) or phrase_ends(columns_of(track), source.ticks_per_quarter))
+    return MelodyOnGrid(piece, grid_of(representation, piece), shift, keys)
+
+
+def _steady(notes: Columns, quarter: int, steps: int) -> Columns:
+    """The notes from grid line to grid line, so that a note that ends where the next starts does so on the grid too."""
+    onset, end = (
+        np.ceil(ticks * steps / quarter - 0.5) for ticks in (notes.onset, notes.onset.astype(np.int64) + notes.length)
+    )
+    length = np.maximum(end - onset, 1)
+    onset, length = (np.rint(steps_of * quarter / steps).astype(np.int32) for steps_of in (onset, length))
+    return Columns(onset, np.maximum(length, 1), notes.pitch, notes.velocity)
+
+
+def _transposed(key: KeySignatureTick, semitones: int) -> KeySignatureTick:
+    return KeySignatureTick(key.time, (key.key + 7 * semitones + 5) % 12 - 5, key.tonality)
 
 
 def harmonize(model: Any, representation: VoicesOnGrid, tasks: Sequence[HarmonyTask]) -> list[list[Harmony]]:
@@ -94,14 +108,16 @@ def to_score(
     """The melody as it came in, note for note, with the voices of a harmony below it, back in its own key.
 
     Returns:
-        A piece with the voices of the representation as tracks, with ticks, tempos, meters, keys and markers of
-        ``source``.
+        A piece with the voices of the representation as tracks, with ticks, tempos, meters and markers of ``source``
+        and the melody's keys.
     """
     voices = from_grid(harmony.grid, representation.voices, representation.steps, representation.low, 120)
     (name, program), *others = representation.voices.items()
     made = ScoreTick(source.ticks_per_quarter)
     made.tempos, made.time_signatures = source.tempos.copy(), source.time_signatures.copy()
-    made.key_signatures, made.markers = source.key_signatures.copy(), source.markers.copy()
+    made.markers = source.markers.copy()
+    for key in melody.keys:
+        made.key_signatures.append(key)
     upper = TrackTick(name, max(program, 0), program == DRUMS)
     upper.notes = track.notes.copy()
     made.tracks.append(upper)

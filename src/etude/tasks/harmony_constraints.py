@@ -11,7 +11,7 @@ from etude.core.errors import EtudeError
 from etude.music.key import Mode
 from etude.representations.base.grid import FIRST, REST
 from etude.representations.base.survey import DRUMS
-from etude.sampling.constraints import keep_given, keep_to_chords, read_chords
+from etude.sampling.constraints import enter_together, keep_given, keep_to_chords, read_chords
 from etude.tasks.harmonizer import Harmonizer
 from etude.tasks.harmony import MelodyOnGrid, grid_of
 from etude.tasks.melody import find_melody
@@ -43,7 +43,7 @@ def allowed_tokens(
         cells = _fixed(harmonizer, melody, files.fixed, limits)
         kept = cells != REST
         grid[kept], given = cells[kept], given | kept
-    allowed = keep_given(grid, given, harmonizer.observed)
+    allowed = enter_together(keep_given(grid, given, harmonizer.observed), grid, given)
     if files.chords:
         chords = read_chords(files.chords, source, _key(melody), representation.steps)
         transposed = [chord.transpose(melody.shift) for chord in chords]

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import nn
 
 from etude.artifacts import catalog
@@ -74,11 +76,18 @@ class TrainedModel:
                     f"Make it with: {made_by}"
                 )
         own = trained["representation"]
-        representation = read_representation(folder, own["name"], own["settings"], own["voices"])
-        model = build_model(trained["model"], trained["name"], representation)
-        load_weights(model, folder / WEIGHTS)
-        with np.load(folder / OBSERVED, allow_pickle=False) as arrays:
-            observed = dict(arrays)
+        try:
+            representation = read_representation(folder, own["name"], own["settings"], own["voices"])
+            with torch.random.fork_rng(devices=[]):  # the first weights are replaced
+                model = build_model(trained["model"], trained["name"], representation)
+            load_weights(model, folder / WEIGHTS)
+            with np.load(folder / OBSERVED, allow_pickle=False) as arrays:
+                observed = dict(arrays)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+            raise EtudeError(
+                f"{folder} does not fit together ({type(error).__name__}: {str(error).splitlines()[0]}): "
+                f"{catalog.CONFIG} or another file of it was changed. Make it with: {made_by}"
+            ) from None
         return cls(trained["name"], model.eval(), representation, observed, trained, config)
 
     def tokens(self, session: Session) -> Store:
@@ -110,9 +119,8 @@ def find_model(session: Session, model_name: str) -> Path:
         return found
     if model_name in packaged_models():
         return PACKAGED / model_name
-    others = " or ".join(f"model={name}" for name in packaged_models())
-    hint = f" Or take one that comes with etude: {others}." if others else ""
-    raise EtudeError(f"{made} does not exist. {session.advice(made)}{'.' * bool(hint)}{hint}")
+    others = ", ".join(f"model={name}" for name in packaged_models())
+    raise EtudeError(f"{made} does not exist; these come with etude: {others}. {session.advice(made)}")
 
 
 def packaged_models() -> list[str]:
@@ -123,8 +131,11 @@ def packaged_models() -> list[str]:
 def read_config(folder: Path, made_by: str) -> Json:
     """The config.json of a model's folder, as ``write_model`` writes it. Raises EtudeError where it is another file."""
     config = read_json(folder / catalog.CONFIG, made_by)
-    if not isinstance(config, dict) or not {"name", "key", "model", "representation", "sha256"} <= set(config):
+    kinds = {"name": str, "key": str, "model": dict, "representation": dict, "sha256": dict}
+    whole_config = isinstance(config, dict) and all(isinstance(config.get(key), kind) for key, kind in kinds.items())
+    if not whole_config or not {WEIGHTS, OBSERVED} <= set(config["sha256"]):
         raise EtudeError(f"{folder / catalog.CONFIG} is not that of a trained model. Make it with: {made_by}")
+    assert isinstance(config, dict)
     return config
 
 

@@ -21,5 +21,5 @@ def write_samples(
     """Sample ``count`` pieces from a model and write each to ``folder``, which is made."""
     folder.mkdir()
     config = settings.sampling(model_name)
-    for number, piece in enumerate(sampling.sample(model, representation, observed, config, count)):
-        write_sample(folder, f"{number:02d}", piece, settings.arrange, f"Sample {number}")
+    for number, piece in enumerate(sampling.sample_pieces(model, representation, observed, config, count)):
+        write_sample(folder, f"{number:02d}", piece.score, settings.arrange, f"Sample {number}")

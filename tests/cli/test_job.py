@@ -1,0 +1,34 @@
+"""What a job makes of its settings before the stages run."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from conftest import tiny
+
+from etude.artifacts.context import Session
+from etude.cli import job
+from etude.config.sections import Settings
+
+
+@pytest.mark.parametrize(
+    ("task", "built"),
+    [
+        (["model=lstm"], ["remi"]),
+        (["model=lstm", "tokenize=[remi,chorale]"], [*tiny().tokenize]),
+        (["dataset=folder"], [*tiny().tokenize]),
+    ],
+)
+def test_of_chosen_models_only_what_they_read_is_built(
+    task: list[str], built: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def run(settings: Settings, session: Session) -> Path:
+        seen.append(list(settings.tokenize))
+        return tmp_path / "runs/it/reports/index.html"
+
+    monkeypatch.setattr("etude.runs.pipeline.run", run)
+    settings = dataclasses.replace(tiny(), models={"lstm": tiny().models["lstm"]})
+    job._run_all(settings, Session(root=tmp_path), None, task)
+    assert seen == [built]

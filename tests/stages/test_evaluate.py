@@ -152,8 +152,11 @@ def test_no_samples_and_what_was_not_made_are_said(project: Project) -> None:
 def test_a_reference_of_another_resolution_is_refused(project: Project) -> None:
     settings, session = project
     other = replace(settings, evaluate=replace(EVALUATE, resolution=24))
-    with pytest.raises(EtudeError, match=r"evaluate\.resolution = 12, and this run has 24.*etude reference"):
+    with pytest.raises(EtudeError, match=r"evaluate\.resolution = 12, and this run has 24.*dvc repro reference"):
         run(other, session, "lstm")
+    by_hand = replace(session, out=session.root / "runs/b", run=session.root)
+    with pytest.raises(EtudeError, match=rf"with: etude reference session\.run={session.root}"):
+        run(other, by_hand, "lstm")
 
 
 def test_what_an_installed_package_measures_stands_apart(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +164,7 @@ def test_what_an_installed_package_measures_stands_apart(project: Project, monke
     run(settings, session, "lstm")
     before = result_of(session)
     monkeypatch.setattr("etude.metrics.outside.measure", lambda scores, resolution, bars: {"own": np.ones(len(scores))})
-    with pytest.raises(EtudeError, match=r"has no own, which an installed package measures.*etude reference"):
+    with pytest.raises(EtudeError, match=r"has no own, which an installed package measures.*dvc repro reference"):
         run(settings, session, "lstm")
     place = session.root / "reports/reference.json"
     place.write_text(json.dumps(json.loads(place.read_text()) | {"outside": {"own": {"values": [2.0, None, 4.0]}}}))

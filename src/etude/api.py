@@ -27,7 +27,7 @@ from symusic.core import ScoreTick
 from etude import sampling
 from etude.artifacts import catalog
 from etude.audio.render import render, write_sound
-from etude.config.check import construct
+from etude.config.check import Count, check, construct
 from etude.config.sections import Arrange, Generate, Harmonize, Ingest
 from etude.core.errors import EtudeError, closest
 from etude.core.files import whole
@@ -64,8 +64,12 @@ def _defaults(section: str) -> dict[str, Any]:
 
 def _section(kind: type[T], section: str, changes: Mapping[str, Any]) -> T:
     """A section with its defaults and some changes, checked; numpy's numbers count as Python's."""
-    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in changes.items()}
+    plain = {key: _plain(value) for key, value in changes.items()}
     return construct(kind, {**_defaults(section), **plain}, section)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @contextmanager
@@ -254,7 +258,7 @@ class Model:
         if not (getattr(self.loaded.model, "can_continue", False) and self.loaded.representation.tells_time):
             raise EtudeError(f"{self.name} cannot continue a piece.")
         given = _piece(prime)
-        added = _count(bars, "bars", "those that are added")
+        added = check(_plain(bars), Count, "bars")
         config = self._generation(**{**settings, "pieces": 1, "bars": given.bars + added, "seed": seed})
         loaded = self.loaded
         with _one_thread(), _naming(given):
@@ -450,12 +454,6 @@ def _piece(given: Piece | str | Path) -> Piece:
     if not isinstance(given, Piece | str | Path):
         raise EtudeError(f"{given!r} is no piece. Give a Piece or the path of a file.")
     return given if isinstance(given, Piece) else read(given)
-
-
-def _count(value: Any, name: str, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise EtudeError(f"{name} = {value!r} must be a whole number of at least 1: {what}.")
-    return int(value)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def write_sound(
         score: the piece.
         settings: how it sounds.
         seconds: no more than an excerpt of this length from the start.
-        at_once: without the silence before the first note; a page that follows the sound needs it.
+        at_once: without the silence before the first note, which a page that follows the sound must keep.
     """
     mix = render(score, settings).mix
     if at_once:

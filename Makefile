@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup repro full test verify ui pack lock clean
+.PHONY: help setup repro full test verify ui pack lock clean git
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,8 +20,14 @@ help: ## list the targets
 setup: $(BIN)/.installed ## install etude and what it needs into .venv, and nothing else (PYTHON=... for another Python)
 	@echo "etude: .venv has $$(du -sh .venv | cut -f1). Next: make repro, or: source .venv/bin/activate"
 
-repro: $(BIN)/.installed ## rebuild everything that is out of date: data, models, reports (JOBS=... stages side by side)
+repro: git $(BIN)/.installed ## rebuild everything that is out of date: data, models, reports (JOBS=... stages side by side)
 	$(RUN) etude rebuild jobs=$(JOBS)
+
+git:
+	@[ -e .git ] || git rev-parse --git-dir >/dev/null 2>&1 || grep -qs "no_scm = true" .dvc/config .dvc/config.local || { \
+		echo "etude: $(CURDIR) is no git repository, and DVC, by which make repro works, needs one. Make one with" \
+			"git init and go on, or run everything without DVC, into a folder below runs/, with: make setup, and" \
+			".venv/bin/etude all" >&2; exit 2; }
 
 full: $(BIN)/.installed ## train all models at full size, in a folder below runs/: hours on a CPU, minutes on a GPU
 	$(RUN) ETUDE_CPU=native etude all experiment=full

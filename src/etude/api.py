@@ -15,7 +15,7 @@ import operator
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,6 +104,7 @@ class Piece:
 
     score: ScoreTick  # symusic's, in ticks
     title: str = "Piece"
+    changed: Mapping[str, int] = field(default_factory=dict)  # what reading a file changed, as "transposed": 32
 
     @property
     def notes(self) -> int:
@@ -189,16 +190,22 @@ class Piece:
         return f"<Piece {self.title!r}: {self.bars} bars, {self.notes} notes; {names or 'no tracks'}>"
 
 
-def read(path: str | Path) -> Piece:
-    """Read a MIDI, MusicXML or ABC file.
+def read(path: str | Path, repeats: str = "played", part: str | None = None) -> Piece:
+    """Read a MIDI, MusicXML, ABC or Humdrum file.
+
+    Args:
+        path: the file.
+        repeats: of a score: "played", with endings, D.C. and D.S. as they sound, or "written".
+        part: of a file that holds many pieces, as a book of ABC tunes: "1" is the first.
 
     Raises:
         EtudeError: there is no such file, or it cannot be read.
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise EtudeError(f"{path} is no file. Give a MIDI, MusicXML or ABC file.")
-    return Piece(read_score(path, _section(Ingest, "ingest", {})), path.stem)
+        raise EtudeError(f"{path} is no file. Give a MIDI, MusicXML, ABC or Humdrum file.")
+    score, changed = read_score(path, _section(Ingest, "ingest", {"repeats": repeats}), part=part)
+    return Piece(score, path.stem, changed)
 
 
 @dataclass(frozen=True, eq=False)

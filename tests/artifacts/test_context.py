@@ -58,19 +58,44 @@ def test_what_a_manual_run_holds_is_read_before_the_project_s(tmp_path: Path) ->
 
 def test_what_is_not_there_names_what_gets_it_from_here(tmp_path: Path) -> None:
     session = Session(root=tmp_path, run=tmp_path / "run")
-    with pytest.raises(EtudeError, match=r"^data/split does not exist\. Make it with: etude split$"):
+    whole = r"Make it, and what it needs, with: etude download && etude ingest && etude split$"
+    with pytest.raises(EtudeError, match=rf"^data/split does not exist\. {whole}"):
         session.read(catalog.SPLIT)
+    (tmp_path / "data/ingest").mkdir(parents=True)
+    (tmp_path / "data/download").mkdir()
+    assert session.advice(catalog.SPLIT) == "Make it with: etude split"
     assert session.advice(catalog.model("lstm")) == "Make it, and what it needs, with: etude all model=lstm"
 
 
 def test_in_a_project_a_target_of_its_pipeline_is_named(tmp_path: Path) -> None:
     session = Session(root=make(tmp_path))
+    (tmp_path / ".git").mkdir()
     assert session.advice(catalog.SPLIT) == "Make it, and what it needs, with: dvc repro split"
     assert session.advice(catalog.model("lstm")) == "Make it, and what it needs, with: etude all model=lstm"
     (tmp_path / "params.yaml").write_text("models: {lstm: {}}\ntokenize: {remi: {}}\n")
     assert session.advice(catalog.model("lstm")) == "Make it, and what it needs, with: dvc repro train@lstm"
     assert session.advice(catalog.model("gru")) == "Make it, and what it needs, with: etude all model=gru"
     assert session.advice(catalog.tokens("remi")) == "Make it, and what it needs, with: dvc repro tokenize@remi"
+
+
+def test_other_data_than_the_project_s_is_asked_for_in_the_advice(tmp_path: Path) -> None:
+    session = Session(root=make(tmp_path), asked="dataset=folk dataset.limit=9")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "params.yaml").write_text("models: {lstm: {}}\ntokenize: {remi: {}}\n")
+    (tmp_path / "data/download").mkdir(parents=True)
+    stages = ("ingest", "split", "augment", "tokenize tokenize=remi")
+    commands = " && ".join(f"etude {stage} dataset=folk dataset.limit=9" for stage in stages)
+    assert session.advice(catalog.tokens("remi")) == f"Make it, and what it needs, with: {commands}"
+    model = "Make it, and what it needs, with: etude all model=lstm dataset=folk dataset.limit=9"
+    assert session.advice(catalog.model("lstm")) == model
+
+
+def test_without_git_no_target_of_dvc_is_named(tmp_path: Path) -> None:
+    session = Session(root=make(tmp_path))
+    assert session.advice(catalog.DOWNLOAD) == "Make it with: etude download"
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    assert session.advice(catalog.DOWNLOAD) == "Make it, and what it needs, with: dvc repro download"
 
 
 def test_a_manual_run_that_has_it_is_named(tmp_path: Path) -> None:

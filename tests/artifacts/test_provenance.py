@@ -2,10 +2,12 @@
 
 import contextlib
 import dataclasses
+import shlex
 from pathlib import Path
 
 import pytest
-from conftest import make_piece
+import yaml
+from conftest import ROOT, make_piece
 
 from etude.artifacts import catalog, provenance
 from etude.artifacts.context import Session
@@ -18,6 +20,7 @@ from etude.artifacts.provenance import (
     upstream,
     write_data,
 )
+from etude.config.compile import compile_params
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, write_json
@@ -39,6 +42,27 @@ def test_both_values_and_the_commands_from_the_first_change_on_are_named() -> No
     assert message.endswith(
         "etude ingest ingest.min_notes=5 split.seed=2 && etude split ingest.min_notes=5 split.seed=2"
     )
+
+
+def test_the_commands_ask_for_the_same_dataset_and_for_all_that_differs_from_the_settings_of_conf() -> None:
+    overrides = ["dataset=folk", "dataset.limit=9", "ingest.min_notes=5"]
+    found = {**yaml.safe_load(compile_params(ROOT / "conf", overrides)), "tokenize": {"tsd": {"max_beats": 16}}}
+    found = {name: found[name] for name in ("dataset", "ingest", "split", "augment", "tokenize")}
+    wanted = {**found, "augment": {**found["augment"], "copies": 2}, "tokenize": {"tsd": {"max_beats": 8}}}
+    with pytest.raises(EtudeError) as caught:
+        require(catalog.tokens("tsd"), {"settings": found}, wanted)
+    commands = str(caught.value).split("with: ")[1].split(" && ")
+    same = "dataset=folk dataset.limit=9 ingest.min_notes=5"
+    assert commands == [
+        f"etude augment {same} augment.copies=2",
+        f"etude tokenize tokenize=tsd {same} augment.copies=2 tokenize.tsd.max_beats=8",
+    ]
+    moved = {**wanted, "dataset": {**found["dataset"], "limit": None, "path": "/my music/it's"}}
+    with pytest.raises(EtudeError) as caught:
+        require(catalog.AUGMENT, {"settings": wanted}, {key: moved[key] for key in ("dataset", "ingest")})
+    assert shlex.split(str(caught.value).split("with: ")[1].split(" && ")[0]) == [
+        "etude", "download", "dataset=folk", "dataset.path=/my music/it's", "ingest.min_notes=5"
+    ]  # fmt: skip
 
 
 def test_the_split_of_another_seed_is_refused(encoded: Session, settings: Settings) -> None:

@@ -55,7 +55,7 @@ def follow(etude: Run, command: Sequence[str]) -> tuple[str, list[str]]:
         done.append(" ".join(command))
         if not fault:
             return said, done
-        advice = re.search(r"with: (etude ([^.]*)|session\.run=(\S+))", fault)
+        advice = re.search(r"with: (etude (.+)|session\.run=(\S+))$", fault)
         assert advice, f"{command}: {fault} names nothing to do"
         if advice[2]:
             _, more = etude(advice[2].split())

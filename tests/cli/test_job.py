@@ -32,3 +32,15 @@ def test_of_chosen_models_only_what_they_read_is_built(
     settings = dataclasses.replace(tiny(), models={"lstm": tiny().models["lstm"]})
     job._run_all(settings, Session(root=tmp_path), None, task)
     assert seen == [built]
+
+
+def test_the_overrides_that_choose_data_are_those_of_the_dataset_and_the_data_stages() -> None:
+    data = [
+        "dataset=folder",
+        "dataset.path='/my music'",
+        "ingest.near=1.0",
+        "experiment=smoke",
+        "tokenize.tsd.merges=bpe",
+    ]
+    others = ["model=lstm", "tokenize=remi", "optim.lr=1e-3", "train.max_steps=9", "generate.pieces=2"]
+    assert job._choosing_data([*others, *data]) == data

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 from etude.cli import main as cli
 from etude.cli.commands import COMMANDS
-from etude.cli.overrides import check_overrides, place_override, quote_text
+from etude.cli.overrides import check_overrides, drop_nulls, place_override, quote_text
 from etude.config.code import SECTIONS
 from etude.core.errors import EtudeError
 
@@ -35,6 +35,15 @@ def etude(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
         ("bar=8", r"Did you mean generate.bars"),
         ("peices=2", r"Did you mean generate.pieces"),
         ("model=null", r"model=null leaves no model to run with\. There are: .*lstm"),
+        ("model=[lstm,null]", r"model=\[lstm,null\] leaves no model to run with"),
+        ("tokenize=[]", r"tokenize=\[\] leaves no tokenize to run with"),
+        ("size=null,full", r"size=null,full: a sweep goes over options, and null is none\."),
+        ("models=null", r"models = None must be a section of keys"),
+        ("models.lstm=null", r"models\.lstm = None must be a section of keys"),
+        ("harmonizers=null", r"harmonizers = None must be a section of keys"),
+        ("hydra=null", r"hydra=null leaves Hydra without a part"),
+        ("hydra/launcher=null", r"hydra/launcher=null leaves Hydra without a part"),
+        ("hydra.sweeper=null", r"hydra\.sweeper=null leaves Hydra without a part"),
         ("zzz=1", r"There are the sections: .*train"),
         ("optim.learning_rate=1", r'There is no setting "optim.learning_rate" in conf/. Did you mean optim.lr\?'),
         ("train.lr=1", r"Did you mean optim.lr\?"),
@@ -112,6 +121,16 @@ def test_outside_a_project_it_works_in_the_folder_and_says_what_needs_a_project(
 def test_the_composed_settings_are_shown() -> None:
     done = etude("train", "model=gan", "--cfg", "job")
     assert done.returncode == 0 and "etude.models.gan.GAN" in done.stdout and "LSTM" not in done.stdout
+
+
+def test_a_group_that_may_be_empty_is_left_out_by_null() -> None:
+    given = ["experiment=smoke", "model=lstm", "experiment=null", "size=NULL", "hparams=null", "prime=null"]
+    assert drop_nulls(given) == ["model=lstm", "prime=null"]
+    assert drop_nulls(["experiment=null", "experiment=smoke"]) == ["experiment=smoke"]
+    plain, nulls = (
+        etude("generate", *more, "--cfg", "job") for more in ([], ["experiment=null", "size=null", "hparams=null"])
+    )
+    assert (nulls.returncode, nulls.stderr) == (0, "") and nulls.stdout == plain.stdout
 
 
 @pytest.mark.parametrize(

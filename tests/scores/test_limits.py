@@ -28,6 +28,8 @@ LIMITS = Ingest(
     max_bars=100,
     min_notes=1,
     pedal=False,
+    repeats="played",
+    crosscheck=False,
     near=0.8,
 )
 

@@ -32,11 +32,11 @@ def written(path: Path, *parts: bytes) -> Path:
 
 
 def test_onsets_and_ends_are_rounded_and_short_notes_keep_a_tick(tmp_path: Path) -> None:
-    body = track(note(0, 480, 60), note(9, 31, 62), note(0, 1, 64), note(0, 0, 65))
+    body = track(note(0, 480, 60), note(9, 31, 62), note(0, 1, 64), note(0, 0, 65))  # the last has no length
     path = written(tmp_path / "a.MID", head(0, 1), body)
     piece, info = read(path, None, reading())
-    assert notes(piece) == [(0, 24, 60, 80), (24, 2, 62, 80), (26, 1, 64, 80), (26, 0, 65, 80)]
-    assert info["rounded"] == 3 and piece.ticks_per_quarter == 24
+    assert notes(piece) == [(0, 24, 60, 80), (24, 2, 62, 80), (26, 1, 64, 80), (26, 1, 65, 80)]
+    assert info["changed"] == {"rounded": 3, "lengthened": 1} and piece.ticks_per_quarter == 24
     assert (info["tempo"], info["tempo_stated"], info["time_signature"], info["key"]) == (100, False, "4/4", None)
     assert {velocity for *_, velocity in notes(read(path, None, reading(velocity=64))[0])} == {64}
 
@@ -69,11 +69,11 @@ def test_without_voices_tracks_are_merged_by_instrument(tmp_path: Path) -> None:
     ]
     piece, _ = read(written(tmp_path / "a.mid", head(1, 5), *bodies), None, reading())
     assert [(t.name, t.program, t.is_drum) for t in piece.tracks] == [
-        ("Acoustic Grand Piano", 0, False),
         ("Flute", 73, False),
+        ("Acoustic Grand Piano", 0, False),
         ("Drums", 0, True),
     ]
-    assert notes(clean(piece, False)[0]) == [(0, 24, 60, 80), (12, 24, 48, 80)]
+    assert notes(clean(piece, False)[0], 1) == [(0, 24, 60, 80), (12, 24, 48, 80)]
 
 
 def test_the_pedal_stays_down_while_either_of_two_merged_tracks_holds_it(tmp_path: Path) -> None:
@@ -83,6 +83,20 @@ def test_the_pedal_stays_down_while_either_of_two_merged_tracks_holds_it(tmp_pat
     piece, _ = read(written(tmp_path / "a.mid", head(1, 2), left, right), None, reading())
     assert [(c.time, c.number, c.value) for c in piece.tracks[0].controls if c.value == 0] == [(96, 64, 0)]
     assert notes(clean(piece, True)[0]) == [(0, 96, 48, 80), (24, 72, 60, 80)]
+
+
+def test_tempos_and_signatures_of_all_tracks_count(tmp_path: Path) -> None:
+    first = track(event(0, TEMPO + (400_000).to_bytes(3, "big")), event(960, SIGN + b"\x03\x02\x18\x08"))
+    second = track(
+        event(480, TEMPO + (250_000).to_bytes(3, "big")), event(0, b"\xff\x59\x02\x02\x00"), note(0, 480, 60)
+    )
+    third = track(event(240, TEMPO + (0).to_bytes(3, "big")), event(0, SIGN + b"\x02\x01\x18\x08"))
+    piece, _ = read(written(tmp_path / "a.mid", head(1, 3), first, second, third), None, reading())
+    assert [(tempo.time, tempo.mspq) for tempo in piece.tempos] == [(0, 400_000), (12, 0), (24, 250_000)]
+    assert clean(piece, False)[0].tempos[1].qpm == 400  # the fastest
+    signs = [(sign.time, sign.numerator, sign.denominator) for sign in piece.time_signatures]
+    assert signs == [(0, 4, 4), (12, 2, 2), (48, 3, 4)]
+    assert [(key.time, key.key) for key in piece.key_signatures] == [(24, 2)]
 
 
 def test_metre_tempos_and_keys_follow_the_grid(tmp_path: Path) -> None:

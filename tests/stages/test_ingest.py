@@ -18,7 +18,7 @@ from etude.artifacts.provenance import built_from
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
-from etude.scores import readers
+from etude.scores import readers, second_reader
 from etude.scores.isolation import Lost
 from etude.stages import ingest
 from etude.stages.ingest import run
@@ -220,3 +220,28 @@ def test_other_engines_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(ingest, "read_shard", refuse)
     run(SETTINGS, Session(root=tmp_path / "submitit", progress=False))
     assert len({digest(tmp_path / engine / "data/ingest") for engine in ("loky", "dask", "submitit")}) == 1
+
+
+def test_a_second_reader_may_differ_or_end_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tune = "X:{0}\nL:1/4\nM:4/4\nK:C\n" + "|".join(["{1}DEF", "G{1}BC", "DE{1}G", "ABC{1}"]) + "|]\n"
+    files = {f"{note}.abc": tune.format(place, note).encode() for place, note in enumerate("ace")}
+    files["f.mid"] = make_piece(1).dumps_midi()
+    honest = second_reader.compare
+
+    def compare(path: Path, part: str | None, sheet: Any) -> dict[str, float]:
+        if path.stem == "c":
+            os.abort()
+        return honest(path, part, sheet) | ({"own": 2} if path.stem == "e" else {})
+
+    monkeypatch.setattr(second_reader, "compare", compare)
+    any_voices = {"reading": SETTINGS.dataset["reading"] | {"voices": None, "complete": False}}
+    settings = smoke(dataset=any_voices)
+    download(tmp_path, files, settings=settings)
+    run(settings, Session(root=tmp_path, workers=1, progress=False))
+    found = {entry["id"]: entry.get("second_reader") for entry in made(tmp_path)[1]["pieces"]}
+    assert found["a"] == {"name": "music21", "alike": 16, "own": 0, "other": 0}
+    assert found["c"] is not None and found["c"]["name"] == "music21" and "crashed" in found["c"]["reason"]
+    assert found["e"] is not None and found["e"]["own"] == 2 and found["f"] is None
+    off = smoke(dataset=any_voices, ingest={"crosscheck": False})
+    run(off, Session(root=tmp_path, workers=1, progress=False))
+    assert not any("second_reader" in entry for entry in made(tmp_path)[1]["pieces"])

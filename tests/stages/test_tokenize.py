@@ -149,7 +149,7 @@ def test_an_unknown_representation_and_absent_copies_are_named(tmp_path: Path, s
     session = Session(root=tmp_path, progress=False)
     with pytest.raises(EtudeError, match='no representation "remmi" under tokenize'):
         run(settings, session, "remmi")
-    with pytest.raises(EtudeError, match=r"data/ingest does not exist\. Make it with: etude ingest"):
+    with pytest.raises(EtudeError, match=r"data/ingest does not exist\. .* with: etude download && etude ingest$"):
         run(settings, session, "remi")
 
 

@@ -301,7 +301,7 @@ def test_nothing_begins_without_the_right_data(project: Session, log: Log) -> No
     with pytest.raises(EtudeError, match=r"train\.npy is damaged"):
         run(tiny(), project, "ngram")
     shutil.rmtree(project.root / "data")
-    with pytest.raises(EtudeError, match="Make it with: etude tokenize tokenize=remi"):
+    with pytest.raises(EtudeError, match=r"with: etude download && .* && etude tokenize tokenize=remi$"):
         run(tiny(), project, "ngram")
     assert log.started == [] and not (project.root / ".checkpoints").exists()
 

@@ -102,6 +102,13 @@ def test_tracks_are_found_by_program_by_name_or_as_the_only_one() -> None:
         track.program = 0
     found = assign_voices(piece, PROGRAMS)
     assert notes(found) == notes(piece) and [t.program for t in found.tracks] == list(PROGRAMS.values())
+    second = piece.tracks[0].copy()
+    piece.tracks.append(second)  # one part that two tracks hold
+    assert len(assign_voices(piece, PROGRAMS).tracks[0].notes) == 2 * len(second.notes)
+    piece.tracks[-1].program = 1
+    with pytest.raises(EtudeError, match="its tracks Soprano are none of the voices that the model has, or more than"):
+        assign_voices(piece, PROGRAMS)
+    del piece.tracks[-1]
     (only,) = assign_voices(tune((0, 24, 60)), PROGRAMS).tracks
     assert only.name == "Soprano"
     piece.tracks[1].name = "Viola"

@@ -80,6 +80,19 @@ def test_a_deleted_experiment_is_restored_with_a_sentence(session: Session, monk
     assert [run.info.status for run in all_runs(session)] == ["FINISHED", "FINISHED"]
 
 
+def test_an_experiment_that_is_deleted_meanwhile_is_restored_by_the_next_attempt(session: Session) -> None:
+    start(session).finish(None)
+    place = server(session)
+    assert place.client is not None
+    place.client.delete_experiment(place.experiment_id)
+    with pytest.warns(UserWarning, match="refused this"):
+        run = start(session, "k2")
+    place.retry_at = 0
+    with pytest.warns(UserWarning, match='experiment "etude" was deleted.*restored'):
+        run.finish(None)
+    assert [run.info.status for run in all_runs(session)] == ["FINISHED", "FINISHED"]
+
+
 def test_a_damaged_database_costs_a_warning_and_no_time(tmp_path: Path) -> None:
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns" / "mlflow.db").write_bytes(b"not a database" * 100)

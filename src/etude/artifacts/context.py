@@ -8,14 +8,15 @@ from typing import Annotated
 
 import yaml
 
-from etude.artifacts.catalog import Artifact
+from etude.artifacts.catalog import Artifact, data
 from etude.config.check import Count, Natural, OneOf
 from etude.config.code import SECTIONS
 from etude.core.errors import EtudeError, closest
 from etude.core.files import read_json, write_json
-from etude.core.project import working_root
+from etude.core.project import dvc_runs, working_root
 
 READS = "reads.json"  # in the folder of a run: the run that it was made from
+DATA = ("download", "ingest", "split", "augment", "tokenize")  # the stages that make data, in their order
 ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
 Profiler = Annotated[str, OneOf(("simple", "advanced", "pytorch"))]
 
@@ -47,6 +48,7 @@ class Session:
     progress: bool = field(default_factory=lambda: os.environ.get("ETUDE_PROGRESS", "1") != "0")
     experiment: str = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME", "etude"))
     overrides: str = ""  # the overrides of a sweep for this run, for its name
+    asked: str = ""  # the overrides of this run that choose its data, for the command line; "" for the pipeline's data
     watch: Callable[[Mapping[str, float], int], None] | None = None  # sees each row of metrics; it may raise Pruned
     samples: Natural = 0  # pieces that a training adds to its MLflow run; the pipeline adds those of its later stages
     profiler: Profiler | None = None  # trainer.profiler
@@ -95,16 +97,22 @@ class Session:
             newest = max(made, key=lambda path: path.stat().st_mtime)
             run = newest.parents[artifact.place.count("/")].relative_to(self.root)
             return f"The newest manual run that has it is read with: session.run={run}"
-        if artifact.stage and self._is_stage(artifact):
+        asked = [self.asked] if self.asked else []
+        if artifact.stage and not asked and self._is_stage(artifact):
             target = f"{artifact.stage}@{artifact.name}" if artifact.name else artifact.stage
             return f"Make it, and what it needs, with: dvc repro {target}"
         if artifact.stage == "train":
-            return f"Make it, and what it needs, with: etude all model={artifact.name}"
-        return f"Make it with: {artifact.made_by}"
+            return f"Make it, and what it needs, with: {' '.join(['etude all', f'model={artifact.name}', *asked])}"
+        if artifact.stage in DATA and artifact == data(artifact.stage, artifact.name):
+            needed = [*(data(stage) for stage in DATA[: DATA.index(artifact.stage)]), artifact]
+            first = next((place for place, one in enumerate(needed) if self.find(one) is None), len(needed) - 1)
+            commands = " && ".join(" ".join([one.made_by, *asked]) for one in needed[first:])
+            return f"Make it{', and what it needs,' if needed[first] != artifact else ''} with: {commands}"
+        return f"Make it with: {' '.join([artifact.made_by, *asked])}"
 
     def _is_stage(self, artifact: Artifact) -> bool:
-        """Whether the project's pipeline has the stage instance that makes an artifact."""
-        if not (self.root / "dvc.yaml").is_file():
+        """Whether DVC runs here, and the project's pipeline has the stage instance that makes an artifact."""
+        if not (self.root / "dvc.yaml").is_file() or not dvc_runs(self.root):
             return False
         section = SECTIONS.get(artifact.stage)
         if section is None:

@@ -5,10 +5,13 @@ makes no later stage out of date.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from omegaconf import OmegaConf
 
 from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
@@ -18,12 +21,14 @@ from etude.config.code import digest_of_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, digest_of, read_json, whole, write_json
+from etude.core.project import conf_folder, working_root
 
 # the stages that make data, in their order -> the manifest in their folder
 MANIFESTS = {"download": "manifest.json", "ingest": "manifest.json", "split": "split.json", "augment": "manifest.json"}
 STAGES = (*MANIFESTS, "tokenize")
 SPLITS = ("train", "valid", "test")
 SECTIONS = ("dataset", "ingest", "split", "augment", "tokenize")  # of the settings, one for each of STAGES
+Change = tuple[str, Any, Any]  # a key, what built the data, and what this run asks for
 LIMITS = ("seconds", "max_memory")  # of ingest: they stop a reader that hangs, and change no result
 
 
@@ -89,9 +94,9 @@ def require(data: Artifact, record: Mapping[str, Any], wanted: Mapping[str, Any]
     if not changes:
         return
     differences = "; ".join(f"{key} = {old!r}, but this run asks for {key} = {new!r}" for key, old, new in changes)
-    overrides = " ".join(_override(key, new) for key, _, new in changes)
     first = SECTIONS.index(changes[0][0].split(".")[0])
-    commands = " && ".join(f"{catalog.command(stage)} {overrides}" for stage in STAGES[first : len(wanted)])
+    stages = [stage for stage in STAGES[first:] if SECTIONS[STAGES.index(stage)] in wanted]
+    commands = " && ".join(_command(stage, wanted, changes) for stage in stages)
     raise EtudeError(f"{data} was built with {differences}. Build the right data with: {commands}")
 
 
@@ -138,13 +143,35 @@ def split_ids(settings: Settings, session: Session, pieces: Pieces) -> dict[str,
     return splits
 
 
-def _changes(old: Any, new: Any, key: str) -> list[tuple[str, Any, Any]]:
+def _changes(old: Any, new: Any, key: str) -> list[Change]:
     if isinstance(old, dict) and isinstance(new, dict):
         names = sorted({*old, *new})
         return [change for name in names for change in _changes(old.get(name), new.get(name), f"{key}.{name}")]
     return [] if old == new else [(key, old, new)]
 
 
+def _command(stage: str, wanted: Mapping[str, Any], changes: Sequence[Change]) -> str:
+    """The command of a stage with the overrides that make conf/ the settings ``wanted``.
+
+    Without a dataset of conf/ these are the ``changes``.
+    """
+    conf, name = conf_folder(working_root()), wanted["dataset"].get("name")
+    option = conf / "dataset" / f"{name}.yaml"
+    representation = next(iter(wanted.get("tokenize", {})), None) if stage == "tokenize" else None
+    if not option.is_file():
+        return " ".join([catalog.command(stage, representation), *(_override(key, new) for key, _, new in changes)])
+    plain = OmegaConf.load(conf / "config.yaml")
+    plain["dataset"] = OmegaConf.load(option)
+    words = [catalog.command(stage, representation), f"dataset={name}"]
+    for section in SECTIONS[:4]:
+        asked, own = wanted.get(section, {}), OmegaConf.to_container(plain[section], resolve=True)
+        same = {key: value for key, value in own.items() if key in asked}
+        words += [_override(key, new) for key, _, new in _changes(same, asked, section)]
+    prefix = f"tokenize.{representation}."
+    words += [_override(key, new) for key, _, new in changes if representation and key.startswith(prefix)]
+    return " ".join(words)
+
+
 def _override(key: str, value: Any) -> str:
-    text = json.dumps(value).replace(" ", "").replace('"', "")
-    return f"'{key}={text}'" if any(sign in text for sign in "[{") else f"{key}={text}"
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":")).replace('"', "")
+    return shlex.quote(f"{key}={text}")

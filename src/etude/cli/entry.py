@@ -1,6 +1,8 @@
 """The entry point of ``etude``: help, version and completion at once, without the imports of what runs something."""
 
+import codecs
 import io
+import locale
 import os
 import sys
 from collections.abc import Sequence
@@ -10,9 +12,13 @@ from etude.core.errors import EtudeError
 
 def main() -> None:
     """Run one command. A known fault prints one sentence, with exit status 2."""
+    if not sys.flags.utf8_mode and codecs.lookup(locale.getencoding()).name != "utf-8":
+        restart_in_utf8()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")  # names of files that are no UTF-8 are shown as they are
+            # names of files that are no UTF-8 are shown as they are; what a terminal cannot show, as its number
+            utf8 = codecs.lookup(stream.encoding).name == "utf-8"
+            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     try:
         if "_ARGCOMPLETE" in os.environ:
             from etude.cli.completion import answer_shell
@@ -31,6 +37,17 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(130)
+
+
+def restart_in_utf8() -> None:
+    """Start the same command again in Python's UTF-8 mode, which what it starts inherits.
+
+    In a locale of other letters, as LC_ALL=C, names in arguments, files and settings would be read in its encoding, and
+    a name with an accent would end in an error of Python. What is printed stays in the terminal's encoding.
+    """
+    os.environ["PYTHONUTF8"] = "1"
+    os.environ.setdefault("PYTHONIOENCODING", f"{locale.getencoding()}:backslashreplace")
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def run(arguments: Sequence[str]) -> int:

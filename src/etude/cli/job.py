@@ -1,6 +1,7 @@
 """One job: the composed settings read and checked, and the stage run once for each of its names."""
 
 import importlib
+import shlex
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from etude.artifacts import catalog
-from etude.artifacts.context import Profiler, Session
+from etude.artifacts.context import DATA, Profiler, Session
 from etude.cli.commands import COMMANDS, names_for
 from etude.config.check import Count, check, construct
 from etude.config.sections import Settings
@@ -105,7 +106,8 @@ def run_job(
     out = Path(HydraConfig.get().runtime.output_dir) if by_hand else None
     task = HydraConfig.get().overrides.task
     swept = " ".join(part for part in task if not part.startswith(("experiment=", "model=", "hparams=")))
-    settings, session = asked.settings, asked.session(root, out=out, overrides=swept)
+    chosen = " ".join(map(shlex.quote, _choosing_data(task)))
+    settings, session = asked.settings, asked.session(root, out=out, overrides=swept, asked=chosen)
     session.link()
     if stage == "all":
         _run_all(settings, session, HydraConfig.get().runtime.choices.get("experiment"), list(task))
@@ -153,6 +155,13 @@ def run_job(
             if stage == "evaluate":
                 print(f"etude: render the best with: etude arrange model={name} session.run={written.parents[2]}")
     return figures_of(settings, session) if stage == "train" else {}
+
+
+def _choosing_data(task: Sequence[str]) -> list[str]:
+    """The overrides that choose the data of a run: the dataset, an experiment, keys of the data stages."""
+    keys = [part.lstrip("+").partition("=")[0] for part in task]
+    sections = ("dataset", "experiment", *DATA)
+    return [part for part, key in zip(task, keys, strict=True) if key != "tokenize" and key.split(".")[0] in sections]
 
 
 def _names(stage: str, asked: Asked, session: Session, task: Sequence[str]) -> list[str | None]:

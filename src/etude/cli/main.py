@@ -10,7 +10,7 @@ from pathlib import Path
 from etude.cli.commands import BY_HAND, COMMANDS
 from etude.cli.job import FILES
 from etude.cli.launch import OURS, Launch
-from etude.cli.overrides import check_overrides, place_override, quote_text, take_flags
+from etude.cli.overrides import check_overrides, drop_nulls, place_override, quote_text, take_flags
 from etude.cli.plain import PLAIN, parse
 from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, find_project, working_root
@@ -32,7 +32,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
     from etude.config.compile import composing
 
     root = working_root()
-    flags, overrides = take_flags([quote_text(place_override(override, stage)) for override in overrides])
+    flags, overrides = take_flags([quote_text(place_override(override, stage)) for override in drop_nulls(overrides)])
     given = [override for override in overrides if not override.startswith("-") and "=" in override]
     own_melody = stage == "harmonize" and any(key in FILES for key in (part.partition("=")[0] for part in given))
     apart = any(override.startswith("session.shard=") for override in given)  # each run works on a shard of its own

@@ -17,6 +17,7 @@ from etude.core.project import conf_folder, working_root
 
 TEXTS = (*PATHS, "generate.control.key", "chords")  # keys whose values are any text
 MAY_BE_NULL = ("experiment", "size", "hparams")  # groups
+HYDRAS_OWN = ("hydra", "hydra/sweeper", "hydra/launcher")  # parts that Hydra does not run without
 # keys of earlier releases -> their present names
 RENAMED = {
     "wish": "control",
@@ -47,6 +48,21 @@ def quote_text(override: str) -> str:
         return override
     escaped = value.replace("'", "\\'")
     return f"{key}='{escaped}'"
+
+
+def drop_nulls(overrides: Sequence[str]) -> list[str]:
+    """The overrides without those that leave a group out, as ``experiment=null``, and without what these overrule.
+
+    Hydra takes no null for a group; left out, these groups are empty.
+    """
+    kept: list[str] = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key in MAY_BE_NULL and value.strip().lower() == "null":
+            kept = [one for one in kept if one.partition("=")[0] != key]
+        else:
+            kept.append(override)
+    return kept
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,9 @@ def check_overrides(conf: Path, overrides: list[str], config_dir: Path | None = 
     parsed = parser.parse_overrides(overrides)
     paths = [f"file://{config_dir}"] if config_dir else []
     for override in parsed:
+        part = override.key_or_group.replace("hydra.", "hydra/")
+        if part in HYDRAS_OWN and override.value() is None:
+            raise EtudeError(f"{override.input_line} leaves Hydra without a part that it runs by. Leave it out.")
         if override.key_or_group == "hydra.searchpath":
             named = override.value()
             paths += map(str, named if isinstance(named, list) else [named])
@@ -131,6 +150,8 @@ def check_overrides(conf: Path, overrides: list[str], config_dir: Path | None = 
     known = _paths(values, "")
     for override in [*parsed, *of_preset]:
         key = override.key_or_group
+        if override.value() is None and not override.is_delete() and OmegaConf.is_dict(OmegaConf.select(config, key)):
+            raise EtudeError(f"{key} = None must be a section of keys.")
         added = override.is_add() or override.is_force_add() or override.is_delete()
         if (
             key in groups
@@ -160,11 +181,9 @@ def _first_options(parsed: Sequence[Any], groups: dict[str, set[str]]) -> list[s
         if override.key_or_group not in groups:
             continue
         group = override.key_or_group
-        if override.value() is None:
-            if group not in MAY_BE_NULL:
-                raise EtudeError(f"{group}=null leaves no {group} to run with. {closest('', groups[group])}")
-            continue
         value = override.value()
+        if value is None or (isinstance(value, list) and (None in value or not (value or group in MAY_BE_NULL))):
+            raise EtudeError(f"{override.input_line} leaves no {group} to run with. {closest('', groups[group])}")
         if isinstance(value, Sweep) and not override.is_discrete_sweep():
             raise EtudeError(f"{override.input_line}: {group} is no number. {closest('', groups[group])}")
         options = (
@@ -173,8 +192,13 @@ def _first_options(parsed: Sequence[Any], groups: dict[str, set[str]]) -> list[s
             else [override.get_value_element_as_str()]
         )
         for option in options:
+            if option.strip().lower() == "null":
+                raise EtudeError(
+                    f"{override.input_line}: a sweep goes over options, and null is none. Leave it out, and give the "
+                    f"run without {group} a command of its own."
+                )
             for name in option.strip("[]").split(","):
-                if name.strip() and name.strip() != "null" and name.strip() not in groups[group]:
+                if name.strip() and name.strip() not in groups[group]:
                     raise EtudeError(
                         f'There is no {group} "{name.strip()}" in conf/{group}/. {closest(name, groups[group])}'
                     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from etude.artifacts.context import Session
 from etude.cli.commands import COMMANDS
 from etude.core.errors import EtudeError, closest
-from etude.core.project import require_project
+from etude.core.project import dvc_runs, require_project
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,15 @@ def _verify(words: Sequence[str], keys: Mapping[str, str]) -> int:
 
 def _rebuild(words: Sequence[str], keys: Mapping[str, str]) -> int:
     jobs = _number(keys, "jobs", 1024)
+    root = require_project()
+    if not dvc_runs(root):
+        raise EtudeError(
+            f"{root} is no git repository, and DVC, by which etude rebuild works, needs one. Make one with "
+            "git init and go on, or run everything without DVC, into a folder below runs/, with: etude all"
+        )
     from etude.runs.rebuild import rebuild
 
-    return rebuild(require_project(), jobs)
+    return rebuild(root, jobs)
 
 
 def _report_sweep(words: Sequence[str], keys: Mapping[str, str]) -> int:

@@ -31,6 +31,7 @@ class Reading:
     ticks_per_quarter: Annotated[int, Range(1, 960)]
     velocity: Annotated[int, Range(1, 127)] | None
     max_rest: Annotated[float, Range(0)] | None
+    repeats: Annotated[str, OneOf(("played", "written"))] = "played"  # ingest.repeats decides
 
     def __post_init__(self) -> None:
         if self.voices is not None and not self.voices:
@@ -58,6 +59,8 @@ class Ingest:
     max_bars: Count
     min_notes: Count
     pedal: bool
+    repeats: Annotated[str, OneOf(("played", "written"))]
+    crosscheck: bool
     near: Annotated[float, Range(0.5, 1)]
 
 
@@ -286,7 +289,8 @@ class Settings:
     @property
     def reading(self) -> Reading:
         """How ingest reads the files of the dataset."""
-        return construct(Reading, check(self.dataset.get("reading"), dict, "dataset.reading"), "dataset.reading")
+        reading = construct(Reading, check(self.dataset.get("reading"), dict, "dataset.reading"), "dataset.reading")
+        return replace(reading, repeats=self.ingest.repeats)
 
     def schedule(self, model_name: str) -> tuple[Train, Optim]:
         """How one model is trained: ``train`` and ``optim``, with the model's own value for each null key."""

@@ -31,6 +31,12 @@ def working_root() -> Path:
     return find_project() or Path.cwd().resolve()
 
 
+def dvc_runs(root: Path) -> bool:
+    """Whether DVC runs in a project: it asks for a git repository, or for a setting that there is none."""
+    settings = [file.read_text(encoding="utf-8") for file in sorted((root / ".dvc").glob("config*")) if file.is_file()]
+    return any((folder / ".git").exists() for folder in (root, *root.parents)) or "no_scm = true" in "\n".join(settings)
+
+
 def conf_folder(root: Path) -> Path:
     """The settings: conf/ of a project, elsewhere those that come with the package."""
     return _part(root, "conf")

@@ -1,6 +1,6 @@
 """The notes of symusic's tracks as numpy columns, and back, to process all notes of a piece at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,19 @@ class Columns:
 def columns_of(track: Track) -> Columns:
     """The notes of a track."""
     return Columns(*(column for column in track.notes.numpy().values()))
+
+
+def all_notes(tracks: Iterable[Track]) -> Notes:
+    """The notes of some tracks, one track after the other."""
+    notes = Notes()
+    for track in tracks:
+        notes.extend(track.notes)
+    return notes
+
+
+def columns_of_all(tracks: Iterable[Track]) -> Columns:
+    """The notes of some tracks, one track after the other: several times as fast as track by track."""
+    return Columns(*all_notes(tracks).numpy().values())
 
 
 def concatenate(lines: Sequence[Columns]) -> Columns:

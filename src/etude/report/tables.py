@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from etude.core.files import Json
 from etude.metrics.descriptors import UNITS
 from etude.report.inputs import ReportInputs
+from etude.scores.reading import CHANGES
 
 DASH = "–"
 DUPLICATE = re.compile(r"(the same notes as|the same bytes as|% like) (.+?), which is ")  # that a reason names
@@ -183,6 +184,30 @@ def group_reasons(entries: Sequence[Mapping[str, str]]) -> list[tuple[str, int, 
     if rest := sum(map(len, groups[REASONS:])):
         rows.append((f"{len(groups) - REASONS} other reasons", rest, []))
     return rows
+
+
+def group_changes(pieces: Sequence[Json]) -> list[tuple[str, int, list[str]]]:
+    """What reading changed: how much of what, in how many pieces, and the names of the first."""
+    rows = []
+    for change, what in CHANGES.items():
+        changed = [piece for piece in pieces if piece.get("changed", {}).get(change)]
+        if changed:
+            total = whole_number(sum(piece["changed"][change] for piece in changed))
+            rows.append((f"{total} {what}", len(changed), [piece["id"] for piece in changed[:NAMES]]))
+    return rows
+
+
+def group_differences(pieces: Sequence[Json]) -> tuple[int, list[tuple[str, int, list[str]]]]:
+    """Pieces in which a second reader finds other notes, or which it cannot read: how many, and the first by name."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for piece in pieces:
+        second = piece.get("second_reader", {})
+        if "reason" in second:
+            found[f"{second['name']} does not read them"].append(piece["id"])
+        elif differing := second.get("own", 0) + second.get("other", 0):
+            found[f"{second['name']} finds other notes"].append(f"{piece['id']} ({differing})")
+    rows = [(text, len(names), names[:NAMES]) for text, names in sorted(found.items())]
+    return sum(map(len, found.values())), rows
 
 
 def flatten(values: object, name: str = "") -> list[tuple[str, str]]:

@@ -1,53 +1,52 @@
-"""Reading ABC, tune by tune: a file's text is split once, and music21 parses each tune by itself."""
+"""Reading ABC, tune by tune: a file's text is split once, and each tune is read by itself."""
 
+import codecs
 import re
 from functools import lru_cache
 from pathlib import Path
 
-from symusic.core import ScoreTick as Score
-
-from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores.notation import piece_of
-from etude.scores.reading import Facts
+from etude.scores.abc_tune import FIELD, VERSION, lines_of, sheet_of
+from etude.scores.written import Sheet
 
-FIELD = re.compile(r"[A-Za-z]:(?![|:])")  # a line of music may start with A:|
-QUOTED = re.compile(r'"([^"\n]*)"')
-# quoted text that is a chord, not a fingering, a dynamic or "D.C."
-CHORD = re.compile(
-    r"\(?[A-G][#b]?(m|min|-|M|maj|dim|aug|\+|o|sus|add)*(2|4|5|6|7|9|11|13)*((sus|maj|add|b|#)[0-9]+)*(/[A-G][#b]?)?\)?"
-)
+MANY = ". Copy one of them into a file of its own"
+ADDED = ("%%", "I:", "U:", "m:")  # a tune adds its own to those of the file's head; other fields take their place
 
 
-def read_abc(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
-    """Read one tune of an ABC file; see ``etude.scores.readers.read`` and ``etude.scores.notation``.
+def read_sheet(path: Path, part: str | None) -> Sheet:
+    """Read one tune of an ABC file.
 
-    Repeats and endings are not expanded, as in MusicXML. A tune without metre (``M: none``) has bars as long as they
-    are written. Quoted text over the music that is no chord is ignored.
+    A tune without metre (``M: none``) has bars as long as they are written. Quoted text over the music that is no chord
+    is ignored.
 
     Args:
-        path: the file, in UTF-8 or Latin-1.
+        path: the file, in UTF-8, UTF-16 or Latin-1.
         part: "1" for the first tune of the file, and so on; ``None`` for the only one.
-        reading: see there.
 
     Raises:
-        EtudeError: there is no such tune, or a voice is missing.
+        EtudeError: there is no such tune, or it is absurd.
+    """
+    return sheet_of(tune(path, part))
+
+
+def tune(path: Path, part: str | None) -> str:
+    """The text of one tune of an ABC file, with the fields of the file's head; see ``read_sheet``.
+
+    Raises:
+        EtudeError: there is no such tune.
     """
     tunes = _tunes_of(path)
     number = 1 if part is None and len(tunes) == 1 else int(part or 0)
     if not 1 <= number <= len(tunes):
-        raise EtudeError(f"it holds {len(tunes)} tunes, none with number {part}")
-    from music21 import abcFormat  # a second; etude.scores.readers.prepare does it once for many processes
-    from music21.abcFormat.translate import abcToStreamScore
-
-    return piece_of(abcToStreamScore(abcFormat.ABCFile().readstr(tunes[number - 1])), reading)
+        raise EtudeError(f"it holds {len(tunes)} tunes{MANY if part is None else f', none with number {part}'}")
+    return tunes[number - 1]
 
 
 def pieces(path: Path) -> list[tuple[str | None, str | None]]:
     """The tunes of a file in order: ("1", the title), ("2", ...). A tune without a title has ``None``."""
     found: list[tuple[str | None, str | None]] = []
-    for place, tune in enumerate(_tunes_of(path)):
-        title = re.search(r"^T:[ \t]*(\S.*?)[ \t]*(%.*)?$", tune, re.MULTILINE)
+    for place, text in enumerate(_tunes_of(path)):
+        title = re.search(r"^T:[ \t]*(\S.*?)[ \t]*(%.*)?$", text, re.MULTILINE)
         found.append((str(place + 1), readable(title[1]) if title else None))
     return found
 
@@ -65,39 +64,70 @@ def readable(text: str) -> str:
 def tunes_of(text: str) -> list[str]:
     """The tunes in the text of an ABC file. Each starts at its X: field and gets the fields of the file's head.
 
-    A tune ends with the blank line after its music, or with the next X: field. Texts between tunes are left out.
+    A tune ends with the blank line after its music, or with the next X: field. Texts between tunes are left out. The
+    music of a file, or of its head, may lack the X:.
     """
-    head: list[str] = []
+    before: list[str] = []  # the first X:
     tunes: list[list[str]] = []
+    versions: list[str] = []  # of the tunes
+    version = ""  # what the file says last
     sounding = ended = False
-    for line in text.splitlines():
-        line = line.strip("\ufeff")
-        field = line.lstrip()[:2] if FIELD.match(line.lstrip()) else ""
-        if field == "X:":
-            tunes.append([])
+    for line in lines_of(text):
+        field = _field(line)
+        if VERSION.match(line) and (not tunes or sounding):
+            version = line
+        elif field == "X:":
+            tunes.append([line])
+            versions.append(version)
             sounding = ended = False
-        if not tunes:
-            head += [line] if field else []
-            continue
-        if not line.strip():
+        elif not tunes:
+            before.append(line)
+        elif not line.strip():
             ended = sounding
+        elif not ended:
+            tunes[-1].append(line)
+            sounding = sounding or not (field or line.startswith(("%", "+:")))
+    head, unnumbered = _before(before, numbered=bool(tunes))
+    tunes = [["X:1", *tune] for tune in unnumbered] + tunes
+    versions = [version if not versions else versions[0]] * len(unnumbered) + versions
+    return [
+        "\n".join([tune[0], *filter(None, [version]), *_lacking(head, tune), *tune[1:]]) + "\n"
+        for tune, version in zip(tunes, versions, strict=True)
+    ]
+
+
+def _before(lines: list[str], numbered: bool) -> tuple[list[str], list[list[str]]]:
+    """The fields and directives of the file's head, and the tunes without X: that stand there, up to blank lines.
+
+    Such a tune has a key; where no tune of the file is numbered, bar lines show music too.
+    """
+    tunes: list[list[str]] = []
+    block: list[str] = []
+    keyed = sounding = False
+    for line in [*lines, ""]:
+        if line.strip():
+            field = _field(line)
+            keyed = keyed or field == "K:"
+            musical = keyed or ("|" in line and not numbered)
+            sounding = sounding or (musical and not field and not line.startswith("%"))
+            block.append(line)
             continue
-        if ended:
-            continue
-        tunes[-1].append(line if field else QUOTED.sub(_chords_only, line))
-        sounding = sounding or (not field and not line.startswith("%"))
-    return ["\n".join([tune[0], *_lacking(head, tune), *tune[1:]]) + "\n" for tune in tunes]
+        if sounding:
+            tunes.append(block)
+            block = []
+        keyed = sounding = False
+    return [line for line in block if _field(line) or line.startswith("%%")], tunes
+
+
+def _field(line: str) -> str:
+    return line.lstrip()[:2] if FIELD.match(line.lstrip()) else ""
 
 
 def _lacking(head: list[str], tune: list[str]) -> list[str]:
     """The fields of the file's head that a tune does not state itself."""
     key = next((place for place, line in enumerate(tune) if line.lstrip().startswith("K:")), len(tune))
     own = {line.lstrip()[:2] for line in tune[: key + 1]}  # a field after the key is a change within the tune
-    return [line for line in head if line.lstrip()[:2] not in own]
-
-
-def _chords_only(quoted: re.Match[str]) -> str:
-    return quoted[0] if CHORD.fullmatch(quoted[1].strip()) else ""
+    return [line for line in head if line.lstrip()[:2] not in own or line.startswith(ADDED)]
 
 
 def _tunes_of(path: Path) -> tuple[str, ...]:
@@ -108,6 +138,8 @@ def _tunes_of(path: Path) -> tuple[str, ...]:
 @lru_cache(maxsize=1)  # the tunes of a file are read one after the other
 def _split(path: Path, size: int, changed: int) -> tuple[str, ...]:
     data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return tuple(tunes_of(data.decode("utf-16", "replace")))
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

@@ -12,7 +12,7 @@ from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TimeSignatureTickList as TimeSignatures
 from symusic.core import TrackTick as Track
 
-from etude.music.columns import Columns, columns_of, concatenate
+from etude.music.columns import Columns, columns_of_all
 
 SUSTAIN, DOWN = 64, 64  # the controller's number, and the threshold of its value: the pedal is down
 FASTEST, SLOWEST = 150_000, 6_000_000  # microseconds a quarter note: 400 and 10 BPM
@@ -59,19 +59,23 @@ def clean_all(scores: Sequence[Score], pedal: bool, drop_empty: bool = False) ->
     """
     counts = [dict.fromkeys(COUNTS, 0) for _ in scores]
     tracks = [(place, track) for place, score in enumerate(scores) for track in score.tracks]
-    lines = [columns_of(track) for _, track in tracks]
+    notes = columns_of_all(track for _, track in tracks)
+    ends = np.cumsum([len(track.notes) for _, track in tracks], dtype=np.int64)
     if pedal:
-        for (place, track), line in zip(tracks, lines, strict=True):
-            if not track.is_drum and len(line.onset) and len(track.controls):
-                line.length, lengthened = _apply_pedal(line, track)
+        for (place, track), end in zip(tracks, ends.tolist(), strict=True):
+            if not track.is_drum and len(track.notes) and len(track.controls):
+                own = slice(end - len(track.notes), end)
+                notes.length[own], lengthened = _apply_pedal(notes[own], track)
                 counts[place]["pedal"] += lengthened
     cleaned = [Score(score.ticks_per_quarter) for score in scores]
-    for (place, track), line in zip(tracks, _tidy(lines, [place for place, _ in tracks], counts), strict=True):
-        if drop_empty and not len(line.onset):
+    notes, ends = _tidy(notes, ends, [place for place, _ in tracks], counts)
+    tidied = notes.notes()
+    for (place, track), (start, end) in zip(tracks, pairwise([0, *ends.tolist()]), strict=True):
+        if drop_empty and start == end:
             counts[place]["empty_tracks"] += 1
             continue
         kept = Track(track.name, track.program, track.is_drum)
-        kept.notes = line.notes()
+        kept.notes = tidied[start:end]
         cleaned[place].tracks.append(kept)
     for score, tidy, count in zip(scores, cleaned, counts, strict=True):
         tidy.tempos = _tempos(score, count)
@@ -108,12 +112,14 @@ def _apply_pedal(line: Columns, track: Track) -> tuple[NDArray[np.int32], int]:
     return (sustained - onsets).astype(np.int32), int((sustained != ends).sum())
 
 
-def _tidy(lines: list[Columns], owners: list[int], counts: list[dict[str, int]]) -> list[Columns]:
-    """The notes that stay, track by track, by onset and pitch; the dropped ones are counted for each track's owner."""
-    if not lines:
-        return []
-    notes = concatenate(lines)
-    track = np.repeat(np.arange(len(lines)), [len(line.onset) for line in lines])
+def _tidy(
+    notes: Columns, ends: NDArray[np.int64], owners: list[int], counts: list[dict[str, int]]
+) -> tuple[Columns, NDArray[np.int64]]:
+    """The notes that stay, by track, onset and pitch; the dropped ones are counted for the owner of their track.
+
+    ``notes`` come track by track, and the notes of each end at ``ends``; so do those that are returned.
+    """
+    track = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
     piece = np.array(owners)
 
     def count(what: str, tracks: NDArray[np.int64]) -> None:
@@ -140,8 +146,7 @@ def _tidy(lines: list[Columns], owners: list[int], counts: list[dict[str, int]])
     notes.length[:-1][cut] = room[cut]
     track = voice // 128
     order = np.argsort((track << 39) + (notes.onset.astype(np.int64) << 7) + notes.pitch)
-    notes, ends = notes[order], np.searchsorted(track, np.arange(len(lines) + 1)).tolist()
-    return [notes[start:end] for start, end in pairwise(ends)]
+    return notes[order], np.searchsorted(track, np.arange(len(ends)), "right")
 
 
 def _tempos(score: Score, counts: dict[str, int]) -> Tempos:

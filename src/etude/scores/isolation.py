@@ -6,7 +6,6 @@ import fcntl
 import gc
 import os
 import pickle
-import re
 import resource
 import select
 import signal
@@ -26,6 +25,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 LIFE = 1000  # items that one process handles: leaks stay small, and a fork costs little per item
 GRACE = 10.0  # seconds after which the parent enforces the deadline, if the process has switched off its own timer
+UNFORESEEN = "it is damaged, or written in a way that is not known here"
 HEAD = struct.Struct("<Q")  # the length of an answer, before it
 
 _forking = threading.Lock()  # processes forked in two threads must not inherit each other's ends of pipes
@@ -122,7 +122,7 @@ def attempt(work: Callable[[T], R], item: T) -> R | Lost:
     except MemoryError:
         raise
     except BaseException as error:  # SystemExit as well: no exception may leave the process
-        return Lost(f"cannot be read ({_plain(error)})")
+        return Lost(_reason(error))
 
 
 class _Child(Generic[T, R]):
@@ -172,7 +172,7 @@ class _Child(Generic[T, R]):
         try:
             answer: R | Lost | _Suspect = pickle.loads(data)
         except Exception as error:
-            return Lost(f"cannot be read ({_plain(error)})")
+            return Lost(_reason(error))
         self.ended = isinstance(answer, _Suspect)
         return answer
 
@@ -256,7 +256,7 @@ def _attempt(work: Callable[[T], R], item: T) -> tuple[R | Lost | _Suspect, byte
     except MemoryError:
         answer = _Suspect("it takes too much memory to read")
     except BaseException as error:  # the answer cannot be pickled
-        answer = Lost(f"cannot be read ({_plain(error)})")
+        answer = Lost(_reason(error))
     return answer, pickle.dumps(answer)
 
 
@@ -264,8 +264,8 @@ def _late(seconds: float) -> str:
     return f"not read after ingest.seconds = {seconds:g}"
 
 
-def _plain(error: BaseException) -> str:
-    """An exception's text without folders and addresses, which differ from run to run."""
-    text = " ".join(str(error).split())
-    text = re.sub(r"(/[^\s/'\"]+)+/", "", re.sub(r" at 0x[0-9a-fA-F]+", "", text))
-    return f"{type(error).__name__}: {text[:200]}"
+def _reason(error: BaseException) -> str:
+    """A sentence about an item that raised an exception nobody foresaw. Calling ``work`` itself shows the exception."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"it cannot be read ({error.strerror})"
+    return UNFORESEEN

@@ -1,16 +1,554 @@
-"""Reading MusicXML (``.xml``, ``.musicxml``, ``.mxl``) and Humdrum (``.krn``) with music21."""
+"""Reading MusicXML (``.xml``, ``.musicxml``, ``.mxl``), by the definition of W3C MusicXML 4.0."""
 
+import codecs
+import lzma
+import re
+import zipfile
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
-from symusic.core import ScoreTick as Score
+from etude.core.errors import EtudeError
+from etude.music.chords import STEPS
+from etude.scores.reading import SHARPS
+from etude.scores.symbols import chord_of
+from etude.scores.written import Bar, Key, Mark, Metre, Note, Part, Sheet
 
-from etude.config.sections import Reading
-from etude.scores.notation import piece_of
-from etude.scores.reading import Facts
+T = TypeVar("T")
+ROOTFILE = "meta-inf/container.xml"
+MOST_BYTES = 1 << 26  # of an unpacked score
+WHITE = b" \t\r\n"
+UNPACKING = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, KeyError, ValueError,
+    RuntimeError, NotImplementedError,
+)  # fmt: skip
+DRUM_CHANNEL = 10
+MOST_TIMES = 99  # that a repeat or an ending states
+UNITS = {"maxima": 32, "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1}  # in quarter notes
+UNITS_OF_METRES = ("1", "2", "4", "8", "16", "32", "64")
+UNITS_BELOW = ("eighth", "16th", "32nd", "64th", "128th", "256th")
+# The usual places on a percussion staff, where a file states no MIDI number (Weinberg, Guidelines for Drumset Notation)
+KIT = {
+    "D4": 44, "E4": 35, "F4": 36, "G4": 43, "A4": 41, "B4": 45, "C5": 38, "D5": 47, "E5": 48, "F5": 51, "G5": 42,
+    "A5": 49, "B5": 57,
+}  # fmt: skip
+BACK = re.compile(r"\b(d\.? ?c\b|da capo|(d\.? ?s\b|dal segno))", re.IGNORECASE)
+FINE = re.compile(r"\s*fine\b.{0,20}", re.IGNORECASE)
+TO_CODA, CODA = re.compile(r"\s*to coda.{0,4}", re.IGNORECASE), re.compile(r"\s*coda\.?\s*", re.IGNORECASE)
 
 
-def read_musicxml(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
-    """Read a MusicXML or Humdrum file; see ``etude.scores.readers.read`` and ``etude.scores.notation``."""
-    from music21 import converter  # a second; etude.scores.readers.prepare does it once for many processes
+def read_sheet(path: Path, part: str | None) -> Sheet:
+    """Read a MusicXML file.
 
-    return piece_of(converter.parse(path, forceSource=True), reading)
+    Notes are at sounding pitch, and keys are those that sound. Grace and cue notes do not sound.
+
+    Raises:
+        EtudeError: this is no MusicXML.
+    """
+    return sheet_of(document(path))
+
+
+def document(path: Path) -> Element:
+    """The root element, without namespaces. In a compressed file it is what the container names."""
+    data = path.read_bytes()
+    if data[:2] == b"PK":
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(_name_in(archive)) as stream:
+                data = stream.read(MOST_BYTES + 1)
+        except UNPACKING as error:
+            raise EtudeError("it is a damaged archive: no score can be unpacked from it") from error
+    if len(data) > MOST_BYTES:
+        raise EtudeError(f"its score has more than {MOST_BYTES} bytes")
+    if data[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        data = data.lstrip(WHITE + codecs.BOM_UTF8).rstrip(WHITE + b"\0")
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError as error:
+        line, column = error.position
+        raise EtudeError(f"its XML is damaged in line {line}, column {column}") from None
+    except (ValueError, LookupError):
+        raise EtudeError("its XML states an encoding that is unknown") from None
+    for element in root.iter():
+        if isinstance(element.tag, str) and "}" in element.tag:
+            element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+def _name_in(archive: zipfile.ZipFile) -> str:
+    """The name of the score in an archive: of the container's first root file, else the first that may be one."""
+    names = {_plain(name): name for name in archive.namelist()}
+    if ROOTFILE in names:
+        with suppress(ElementTree.ParseError), archive.open(names[ROOTFILE]) as stream:
+            for entry in ElementTree.fromstring(stream.read(MOST_BYTES)).iter():
+                kind, name = entry.get("media-type", "xml"), _plain(entry.get("full-path", ""))
+                if entry.tag.endswith("rootfile") and "xml" in kind and name in names:
+                    return names[name]
+    for plain, name in names.items():
+        if plain.endswith((".xml", ".musicxml")) and not plain.startswith(("meta-inf/", "__macosx/")):
+            return name
+    raise EtudeError("it is an archive without a score")
+
+
+def _plain(name: str) -> str:
+    """The name of a file in an archive, without what archives write in several ways."""
+    return name.replace("\\", "/").removeprefix("./").lower()
+
+
+def sheet_of(root: Element) -> Sheet:
+    """The score in a MusicXML document, by parts or by measures.
+
+    Raises:
+        EtudeError: it is no score, or a number in it is none.
+    """
+    if root.tag not in ("score-partwise", "score-timewise"):
+        raise EtudeError(
+            f"its root element is {root.tag}, not score-partwise or score-timewise: it is no MusicXML score"
+        )
+    sheet = Sheet()
+    measures = _measures(root)
+    listed = {entry.get("id", ""): entry for entry in root.iter("score-part")}
+    readers = []
+    for name in [*filter(measures.get, listed), *(name for name in measures if name not in listed)]:
+        readers.append(_PartReader(sheet, listed.get(name, Element("score-part"))))
+        readers[-1].read(measures[name])
+    if sheet.bars and not sheet.bars[0].length:
+        sheet.bars[0].length = max(reader.resting for reader in readers)
+    first, second = ([bars[place] for bars in measures.values() if len(bars) > place] for place in (0, 1))
+    pickup = any(bar.get("implicit") == "yes" or bar.get("number") == "0" for bar in first)
+    sheet.split = not pickup and any(bar.get("implicit") == "yes" for bar in second)
+    sheet.metres, sheet.tempos = _in_order(sheet.metres), _in_order(sheet.tempos)
+    signs = [place for place, bar in enumerate(sheet.bars) if bar.coda]
+    if len(signs) > 1 and not any(bar.to_coda for bar in sheet.bars):  # two signs: from the first to the last
+        sheet.bars[max(signs[0] - 1, 0)].to_coda, sheet.bars[signs[0]].coda = True, False
+    metres, metre = {mark.bar: mark.value for mark in sheet.metres}, Metre(4, 4)
+    for place, bar in enumerate(sheet.bars):
+        metre = metres.get(place, metre)
+        notes = [note for part in sheet.parts for note in part.notes.get(place, [])]
+        sounding = max((note.onset + note.length for note in notes), default=Fraction(0))
+        if not bar.length or (not sheet.free and bar.length > metre.length >= sounding):
+            bar.length = metre.length  # nothing stands in it, or a rest that is too long
+    for reader in readers:
+        reader.fill()
+    return sheet
+
+
+def _in_order(marks: list[Mark[T]]) -> list[Mark[T]]:
+    """Marks in the order of their places, the first of several at one place: parts may each state the same."""
+    places: dict[tuple[int, Fraction], Mark[T]] = {}
+    for mark in marks:
+        places.setdefault((mark.bar, mark.onset), mark)
+    return [places[place] for place in sorted(places)]
+
+
+def _measures(root: Element) -> dict[str, list[Element]]:
+    """The measures of each part, by its id."""
+    found: dict[str, list[Element]] = {}
+    if root.tag == "score-partwise":
+        for part in root.findall("part"):
+            found.setdefault(part.get("id", ""), []).extend(part.findall("measure"))
+        return found
+    for number, measure in enumerate(root.findall("measure")):
+        for part in measure.findall("part"):
+            own = found.setdefault(part.get("id", ""), [])
+            own += [Element("measure") for _ in range(number - len(own))]
+            own.append(part)
+    return found
+
+
+@dataclass
+class _Instrument:
+    program: int | None = None
+    drums: bool = False
+    unpitched: int | None = None  # the MIDI pitch of its unpitched notes
+
+
+@dataclass
+class _PartReader:
+    """Reads the measures of one part into the sheet. Positions are in quarter notes from the start of the measure."""
+
+    sheet: Sheet
+    entry: Element  # in the list of parts
+    part: Part = field(init=False)
+    divisions: Fraction = Fraction(1)  # of a quarter note
+    shifts: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # staff -> semitones and steps; "": all
+    ending: tuple[int, ...] = ()
+    filled: list[Fraction] = field(default_factory=list)  # how far each measure is
+    resting: Fraction = Fraction(0)  # the length of a first measure that is one rest
+    place: int = 0  # of the measure
+    now: Fraction = Fraction(0)
+    onset: Fraction = Fraction(0)  # of the note before
+    percussion: dict[str, bool] = field(default_factory=dict)  # staff -> whether it has a percussion clef now
+
+    def __post_init__(self) -> None:
+        self.instruments = {name.get("id", ""): _Instrument() for name in self.entry.iter("score-instrument")}
+        for sound in self.entry.iter("midi-instrument"):
+            self._sound(sound)
+        self.first = next(iter(self.instruments.values()), _Instrument())
+        name = self.entry.findtext("part-name") or ""
+        for stated in self.entry.findall("score-instrument"):
+            own = self.instruments[stated.get("id", "")]
+            if own.program is None and not own.drums:
+                family = (stated.findtext("instrument-sound") or "").replace(".", " ")
+                own.program = _program(stated.findtext("instrument-name"), name, family)
+        program = self.first.program
+        self.part = Part(name, _program(name) if program is None else program, self.first.drums)
+        self.sheet.parts.append(self.part)
+
+    def _sound(self, sound: Element) -> None:
+        """What ``midi-instrument`` states of an instrument."""
+        own = self.instruments.setdefault(sound.get("id", ""), _Instrument())
+        program, key = _whole(sound, "midi-program"), _whole(sound, "midi-unpitched")
+        own.drums = _whole(sound, "midi-channel") == DRUM_CHANNEL or own.drums
+        if program is not None and 1 <= program <= 128:
+            own.program = program - 1
+        if key is not None and 1 <= key <= 128:
+            own.unpitched = key - 1
+
+    def read(self, measures: list[Element]) -> None:
+        self.sheet.bars += [Bar(Fraction(0)) for _ in range(len(measures) - len(self.sheet.bars))]
+        for self.place, measure in enumerate(measures):
+            bar = self.sheet.bars[self.place]
+            self.now = end = Fraction(0)
+            for element in measure:
+                reader = READERS.get(element.tag)
+                if reader is not None:
+                    reader(self, element, bar)
+                    end = max(end, self.now)
+            if not self.place and all(rest.get("measure") == "yes" for rest in map(_rest, measure.iter("note"))):
+                self.resting, end = end, Fraction(0)  # in a pickup such a rest is as long as the other parts
+            bar.length = max(bar.length, end)
+            self.filled.append(end)
+            if self.ending and not bar.endings:
+                bar.endings = self.ending
+            if bar.times > 1 or any(
+                line.get("type") in ("stop", "discontinue") for line in measure.iterfind("barline/ending")
+            ):
+                self.ending = ()
+
+    def fill(self) -> None:
+        """Let tied notes at the end of a measure that is not full last to the bar line."""
+        for place, notes in self.part.notes.items():
+            end, full = self.filled[place], self.sheet.bars[place].length
+            for note in notes if end < full else []:
+                if note.tied and note.onset + note.length == end:
+                    note.length = full - note.onset
+
+    def note(self, note: Element, bar: Bar) -> None:
+        if note.find("grace") is not None:
+            self.sheet.changes["grace_notes"] += 1
+            return
+        length = self._quarters(note) if note.find("duration") is not None else self._typed(note)
+        rest = note.find("rest")
+        if note.find("chord") is None:
+            self.onset = self.now
+            self.now += length
+        if note.find("cue") is not None:
+            if rest is None:
+                self.sheet.changes["cue_notes"] += 1
+            return
+        if rest is not None or length <= 0:
+            return
+        used = note.find("instrument")
+        own = self.instruments.get(used.get("id", ""), self.first) if used is not None else self.first
+        percussion = self.percussion.get(note.findtext("staff") or "1", False) or note.find("unpitched") is not None
+        drums = own.drums or percussion
+        pitch = self._pitch(note, own, drums)
+        if pitch is None:
+            return
+        ties = {tie.get("type") for tie in [*note.findall("tie"), *note.iterfind("notations/tied")]}
+        program = -1 if drums else own.program
+        self.part.add(
+            self.place,
+            Note(
+                onset=self.onset,
+                length=length,
+                pitch=pitch,
+                voice=note.findtext("voice") or "",
+                tied="start" in ties,
+                held="stop" in ties,
+                fermata=note.find("notations/fermata") is not None,
+                program=program,
+            ),
+        )
+
+    def _typed(self, note: Element) -> Fraction:
+        """The length of a note by its type, where it states no duration."""
+        name = note.findtext("type")
+        if name is None:
+            return Fraction(0)
+        actual, normal = (_whole(note, f"time-modification/{kind}-notes") or 1 for kind in ("actual", "normal"))
+        return _unit(name, len(note.findall("dot"))) * Fraction(max(normal, 1), max(actual, 1))
+
+    def _pitch(self, note: Element, own: _Instrument, drums: bool) -> int | None:
+        """The MIDI pitch; of drums the key in the General MIDI kit."""
+        pitch = note.find("pitch")
+        if own.unpitched is not None and (drums or pitch is None):
+            return own.unpitched
+        if pitch is None or (drums and not own.drums):
+            names = (
+                ("pitch/step", "pitch/octave")
+                if pitch is not None
+                else ("unpitched/display-step", "unpitched/display-octave")
+            )
+            place = "".join((note.findtext(name) or "").strip() for name in names)
+            self.sheet.changes["guessed_drums"] += 1
+            return KIT.get(place, 38)
+        step, octave = (pitch.findtext("step") or "").strip().upper(), _whole(pitch, "octave")
+        if step not in STEPS or octave is None:
+            raise EtudeError(f"measure {self.place + 1} of part {self.part.name or '1'} has a note without a pitch")
+        semitones = self.shifts.get(note.findtext("staff") or "1", self.shifts.get("", (0, 0)))[0]
+        if semitones:
+            self.sheet.changes["transposed"] += 1
+        alter = _fraction(pitch.findtext("alter") or "0", "alter")
+        return 12 * (octave + 1) + STEPS[step] + int((alter + Fraction(1, 2)) // 1) + semitones
+
+    def attributes(self, attributes: Element, bar: Bar) -> None:
+        divisions = attributes.findtext("divisions")
+        if divisions is not None:
+            self.divisions = _fraction(divisions, "divisions")
+            if self.divisions <= 0:
+                raise EtudeError(f"measure {self.place + 1} states {divisions} divisions of a quarter note")
+        for transpose in attributes.findall("transpose"):
+            octaves = _whole(transpose, "octave-change") or 0
+            semitones = int(_fraction(transpose.findtext("chromatic") or "0", "chromatic"))
+            self.shifts[transpose.get("number") or ""] = semitones + 12 * octaves, _whole(transpose, "diatonic")
+        for clef in attributes.findall("clef"):
+            self.percussion[clef.get("number") or "1"] = (clef.findtext("sign") or "").strip() == "percussion"
+        for key in attributes.findall("key")[:1]:
+            self.part.keys.append(Mark(self.place, self.now, self._key(key)))
+        for time in attributes.findall("time")[:1]:
+            metre = _metre(time)
+            if time.find("senza-misura") is not None:
+                self.sheet.free |= not self.sheet.metres
+            elif metre is None:
+                self.sheet.changes["unknown_metres"] += 1
+            else:
+                self.sheet.metres.append(Mark(self.place, self.now, metre))
+
+    def _key(self, key: Element) -> Key:
+        """The key that sounds. One by steps counts its sharps and flats."""
+        sharps = _whole(key, "fifths")
+        if sharps is None:
+            alters = [_fraction(alter.text or "0", "key-alter") for alter in key.findall("key-alter")]
+            sharps = int(sum(alters))
+        mode = (key.findtext("mode") or "").strip().lower()
+        if mode in MODES:
+            mode = MODES[mode]
+        shift, steps = self.shifts.get(key.get("number") or "1", self.shifts.get("", (0, 0)))
+        if shift:
+            octave_free = shift * 7 - 12 * steps if steps is not None else (shift * 7 + 5) % 12 - 5
+            sharps += (octave_free + 6) % 12 - 6 if abs(octave_free) > 6 else octave_free
+        return Key((sharps + 7) % 12 - 7 if abs(sharps) > 7 else sharps, mode or None)
+
+    def direction(self, direction: Element, bar: Bar) -> None:
+        now = self.now
+        for offset in direction.findall("offset"):
+            if offset.get("sound") == "yes":  # else it moves what is seen
+                self.now = max(Fraction(0), now + _fraction(offset.text or "0", "offset") / self.divisions)
+        sounds = direction.findall("sound")
+        for sound in sounds:
+            self.sound(sound, bar)
+        if not any(sound.get("tempo") for sound in sounds):
+            for mark in direction.iterfind("direction-type/metronome"):
+                self._metronome(mark)
+        words = ["".join(kind.itertext()) for kind in direction.iterfind("direction-type/words")]
+        words += ["".join(words)] if len(words) > 1 else []
+        leaves = any(sound.get("tocoda") for sound in sounds)
+        if not leaves and any(map(TO_CODA.fullmatch, words)):
+            leaves = True
+            self._to_coda(bar)
+        for text in words:
+            back = BACK.search(text)
+            if back and not bar.jump:
+                bar.jump = "segno" if back[2] else "capo"
+            bar.fine |= FINE.fullmatch(text) is not None
+        signs = {kind.tag for kind in direction.iterfind("direction-type/*")} & {"segno", "coda"}
+        if any(map(CODA.fullmatch, words)):
+            signs.add("coda")
+        for name in sorted(
+            signs if not leaves else signs - {"coda"}
+        ):  # the sign of a coda also stands where it is left for
+            self._sign(name, bar)
+        self.now = now
+
+    def _metronome(self, mark: Element) -> None:
+        units, count = mark.findall("beat-unit"), _positive(mark.findtext("per-minute") or "")
+        if count is not None and len(units) == 1:
+            unit = _unit(units[0].text or "", len(mark.findall("beat-unit-dot")))
+            self.sheet.tempos.append(Mark(self.place, self.now, count * float(unit)))
+
+    def sound(self, sound: Element, bar: Bar) -> None:
+        now = self.now
+        if sound.find("offset") is not None:
+            self.now = max(Fraction(0), now + _fraction(sound.findtext("offset") or "0", "offset") / self.divisions)
+        tempo = _positive(sound.get("tempo") or "")
+        if tempo is not None:
+            self.sheet.tempos.append(Mark(self.place, self.now, tempo))
+        if sound.get("dacapo") == "yes":
+            bar.jump = "capo"
+        if sound.get("dalsegno") is not None:
+            bar.jump = "segno"
+        bar.fine |= sound.get("fine") is not None
+        if sound.get("tocoda") is not None:
+            self._to_coda(bar)
+        bar.repeat |= sound.get("forward-repeat") == "yes"
+        for name in ("segno", "coda"):
+            if sound.get(name) is not None:
+                self._sign(name, bar)
+        for instrument in sound.findall("midi-instrument"):
+            self._sound(instrument)
+        for change in sound.findall("instrument-change"):
+            self.first = self.instruments.get(change.get("id", ""), self.first)
+        self.now = now
+
+    def _to_coda(self, bar: Bar) -> None:
+        """Go to the coda at the end of the bar, or at the end of the one before where it stands at the start."""
+        (bar if self.now or not self.place else self.sheet.bars[self.place - 1]).to_coda = True
+
+    def _sign(self, name: str, bar: Bar) -> None:
+        """A segno or coda at the start of the bar; one after its notes is of the next bar."""
+        if self.now and self.place + 1 < len(self.sheet.bars):
+            bar = self.sheet.bars[self.place + 1]
+        setattr(bar, name, True)
+
+    def barline(self, line: Element, bar: Bar) -> None:
+        ending, repeat = line.find("ending"), line.find("repeat")
+        for name in ("segno", "coda"):
+            if line.find(name) is not None or line.get(name) is not None:
+                self._sign(name, bar)
+        if ending is not None and ending.get("type") == "start":
+            self.ending = bar.endings = _numbers(ending.get("number") or "", ending.text or "")
+        if repeat is not None and repeat.get("direction") == "forward":
+            bar.repeat = True
+            if ending is None and not self.now:
+                self.ending = ()
+        elif repeat is not None and repeat.get("direction") == "backward":
+            times = repeat.get("times") or "2"
+            bar.times = max(bar.times, min(int(times), MOST_TIMES) if re.fullmatch(r"[0-9]{1,4}", times) else 2)
+
+    def backup(self, element: Element, bar: Bar) -> None:
+        self.now = max(Fraction(0), self.now - self._quarters(element))
+
+    def forward(self, element: Element, bar: Bar) -> None:
+        self.now += self._quarters(element)
+
+    def harmony(self, harmony: Element, bar: Bar) -> None:
+        kind = harmony.find("kind")
+        degrees = tuple(
+            (
+                (degree.findtext("degree-type") or "add").strip(),
+                _whole(degree, "degree-value") or 0,
+                _whole(degree, "degree-alter") or 0,
+            )
+            for degree in harmony.findall("degree")[:8]
+        )
+        root, bass = _spelled(harmony.find("root"), "root"), _spelled(harmony.find("bass"), "bass")
+        text = "" if kind is None else kind.get("text") or ""
+        shift = self.shifts.get(harmony.findtext("staff") or "1", self.shifts.get("", (0, 0)))[0]
+        figure = chord_of((kind.text or "").strip() if kind is not None else "", text, root, bass, degrees, shift)
+        if figure is not None:
+            offset = _fraction(harmony.findtext("offset") or "0", "offset") / self.divisions
+            self.part.symbols.append(Mark(self.place, max(Fraction(0), self.now + offset), figure))
+
+    def _quarters(self, element: Element) -> Fraction:
+        return _fraction(element.findtext("duration") or "0", "duration") / self.divisions
+
+
+READERS = {
+    name: getattr(_PartReader, name)
+    for name in ("note", "attributes", "direction", "sound", "barline", "backup", "forward", "harmony")
+}
+MODES = {
+    "dorian": "minor", "phrygian": "minor", "aeolian": "minor", "locrian": "minor", "ionian": "major",
+    "lydian": "major", "mixolydian": "major", "none": "",
+}  # fmt: skip
+
+
+def _rest(note: Element) -> Element:
+    rest = note.find("rest")
+    return note if rest is None else rest
+
+
+def _metre(time: Element) -> Metre | None:
+    """The time signature; parts that are added, as 3+2/8 or 2/4 and 3/8, are one. ``None``: it is none."""
+    total = Fraction(0)
+    units = []
+    for beats, unit in zip(time.findall("beats"), time.findall("beat-type"), strict=False):
+        below, numbers = (unit.text or "").strip(), re.findall(r"[\d.]+", (beats.text or "")[:40])
+        if below not in UNITS_OF_METRES or not numbers:
+            return None
+        if not all(re.fullmatch(r"\d{1,3}(\.\d{1,2})?", number) for number in numbers):
+            return None
+        units.append(int(below))
+        total += sum((Fraction(number) for number in numbers), Fraction(0)) / units[-1]
+    for finest in map(int, UNITS_OF_METRES):
+        beats_of_all = total * finest
+        if units and finest >= max(units) and beats_of_all.denominator == 1 and 1 <= beats_of_all <= 64:
+            return Metre(int(beats_of_all), finest)
+    return None
+
+
+def _numbers(*texts: str) -> tuple[int, ...]:
+    """The numbers of an ending: "1, 2" or "1-3"."""
+    found: set[int] = set()
+    for text in texts:
+        for first, _, last in re.findall(r"(\d+)(\s*-\s*(\d+))?", text):
+            start = min(int(first), MOST_TIMES)
+            found |= {*range(start, min(int(last or first), MOST_TIMES) + 1)}
+        if found:
+            break
+    return tuple(sorted(found)) or (1,)
+
+
+def _spelled(element: Element | None, name: str) -> str:
+    """A root or bass in music21's spelling: ``B-``; "" where there is none."""
+    step = "" if element is None else (element.findtext(f"{name}-step") or "").strip().upper()
+    if element is None or step not in SHARPS:
+        return ""
+    alter = int(_fraction(element.findtext(f"{name}-alter") or "0", "alter"))
+    return step + ("#" * alter if alter > 0 else "-" * -alter)[:2]
+
+
+def _unit(name: str, dots: int) -> Fraction:
+    """The length of a beat unit, in quarter notes."""
+    name = name.strip()
+    below = Fraction(1, 2 ** (UNITS_BELOW.index(name) + 1)) if name in UNITS_BELOW else Fraction(1)
+    return (Fraction(UNITS[name]) if name in UNITS else below) * (2 - Fraction(1, 2 ** min(dots, 3)))
+
+
+@lru_cache(maxsize=1024)
+def _program(*names: str | None) -> int:
+    """The General MIDI program of an instrument by its name; 0 where none is known."""
+    from music21 import instrument  # a second; only for files that state no program
+
+    for name in filter(None, names):
+        try:
+            return int(instrument.fromString(name).midiProgram or 0)
+        except Exception:  # music21 raises what it meets; the name is no instrument then
+            continue
+    return 0
+
+
+def _whole(element: Element, name: str) -> int | None:
+    """The whole number in a child, if there is one."""
+    text = (element.findtext(name) or "").strip()
+    return int(text) if re.fullmatch(r"[+-]?\d{1,6}", text) else None
+
+
+def _positive(text: str) -> float | None:
+    """The first number in a text, as in "ca. 80", if it is a tempo."""
+    found = re.search(r"\d{1,6}([.,]\d{1,6})?", text)
+    number = float(found[0].replace(",", ".")) if found else 0.0
+    return number if number > 1 else None
+
+
+def _fraction(text: str, name: str) -> Fraction:
+    if not re.fullmatch(r"\s*[+-]?\d{1,9}(\.\d{0,9})?\s*", text):
+        raise EtudeError(f"it states {' '.join(text.split())[:40]!r} as a {name}, which is no number")
+    return Fraction(text.strip().removesuffix("."))

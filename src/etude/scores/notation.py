@@ -1,13 +1,13 @@
-"""From music21's scores to pieces: bar lines, pickups, ties, chord symbols; for all formats that music21 reads."""
+"""From written scores to pieces: the order of the bars, bar lines, pickups, ties; the same for all notation."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from symusic.core import KeySignatureTick as KeySignature
-from symusic.core import NoteTick as Note
+from symusic.core import NoteTick
 from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
 from symusic.core import TimeSignatureTick as TimeSignature
@@ -15,226 +15,288 @@ from symusic.core import TrackTick as Track
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.music.chords import Symbol, voicing
+from etude.music.chords import Symbol
 from etude.music.markers import mark_fermatas
+from etude.scores.form import played, repeated, unresolved
 from etude.scores.parts import add_instruments, add_voices, assign
 from etude.scores.reading import Facts, facts
+from etude.scores.written import Mark, Metre, Note, Part, Sheet
 
+T = TypeVar("T")
+S = TypeVar("S")
+M = TypeVar("M", Mark[Any], Note)
 VELOCITY = 80  # of every note where the reading states none: scores have no velocities
-DRUMS = 9  # the channel of the drums, from 0
+DRUMS = -1  # stands for a program
+LONGEST = 100_000  # quarter notes; a longer score is a damaged one
+MOST_NOTES = 200_000  # that are played; a score that asks for more is damaged
 
 
-def piece_of(source: Any, reading: Reading) -> tuple[Score, Facts]:
-    """The piece in a music21 ``Score`` or ``Part``; see ``etude.scores.readers.read``.
+class Stroke(NamedTuple):
+    """A note as it is played, with those that are tied to it. Times are in quarter notes from the start."""
+
+    onset: Fraction
+    end: Fraction
+    pitch: int
+    program: int
+    voice: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A bar as it is played, or a piece of one where the metre changes in it. Times are in quarter notes."""
+
+    place: int  # of the bar in the sheet
+    start: Fraction  # what is before it in the bar belongs to another span
+    onset: Fraction  # in the piece
+    length: Fraction
+    metre: Metre  # in force
+
+
+def piece_of(sheet: Sheet, reading: Reading) -> tuple[Score, Facts]:
+    """The piece in a written score; see ``etude.scores.readers.read``.
 
     The piece has one track per voice or instrument. Time 0 is on a bar line (a pickup fills the end of the first bar).
-    Repeats are not expanded, chords keep all their notes, grace notes are dropped, and the first tempo mark counts.
-    Markers hold the fermatas of the first voice that has any.
+    ``reading.repeats`` says whether repeats are played. Chords keep all their notes, grace notes do not sound. Markers
+    hold the fermatas of the first voice that has any.
 
     Raises:
-        EtudeError: a voice is missing or occurs twice, or a part has no bars though others have.
+        EtudeError: there are no bars, or a voice is missing or occurs twice.
     """
-    from music21 import harmony  # a second; etude.scores.readers.prepare does it once for many processes
-
-    parts = list(source.parts) if hasattr(source, "parts") and source.parts else [source]
-    chosen: list[Any] = parts
-    others: list[str] = []
-    places: list[int | None] = []
-    chords = source.recurse().getElementsByClass(harmony.Harmony).first() is not None
+    if not sheet.bars or not any(part.notes for part in sheet.parts):
+        raise EtudeError("it has no notes")
+    chords = any(part.symbols for part in sheet.parts)
+    chosen, others, places = sheet.parts, list[str](), list[int | None]()
     if reading.voices is not None:
-        places, others = assign([part.partName or "" for part in parts], reading, chords)
-        chosen = [parts[place] for place in places if place is not None]
-    measures = [list(part.getElementsByClass("Measure")) for part in chosen]
-    if any(measures) and not all(measures):
-        raise EtudeError("a voice has no bars")
-    bars, shift = _bars(measures) if all(measures) else ([], Fraction(0))
+        places, others = assign([part.name for part in sheet.parts], reading, chords)
+        chosen = [sheet.parts[place] for place in places if place is not None]
 
+    written = list(range(len(sheet.bars)))
+    if reading.repeats == "played":
+        order = played(sheet)
+        repeats = {"played_again": len(order) - len(written)}
+    else:
+        order, repeats = written, {"not_repeated": repeated(sheet)}
+    if sum(len(part.notes.get(place, ())) for part in sheet.parts for place in order) > MOST_NOTES:
+        raise EtudeError(f"it has more than {MOST_NOTES} notes with its repeats. Read it with ingest.repeats=written")
+    spans = spans_of(sheet, order)
+    if spans[-1].onset + spans[-1].length > LONGEST:
+        raise EtudeError(f"it is damaged: it is longer than {LONGEST} quarter notes")
     ticks = reading.ticks_per_quarter
     score = Score(ticks)
-    grace_notes = rounded = 0
-    tracks = []
+    rounded = outside = 0
+    tracks: list[Track] = []
+    strength = reading.velocity or VELOCITY
     for part in chosen:
-        instrument, drums = _instrument(part)
-        track = Track(part.partName or "", instrument, drums)
-        for element in part.stripTies().flatten().notes:
-            if isinstance(element, harmony.Harmony):
-                continue
-            if element.duration.isGrace:
-                grace_notes += 1
-                continue
-            onset = (Fraction(element.offset) + shift) * ticks
-            end = onset + Fraction(element.duration.quarterLength) * ticks
+        lines: dict[tuple[int, str], Track] = {}
+        for stroke in strokes(part, spans):
+            onset, end = stroke.onset * ticks, stroke.end * ticks
             rounded += onset.denominator != 1 or end.denominator != 1
-            for pitch in _pitches(element):
-                track.notes.append(Note(round(onset), round(end) - round(onset), pitch, reading.velocity or VELOCITY))
-        tracks.append(track)
+            line = (stroke.program, stroke.voice) if reading.voices is None else (0, "")
+            if line not in lines:
+                lines[line] = Track(part.name, max(stroke.program, 0), stroke.program == DRUMS)
+            if not 0 <= stroke.pitch <= 127:
+                outside += 1
+                continue
+            length = max(1, round(end) - round(onset))
+            lines[line].notes.append(NoteTick(round(onset), length, stroke.pitch, strength))
+        tracks += lines.values() if reading.voices is None else [lines.get((0, ""), Track(part.name, 0, False))]
 
-    marks = [mark.getQuarterBPM() for mark in source.recurse().getElementsByClass("MetronomeMark")]
-    stated = bool(marks) and marks[0] is not None and math.isfinite(marks[0]) and marks[0] > 1
-    score.tempos.append(Tempo(0, float(marks[0]) if stated else reading.tempo))
-    modes = [getattr(key, "mode", None) for key in source.recurse().getElementsByClass("KeySignature")]
+    for onset, tempo in _in_force(sheet.tempos, spans, reading.tempo) or [(Fraction(0), reading.tempo)]:
+        score.tempos.append(Tempo(round(onset * ticks), tempo))
+    modes = [key.value.mode for part in sheet.parts for key in part.keys]
     stated_mode = next((mode for mode in modes if mode), "major")  # not every part states it
-    for key in chosen[0].flatten().getElementsByClass("KeySignature"):
-        mode = getattr(key, "mode", None) or stated_mode
-        at = round((Fraction(key.offset) + (shift if key.offset else 0)) * ticks)
-        score.key_signatures.append(KeySignature(at, key.sharps, int(mode == "minor")))
-    if bars:
-        signs, added, off = _time_signatures(bars)
-    else:
-        stated_signs = chosen[0].flatten().getElementsByClass("TimeSignature")
-        signs, added, off = [(Fraction(0), stated_signs[0].ratioString if stated_signs else "4/4")], 0, 0
-    for onset, sign in signs:
-        numerator, _, denominator = sign.partition("/")
-        score.time_signatures.append(TimeSignature(round(onset * ticks), int(numerator), int(denominator)))
+    keys = next((part.keys for part in chosen if part.keys), [])
+    for onset, key in _in_force(keys, spans, None):
+        if key is not None:
+            minor = (key.mode or stated_mode) == "minor"
+            score.key_signatures.append(KeySignature(round(onset * ticks), key.sharps, int(minor)))
+    metres, added, off = _time_signatures(spans)
+    for onset, metre in metres:
+        score.time_signatures.append(TimeSignature(round(onset * ticks), *metre))
 
-    symbols = _symbols(parts, shift, ticks) if chords else []
+    symbols = next(filter(None, (_symbols(part, spans, ticks) for part in sheet.parts)), [])
     if reading.voices is None:
         add_instruments(score, tracks, symbols)
     else:
         queue = iter(tracks)
         add_voices(score, [None if place is None else next(queue) for place in places], symbols, reading)
-    mark_fermatas(score, next(filter(None, (_fermatas(part, shift, ticks) for part in chosen)), []))
-    return score, facts(
-        score, stated, others, grace_notes=grace_notes, rounded=rounded, added_time_signatures=added, bars_off=off
-    )
+    mark_fermatas(score, next(filter(None, (_fermatas(part, spans, ticks) for part in chosen)), []))
+    changed = {
+        "unresolved_jumps": unresolved(sheet),
+        "rounded": rounded,
+        "out_of_range": outside,
+        "added_time_signatures": added,
+        "bars_off": off,
+        **repeats,
+        **sheet.changes,
+    }
+    return score, facts(score, bool(sheet.tempos), others, changed)
 
 
-def _instrument(part: Any) -> tuple[int, bool]:
-    """The program of the part's first instrument, and whether it is drums. A part that names none gives 0."""
-    instrument = part.getInstrument(returnDefault=False)
-    drums = part.recurse().getElementsByClass("PercussionClef").first() is not None
-    if drums or getattr(instrument, "midiChannel", None) == DRUMS:
-        return 0, True
-    return min(127, max(0, getattr(instrument, "midiProgram", None) or 0)), False
+def strokes(part: Part, spans: Sequence[Span]) -> list[Stroke]:
+    """The notes of a part as they are played, in order of their onsets; tied ones are one.
 
-
-def _pitches(element: Any) -> list[int]:
-    """The MIDI pitches of a note, a chord, or a percussion note that has a staff position instead of a pitch."""
-    if element.pitches:
-        return [pitch.midi for pitch in element.pitches]
-    pitches = []
-    for note in getattr(element, "notes", [element]):
-        struck = getattr(note, "storedInstrument", None)
-        mapped = getattr(struck, "percMapPitch", None)
-        pitches.append(note.displayPitch().midi if mapped is None else mapped)
-    return pitches
-
-
-def _fermatas(part: Any, shift: Fraction, ticks: int) -> list[int]:
-    """The onsets of the notes of a part that have a fermata; for tied notes of the one that carries it."""
-    return [
-        round((Fraction(note.offset) + shift) * ticks)
-        for note in part.flatten().notes
-        if any("Fermata" in mark.classes for mark in note.expressions)
-    ]
-
-
-def _symbols(parts: Sequence[Any], shift: Fraction, ticks: int) -> list[Symbol]:
-    """The chord symbols of the first part that has any. A symbol without notes in music21 is no chord."""
-    from music21 import harmony
-
-    for part in parts:
-        found: dict[int, Symbol] = {}
-        for element in part.flatten().getElementsByClass(harmony.Harmony):
-            time = round((Fraction(element.offset) + shift) * ticks)
-            pitches: tuple[int, ...] = ()
-            if element.pitches:
-                classes = [pitch.pitchClass for pitch in element.pitches]
-                pitches = voicing(element.root().pitchClass, classes, element.bass().pitchClass)
-            text = "N" if isinstance(element, harmony.NoChord) else str(element.figure).replace("-", "b")
-            found[time] = Symbol(time, text, pitches)  # the last of two at one time
-        if found:
-            return [found[time] for time in sorted(found)]
-    return []
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A bar of the score: onset and length in quarter notes, and the time signature in force."""
-
-    onset: Fraction
-    length: Fraction
-    sign: str
-
-    @property
-    def nominal(self) -> Fraction:
-        """The length that the time signature states, in quarter notes."""
-        numerator, _, denominator = self.sign.partition("/")
-        return Fraction(int(numerator) * 4, int(denominator))
-
-
-def _bars(measures: list[list[Any]]) -> tuple[list[Bar], Fraction]:
-    """The bars of the first part, from time 0, and the shift of the music that makes a pickup end its bar.
-
-    Where no time signature is stated, each bar has its own.
+    A note goes on with the one before if that is tied, ends where this starts, and has its pitch; of several that in
+    its own voice. Where a repeat comes between, what a tie leads to is struck.
     """
-    starts = [Fraction(measure.offset) for measure in measures[0]]
-    end = max(Fraction(part[-1].offset) + Fraction(part[-1].highestTime) for part in measures if part)
-    free = not any(measure.timeSignature for part in measures for measure in part)
-    sign = "4/4"
-    bars = []
-    for measure, start, stop in zip(measures[0], starts, [*starts[1:], end], strict=True):
-        if measure.timeSignature is not None:
-            sign = measure.timeSignature.ratioString
-        bars.append(Bar(start, stop - start, _own_sign(stop - start) if free else sign))
-    first = bars[0]
-    shift = max(Fraction(0), first.nominal - first.length)
-    if len(bars) == 1 or free:
-        shift = Fraction(0)  # a short piece, not a pickup
-    bars = [Bar(Fraction(0), first.length + shift, first.sign)] + [
-        Bar(bar.onset + shift, bar.length, bar.sign) for bar in bars[1:]
+    own = DRUMS if part.drums else part.program
+    found: list[Stroke] = []
+    waiting: dict[tuple[int, Fraction], dict[str, list[int]]] = {}  # pitch and end -> voice -> places of tied notes
+    for onset, note in _within(_in_order(part.notes), spans):
+        end = onset + note.length
+        tied = waiting.get((note.pitch, onset), {})
+        voice = note.voice if tied.get(note.voice) or not note.held else next(filter(tied.get, tied), "")
+        if tied.get(voice):
+            place = tied[voice].pop(0)
+            found[place] = found[place]._replace(end=end)
+        else:
+            place = len(found)
+            found.append(Stroke(onset, end, note.pitch, own if note.program is None else note.program, note.voice))
+        if note.tied:
+            waiting.setdefault((note.pitch, end), {}).setdefault(note.voice, []).append(place)
+    return found
+
+
+def _fermatas(part: Part, spans: Iterable[Span], ticks: int) -> list[int]:
+    """The onsets of the notes of a part that have a fermata; for tied notes of the one that carries it."""
+    return [round(onset * ticks) for onset, note in _within(_in_order(part.notes), spans) if note.fermata]
+
+
+def _symbols(part: Part, spans: Iterable[Span], ticks: int) -> list[Symbol]:
+    """The chord symbols of a part, the last of two at one time."""
+    found = {round(onset * ticks): mark.value for onset, mark in _within(_by_bar(part.symbols), spans)}
+    return [Symbol(time, *found[time]) for time in sorted(found)]
+
+
+def _by_bar(marks: Iterable[Mark[T]]) -> dict[int, list[Mark[T]]]:
+    found: dict[int, list[Mark[T]]] = {}
+    for mark in marks:
+        found.setdefault(mark.bar, []).append(mark)
+    return found
+
+
+def _in_order(held: Mapping[int, Sequence[M]]) -> dict[int, list[M]]:
+    return {bar: sorted(items, key=_onset) for bar, items in held.items()}
+
+
+def _onset(item: Mark[Any] | Note) -> Fraction:
+    return item.onset
+
+
+def _within(held: Mapping[int, Sequence[M]], spans: Iterable[Span]) -> Iterator[tuple[Fraction, M]]:
+    """What the bars hold, in order in each, in the order in which it is played, each with its time in the piece."""
+    for span in spans:
+        items = held.get(span.place, ())
+        first, end = (bisect_left(items, time, key=_onset) for time in (span.start, span.start + span.length))
+        for place in range(first, end):
+            yield span.onset + items[place].onset - span.start, items[place]
+
+
+def _in_force(marks: Sequence[Mark[T]], spans: Sequence[Span], initial: S) -> list[tuple[Fraction, T | S]]:
+    """The changes of what marks state, from time 0. What holds where a repeat goes back to holds again."""
+    held = _by_bar(marks)
+    places = [(mark.bar, mark.onset) for mark in marks]
+    found: list[tuple[Fraction, T | S]] = [(Fraction(0), initial)] if marks else []
+    for number, span in enumerate(spans):
+        at = bisect_right(places, (span.place, span.start))
+        values: list[tuple[Fraction, T | S]] = [
+            (span.onset if number else Fraction(0), marks[at - 1].value if at else initial)
+        ]
+        values += [(onset, mark.value) for onset, mark in _within(held, [span]) if mark.onset > span.start]
+        for onset, value in values:
+            if not found or found[-1][1] != value:
+                found.append((onset, value))
+    return [
+        change for change, after in zip(found, [*found[1:], None], strict=True) if not after or after[0] > change[0]
     ]
-    return [bar for bar in bars if bar.length] if free else bars, shift
 
 
-def _own_sign(length: Fraction) -> str:
-    """The time signature of a bar of ``length`` quarter notes: ``"5/4"``, ``"7/8"``; 4/4 where none fits."""
-    for denominator in (4, 8, 16, 32):
-        beats = length * denominator / 4
+def spans_of(sheet: Sheet, order: Sequence[int]) -> list[Span]:
+    """The bars in the order in which they are played, from time 0, or from where a pickup starts in its bar.
+
+    A bar without a metre has its own. Bars without any length are left out.
+    """
+    held = _by_bar(sheet.metres)
+    metre, pieces = Metre(4, 4), list[list[tuple[Fraction, Fraction, Metre]]]()
+    for place, bar in enumerate(sheet.bars):
+        changes = {Fraction(0): metre} | {
+            mark.onset: mark.value for mark in held.get(place, ()) if mark.onset < bar.length
+        }
+        starts = sorted(changes)
+        pieces.append(
+            [
+                (start, stop - start, own_metre(stop - start) if sheet.free else changes[start])
+                for start, stop in zip(starts, [*starts[1:], bar.length], strict=True)
+                if stop > start
+            ]
+        )
+        metre = held[place][-1].value if place in held else metre
+    spans: list[Span] = []
+    onset = Fraction(0)
+    for place in order:
+        for start, length, metre in pieces[place]:
+            if not spans and _is_pickup(sheet, order):
+                onset = metre.length - sheet.bars[place].length  # it ends its bar
+            spans.append(Span(place, start, onset, length, metre))
+            onset += length
+    return spans
+
+
+def _is_pickup(sheet: Sheet, order: Sequence[int]) -> bool:
+    """Whether the first of several bars is shorter than its metre."""
+    metre = next((mark.value for mark in sheet.metres if not mark.bar and not mark.onset), Metre(4, 4))
+    short = sheet.bars[order[0]].length < metre.length
+    return short and len(sheet.bars) > 1 and not sheet.free and not sheet.split
+
+
+def own_metre(length: Fraction) -> Metre:
+    """The metre of a bar of ``length`` quarter notes: 5/4, 7/8; 4/4 where none fits."""
+    for unit in (4, 8, 16, 32):
+        beats = length * unit / 4
         if beats.denominator == 1 and 1 <= beats <= 64:
-            return f"{beats}/{denominator}"
-    return "4/4"
+            return Metre(int(beats), unit)
+    return Metre(4, 4)
 
 
-def _time_signatures(bars: list[Bar]) -> tuple[list[tuple[Fraction, str]], int, int]:
-    """The time signatures that put bar lines where the score has them: (onset in quarter notes, ``"3/4"``).
+def _time_signatures(spans: Sequence[Span]) -> tuple[list[tuple[Fraction, Metre]], int, int]:
+    """The time signatures that put bar lines where the score has them.
 
     Short bars that add up (a repeat splits them) are one bar. Any other short bar, and the excess of an overlong one,
-    gets its own time signature, if it is a whole number of beats and not the end. Also returned: how many were added,
+    gets its own time signature, if there is one and it is not the end. Also returned: how many were added,
     and how many bar lines of the score the piece still lacks.
     """
-    signs: list[tuple[Fraction, str]] = []
-    lines: set[Fraction] = set()
+    signs: list[tuple[Fraction, Metre]] = []
+    lines: list[Fraction] = []
     added = 0
     place = 0
+    bars = [replace(spans[0], onset=Fraction(0), length=spans[0].onset + spans[0].length), *spans[1:]]
     while place < len(bars):
         bar = bars[place]
-        lines.add(bar.onset)
+        lines.append(bar.onset)
+        nominal = bar.metre.length
         length, count = bar.length, 1
-        while length < bar.nominal and place + count < len(bars):
+        while length < nominal and place + count < len(bars):
             after = bars[place + count]
-            if length + after.length > bar.nominal or after.length >= after.nominal:
+            if length + after.length > nominal or after.length >= after.metre.length:
                 break
             length += after.length
             count += 1
-        if length < bar.nominal and place + count < len(bars):
+        if length < nominal and place + count < len(bars):
             length, count = bar.length, 1  # the bars do not add up: this one is irregular
         place += count
-        _, _, denominator = bar.sign.partition("/")
-        full, rest = divmod(length, bar.nominal)
-        beats = rest * Fraction(int(denominator), 4)
-        bits = [(bar.onset, bar.sign)] if full else []
-        if rest and place < len(bars) and beats.denominator == 1:
-            bits.append((bar.onset + full * bar.nominal, f"{beats}/{denominator}"))
+        full, rest = divmod(length, nominal)
+        beats = rest * bar.metre.unit / 4
+        own = Metre(int(beats), bar.metre.unit) if beats.denominator == 1 else own_metre(rest)
+        bits = [(bar.onset, bar.metre)] if full else []
+        if rest and place < len(bars) and own.length == rest:
+            bits.append((bar.onset + full * nominal, own))
             added += 1
-        for onset, sign in bits or [(bar.onset, bar.sign)]:
-            if not signs or signs[-1][1] != sign:
-                signs.append((onset, sign))
-    grid: set[Fraction] = set()
-    ends = [*[onset for onset, _ in signs[1:]], bars[-1].onset + 1]
-    for (onset, sign), end in zip(signs, ends, strict=True):
-        step = Bar(onset, Fraction(0), sign).nominal
-        while onset < end:
-            grid.add(onset)
-            onset += step
-    return signs, added, len(lines - grid)
+        for onset, metre in bits or [(bar.onset, bar.metre)]:
+            if not signs or signs[-1][1] != metre:
+                signs.append((onset, metre))
+    starts = [onset for onset, _ in signs]
+    off = 0
+    for line in lines:
+        onset, metre = signs[bisect_right(starts, line) - 1]
+        off += (line - onset) % metre.length != 0
+    return signs, added, off

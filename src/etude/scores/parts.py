@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from symusic.core import ControlChangeTickList as ControlChanges
 from symusic.core import ScoreTick as Score
 from symusic.core import TrackTick as Track
@@ -10,8 +11,12 @@ from symusic.core import TrackTick as Track
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.music.chords import VOICE, Symbol, block_chords, mark
-from etude.music.columns import columns_of, concatenate
+from etude.music.columns import Columns, all_notes, columns_of, columns_of_all
 from etude.scores.cleaning import DOWN, SUSTAIN
+
+MOST_APART = 32  # tracks of one instrument; a file with more is no music, and all are merged
+
+Spans = tuple[NDArray[np.int64], NDArray[np.int64]]  # of notes: the keys of their onsets, and of the latest ends so far
 
 
 def find_voices(
@@ -72,20 +77,70 @@ def add_voices(score: Score, tracks: Sequence[Track | None], symbols: Sequence[S
 
 
 def add_instruments(score: Score, tracks: Sequence[Track], symbols: Sequence[Symbol]) -> None:
-    """Add one track per instrument with notes to the piece, in order of the programs, the drums last."""
+    """Add the tracks with notes to the piece, merged by instrument, in their order, the drums last.
+
+    Two tracks of one instrument stay apart where both sound one pitch at once, since one track cannot hold both notes:
+    each joins the first of its instrument with which it has no such notes. The given tracks may be changed.
+    """
     from pretty_midi import INSTRUMENT_MAP  # type: ignore[import-untyped]  # takes a quarter of a second
 
     groups: dict[tuple[bool, int], list[Track]] = {}
     for part in tracks:
         if len(part.notes):
             groups.setdefault((part.is_drum, 0 if part.is_drum else part.program), []).append(part)
-    for (drums, program), group in sorted(groups.items()):
-        track = Track("Drums" if drums else INSTRUMENT_MAP[program], program, drums)
-        track.notes = group[0].notes if len(group) == 1 else concatenate([columns_of(part) for part in group]).notes()
-        if any(len(part.controls) for part in group):
-            track.controls = _pedal(group)
-        score.tracks.append(track)
+    for (drums, program), group in sorted(groups.items(), key=lambda group: group[0][0]):
+        for merged in _without_clashes(group):
+            track = merged[0]
+            track.name, track.program = "Drums" if drums else INSTRUMENT_MAP[program], program
+            if len(merged) > 1:
+                if any(len(part.controls) for part in merged):
+                    track.controls = _pedal(merged)
+                track.notes = all_notes(merged)
+            score.tracks.append(track)
     mark(score, symbols)
+
+
+def _without_clashes(tracks: list[Track]) -> list[list[Track]]:
+    """Group tracks so that within a group no two sound one pitch at once."""
+    if not 1 < len(tracks) <= MOST_APART or not _overlap(columns_of_all(tracks)):
+        return [tracks]
+    groups: list[list[tuple[Track, Spans]]] = []
+    for track in tracks:
+        spans = _spans(track)
+        for group in groups:
+            if not any(_clash(spans, other) for _, other in group):
+                group.append((track, spans))
+                break
+        else:
+            groups.append([(track, spans)])
+    return [[track for track, _ in group] for group in groups]
+
+
+def _overlap(notes: Columns) -> bool:
+    """Whether any two notes sound one pitch at once."""
+    keys = (notes.pitch.astype(np.int64) << 32) + notes.onset
+    starts, ends = np.sort(keys), np.sort(keys + notes.length)
+    return bool((starts[1:] < ends[:-1]).any())
+
+
+def _spans(track: Track) -> Spans:
+    """The notes of a track by pitch and time."""
+    line = columns_of(track)
+    keys = (line.pitch.astype(np.int64) << 32) + line.onset
+    order = np.argsort(keys)
+    return keys[order], np.maximum.accumulate((keys + line.length)[order])
+
+
+def _clash(one: Spans, other: Spans) -> bool:
+    """Whether a note of one track starts while its pitch sounds in the other, or the reverse."""
+    return any(_starts_within(*pair) for pair in ((one, other), (other, one)))
+
+
+def _starts_within(spans: Spans, sounding: Spans) -> bool:
+    """Whether a note starts at or after the onset of one of its pitch in the other track, and before its end."""
+    (onsets, _), (starts, ends) = spans, sounding
+    before = np.searchsorted(starts, onsets, "right")
+    return bool((np.append(-1, ends)[before] > onsets).any())
 
 
 def _pedal(group: Sequence[Track]) -> ControlChanges:

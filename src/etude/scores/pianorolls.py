@@ -58,7 +58,7 @@ def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Scor
     else:
         places, others = assign(VOICES, reading, False)
         add_voices(score, [None if place is None else tracks[place] for place in places], [], reading)
-    return score, facts(score, False, others)
+    return score, facts(score, False, others, {})
 
 
 def pieces(path: Path) -> list[tuple[str | None, str | None]]:

@@ -14,7 +14,7 @@ from symusic.core import TimeSignatureTick as TimeSignature
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.music.chords import Symbol, harte
-from etude.scores.midi import fill, parse, seconds
+from etude.scores.midi import fill, open_midi, seconds
 from etude.scores.reading import Facts, facts
 
 BEATS, CHORDS = "beat_midi.txt", "chord_midi.txt"
@@ -57,14 +57,15 @@ def read_pop909(path: Path, part: str | None, reading: Reading) -> tuple[Score, 
     Raises:
         EtudeError: an annotation is broken, the piece is absurd, or a voice is missing.
     """
-    source = parse(path, part)
+    opened = open_midi(path, part)
+    source = opened.score
     beats = _beats(path.parent / BEATS)
     chords = path.parent / CHORDS
     labels = _labels(chords) if chords.is_file() else []
     bars = beats.bars()
     ticks = reading.ticks_per_quarter
 
-    starts = [track.start() for track in source.tracks if len(track.notes)]
+    starts = [track.start() for track in opened.tracks]
     earliest = beats.place(seconds(np.array(starts or [0]), source)).min()
     first, length = bars[0]
     lead = math.ceil(max(first, first - math.floor(earliest * ticks + 0.5) / ticks) / length) * length
@@ -85,9 +86,9 @@ def read_pop909(path: Path, part: str | None, reading: Reading) -> tuple[Score, 
     changes = [
         now for before, now in zip([None, *changes], changes, strict=False) if before is None or now.text != before.text
     ]
-    others, moved = fill(score, source.tracks, grid, changes, reading)
+    others, counts = fill(score, opened, grid, changes, reading)
     annotation = "beats and chords" if labels else "beats"
-    return score, facts(score, True, others, rounded=moved, annotation=annotation)
+    return score, facts(score, True, others, counts, annotation=annotation)
 
 
 def _tempos(score: Score, beats: list[int], paces: list[float]) -> None:

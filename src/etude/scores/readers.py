@@ -1,6 +1,6 @@
 """The readers by file format: score files of any kind in, clean pieces out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -9,11 +9,12 @@ from symusic.core import ScoreTick as Score
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores import abc, pianorolls
+from etude.scores import abc, humdrum, musicxml, pianorolls
 from etude.scores.midi import read_midi, sequences
-from etude.scores.musicxml import read_musicxml
+from etude.scores.notation import piece_of
 from etude.scores.pop909 import has_beats, read_pop909
 from etude.scores.reading import Facts
+from etude.scores.written import Sheet
 
 Part = tuple[str | None, str | None]  # of a file: its name there, its title
 
@@ -29,20 +30,21 @@ def _one(path: Path) -> list[Part]:
 
 @dataclass(frozen=True)
 class Format:
-    """How files of one format are read."""
+    """How files of one format are read: as pieces, or as written scores of which the pieces are made."""
 
-    read: Callable[[Path, str | None, Reading], tuple[Score, Facts]]
     parts: Callable[[Path], list[Part]]
-    late: tuple[str, ...]  # slow modules that ``read`` imports when it is called
+    read: Callable[[Path, str | None, Reading], tuple[Score, Facts]] | None = None
+    sheet: Callable[[Path, str | None], Sheet] | None = None
 
 
-MIDI = Format(read_midi, _sequences, ("pretty_midi",))
-MUSICXML = Format(read_musicxml, _one, ("music21", "pretty_midi"))
+MIDI = Format(_sequences, read=read_midi)
+MUSICXML = Format(_one, sheet=musicxml.read_sheet)
 FORMATS = {
     **dict.fromkeys((".mid", ".midi", ".kar", ".rmi"), MIDI),
-    **dict.fromkeys((".xml", ".musicxml", ".mxl", ".krn"), MUSICXML),
-    ".abc": Format(abc.read_abc, abc.pieces, ("music21", "pretty_midi")),
-    ".json": Format(pianorolls.read_pianoroll, pianorolls.pieces, ()),
+    **dict.fromkeys((".xml", ".musicxml", ".mxl"), MUSICXML),
+    ".krn": Format(humdrum.pieces, sheet=humdrum.read_sheet),
+    ".abc": Format(abc.pieces, sheet=abc.read_sheet),
+    ".json": Format(pianorolls.pieces, read=pianorolls.read_pianoroll),
 }
 
 
@@ -58,9 +60,9 @@ def read(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
     Returns:
         The piece, with a tempo and a time signature at time 0. With ``reading.voices`` exactly these tracks in this
         order, with these names and programs; a voice that is allowed but absent is an empty track. Without, one track
-        an instrument, in order of their programs, the drums last. Chord symbols stand in its markers (``chord:Am7``)
-        and, as block chords, in the voice "Chords" if there is one and the file has no part for it. And the facts about
-        the piece (``etude.scores.reading.facts``).
+        an instrument, or more where two tracks sound one pitch at once, in the order of the file, the drums last.
+        Chord symbols stand in its markers (``chord:Am7``) and, as block chords, in the voice "Chords" if there is one
+        and the file has no part for it. And the facts about the piece (``etude.scores.reading.facts``).
 
     Raises:
         EtudeError: the format is unknown, a voice is missing or occurs twice, or the file is absurd.
@@ -69,7 +71,21 @@ def read(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
     file_format = _format(path)
     if file_format is MIDI and reading.metrical and has_beats(path):
         return read_pop909(path, part, reading)
-    return file_format.read(path, part, reading)
+    if file_format.read is not None:
+        return file_format.read(path, part, reading)
+    return piece_of(sheet_of(path, part), reading)
+
+
+def sheet_of(path: Path, part: str | None) -> Sheet:
+    """Read the written score in a file of notation; see ``read``.
+
+    Raises:
+        EtudeError: the file is none, or damaged.
+    """
+    sheet = _format(path).sheet
+    if sheet is None:
+        raise EtudeError(f"{path.name} holds no written score")
+    return sheet(path, part)
 
 
 def pieces_of(path: Path) -> list[Part]:
@@ -86,11 +102,9 @@ def is_midi(path: Path) -> bool:
     return FORMATS.get(path.suffix.lower()) is MIDI
 
 
-def prepare(paths: Iterable[Path]) -> None:
-    """Import the slow modules that reading these files takes, once, before many processes do it."""
-    for suffix in {path.suffix.lower() for path in paths} & set(FORMATS):
-        for name in FORMATS[suffix].late:
-            import_module(name)
+def prepare() -> None:
+    """Import the slow modules that reading takes, once, before many processes do it."""
+    import_module("pretty_midi")
 
 
 def _format(path: Path) -> Format:

@@ -1,7 +1,7 @@
-"""The facts about a piece that was read: what its file states, and what reading left out."""
+"""The facts about a piece that was read: what its file states, and what reading changed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from symusic.core import ScoreTick as Score
 
@@ -19,6 +19,37 @@ KEY_NAMES = {
     for mode, start in (("major", 1), ("minor", 4))
 }
 
+# What reading and cleaning count in the manifest's "changed", in the words of the report
+CHANGES = {
+    "grace_notes": "grace notes, which do not sound",
+    "cue_notes": "cue notes, which do not sound",
+    "transposed": "notes of transposing instruments, brought to sounding pitch",
+    "played_again": "bars that repeats add",
+    "not_repeated": "bars that repeats would add (ingest.repeats=played adds them)",
+    "unresolved_jumps": "signs of D.S. or to the Coda without the place that they name",
+    "added_time_signatures": "irregular bars with a time signature of their own",
+    "bars_off": "bar lines that the piece lacks",
+    "rounded": "notes moved onto the grid",
+    "guessed_drums": "percussion notes by their place on the staff, as their MIDI number is not stated",
+    "unknown_metres": "time signatures that are none",
+    "unknown_symbols": "signs that are not understood",
+    "repaired_bytes": "places of a MIDI file whose bytes break its rules, read as players read them",
+    "clipped": "MIDI events with a number above 127, which is 127",
+    "ended": "MIDI notes that are never released, ended where their key is struck again, or with their track",
+    "lengthened": "MIDI notes without a length, given one",
+    "shared_programs": "MIDI channels whose program stands in another track",
+    "timecode": "MIDI files whose times are seconds, at 120 BPM",
+    "pedal": "notes lengthened by the sustain pedal",
+    "out_of_range": "notes before time 0 or out of the range of MIDI, dropped",
+    "zero_length": "notes without a length, dropped",
+    "duplicates": "notes struck twice at one time in one track, dropped",
+    "cut": "notes cut where their own pitch is struck again",
+    "empty_tracks": "tracks without notes, dropped",
+    "tempos": "tempos beyond 10-400 BPM, brought into it",
+    "time_signatures": "time signatures that repeat, contradict or are none, dropped",
+    "key_signatures": "key signatures that are none, dropped",
+}
+
 
 def opening(score: Score) -> Facts:
     """``key``, ``time_signature`` and ``tempo`` (BPM) at a piece's start; ``None``: not stated."""
@@ -32,29 +63,26 @@ def opening(score: Score) -> Facts:
     }
 
 
-def facts(score: Score, stated: bool, others: Sequence[str], **more: object) -> Facts:
+def facts(score: Score, stated: bool, others: Sequence[str], changed: Mapping[str, int], **more: object) -> Facts:
     """The facts about a piece that was read.
 
     Args:
         score: the piece, with a tempo and a time signature at time 0.
         stated: whether the file states a tempo.
         others: the names of the parts that were left out.
+        changed: how often the piece is other than the file; the names are those of ``CHANGES``.
         more: further facts of a format.
 
     Returns:
-        The facts of ``opening``, ``tempo_stated``, ``left_out_parts``, ``grace_notes`` (dropped), ``rounded`` (notes
-        moved onto the grid), ``added_time_signatures`` (irregular bars of the score that got a time signature),
-        ``bars_off`` (bar lines of the score that the piece lacks), ``chord_symbols``, ``fermatas``, and ``more``.
+        The facts of ``opening``, ``tempo_stated``, ``left_out_parts``, ``chord_symbols``, ``fermatas``, ``changed``
+        (counts above 0) and ``more``.
     """
     held = len(fermatas(score))
     known: Facts = {
         "tempo_stated": stated,
         "left_out_parts": list(others),
-        "grace_notes": 0,
-        "rounded": 0,
-        "added_time_signatures": 0,
-        "bars_off": 0,
         "chord_symbols": len(score.markers) - held,
         "fermatas": held,
+        "changed": {name: int(count) for name, count in changed.items() if count},
     }
     return opening(score) | known | more

@@ -1,4 +1,7 @@
-"""Stage ingest: source files in, one clean MIDI file a piece out; refused files are listed with the reason."""
+"""Stage ingest: source files in, one clean MIDI file a piece out; refused files are listed with the reason.
+
+The manifest says of each piece what reading changed, and where a second reader finds other notes.
+"""
 
 import json
 import pickle
@@ -17,9 +20,9 @@ from etude.config.sections import Ingest, Reading, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, digest, digest_of, write_json
 from etude.metrics.duplicates import Fingerprint, find_duplicates, fingerprints
-from etude.scores import readers
+from etude.scores import readers, second_reader
 from etude.scores.cleaning import clean_all
-from etude.scores.isolation import Lost, attempt, isolate_groups
+from etude.scores.isolation import Lost, attempt, isolate, isolate_groups
 from etude.scores.limits import bars, refusal, too_large
 from etude.scores.reading import opening
 from etude.stages import main
@@ -68,7 +71,8 @@ def ingest_files(
         results[place] = attempt(bounded, piece)
         if not isinstance(results[place], Lost):
             info |= opening(piece)  # cleaned, where the file's own was absurd
-            info |= {"notes": piece.note_num(), "bars": bars(piece), "tracks": tracks(piece), "cleaned": count}
+            info |= {"notes": piece.note_num(), "bars": bars(piece), "tracks": tracks(piece)}
+            info["changed"] |= {name: number for name, number in count.items() if number}
             results[place] = piece, info
     kept = [place for place in read if not isinstance(results[place], Lost)]
     for place, mark in zip(kept, fingerprints([results[place][0] for place in kept]), strict=True):
@@ -120,7 +124,7 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
         return next((why for file in (entry["file"], *entry.get("annotations", {})) if (why := files[file])), None)
 
     sound = [entry for entry in task["entries"] if fault(entry) is None]
-    readers.prepare(task["files"] / entry["file"] for entry in sound)
+    readers.prepare()
     limits: Ingest = task["limits"]
 
     def work(group: Sequence[Mapping[str, Any]]) -> Any:
@@ -144,11 +148,29 @@ def read_shard(task: Mapping[str, Any], folder: Path) -> None:
             yield entry["id"], data
 
     facts = write_shard(folder / "pieces.zip", found())
+    if limits.crosscheck:
+        names = {entry["id"] for entry in listed if "reason" not in entry}
+        compare(listed, [entry for entry in sound if entry["id"] in names], task["files"], limits)
     for entry in task["entries"]:
         if (reason := fault(entry)) is not None:
             listed.append({"id": entry["id"], "source": entry["source"], "title": entry["title"], "reason": reason})
     write_json(folder / "entries.json", {"pieces": listed, "archive": facts})
     (folder / "marks.pickle").write_bytes(pickle.dumps(marks))
+
+
+def compare(listed: Sequence[Json], entries: Sequence[Mapping[str, Any]], files: Path, limits: Ingest) -> None:
+    """Add to the facts of pieces from notation how a second reader reads them: ``second_reader``."""
+    notated = [entry for entry in entries if second_reader.reader_of(files / entry["file"]) is not None]
+
+    def work(entry: Mapping[str, Any]) -> Json:
+        path = files / entry["file"]
+        return second_reader.compare(path, entry["part"], readers.sheet_of(path, entry["part"]))
+
+    known = {entry["id"]: entry for entry in listed}
+    for entry, found in zip(notated, isolate(work, notated, limits.seconds, limits.max_memory), strict=True):
+        name = second_reader.reader_of(files / entry["file"])
+        answer = {"reason": found.reason} if isinstance(found, Lost) else found
+        known[entry["id"]]["second_reader"] = {"name": name, **answer}
 
 
 def gather(
@@ -216,7 +238,10 @@ def run(settings: Settings, session: Session) -> None:
         with write_data(settings, session, "ingest") as (part, _):
             listed = gather_shards(part, archives)
             write_json(part / "manifest.json", {"pieces": kept, "shards": listed, "refused": refused})
-        print(f"ingest: {len(kept)} pieces, {len(refused)} refused")
+        second = [entry["second_reader"] for entry in kept if "second_reader" in entry]
+        others = sum("reason" in found or found["own"] + found["other"] > 0 for found in second)
+        said = f", {others} of {len(second)} read otherwise by a second reader" if second else ""
+        print(f"ingest: {len(kept)} pieces, {len(refused)} refused{said}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,16 @@ from etude.report.inputs import Pieces, ReportInputs, read_inputs, read_pieces
 from etude.report.panels import descriptor_panels, training_panels
 from etude.report.players import Piece, make_players, style_players
 from etude.report.results import flat_results, overlap_table, results_table
-from etude.report.tables import audit_rows, data_facts, descriptor_rows, flatten, group_reasons, round_trip_rows
+from etude.report.tables import (
+    audit_rows,
+    data_facts,
+    descriptor_rows,
+    flatten,
+    group_changes,
+    group_differences,
+    group_reasons,
+    round_trip_rows,
+)
 from etude.report.templates import inline, render
 from etude.scores.engraving import musicxml, picture
 from etude.stages import main
@@ -30,6 +39,7 @@ def report(settings: Settings, inputs: ReportInputs, pieces: Pieces) -> tuple[st
     (real, *others), seconds = make_players([pieces.real, *samples, *pieces.conditioned, *pieces.harmonies.values()])
     players = iter(others)
     values = settings.as_dict()
+    left_out, refused, read = inputs.download["left_out"], inputs.ingest["refused"], inputs.ingest["pieces"]
     page = render(
         "report.html.j2",
         model_names=list(inputs.train),
@@ -55,8 +65,10 @@ def report(settings: Settings, inputs: ReportInputs, pieces: Pieces) -> tuple[st
         encodings=round_trip_rows(inputs),
         audit=audit_rows(inputs.leakage),
         refused=[
-            ("Left out by download", group_reasons(inputs.download["left_out"])),
-            ("Refused by ingest", group_reasons(inputs.ingest["refused"])),
+            ("Left out by download", len(left_out), group_reasons(left_out)),
+            ("Refused by ingest", len(refused), group_reasons(refused)),
+            ("Pieces changed by ingest", sum(bool(piece.get("changed")) for piece in read), group_changes(read)),
+            ("Pieces that a second reader reads otherwise", *group_differences(read)),
         ],
         seconds=seconds,
         settings=[(name, flatten(values[name], name)) for name in values],

@@ -191,7 +191,6 @@ def run(settings: Settings, session: Session, name: str) -> None:
             numbers = {piece: number for number, piece in enumerate(splits["train"])}
             np.save(part / "train.origins.npy", np.array([numbers[copy.origin] for copy in copies], dtype=np.int32))
             total = sum((RoundTrip(**found["round_trip"]) for split in facts.values() for found in split), RoundTrip())
-            trip = total.as_json()
             manifest = {
                 "representation": values,
                 "metrical": settings.reading.metrical,
@@ -200,7 +199,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
                 "vocabulary": representation.vocabulary if representation.kind == "tokens" else None,
                 "items": {split: sum(_lengths(encoded[split])) for split in SPLITS},
                 "pieces": {split: [fact for found in facts[split] for fact in found["pieces"]] for split in facts},
-                "round_trip": trip,
+                "round_trip": total.as_json(),
                 "sha256": {
                     file.relative_to(part).as_posix(): digest(file)
                     for file in sorted(part.rglob("*"))
@@ -209,10 +208,8 @@ def run(settings: Settings, session: Session, name: str) -> None:
             }
             write_json(part / "manifest.json", manifest)
         held_out = sum(len(splits[split]) for split in ("valid", "test"))
-        kept = (
-            f"; {trip['share']:.2%} of {trip['notes']} held-out notes survive the round trip" if trip["notes"] else ""
-        )
-        print(f"tokenize: {len(copies) + held_out} pieces as {name}{kept}")
+        survived = f"; {total.sentence()}" if total.notes else ""
+        print(f"tokenize: {len(copies) + held_out} pieces as {name}{survived}")
 
 
 def _store_pieces(part: Path, source: Pieces, names: Sequence[str], copies: Sequence[Copy]) -> Json:

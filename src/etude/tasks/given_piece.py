@@ -9,6 +9,7 @@ from symusic.core import ScoreTick, TrackTick
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
+from etude.music.columns import all_notes
 from etude.representations.base.survey import DRUMS, program_of
 from etude.sampling import Sampled
 from etude.tasks.capabilities import CONTINUE, HARMONIZE, is_able, name_able
@@ -36,7 +37,7 @@ def generate_from(settings: Settings, session: Session, loaded: TrainedModel, gi
         EtudeError: the file cannot be used, or what is requested cannot be.
     """
     path = require_score("prime", str(given.prime))
-    source = read_score(path, settings.ingest)
+    source, _ = read_score(path, settings.ingest, session.progress)
     representation, config = loaded.representation, loaded.config
     try:
         piece = assign_voices(source, representation.voices)
@@ -76,6 +77,8 @@ def _fill(
 def assign_voices(source: ScoreTick, voices: Mapping[str, int]) -> ScoreTick:
     """The piece with each track on the program of its voice: by its program, else by its name, else the only one.
 
+    Tracks of one name and program are one, as where two parts on one instrument meet on a pitch.
+
     Raises:
         EtudeError: there is no note, or a track that is none of the voices.
     """
@@ -84,17 +87,18 @@ def assign_voices(source: ScoreTick, voices: Mapping[str, int]) -> ScoreTick:
         raise EtudeError("it has no notes.")
     made, names = source.copy(), {name.casefold(): name for name in voices}
     made.tracks.clear()
-    found: dict[str, TrackTick] = {}
+    found: dict[str, list[TrackTick]] = {}
     strange = []
     for track in sounding:
         name = next((name for name, program in voices.items() if program == program_of(track)), None)
         name = names.get(track.name.strip().casefold(), name)
         if name is None and len(sounding) == 1 and not track.is_drum:
             name = next(iter(voices))
-        if name is None or name in found:
+        alike = found.get(name or "", [track])[0]
+        if name is None or (alike.name, program_of(alike)) != (track.name, program_of(track)):
             strange.append(track.name or f"one on program {program_of(track)}")
             continue
-        found[name] = track
+        found.setdefault(name, []).append(track)
     if strange:
         raise EtudeError(
             f"its tracks {', '.join(strange)} are none of the voices that the model has, or more than one of one: "
@@ -103,6 +107,8 @@ def assign_voices(source: ScoreTick, voices: Mapping[str, int]) -> ScoreTick:
     for name, program in voices.items():
         if name in found:
             track = TrackTick(name, max(program, 0), program == DRUMS)
-            track.notes = found[name].notes.copy()
+            track.notes = all_notes(found[name])
+            if len(found[name]) > 1:
+                track.notes.sort(inplace=True)
             made.tracks.append(track)
     return made

@@ -32,7 +32,7 @@ def harmonize_file(settings: Settings, session: Session, files: HarmonizeFiles) 
         EtudeError: a file is missing, in the way or no melody, what is requested cannot be, or no model is trained.
     """
     source, places = check_files(files)
-    score = read_score(source, settings.ingest)
+    score, _ = read_score(source, settings.ingest, session.progress)
     able = harmonizing_models(settings)
     if not able:
         raise EtudeError(

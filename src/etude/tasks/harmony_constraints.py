@@ -53,7 +53,7 @@ def allowed_tokens(
 
 def _bass(harmonizer: Harmonizer, melody: MelodyOnGrid, file: str, limits: Ingest) -> NDArray[np.int64]:
     """The cells of the lowest voice (frames,), as a file gives them."""
-    score = read_score(require_score("bass", file, USAGE), limits)
+    score, _ = read_score(require_score("bass", file, USAGE), limits)
     try:
         track = find_melody(score)
     except EtudeError as error:
@@ -65,7 +65,7 @@ def _bass(harmonizer: Harmonizer, melody: MelodyOnGrid, file: str, limits: Inges
 def _fixed(harmonizer: Harmonizer, melody: MelodyOnGrid, file: str, limits: Ingest) -> NDArray[np.int64]:
     """The cells (frames, voices) of the parts in a file, whose tracks are named as voices; rests elsewhere."""
     names = list(harmonizer.representation.voices)
-    parts = read_score(require_score("fixed", file, USAGE), limits)
+    parts, _ = read_score(require_score("fixed", file, USAGE), limits)
     tracks = {part.name.strip(): part for part in parts.tracks if len(part.notes)}
     if not tracks or any(name not in names[1:] for name in tracks):
         raise EtudeError(

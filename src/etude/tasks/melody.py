@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick, TrackTick
 
 from etude.core.errors import EtudeError
-from etude.music.columns import Columns, columns_of
+from etude.music.columns import Columns, columns_of, concatenate
 
 
 def find_melody(source: ScoreTick, top_line: bool = False) -> TrackTick:
@@ -15,7 +15,7 @@ def find_melody(source: ScoreTick, top_line: bool = False) -> TrackTick:
 
     Args:
         source: the piece.
-        top_line: take the highest notes of that track, where it has several at a time.
+        top_line: take the highest notes of that track and of others on its instrument, as the staves of a hymn are.
 
     Raises:
         EtudeError: there is no such track, or more than one note sounds at a time in it.
@@ -24,8 +24,9 @@ def find_melody(source: ScoreTick, top_line: bool = False) -> TrackTick:
     if track is None:
         raise EtudeError("it has no track with notes but percussion. Give a melody.")
     if top_line:
-        highest = track.copy()
-        highest.notes = skyline(columns_of(track)).notes()
+        highest, pitched = track.copy(), [other for other in source.tracks if not other.is_drum]
+        alike = [columns_of(other) for other in pitched if other.program == track.program and len(other.notes)]
+        highest.notes = skyline(concatenate(alike)).notes()
         return highest
     notes = columns_of(track)
     order = np.argsort(notes.onset, kind="stable")

@@ -1,15 +1,18 @@
 """Score files that somebody gives, and the files that are written for them: checked before any work, and read."""
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 from symusic.core import ScoreTick
 
 from etude.config.sections import Ingest, Reading
 from etude.core.errors import EtudeError
 from etude.scores.isolation import Lost, isolate
-from etude.scores.midi import parse
+from etude.scores.midi import open_midi
 from etude.scores.readers import is_midi, read
+from etude.scores.reading import CHANGES
 from etude.tasks.requests import HarmonizeFiles
 
 USAGE = "etude harmonize input=melody.mid output=chorale.mid"
@@ -22,32 +25,44 @@ def require_score(key: str, name: str, usage: str = "") -> Path:
     path = Path(name).expanduser()
     if not path.is_file():
         example = f", as in: {usage}" if usage else "."
-        raise EtudeError(f"{key} = {path} is no file. Give a MIDI, MusicXML or ABC file{example}")
+        raise EtudeError(f"{key} = {path} is no file. Give a MIDI, MusicXML, ABC or Humdrum file{example}")
     return path
 
 
-def read_score(path: Path, limits: Ingest) -> ScoreTick:
-    """A score file: MIDI as it is, other kinds at TICKS a quarter note.
+def read_score(
+    path: Path, limits: Ingest, show: bool = False, part: str | None = None
+) -> tuple[ScoreTick, dict[str, int]]:
+    """A score file: MIDI as it is, other kinds at TICKS a quarter note; and what reading changed.
+
+    Args:
+        path: the file.
+        limits: within which it is read, and whether repeats are played.
+        show: say on standard error what was changed, in the words of ``etude.scores.reading.CHANGES``.
+        part: which piece of a file that holds many; see ``etude.scores.readers.pieces_of``.
 
     Raises:
         EtudeError: it is empty, cannot be read within the limits of ``ingest``, or is too long.
     """
     if not path.stat().st_size:
         raise EtudeError(f"{path} is empty. Give a file with a melody.")
-    try:
-        if is_midi(path):
-            score = parse(path)
-        else:
-            reading = Reading(None, True, 80, True, TICKS, None, None)
-            (found,) = isolate(lambda file: read(file, None, reading)[0], [path], limits.seconds, limits.max_memory)
-            if isinstance(found, Lost):
-                raise EtudeError(found.reason)
-            score = found
-    except (EtudeError, OSError, RuntimeError, ValueError) as error:
-        raise EtudeError(f"{path} cannot be read: {' '.join(str(error).split()).rstrip('.')}.") from None
+    (found,) = isolate(lambda file: _read(file, part, limits.repeats), [path], limits.seconds, limits.max_memory)
+    if isinstance(found, Lost):
+        raise EtudeError(f"{path} cannot be read: {' '.join(found.reason.split()).rstrip('.')}.")
+    score, changed = found
     if score.end() > 4 * limits.max_bars * score.ticks_per_quarter:
         raise EtudeError(f"{path} is longer than ingest.max_bars = {limits.max_bars} bars of 4/4. Give a shorter one.")
-    return score
+    if show and changed:
+        said = "; ".join(f"{changed[name]} {what}" for name, what in CHANGES.items() if name in changed)
+        print(f"{path}: {said}", file=sys.stderr)
+    return score, changed
+
+
+def _read(path: Path, part: str | None, repeats: str) -> tuple[ScoreTick, dict[str, int]]:
+    if is_midi(path):
+        source = open_midi(path, part)
+        return source.score, source.counts
+    score, facts = read(path, part, Reading(None, True, 80, True, TICKS, None, None, repeats))
+    return score, cast(dict[str, int], facts["changed"])
 
 
 def check_files(files: HarmonizeFiles) -> tuple[Path, dict[str, Path]]:

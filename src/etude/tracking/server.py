@@ -74,6 +74,9 @@ class Server:
                     self.client = self._connect()
             work(self.client, self.experiment_id)
         except Exception as error:  # whatever it is (HTTP, SQL, a lock, a full disk), it must not cost the training
+            self.client = (
+                None  # the next attempt looks again whether there is an experiment, and restores a deleted one
+            )
             now = time.monotonic()
             self.retry_at = now + max(RETRY, 20 * (now - started))
             self._warn(error)

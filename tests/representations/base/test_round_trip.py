@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from representations.bands import make_band
-from symusic.core import NoteTick, ScoreTick, TrackTick
+from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from etude.representations.base.round_trip import RoundTrip, round_trip
 
@@ -24,7 +24,7 @@ def moved(piece: ScoreTick, ticks: int = 0, longer: int = 0) -> ScoreTick:
 def test_a_piece_against_itself_keeps_all(seed: int) -> None:
     piece = make_band(seed)
     trip = round_trip(piece, piece, 4)
-    assert trip == RoundTrip(piece.note_num(), piece.note_num(), 0, 0.0, 0.0)
+    assert trip == RoundTrip(piece.note_num(), piece.note_num(), 0, 0.0, 0.0, meters=2, meters_kept=2)
     assert round_trip(piece, piece.resample(480, min_dur=1), 4) == trip
     assert round_trip(piece, piece, 4, by_voice=False) == trip
 
@@ -109,3 +109,27 @@ def test_without_notes_there_is_nothing_to_lose() -> None:
     assert trip == RoundTrip()
     assert trip.as_json()["share"] is None
     assert round_trip(ScoreTick(24), make_piece(1), 4).extra == make_piece(1).note_num()
+
+
+def signed(meters: list[tuple[int, int, int]], keys: list[tuple[int, int, int]]) -> ScoreTick:
+    piece = make_piece(1)
+    piece.time_signatures = type(piece.time_signatures)([TimeSignatureTick(*meter) for meter in meters])
+    piece.key_signatures = type(piece.key_signatures)([KeySignatureTick(*key) for key in keys])
+    return piece
+
+
+def test_signatures_that_do_not_come_back_at_their_place_are_counted_and_said() -> None:
+    piece = signed([(0, 2, 2), (96, 3, 4), (150, 4, 4)], [(0, 2, 0), (48, -3, 1)])
+    back = signed([(0, 4, 4), (96, 3, 4), (168, 4, 4)], [(48, -3, 1), (96, 2, 0)]).resample(480, min_dur=1)
+    trip = round_trip(piece, back, 4)
+    assert (trip.meters, trip.meters_kept, trip.meters_in_quarters) == (3, 2, 1)
+    assert (trip.keys, trip.keys_kept) == (2, 1)
+    assert (trip + trip).as_json()["meters_kept"] == 4
+    assert trip.sentence() == (
+        f"100.00% of {piece.note_num()} held-out notes survive the round trip; 1 of 3 time signatures and 1 of 2 key "
+        "signatures do not; 1 time signatures in half or whole notes are 4/4 and the like"
+    )
+
+
+def test_no_share_below_one_is_said_as_all() -> None:
+    assert RoundTrip(notes=100_000, kept=99_999).sentence().startswith("99.99% of 100000")

@@ -1,7 +1,7 @@
 """What the MidiTok representations share: one stream of tokens for all voices, with ranges learned from train.
 
-MidiTok: Fradet et al., 2021. Its grid is one of the beat that the meter names: a quarter in 4/4, an eighth in 6/8, a
-half note in 2/2.
+MidiTok: Fradet et al., 2021. Its grid is one of the beat that the meter names: a quarter in 4/4, an eighth in 6/8. A
+meter in half or whole notes is written in quarter notes, 2/2 as 4/4, so that no beat is longer than a quarter.
 """
 
 import math
@@ -21,6 +21,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
 from etude.representations.base.grammar import BOS, EOS, Rules, Types, observe_follows
 from etude.representations.base.merges import KINDS, NOTES, Merged, Merges, Notes
+from etude.representations.base.meters import with_written_meters
 from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
 from etude.representations.base.vocabulary import ItemSpec
@@ -57,7 +58,8 @@ class MidiTokens:
         """Settings alone; ``learn`` or ``load`` makes it ready.
 
         Args:
-            positions_per_beat: steps of the grid.
+            positions_per_beat: steps of the grid in the beat of the meter: a quarter note, or a shorter note that the
+                meter counts.
             max_beats: the longest duration, where train has one as long.
             merges: notes, bpe or unigram: tokens that stand for several, learned from train; None for the tokens as
                 they are.
@@ -78,14 +80,14 @@ class MidiTokens:
 
     @property
     def steps(self) -> int:
-        """Steps of the grid a quarter note, in meters that count quarter notes."""
+        """Steps of the grid a quarter note, in the coarsest meters: those that count quarter notes or longer ones."""
         return self.positions_per_beat
 
     # --- the vocabulary
 
     def survey(self, scores: Iterable[ScoreTick]) -> dict[str, Any]:
         """Statistics of some train pieces that ``learn`` needs, as plain values."""
-        return Survey.of(scores).as_json()
+        return Survey.of(map(with_written_meters, scores)).as_json()
 
     def learn(self, surveys: Sequence[Mapping[str, Any]], voices: Mapping[str, int] | None) -> None:
         """Learn the vocabulary, and the voices where none are given, from surveys of all train pieces in any order."""
@@ -210,7 +212,7 @@ class MidiTokens:
         if not any(len(track.notes) for track in score.tracks):
             return []
         try:
-            sequence = self.made.encode(score, encode_ids=False)
+            sequence = self.made.encode(with_written_meters(score), encode_ids=False)
         except (KeyError, ValueError, IndexError) as error:
             raise EtudeError(
                 f"MidiTok's {self.tokenizer.__name__} cannot write a piece of {len(score.tracks)} tracks and "

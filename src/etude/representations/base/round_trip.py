@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from etude.representations.base.meters import in_quarters
 from etude.representations.base.survey import program_of
 
 
@@ -19,6 +20,11 @@ class RoundTrip:
     extra: int = 0  # decoded notes that the pieces lack
     onset_error: float = 0.0  # absolute, summed over the kept notes
     duration_error: float = 0.0
+    meters: int = 0  # time signatures of the pieces
+    meters_kept: int = 0  # of these, at their place, in their own beats or in quarter notes
+    meters_in_quarters: int = 0  # of the kept: meters in half or whole notes that come back in quarter notes
+    keys: int = 0  # key signatures of the pieces
+    keys_kept: int = 0  # of these, at their place
 
     def __add__(self, other: "RoundTrip") -> "RoundTrip":
         return RoundTrip(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
@@ -30,6 +36,20 @@ class RoundTrip:
         for name in ("onset_error", "duration_error"):
             found[name] = round(found[name] / self.kept, 6) if self.kept else None
         return found
+
+    def sentence(self) -> str:
+        """What survives and what does not, of pieces with notes, for the terminal."""
+        said = f"{self.kept * 10_000 // self.notes / 100:.2f}% of {self.notes} held-out notes survive the round trip"
+        losses = [
+            f"{some - kept} of {some} {name} signatures"
+            for name, some, kept in (("time", self.meters, self.meters_kept), ("key", self.keys, self.keys_kept))
+            if kept < some
+        ]
+        if losses:
+            said += f"; {' and '.join(losses)} do not"
+        if self.meters_in_quarters:
+            said += f"; {self.meters_in_quarters} time signatures in half or whole notes are 4/4 and the like"
+        return said
 
 
 def round_trip(score: ScoreTick, decoded: ScoreTick, steps: int, by_voice: bool = True) -> RoundTrip:
@@ -43,7 +63,8 @@ def round_trip(score: ScoreTick, decoded: ScoreTick, steps: int, by_voice: bool 
         by_voice: whether the voice has to be the same: the track of the same name, or else of the same program.
 
     Returns:
-        notes, kept, extra, and the sums of the kept notes' errors. Without notes all are 0.
+        notes, kept, extra, the sums of the kept notes' errors, and what became of time and key signatures. Of an empty
+        piece all are 0.
     """
     before, after = _notes(score), _notes(decoded)
     voices = _voices(score, decoded) if by_voice else ([0] * len(score.tracks), [0] * len(decoded.tracks))
@@ -78,7 +99,22 @@ def round_trip(score: ScoreTick, decoded: ScoreTick, steps: int, by_voice: bool 
             there += 1
     found.extra = len(others) - found.kept
     found.onset_error, found.duration_error = onset / int(tick), length / int(tick)
+    _count_signatures(found, score, decoded)
     return found
+
+
+def _count_signatures(found: RoundTrip, score: ScoreTick, decoded: ScoreTick) -> None:
+    """Count the time and key signatures of a piece, and those that came back."""
+    there, back = score.ticks_per_quarter, decoded.ticks_per_quarter
+    meters = {(sign.time * there, sign.numerator, sign.denominator) for sign in decoded.time_signatures}
+    for sign in score.time_signatures:
+        meter = (sign.numerator, sign.denominator)
+        as_it_is, in_beats = ((sign.time * back, *one) in meters for one in (meter, in_quarters(meter)))
+        found.meters_kept += as_it_is or in_beats
+        found.meters_in_quarters += in_beats and not as_it_is
+    keys = {(sign.time * there, sign.key, sign.tonality) for sign in decoded.key_signatures}
+    found.keys_kept = sum((sign.time * back, sign.key, sign.tonality) in keys for sign in score.key_signatures)
+    found.meters, found.keys = len(score.time_signatures), len(score.key_signatures)
 
 
 def _notes(score: ScoreTick) -> tuple[NDArray[np.int64], ...]:

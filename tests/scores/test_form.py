@@ -1,0 +1,78 @@
+"""The order in which the bars of a score are played."""
+
+from fractions import Fraction
+
+import pytest
+
+from etude.core.errors import EtudeError
+from etude.scores.form import MOST, played
+from etude.scores.written import Bar, Sheet
+
+
+def sheet(text: str) -> tuple[Sheet, list[str]]:
+    """Bars by their letters: ``|:a`` and ``a:|`` are repeats, ``1,2_a`` is an ending; after ``=`` stand other marks."""
+    bars, names = [], []
+    for word in text.split():
+        name, *marks = word.split("=")
+        bar = Bar(Fraction(4), repeat=name.startswith("|:"), times=2 if name.endswith(":|") else 1)
+        numbers, _, letter = name.removeprefix("|:").removesuffix(":|").rpartition("_")
+        bar.endings = tuple(int(number) for number in numbers.split(",") if number)
+        for mark in marks:
+            if mark in ("capo", "segno!"):
+                bar.jump = mark.rstrip("!")
+            elif mark.isdecimal():
+                bar.times = int(mark)
+            else:
+                setattr(bar, mark, True)
+        bars.append(bar)
+        names.append(letter)
+    return Sheet(bars), names
+
+
+@pytest.mark.parametrize(
+    ("written", "order"),
+    [
+        ("a b c", "abc"),
+        ("|:a b:| c", "ababc"),
+        ("a b:| c", "ababc"),  # without a start: from the beginning
+        ("|:a:| b c:| d", "aabcbcd"),  # or from the repeat before
+        ("|:a b c |:d:|", "abcdd"),  # a start without an end
+        ("|:a b:|=4 c", "ababababc"),
+        ("|:a 1_b:| 2_c d", "abacd"),
+        ("|:a 1_b:| 2_c:| d", "abacd"),  # the second ending closes with a repeat sign too
+        ("|:a 1,2_b:| 3_c d", "ababacd"),
+        ("|:a 1,3_b:| 2,4_c:| d", "abacabacd"),
+        ("|:a 1_b:| c d", "abacd"),  # a first ending without a second
+        ("|:1_a:| 2_b c", "abc"),  # nothing before the endings
+        ("|:a 1_b:| 2_c |:d 1_e:| 2_f", "abacdedf"),
+        ("|:a 1_b:| 2_c d:|", "abacdd"),  # a new strain starts after the last ending
+        ("a b=fine c d=capo", "abcdab"),
+        ("a b c d=capo", "abcdabcd"),
+        ("|:a:| b=fine c d=capo", "aabcdab"),  # repeats are not taken again
+        ("|:a 1_b:| 2_c=fine d=capo", "abacdac"),  # and of endings the last is
+        ("a b=segno c=fine d=segno!", "abcdbc"),
+        ("a b=segno c=to_coda d=segno! e=coda f", "abcdbcef"),
+        ("a b=to_coda c=capo d=coda", "abcabd"),
+        ("a=to_coda b=fine c", "abc"),  # without a jump they say nothing
+        ("|:a b=capo:|".replace("=capo:|", ":|=capo") + " c=fine d", "ababab" + "c"),
+    ],
+)
+def test_the_order(written: str, order: str) -> None:
+    score, names = sheet(written)
+    assert "".join(names[place] for place in played(score)) == order
+
+
+def test_sections_are_played_in_their_order_each_with_its_own_repeats() -> None:
+    score, names = sheet("|:a:| b |:c 1_d:| 2_e")
+    score.sections = [range(2, 5), range(2), range(2, 5), range(2, 2)]
+    assert "".join(names[place] for place in played(score)) == "cdce" + "aab" + "cdce"
+
+
+def test_endless_repeats_are_refused() -> None:
+    score, _ = sheet(f"|:a b:|={MOST}")
+    with pytest.raises(EtudeError, match=r"ingest\.repeats=written"):
+        played(score)
+    score, _ = sheet("a b")
+    score.sections = [range(2)] * MOST
+    with pytest.raises(EtudeError, match=r"ingest\.repeats=written"):
+        played(score)

@@ -51,6 +51,6 @@ def test_no_other_file_synthesises() -> None:
     found = {
         file.relative_to(package).as_posix()
         for file in package.rglob("*.py")
-        if re.search(r"import .*\bsynthesize\b|\bSynthesizer\b", file.read_text(encoding="utf-8"))
+        if re.search(r"import .*\bsynthesize\b|(?<!\")\bSynthesizer\b", file.read_text(encoding="utf-8"))
     }
     assert found == {"audio/synthesis.py", "audio/render.py"}

@@ -164,4 +164,5 @@ def test_a_failed_instance_stops_only_what_needs_it_and_the_rest_goes_on(
 
 def test_the_dataset_of_the_settings_is_the_folder(settings: Settings) -> None:
     made = construct(target(settings.dataset, "dataset"), settings.dataset, "dataset")
-    assert made.reading == settings.reading and settings.reading.voices is None
+    reading = dataclasses.replace(made.reading, repeats=settings.ingest.repeats)
+    assert reading == settings.reading and settings.reading.voices is None

@@ -15,7 +15,8 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from scores.mutated_scores import ENDED, MEMORY, PYTHON, SECONDS, ingest, write_mutants
+from scores.mutated_scores import ENDED, PYTHON, ingest, write_mutants
+from scores.test_fuzz import MEMORY, SECONDS
 
 from etude.scores.isolation import Lost, isolate
 from etude.scores.readers import prepare

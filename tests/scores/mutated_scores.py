@@ -12,27 +12,14 @@ from scores.random_abc import abc
 from scores.random_humdrum import humdrum
 from scores.random_musicxml import musicxml, mxl
 from scores.random_scores import make_score
+from scores.test_fuzz import LIMITS
 
-from etude.config.sections import Ingest, Reading
+from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.scores.isolation import Lost
 from etude.scores.readers import pieces_of
 from etude.stages.ingest import ingest_files
 
-SECONDS, MEMORY = 10.0, 2 << 30  # of each file
-LIMITS = Ingest(
-    seconds=SECONDS,
-    max_memory=MEMORY,
-    max_bytes=10_000_000,
-    max_notes=100_000,
-    max_tracks=64,
-    max_bars=5_000,
-    min_notes=1,
-    pedal=False,
-    repeats="played",
-    crosscheck=False,
-    near=0.8,
-)
 READINGS = (
     Reading(None, False, 120.0, True, 24, None, None, "played"),
     Reading(None, False, 120.0, True, 480, None, None, "written"),

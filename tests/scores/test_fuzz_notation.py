@@ -3,7 +3,8 @@
 import time
 from pathlib import Path
 
-from scores.mutated_scores import ENDED, MEMORY, PYTHON, SECONDS, ingest, write_mutants
+from scores.mutated_scores import ENDED, PYTHON, ingest, write_mutants
+from scores.test_fuzz import MEMORY, SECONDS
 
 from etude.scores.isolation import Lost, isolate
 from etude.scores.readers import prepare

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 
-from scores.random_scores import LETTERS, QUARTER, Bar, Event, Key, Metre, Part, Pitch, Score, Tempo
+from scores.random_scores import LETTERS, QUARTER, Bar, Event, Key, Meter, Part, Pitch, Score, Tempo
 
 SIGNS = {-3: "___", -2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
 USUAL = {2: 3, 3: 2, 4: 3, 6: 2}  # the q of (p where none is written
@@ -26,13 +26,13 @@ def abc(score: Score) -> str:
     reach = "pitch" if modern else "octave"
     stated = draw.choice(("not", "octave", "pitch")) if draw.random() < 0.15 else None
     unit = draw.choice(UNITS)
-    metre = score.bars[0].metre
+    meter = score.bars[0].meter
     header = ["%abc-2.1"] if modern else []
-    header += ["X:1", "T:A tune", f"M:{_metre(score.bars[0], draw)}"]
+    header += ["X:1", "T:A tune", f"M:{_meter(score.bars[0], draw)}"]
     if unit:
         header.append(f"L:{unit / 4}")
-    else:  # by the metre: below 3/4 a 16th
-        unit = Fraction(1, 4) if 4 * metre.length < 3 * 4 * QUARTER else Fraction(1, 2)
+    else:  # by the meter: below 3/4 a 16th
+        unit = Fraction(1, 4) if 4 * meter.length < 3 * 4 * QUARTER else Fraction(1, 2)
     if stated:
         header.append(draw.choice(("%%", "I:")) + f"propagate-accidentals {stated}")
     tempos = score.tempos
@@ -161,8 +161,8 @@ class _Writer:
         key, self.key = self.key, self.voice.part.written(bar.key)
         if key != self.key:
             fields.append(f"K:{_key(self.key, self.draw)}")
-        if before.metre != bar.metre:
-            fields.append(f"M:{_metre(bar, self.draw)}")
+        if before.meter != bar.meter:
+            fields.append(f"M:{_meter(bar, self.draw)}")
         if self.draw.random() < 0.05:
             self.unit = self.draw.choice(UNITS[:3])
             fields.append(f"L:{self.unit / 4}")
@@ -211,7 +211,7 @@ class _Writer:
         return text
 
     def _layer(self, events: Sequence[Event], bar: Bar, place: int) -> str:
-        if len(events) == 1 and not events[0].pitches and events[0].length == bar.metre.length and place >= 0:
+        if len(events) == 1 and not events[0].pitches and events[0].length == bar.meter.length and place >= 0:
             self.held = set()
             if (place, 0) not in self.tempos and self.draw.random() < 0.5:
                 return self.draw.choice(("Z", "Z1"))
@@ -251,7 +251,7 @@ class _Writer:
         assert tuplet
         size = next(place for place, event in enumerate(events) if event.last) + 1
         actual, normal = tuplet.actual, tuplet.normal
-        usual = USUAL.get(actual, 3 if bar.metre.compound else 2) == normal
+        usual = USUAL.get(actual, 3 if bar.meter.compound else 2) == normal
         if usual and size == actual:
             return self.draw.choice((f"({actual}", f"({actual}::", f"({actual}:{normal}:{size}", f"({actual}:{normal}"))
         return f"({actual}:{'' if usual else normal}:{'' if size == actual else size}"
@@ -310,9 +310,9 @@ def _times(ticks: int, unit: Fraction) -> Fraction:
     return Fraction(ticks, QUARTER) / unit
 
 
-def _metre(bar: Bar, draw: random.Random) -> str:
-    beats, unit = bar.metre
-    if bar.metre in {Metre((4,), 4), Metre((2,), 2)} and draw.random() < 0.5:
+def _meter(bar: Bar, draw: random.Random) -> str:
+    beats, unit = bar.meter
+    if bar.meter in {Meter((4,), 4), Meter((2,), 2)} and draw.random() < 0.5:
         return "C" if unit == 4 else "C|"
     text = "+".join(map(str, beats))
     return f"({text})/{unit}" if len(beats) > 1 and draw.random() < 0.5 else f"{text}/{unit}"

@@ -104,8 +104,8 @@ class _Writer:
         if before is None or before.key != bar.key:
             self._state(lambda part: _signature(bar.key))
             self._state(lambda part: _key(bar.key))
-        if before is None or before.metre != bar.metre:
-            sign = f"*M{'+'.join(map(str, bar.metre.beats))}/{bar.metre.unit}"
+        if before is None or before.meter != bar.meter:
+            sign = f"*M{'+'.join(map(str, bar.meter.beats))}/{bar.meter.unit}"
             self._state(lambda part: sign)
             if sign in {"*M4/4", "*M2/2"} and self.draw.random() < 0.5:
                 self._state(lambda part: "*met(c)" if sign == "*M4/4" else "*met(c|)")

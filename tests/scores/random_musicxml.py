@@ -5,7 +5,7 @@ import random
 import zipfile
 from collections.abc import Iterator
 
-from scores.random_scores import LETTERS, QUARTER, Bar, Event, Metre, Part, Pitch, Score, Tempo, shared_ticks
+from scores.random_scores import LETTERS, QUARTER, Bar, Event, Meter, Part, Pitch, Score, Tempo, shared_ticks
 
 TYPES = {3360: "whole", 1680: "half", 840: "quarter", 420: "eighth", 210: "16th", 105: "32nd", 52: "64th"}
 ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
@@ -111,14 +111,14 @@ class _Writer:
             key = self.part.written(bar.key)
             mode = "<mode>minor</mode>" if key.minor else "<mode>major</mode>"
             text += f"<key><fifths>{key.sharps}</fifths>{mode}</key>"
-        if before is None or before.metre != bar.metre:
-            symbol = {Metre((4,), 4): "common", Metre((2,), 2): "cut"}.get(bar.metre)
+        if before is None or before.meter != bar.meter:
+            symbol = {Meter((4,), 4): "common", Meter((2,), 2): "cut"}.get(bar.meter)
             shown = f' symbol="{symbol}"' if symbol and self.draw.random() < 0.5 else ""
             if self.draw.random() < 0.5:
-                beats = "+".join(map(str, bar.metre.beats))
-                sign = f"<beats>{beats}</beats><beat-type>{bar.metre.unit}</beat-type>"
+                beats = "+".join(map(str, bar.meter.beats))
+                sign = f"<beats>{beats}</beats><beat-type>{bar.meter.unit}</beat-type>"
             else:
-                sign = "".join(f"<beats>{n}</beats><beat-type>{bar.metre.unit}</beat-type>" for n in bar.metre.beats)
+                sign = "".join(f"<beats>{n}</beats><beat-type>{bar.meter.unit}</beat-type>" for n in bar.meter.beats)
             text += f"<time{shown}>{sign}</time>"
         if before is None and self.part.staves == 2:
             text += "<staves>2</staves>"

@@ -36,7 +36,7 @@ class Pitch(NamedTuple):
         return Pitch(plain.step, self.midi + semitones - plain.midi)
 
 
-class Metre(NamedTuple):
+class Meter(NamedTuple):
     """A time signature."""
 
     beats: tuple[int, ...]  # more than one: additive
@@ -112,14 +112,14 @@ class Event:
 class Bar:
     """A bar: what is in force in it."""
 
-    metre: Metre
+    meter: Meter
     key: Key
-    length: int  # shorter than the metre's in a pickup, and where a repeat ends before one
+    length: int  # shorter than the meter's in a pickup, and where a repeat ends before one
 
     @property
     def short(self) -> bool:
         """Whether it lacks something."""
-        return self.length < self.metre.length
+        return self.length < self.meter.length
 
 
 class Ending(NamedTuple):
@@ -232,9 +232,9 @@ class Score:
         return {ending.bars.start: ending for section in self.sections for ending in section.endings}
 
 
-METRES = (
-    *(Metre((beats,), 4) for beats in (2, 3, 4, 4, 5)), Metre((2,), 2), Metre((3,), 2), Metre((3,), 8), Metre((6,), 8),
-    Metre((6,), 8), Metre((9,), 8), Metre((5,), 8), Metre((7,), 8), Metre((3, 2), 8), Metre((2, 2, 3), 8),
+METERS = (
+    *(Meter((beats,), 4) for beats in (2, 3, 4, 4, 5)), Meter((2,), 2), Meter((3,), 2), Meter((3,), 8), Meter((6,), 8),
+    Meter((6,), 8), Meter((9,), 8), Meter((5,), 8), Meter((7,), 8), Meter((3, 2), 8), Meter((2, 2, 3), 8),
 )  # fmt: skip
 WHOLE, HALF, EIGHTH, SIXTEENTH, SHORTEST = 3360, 1680, 420, 210, 105
 VALUES = (
@@ -265,7 +265,7 @@ def make_score(seed: int) -> Score:
                 part.letters, part.semitones = 0, 0
         if draw.random() < 0.1:
             part.staves = 2
-        part.voices.append([_fill(draw, 0, bar.length, bar.metre) for bar in bars])
+        part.voices.append([_fill(draw, 0, bar.length, bar.meter) for bar in bars])
         if part.staves == 2 or draw.random() < 0.4:
             part.voices.append([_second(draw, bar) for bar in bars])
         _sing(draw, part, score)
@@ -275,17 +275,17 @@ def make_score(seed: int) -> Score:
 
 
 def _bars(draw: random.Random, number: int) -> list[Bar]:
-    metre, key = draw.choice(METRES), Key(draw.randint(-7, 7), draw.random() < 0.4)
+    meter, key = draw.choice(METERS), Key(draw.randint(-7, 7), draw.random() < 0.4)
     bars = []
     for place in range(number):
         if place and draw.random() < 0.1:
-            metre = draw.choice(METRES)
+            meter = draw.choice(METERS)
         if place and draw.random() < 0.1:
             key = Key(draw.randint(-7, 7), draw.random() < 0.4)
-        bars.append(Bar(metre, key, metre.length))
-    if draw.random() < 0.3:  # a pickup, of the second bar's metre
-        metre = bars[1].metre
-        bars[0] = Bar(metre, bars[0].key, draw.choice([x for x in (EIGHTH, QUARTER, 1260) if x < metre.length]))
+        bars.append(Bar(meter, key, meter.length))
+    if draw.random() < 0.3:  # a pickup, of the second bar's meter
+        meter = bars[1].meter
+        bars[0] = Bar(meter, bars[0].key, draw.choice([x for x in (EIGHTH, QUARTER, 1260) if x < meter.length]))
     return bars
 
 
@@ -310,7 +310,7 @@ def _sections(draw: random.Random, bars: list[Bar]) -> list[Section]:
                 section.endings[-1] = Ending(range(stop - 1, stop + 1), passes[-1])
                 stop += 1
         sections.append(section)
-        if bars[place].short and section.times > 1 and not section.endings and bars[stop - 1].metre == bars[0].metre:
+        if bars[place].short and section.times > 1 and not section.endings and bars[stop - 1].meter == bars[0].meter:
             bars[stop - 1].length -= bars[0].length  # the pickup makes it whole
         place = stop
     return sections
@@ -323,17 +323,17 @@ def _second(draw: random.Random, bar: Bar) -> list[Event]:
         return []
     if draw.random() < 0.3:
         start, stop = sorted(draw.sample(range(0, bar.length + 1, EIGHTH), 2))
-    return _fill(draw, start, stop, bar.metre)
+    return _fill(draw, start, stop, bar.meter)
 
 
-def _fill(draw: random.Random, start: int, stop: int, metre: Metre) -> list[Event]:
+def _fill(draw: random.Random, start: int, stop: int, meter: Meter) -> list[Event]:
     """Rests from ``start`` to ``stop``, in a rhythm."""
     events: list[Event] = []
     now = start
     while now < stop:
         left = stop - now
         if draw.random() < 0.12:
-            tuplets = [one for one in (COMPOUND if metre.compound else SIMPLE) if one.normal * one.value <= left]
+            tuplets = [one for one in (COMPOUND if meter.compound else SIMPLE) if one.normal * one.value <= left]
             if tuplets:
                 group = _tuplet(draw, now, draw.choice(tuplets))
                 events += group
@@ -435,20 +435,20 @@ class Sounding(NamedTuple):
     """What a score sounds like, in quarter notes from the bar line before a pickup."""
 
     parts: list[list[tuple[Fraction, Fraction, int]]]  # onset, length, pitch; sorted
-    bars: list[tuple[Fraction, str]]  # of those that are full: onset, metre
+    bars: list[tuple[Fraction, str]]  # of those that are full: onset, meter
     irregular: bool  # whether a bar other than the first is short
     tempos: list[tuple[Fraction, int]]  # the changes: quarter notes a minute
-    metres: list[tuple[Fraction, str]]  # the changes, as "5/8"
+    meters: list[tuple[Fraction, str]]  # the changes, as "5/8"
     keys: list[tuple[Fraction, Key]]  # the changes
 
 
 def sounding(score: Score, repeats: str) -> Sounding:
     """What sounds, with repeats ``played`` or as ``written``: ties joined, no grace notes.
 
-    After a jump back, tempo, metre and key are those that are in force there as the score is written.
+    After a jump back, tempo, meter and key are those that are in force there as the score is written.
     """
     order = list(played(score)) if repeats == "played" else list(range(len(score.bars)))
-    onsets = [score.bars[0].metre.length - score.bars[0].length]
+    onsets = [score.bars[0].meter.length - score.bars[0].length]
     for place in order:
         onsets.append(onsets[-1] + score.bars[place].length)
     visits = list(zip(order, onsets, strict=False))
@@ -459,10 +459,10 @@ def sounding(score: Score, repeats: str) -> Sounding:
         tempos += [(onset + tempo.onset, tempo.bpm) for tempo in score.tempos if tempo.bar == place]
     return Sounding(
         [sorted(note for voice in part.voices for note in _notes(voice, part, visits)) for part in score.parts],
-        [(quarters(onset), str(score.bars[place].metre)) for place, onset in visits if not score.bars[place].short],
+        [(quarters(onset), str(score.bars[place].meter)) for place, onset in visits if not score.bars[place].short],
         any(score.bars[place].short for place in order[1:]),
         _changes(tempos),
-        _changes([(onset, str(score.bars[place].metre)) for place, onset in visits]),
+        _changes([(onset, str(score.bars[place].meter)) for place, onset in visits]),
         _changes([(onset, score.bars[place].key) for place, onset in visits]),
     )
 

@@ -1,4 +1,4 @@
-"""ABC: files of tunes, text around them, metres, chord symbols."""
+"""ABC: files of tunes, text around them, meters, chord symbols."""
 
 from pathlib import Path
 from typing import Any
@@ -72,13 +72,13 @@ def test_a_tune_with_chords(book: Path) -> None:
     assert (info["time_signature"], info["key"], info["tempo"], info["changed"]) == ("3/4", "G major", 100, {})
 
 
-def test_the_metre_of_a_tune_is_its_own_and_a_line_may_look_like_a_field(book: Path) -> None:
+def test_the_meter_of_a_tune_is_its_own_and_a_line_may_look_like_a_field(book: Path) -> None:
     piece, info = read(book, "2", reading())
     assert (info["time_signature"], info["key"]) == ("2/4", "D minor")
     assert [pitch for _, _, pitch in notes(piece)] == [69, 69, 62, 64, 65, 67]  # A:| repeats
 
 
-def test_without_a_metre_bars_are_as_long_as_they_are_written(book: Path) -> None:
+def test_without_a_meter_bars_are_as_long_as_they_are_written(book: Path) -> None:
     piece, info = read(book, "3", reading())
     signs = [(sign.time, sign.numerator, sign.denominator) for sign in piece.time_signatures]
     assert signs == [(0, 3, 4), (72, 5, 4), (192, 2, 4), (240, 1, 4)]

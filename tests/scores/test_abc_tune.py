@@ -1,4 +1,4 @@
-"""One tune in ABC: notes, keys, metres, voices, repeats, directives, and what is absurd."""
+"""One tune in ABC: notes, keys, meters, voices, repeats, directives, and what is absurd."""
 
 import contextlib
 import time
@@ -10,7 +10,7 @@ import pytest
 from etude.core.errors import EtudeError
 from etude.scores.abc_tune import sheet_of
 from etude.scores.form import played
-from etude.scores.written import Bar, Key, Metre, Note, Part, Sheet
+from etude.scores.written import Bar, Key, Meter, Note, Part, Sheet
 
 
 def tune(music: str, head: str = "M:4/4\nL:1/4\n", key: str = "C") -> Sheet:
@@ -81,7 +81,7 @@ def test_lengths(music: str, expected: list[float]) -> None:
     assert lengths(tune(music)) == pytest.approx(expected)
 
 
-def test_five_in_compound_metre_are_in_the_time_of_three() -> None:
+def test_five_in_compound_meter_are_in_the_time_of_three() -> None:
     assert lengths(tune("(5CDEFG", "M:6/8\nL:1/8\n")) == pytest.approx([0.3] * 5)
     assert lengths(tune("(5CDEFG", "M:3/4\nL:1/8\n")) == pytest.approx([0.2] * 5)
 
@@ -254,30 +254,30 @@ def test_transposition(directive: str, shift: int) -> None:
     assert sheet.parts[0].keys[0].value == Key({-2: 0, 12: 2, -5: 3}[shift], "major")
 
 
-# Metres, lengths, tempos
+# Meters, lengths, tempos
 
 
 @pytest.mark.parametrize(
-    "text, metre",
+    "text, meter",
     [
-        ("C", Metre(4, 4)),
-        ("C|", Metre(2, 2)),
-        ("6/8", Metre(6, 8)),
-        ("(2+3)/8", Metre(5, 8)),
-        ("2+3/8", Metre(5, 8)),
-        ("3/4+3/8", Metre(9, 8)),
-        ("(2 + 2 + 3) / 16", Metre(7, 16)),
+        ("C", Meter(4, 4)),
+        ("C|", Meter(2, 2)),
+        ("6/8", Meter(6, 8)),
+        ("(2+3)/8", Meter(5, 8)),
+        ("2+3/8", Meter(5, 8)),
+        ("3/4+3/8", Meter(9, 8)),
+        ("(2 + 2 + 3) / 16", Meter(7, 16)),
         ("none", None),
         ("slow", None),
         ("3/5", None),
         ("0/4", None),
     ],
 )
-def test_metres(text: str, metre: Metre | None) -> None:
+def test_meters(text: str, meter: Meter | None) -> None:
     sheet = tune("C D|E F|", f"M:{text}\n")
-    assert [mark.value for mark in sheet.metres] == ([metre] if metre else [])
-    assert sheet.free == (metre is None)
-    assert sheet.changes["unknown_metres"] == (metre is None and text != "none")
+    assert [mark.value for mark in sheet.meters] == ([meter] if meter else [])
+    assert sheet.free == (meter is None)
+    assert sheet.changes["unknown_meters"] == (meter is None and text != "none")
 
 
 @pytest.mark.parametrize(
@@ -288,13 +288,13 @@ def test_the_unit_length(head: str, length: float) -> None:
     assert lengths(tune("C", head)) == [length]
 
 
-def test_metre_and_length_change() -> None:
+def test_meter_and_length_change() -> None:
     sheet = tune("CDEF|[L:1/8]C2[M:3/4][L:1/4]D|EFG|\nM:2/4\nL:1/8\nC4|")
     assert lengths(sheet) == [1, 1, 1, 1, 1, 1, 1, 1, 1, 2]
-    assert [(mark.bar, mark.onset, mark.value) for mark in sheet.metres] == [
-        (0, 0, Metre(4, 4)),
-        (1, 1, Metre(3, 4)),
-        (3, 0, Metre(2, 4)),
+    assert [(mark.bar, mark.onset, mark.value) for mark in sheet.meters] == [
+        (0, 0, Meter(4, 4)),
+        (1, 1, Meter(3, 4)),
+        (3, 0, Meter(2, 4)),
     ]
 
 

@@ -42,7 +42,7 @@ READINGS = (
 
 
 def song(kind: int) -> bytes:
-    """A small song: two instruments and drums, tempos, metres, keys, a pedal, lyrics."""
+    """A small song: two instruments and drums, tempos, meters, keys, a pedal, lyrics."""
     conductor = [
         event(0, b"\xff\x51\x03\x07\xa1\x20"),
         event(0, b"\xff\x58\x04\x03\x02\x18\x08"),
@@ -112,7 +112,7 @@ def endless_number(data: bytes, draw: random.Random) -> bytes:
     return data[:place] + b"\xff" * draw.choice([3, 5, 100, 100_000]) + data[place:]
 
 
-def absurd_metres(data: bytes, draw: random.Random) -> bytes:
+def absurd_meters(data: bytes, draw: random.Random) -> bytes:
     signs = [event(draw.choice([0, 1, 1000]), b"\xff\x58\x04" + draw.randbytes(4)) for _ in range(500)]
     tempos = [
         event(draw.choice([0, 1]), b"\xff\x51\x03" + draw.choice([b"\0\0\0", draw.randbytes(3)])) for _ in range(500)
@@ -142,7 +142,7 @@ def thousands_of_tracks(data: bytes, draw: random.Random) -> bytes:
 
 COMMON: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     flipped, truncated, spliced, huge_delta, huge_length, wrong_header, zero_resolution, smpte, running_status,
-    endless_number, absurd_metres, far_notes, noise,
+    endless_number, absurd_meters, far_notes, noise,
 )  # fmt: skip
 LARGE = (million_notes, thousands_of_tracks)
 

@@ -12,7 +12,7 @@ from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.scores.humdrum import pieces, sheet_of, split_pieces
 from etude.scores.readers import read
-from etude.scores.written import Key, Metre, Note, Sheet
+from etude.scores.written import Key, Meter, Note, Sheet
 
 READING = Reading(None, False, 120.0, True, 24, None, None)
 
@@ -161,7 +161,7 @@ def test_bars_with_a_pickup_and_signs_of_repetition() -> None:
     )
     assert [bar.length for bar in sheet.bars] == [1, 3, 3, 2, 1]
     assert [(bar.repeat, bar.times) for bar in sheet.bars] == [(False, 1), (False, 2), (True, 2), (True, 2), (True, 2)]
-    assert [(mark.bar, mark.onset, mark.value) for mark in sheet.metres] == [(0, 0, Metre(3, 4)), (3, 1, Metre(2, 4))]
+    assert [(mark.bar, mark.onset, mark.value) for mark in sheet.meters] == [(0, 0, Meter(3, 4)), (3, 1, Meter(2, 4))]
 
 
 def test_bar_lines_of_some_spines_only() -> None:
@@ -179,20 +179,20 @@ def test_a_bar_line_waits_for_the_longest_note() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "metre"),
+    ("text", "meter"),
     [
-        ("*M6/8", Metre(6, 8)), ("*M2+3/8", Metre(5, 8)), ("*M3/4+2/8", Metre(8, 8)), ("*M3/1", Metre(3, 1)),
-        ("*M2/0", Metre(4, 1)), ("*M3/3%2", Metre(2, 1)), ("*M2\\4", Metre(2, 4)), ("*met(c|)", Metre(2, 2)),
-        ("*met(C)", Metre(4, 4)), ("*MX", None), ("*MM60", None), ("*M4/5", None), ("*M0/4", None), ("*M1/0%0", None),
+        ("*M6/8", Meter(6, 8)), ("*M2+3/8", Meter(5, 8)), ("*M3/4+2/8", Meter(8, 8)), ("*M3/1", Meter(3, 1)),
+        ("*M2/0", Meter(4, 1)), ("*M3/3%2", Meter(2, 1)), ("*M2\\4", Meter(2, 4)), ("*met(c|)", Meter(2, 2)),
+        ("*met(C)", Meter(4, 4)), ("*MX", None), ("*MM60", None), ("*M4/5", None), ("*M0/4", None), ("*M1/0%0", None),
     ],
 )  # fmt: skip
-def test_metres(text: str, metre: Metre | None) -> None:
+def test_meters(text: str, meter: Meter | None) -> None:
     sheet = one(text, "1c")
-    assert [mark.value for mark in sheet.metres] == ([metre] if metre else []) and sheet.free == (metre is None)
+    assert [mark.value for mark in sheet.meters] == ([meter] if meter else []) and sheet.free == (meter is None)
 
 
-def test_a_metre_that_is_none_is_counted() -> None:
-    assert one("*M3/4", "4c", "*M3/7", "4d").changes["unknown_metres"] == 1
+def test_a_meter_that_is_none_is_counted() -> None:
+    assert one("*M3/4", "4c", "*M3/7", "4d").changes["unknown_meters"] == 1
 
 
 def test_keys() -> None:

@@ -83,7 +83,7 @@ def test_long_rests_of_all_tracks_are_refused_others_not() -> None:
     assert longest_rest(held) == 0 and longest_rest(piece([])) == 0
 
 
-def test_bars_count_the_last_one_whole_and_follow_the_metre() -> None:
+def test_bars_count_the_last_one_whole_and_follow_the_meter() -> None:
     assert bars(piece([[(0, 96, 60)]])) == 1
     assert bars(piece([[(0, 97, 60)]])) == 2
     assert bars(piece([[(0, 97, 60)]], sign=(3, 4))) == 2
@@ -94,7 +94,7 @@ def test_bars_count_the_last_one_whole_and_follow_the_metre() -> None:
     assert bars(piece([[]])) == 0
 
 
-def test_an_absurd_length_and_absurd_metres_cost_no_time() -> None:
+def test_an_absurd_length_and_absurd_meters_cost_no_time() -> None:
     endless = piece([[(0, 24, 60), (2**31 - 100, 24, 60)]] * 2, sign=(0, 0))
     for at in range(50_000):
         endless.time_signatures.append(TimeSignature(at, 1, 64))

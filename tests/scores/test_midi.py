@@ -99,7 +99,7 @@ def test_tempos_and_signatures_of_all_tracks_count(tmp_path: Path) -> None:
     assert [(key.time, key.key) for key in piece.key_signatures] == [(24, 2)]
 
 
-def test_metre_tempos_and_keys_follow_the_grid(tmp_path: Path) -> None:
+def test_meter_tempos_and_keys_follow_the_grid(tmp_path: Path) -> None:
     body = track(
         event(480, TEMPO + (500_000).to_bytes(3, "big")),
         event(0, SIGN + b"\x03\x02\x18\x08"),

@@ -13,7 +13,7 @@ from etude.core.errors import EtudeError
 from etude.scores.musicxml import sheet_of
 from etude.scores.notation import spans_of, strokes
 from etude.scores.readers import read
-from etude.scores.written import Key, Metre, Sheet
+from etude.scores.written import Key, Meter, Sheet
 
 READING = Reading(None, False, 120.0, True, 48, None, None)
 START = "<attributes><divisions>12</divisions><time><beats>4</beats><beat-type>4</beat-type></time></attributes>"
@@ -239,16 +239,16 @@ def test_a_tempo_stands_where_it_is_marked(tmp_path: Path, mark: str, tempo: flo
 
 
 @pytest.mark.parametrize(
-    ("time", "metre"),
+    ("time", "meter"),
     [
-        ("<beats>3+2</beats><beat-type>8</beat-type>", Metre(5, 8)),
-        ("<beats>2</beats><beat-type>4</beat-type><beats>3</beats><beat-type>8</beat-type>", Metre(7, 8)),
-        ("<beats>12</beats><beat-type>16</beat-type>", Metre(12, 16)),
+        ("<beats>3+2</beats><beat-type>8</beat-type>", Meter(5, 8)),
+        ("<beats>2</beats><beat-type>4</beat-type><beats>3</beats><beat-type>8</beat-type>", Meter(7, 8)),
+        ("<beats>12</beats><beat-type>16</beat-type>", Meter(12, 16)),
     ],
 )
-def test_additive_metres(time: str, metre: Metre) -> None:
+def test_additive_meters(time: str, meter: Meter) -> None:
     start = f"<attributes><divisions>12</divisions><time>{time}</time></attributes>"
-    assert sheet([start + note("C5", 2.5)]).metres[0].value == metre
+    assert sheet([start + note("C5", 2.5)]).meters[0].value == meter
 
 
 def test_keys_by_steps_and_modes() -> None:
@@ -262,13 +262,13 @@ def test_keys_by_steps_and_modes() -> None:
     assert key("<fifths>0</fifths><mode>dorian</mode>") == Key(0, "minor")
 
 
-def test_without_a_metre_bars_are_as_long_as_they_are_filled() -> None:
+def test_without_a_meter_bars_are_as_long_as_they_are_filled() -> None:
     start = "<attributes><divisions>12</divisions><time><senza-misura/></time></attributes>"
     score = sheet([start + note("C5", 3), note("C5", 5)])
-    assert [span.metre for span in spans_of(score, range(2))] == [(3, 4), (5, 4)]
+    assert [span.meter for span in spans_of(score, range(2))] == [(3, 4), (5, 4)]
 
 
-def test_a_metre_that_changes_within_a_measure(tmp_path: Path) -> None:
+def test_a_meter_that_changes_within_a_measure(tmp_path: Path) -> None:
     change = "<attributes><time><beats>3</beats><beat-type>8</beat-type></time></attributes>"
     (tmp_path / "a.xml").write_text(
         document([START + note("C5", 4), note("C5", 2) + change + note("D5", 1.5), note("E5", 1.5)])

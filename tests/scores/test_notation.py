@@ -12,7 +12,7 @@ from etude.core.errors import EtudeError
 from etude.scores.cleaning import clean
 from etude.scores.notation import VELOCITY, Span, _time_signatures
 from etude.scores.readers import read
-from etude.scores.written import Metre
+from etude.scores.written import Meter
 
 VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
 
@@ -112,16 +112,16 @@ def test_a_missing_or_doubled_voice_is_an_error(tmp_path: Path) -> None:
         read(tmp_path / "a.xml", None, reading())
 
 
-def metre(sign: str) -> Metre:
+def meter(sign: str) -> Meter:
     beats, _, unit = sign.partition("/")
-    return Metre(int(beats), int(unit))
+    return Meter(int(beats), int(unit))
 
 
 def bars(*lengths: float | Fraction | tuple[float, str]) -> list[Span]:
     result, onset = [], Fraction(0)
     for place, entry in enumerate(lengths):
         length, sign = entry if isinstance(entry, tuple) else (entry, "4/4")
-        result.append(Span(place, Fraction(0), onset, Fraction(length), metre(sign)))
+        result.append(Span(place, Fraction(0), onset, Fraction(length), meter(sign)))
         onset += Fraction(length)
     return result
 
@@ -133,17 +133,17 @@ def bars(*lengths: float | Fraction | tuple[float, str]) -> list[Span]:
         (bars(4, 3, 1, 4), [(0, "4/4")], 0),  # a repeat splits a bar
         (bars(4, 3, 4, 4), [(0, "4/4"), (4, "3/4"), (7, "4/4")], 1),  # a bar that lacks a beat
         (bars(4, 10, 4), [(0, "4/4"), (12, "2/4"), (14, "4/4")], 1),  # an overlong bar
-        (bars(4, 3, (1, "3/4"), (3, "3/4"), (3, "3/4")), [(0, "4/4"), (8, "3/4")], 0),  # a pickup into another metre
+        (bars(4, 3, (1, "3/4"), (3, "3/4"), (3, "3/4")), [(0, "4/4"), (8, "3/4")], 0),  # a pickup into another meter
     ],
 )
 def test_bar_lines_stay_where_the_score_has_them(score: list[Span], signs: list[tuple[int, str]], added: int) -> None:
-    assert _time_signatures(score) == ([(at, metre(sign)) for at, sign in signs], added, 0)
+    assert _time_signatures(score) == ([(at, meter(sign)) for at, sign in signs], added, 0)
 
 
 def test_a_bar_that_no_time_signature_has_is_counted() -> None:
-    assert _time_signatures(bars(4, 3.5, 4))[0] == [(0, metre("4/4")), (4, metre("7/8")), (7.5, metre("4/4"))]
+    assert _time_signatures(bars(4, 3.5, 4))[0] == [(0, meter("4/4")), (4, meter("7/8")), (7.5, meter("4/4"))]
     signs, added, off = _time_signatures(bars(4, Fraction(10, 3), 4, 4))
-    assert (signs, added, off) == ([(0, metre("4/4"))], 0, 2)
+    assert (signs, added, off) == ([(0, meter("4/4"))], 0, 2)
 
 
 def test_without_voices_parts_are_merged_by_instrument_and_drums_come_last(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_time_continues_before_the_first_beat_and_after_the_last(tmp_path: Path)
     assert notes(piece)[1][0] == 192 + 24 * 9
 
 
-def test_without_annotation_or_metre_it_is_plain_midi(tmp_path: Path) -> None:
+def test_without_annotation_or_meter_it_is_plain_midi(tmp_path: Path) -> None:
     path = song(tmp_path, BEATS, [0.5])
     assert "annotation" not in read(path, None, reading(metrical=False, voices={"Melody": 73, "Piano": 0}))[1]
     (tmp_path / "chord_midi.txt").unlink()

@@ -17,7 +17,7 @@ from scores.random_scores import (
     Bar,
     Event,
     Key,
-    Metre,
+    Meter,
     Part,
     Pitch,
     Score,
@@ -69,11 +69,11 @@ def differences(score: Score, piece: ScoreTick, facts: Facts, repeats: str, resp
 
     signs = {Fraction(one.time, QUARTER): (one.numerator, one.denominator) for one in piece.time_signatures}
     off = []
-    for onset, metre in wanted.bars:
+    for onset, meter in wanted.bars:
         since = max(sign for sign in signs if sign <= onset)
         above, below = signs[since]
-        if f"{above}/{below}" != metre or (onset - since) % Fraction(4 * above, below):
-            off.append(f"a bar of {metre} at {float(onset):g}: {above}/{below} since {float(since):g}")
+        if f"{above}/{below}" != meter or (onset - since) % Fraction(4 * above, below):
+            off.append(f"a bar of {meter} at {float(onset):g}: {above}/{below} since {float(since):g}")
     changed = facts["changed"]
     assert isinstance(changed, dict)
     if len(off) > (changed.get("bars_off", 0) if wanted.irregular else 0):
@@ -81,7 +81,7 @@ def differences(score: Score, piece: ScoreTick, facts: Facts, repeats: str, resp
     if (changed.get("grace_notes", 0) > 0) != score.has_graces():
         found.append(f"grace notes: {changed}")
 
-    start = wanted.metres[0][0]
+    start = wanted.meters[0][0]
     tempos = [(Fraction(one.time, QUARTER), one.qpm) for one in piece.tempos]
     for now in {start, *(onset for onset, _ in tempos + wanted.tempos if onset >= start)}:
         bpm, read_bpm = in_force(wanted.tempos, now, DEFAULT), in_force(tempos, now, 0.0)
@@ -100,8 +100,8 @@ def differences(score: Score, piece: ScoreTick, facts: Facts, repeats: str, resp
 
 
 def test_sounding_joins_ties_and_plays_repeats_after_a_pickup() -> None:
-    metre, key, tied = Metre((3,), 4), Key(-1, False), Pitch(28, 0)
-    bars = [Bar(metre, key, QUARTER), Bar(metre, key, metre.length), Bar(metre, key, metre.length)]
+    meter, key, tied = Meter((3,), 4), Key(-1, False), Pitch(28, 0)
+    bars = [Bar(meter, key, QUARTER), Bar(meter, key, meter.length), Bar(meter, key, meter.length)]
     first = Event(0, QUARTER, 0, pitches=(tied,), tied={tied})
     second = Event(0, 2 * QUARTER, 1, pitches=(tied,))
     last = Event(0, 2 * QUARTER, 1, pitches=(Pitch(31, 1),), graces=(tied,))

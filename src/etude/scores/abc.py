@@ -16,7 +16,7 @@ ADDED = ("%%", "I:", "U:", "m:")  # a tune adds its own to those of the file's h
 def read_sheet(path: Path, part: str | None) -> Sheet:
     """Read one tune of an ABC file.
 
-    A tune without metre (``M: none``) has bars as long as they are written. Quoted text over the music that is no chord
+    A tune without meter (``M: none``) has bars as long as they are written. Quoted text over the music that is no chord
     is ignored.
 
     Args:

@@ -1,11 +1,12 @@
-"""What the fields of ABC say: metres, unit lengths, tempos, keys, orders of sections; and the spelling of notes."""
+"""What the fields of ABC say: meters, unit lengths, tempos, keys, orders of sections; and the spelling of notes."""
 
 import re
 from fractions import Fraction
 from functools import lru_cache
 
 from etude.core.errors import EtudeError
-from etude.scores.written import Metre
+from etude.scores.reading import SHARPS
+from etude.scores.written import MODES, Meter, reduced, third
 
 TICKS = 40320  # a quarter note; halves down to 1/128, thirds, fifths, sevenths and ninths of it are whole numbers
 Time = int | Fraction  # in ticks
@@ -22,14 +23,11 @@ STEPS = {letter: place for place, letter in enumerate(LETTERS)} | {
     letter.lower(): place + 7 for place, letter in enumerate(LETTERS)
 }  # diatonic steps from middle C
 SEMITONES = (0, 2, 4, 5, 7, 9, 11)
-FIFTHS = "FCGDAEB"
-# sharps that a mode has more than the major key of its tonic
-MODES = {"maj": 0, "ion": 0, "mix": -1, "dor": -2, "min": -3, "aeo": -3, "phr": -4, "loc": -5, "lyd": 1}
 TONIC = re.compile(
     rf"([A-G])([#b♯♭]?)\s*((?i:{'|'.join(MODES)})[A-Za-z]*|[mM](?![A-Za-z=]))?"
     rf"|([a-g])([#b♯♭]?)\s*((?i:{'|'.join(MODES)})[A-Za-z]*|[mM](?![A-Za-z=]))?(?![A-Za-z=])"
 )
-METRE = re.compile(r"\(?(\d{1,3}(?:\s*\+\s*\d{1,3})*)\)?\s*/\s*(\d{1,3})")
+METER = re.compile(r"\(?(\d{1,3}(?:\s*\+\s*\d{1,3})*)\)?\s*/\s*(\d{1,3})")
 TEMPO = re.compile(
     r"(\d{1,3}\s*/\s*\d{1,3}(?:\s+\d{1,3}\s*/\s*\d{1,3})*)\s*=\D{0,8}?(\d{1,5}(?:\.\d{1,5})?)(?![\d.]*\s*/)"
 )
@@ -67,16 +65,14 @@ def accidental(text: str) -> int:
 
 def alterations(sharps: int) -> tuple[int, ...]:
     """The semitones by which a signature changes C, D, ... B."""
-    return tuple((sharps - FIFTHS.index(letter) + 6) // 7 for letter in LETTERS)
+    return tuple((sharps - SHARPS.index(letter) + 6) // 7 for letter in LETTERS)
 
 
 def key_of(letter: str, sign: str, mode: str) -> tuple[int, str | None]:
     """The sharps of a key, and "major" or "minor": by the third of a mode."""
     kind = "min" if mode in ("m", "M") else mode[:3].lower() or "maj"
-    sharps = FIFTHS.index(letter) - 1 + MODES.get(kind, 0) + {"#": 7, "♯": 7, "b": -7, "♭": -7}.get(sign, 0)
-    if not -7 <= sharps <= 7:
-        sharps -= 12 if sharps > 0 else -12
-    return sharps, "minor" if MODES.get(kind, 0) < -1 else "major"
+    sharps = SHARPS.index(letter) - 1 + MODES[kind] + {"#": 7, "♯": 7, "b": -7, "♭": -7}.get(sign, 0)
+    return reduced(sharps), third(kind)
 
 
 def step_of(letter: str, marks: str) -> int:
@@ -100,21 +96,21 @@ def moved_root(letter: str, sign: str, semitones: int) -> str:
     return ROOTS[(SEMITONES[STEPS[letter]] + {"#": 1, "b": -1}.get(sign, 0) + semitones) % 12]
 
 
-def metre_of(text: str) -> Metre | None:
-    """A metre; ``None`` where there is none: ``M:none``, or words. Sums are added up."""
+def meter_of(text: str) -> Meter | None:
+    """A meter; ``None`` where there is none: ``M:none``, or words. Sums are added up."""
     text = text[:100].strip()
     if text in ("C", "C|", "c", "c|"):
-        return Metre(4, 4) if len(text) == 1 else Metre(2, 2)
+        return Meter(4, 4) if len(text) == 1 else Meter(2, 2)
     beats, unit = 0, 1
-    for place, found in enumerate(METRE.finditer(text)):
+    for place, found in enumerate(METER.finditer(text)):
         if place and "+" not in text:
-            break  # two metres in turn: the bars have what they have
+            break  # two meters in turn: the bars have what they have
         upper, lower = sum(map(int, found[1].split("+"))), int(found[2])
         if not upper or lower not in (1, 2, 4, 8, 16, 32, 64):
             return None
         scale = max(unit, lower)
         beats, unit = beats * (scale // unit) + upper * (scale // lower), scale
-    return Metre(beats, unit) if 0 < beats < 256 else None
+    return Meter(beats, unit) if 0 < beats < 256 else None
 
 
 def unit_of(text: str) -> Time | None:

@@ -20,7 +20,7 @@ from etude.scores.abc_fields import (
     accidental,
     alterations,
     key_of,
-    metre_of,
+    meter_of,
     moved_root,
     numbers_of,
     order_of,
@@ -188,7 +188,7 @@ class _Tune:
         elif not self.head or not self.keyed or "|" in line:
             self.head = False
             voice = self.music(self._start(), self._replaced(line))
-            if voice.metre and voice.time >= voice.metre.length * TICKS and not line.endswith("\\"):
+            if voice.meter and voice.time >= voice.meter.length * TICKS and not line.endswith("\\"):
                 voice.split()  # collections leave out the bar lines at the ends of lines
 
     def field(self, letter: str, text: str) -> None:
@@ -198,7 +198,7 @@ class _Tune:
             self._key(setting, text)
             self.head, self.current = False, ""
         elif letter == "M":
-            self._metre(setting, text)
+            self._meter(setting, text)
         elif letter == "L":
             unit = unit_of(text)
             if unit:
@@ -326,11 +326,11 @@ class _Tune:
                 setting.clef = (1 if clef[2] == "8" else 2) * (1 if clef[1] == "+" else -1) if clef[1] else 0
                 setting.percussion = clef[0].startswith(("perc", "P"))
 
-    def _metre(self, setting: Setting, text: str) -> None:
-        setting.metre = metre_of(text)
-        self.changes["unknown_metres"] += setting.metre is None and text.lower() not in ("none", "")
-        if isinstance(setting, Voice) and setting.metre:
-            setting.metres.append((setting.place, setting.time, setting.metre))
+    def _meter(self, setting: Setting, text: str) -> None:
+        setting.meter = meter_of(text)
+        self.changes["unknown_meters"] += setting.meter is None and text.lower() not in ("none", "")
+        if isinstance(setting, Voice) and setting.meter:
+            setting.meters.append((setting.place, setting.time, setting.meter))
 
     def _tempo(self, voice: Voice, text: str) -> None:
         pace = tempo_of(text, voice.unit)
@@ -365,8 +365,8 @@ class _Tune:
                     self._parameters(voice, text)
                 else:
                     self._sound(voice, kind, text.split())
-            if voice.metre:
-                voice.metres.append((0, 0, voice.metre))
+            if voice.meter:
+                voice.meters.append((0, 0, voice.meter))
             voice.settle()
             self.voices[name] = voice
         return voice
@@ -379,8 +379,8 @@ class _Tune:
         if self.voice is None:
             if not self.voices:
                 if self.unit is None:
-                    metre = self.base.metre
-                    self.base.unit = TICKS // 4 if metre and 4 * metre.beats < 3 * metre.unit else TICKS // 2
+                    meter = self.base.meter
+                    self.base.unit = TICKS // 4 if meter and 4 * meter.beats < 3 * meter.unit else TICKS // 2
                 self.pace = tempo_of(self.tempo, self.base.unit)
             self.voice = self._voice(name or next(iter(self.defined), "1"))
         return self.voice
@@ -501,7 +501,7 @@ class _Tune:
         if letter in "zx":
             voice.play([], self._length((voice.unit, length)))
             return
-        whole = voice.metre.length * TICKS if voice.metre else Fraction(4 * TICKS)
+        whole = voice.meter.length * TICKS if voice.meter else Fraction(4 * TICKS)
         number, denominator = ratio(length)
         bars = max(1, number // denominator)
         self.resting += bars
@@ -561,7 +561,7 @@ class _Tune:
     def _tuplet(self, voice: Voice, text: str) -> None:
         """``(3`` or ``(p:q:r``: r notes, p of them in the time of q."""
         p, q, r = (int(part or 0) for part in (text[1:] + "::").split(":")[:3])
-        compound = voice.metre is not None and voice.metre.beats % 3 == 0 and voice.metre.beats > 3
+        compound = voice.meter is not None and voice.meter.beats % 3 == 0 and voice.meter.beats > 3
         usual = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(p, 3 if compound else 2)
         if p < 1 or len(voice.tuplets) == MOST_NESTED:
             self.changes["unknown_symbols"] += 1
@@ -608,8 +608,8 @@ class _Tune:
             sheet.parts.append(grid.part(voice, voice.name or ("" if name.isdecimal() else name)))
             sheet.tempos += grid.marks(voice, voice.tempos)
         sheet.bars = grid.bars()
-        sheet.metres = grid.marks(grid.first, grid.first.metres)
-        sheet.free = not sheet.metres
+        sheet.meters = grid.marks(grid.first, grid.first.meters)
+        sheet.free = not sheet.meters
         sheet.tempos.sort(key=lambda mark: (mark.bar, mark.onset))
         sheet.sections = self._sections(len(sheet.bars))
         sheet.changes = +self.changes

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from etude.core.errors import EtudeError
 from etude.scores.abc_fields import TICKS, Time, times
-from etude.scores.written import Bar, Figure, Key, Mark, Metre, Note, Part
+from etude.scores.written import Bar, Figure, Key, Mark, Meter, Note, Part
 
 T = TypeVar("T")
 # pitch -> step of notes that are tied to the next chord; None: to one of another layer, which states its accidental
@@ -46,7 +46,7 @@ class Setting:
     """What fields and directives state for a voice, or for all that do not state it."""
 
     name: str = ""
-    metre: Metre | None = None
+    meter: Meter | None = None
     unit: Time = TICKS // 2
     alters: tuple[int, ...] = (0,) * 7  # of the key signature, from C
     key: Key | None = None
@@ -113,7 +113,7 @@ class Voice(Setting):
     codas: list[int] = field(default_factory=list)  # bars that coda signs stand in front of
     symbols: list[tuple[int, Time, Figure]] = field(default_factory=list)
     keys: list[tuple[int, Time, Key]] = field(default_factory=list)
-    metres: list[tuple[int, Time, Metre]] = field(default_factory=list)
+    meters: list[tuple[int, Time, Meter]] = field(default_factory=list)
     tempos: list[tuple[int, Time, float]] = field(default_factory=list)
 
     def settle(self) -> None:

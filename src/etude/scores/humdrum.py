@@ -13,92 +13,28 @@ from typing import NamedTuple, TypeVar
 
 from etude.core.errors import EtudeError
 from etude.music.chords import STEPS
-from etude.scores.musicxml import KIT
+from etude.scores.instruments import INSTRUMENTS, KIT, PERCUSSION, SNARE
 from etude.scores.notation import DRUMS
 from etude.scores.reading import SHARPS
-from etude.scores.written import Bar, Key, Mark, Metre, Note, Part, Sheet
+from etude.scores.written import MODES, Bar, Key, Mark, Meter, Note, Part, Sheet, reduced, third
 
 T = TypeVar("T")
 LONGEST_NOTE, LONGEST = 1000, 1_000_000  # quarter notes; what is longer is damaged
 FINEST = 10**12  # parts of a quarter note: 64ths, and 3, 5, 7, 9, 11 and 13 of them in one beat, take less than 10**7
 MOST_COLUMNS, MOST_LETTERS = 1000, 100  # of a line, of a note
-UNITS = (1, 2, 4, 8, 16, 32, 64)  # of a metre
-SNARE = 38  # where a place on the staff means no drum
-
+UNITS = (1, 2, 4, 8, 16, 32, 64)  # of a meter
 GRACE = re.compile("[qQ]")
 PITCH = re.compile(r"([A-Ga-g])\1*")
 LENGTH = re.compile(r"(\d+)(?:%(\d+))?")
 TREMOLO = re.compile(r"@+\d+@+")  # how a note that is written once is divided
 SIGNATURE = re.compile(r"\*k\[([^\]]*)\]")
 KEY = re.compile(r"\*([A-Ga-g])([#-]{0,2}):(\w*)")
-METRE = re.compile(r"((?:\d{1,3}\+)*\d{1,3})[/\\](\d{1,3})(?:%(\d{1,3}))?")
+METER = re.compile(r"((?:\d{1,3}\+)*\d{1,3})[/\\](\d{1,3})(?:%(\d{1,3}))?")
 SIGN = re.compile(r"\*met\([cC](\|?)\)")
 TEMPO = re.compile(r"\*MM[~=]?(\d{1,4}(?:\.\d{0,6})?)(?:-(\d{1,4}(?:\.\d{0,6})?))?")
 ORDER = re.compile(r"\*>\[(.*)\]")  # the list of sections that counts; others have a name before the bracket
 INSTRUMENT = re.compile(r"\*I([a-z][A-Za-z_]*)")  # the names of classes start with a capital
 TITLE = re.compile(r"^!!!OTL[^:\n]*:[ \t]*(\S.*)$", re.MULTILINE)
-
-# The modes: fifths from the major key of the same tonic, and whether the third is major or minor
-MODES = {
-    "ion": (0, "major"), "dor": (-2, "minor"), "phr": (-4, "minor"), "lyd": (1, "major"), "mix": (-1, "major"),
-    "aeo": (-3, "minor"), "loc": (-5, "minor"),
-}  # fmt: skip
-
-# The codes of *I: name and General MIDI program, from 0
-INSTRUMENTS = {
-    "piano": ("Piano", 0), "forte": ("Fortepiano", 0), "rhode": ("Electric Piano", 4), "cemba": ("Harpsichord", 6),
-    "clavi": ("Clavichord", 7), "clest": ("Celesta", 8), "glock": ("Glockenspiel", 9), "vibra": ("Vibraphone", 11),
-    "marim": ("Marimba", 12), "xylo": ("Xylophone", 13), "campn": ("Bells", 14), "chime": ("Chimes", 14),
-    "caril": ("Carillon", 14), "dulc": ("Dulcimer", 15), "zithr": ("Zither", 15), "psalt": ("Psaltery", 15),
-    "hammd": ("Hammond Organ", 16), "organ": ("Organ", 19), "porta": ("Portative Organ", 19),
-    "reedo": ("Reed Organ", 20), "physh": ("Physharmonica", 20), "accor": ("Accordion", 21),
-    "ctina": ("Concertina", 21), "armon": ("Harmonica", 22), "sheng": ("Sheng", 22), "sho": ("Sho", 22),
-    "bando": ("Bandoneon", 23), "guitr": ("Guitar", 24), "liuto": ("Lute", 24), "archl": ("Archlute", 24),
-    "tiorb": ("Theorbo", 24), "quitr": ("Gittern", 24), "cetra": ("Cittern", 25), "ud": ("Oud", 24),
-    "ukule": ("Ukulele", 24), "mando": ("Mandolin", 25), "eguit": ("Electric Guitar", 27),
-    "bguit": ("Electric Bass", 33), "violn": ("Violin", 40), "violp": ("Violino Piccolo", 40), "viola": ("Viola", 41),
-    "viold": ("Viola d'amore", 41), "viols": ("Treble Viol", 41), "violt": ("Tenor Viol", 42),
-    "violb": ("Bass Viol", 42), "cello": ("Cello", 42), "cbass": ("Contrabass", 43), "arpa": ("Harp", 46),
-    "timpa": ("Timpani", 47), "vox": ("Voice", 52), "feme": ("Female Voice", 52), "male": ("Male Voice", 52),
-    "nfant": ("Child's Voice", 52), "recit": ("Recitativo", 52), "soprn": ("Soprano", 52), "cant": ("Cantus", 52),
-    "canto": ("Cantus", 52), "lyrsp": ("Soprano", 52), "drmsp": ("Soprano", 52), "colsp": ("Soprano", 52),
-    "mezzo": ("Mezzo-soprano", 52), "alto": ("Alto", 52), "calto": ("Alto", 52), "ctenor": ("Countertenor", 52),
-    "castr": ("Castrato", 52), "false": ("Falsetto", 52), "tenor": ("Tenor", 52), "lyrtn": ("Tenor", 52),
-    "heltn": ("Tenor", 52), "barit": ("Baritone", 52), "bass": ("Bass", 52), "bspro": ("Bass", 52),
-    "bscan": ("Bass", 52), "quinto": ("Quintus", 52), "coro": ("Choir", 52), "tromp": ("Trumpet", 56),
-    "clrno": ("Clarino", 56), "cornt": ("Cornet", 56), "corno": ("Cornett", 56), "flugh": ("Flugelhorn", 56),
-    "sxhS": ("Soprano Saxhorn", 56), "tromt": ("Trombone", 57), "tromb": ("Bass Trombone", 57),
-    "sxhT": ("Tenor Saxhorn", 57), "sxhR": ("Baritone Saxhorn", 57), "tuba": ("Tuba", 58), "ophic": ("Ophicleide", 58),
-    "serp": ("Serpent", 58), "sxhB": ("Bass Saxhorn", 58), "sxhC": ("Contrabass Saxhorn", 58), "cor": ("Horn", 60),
-    "sxhA": ("Alto Saxhorn", 60), "saxN": ("Sopranino Saxophone", 64), "saxS": ("Soprano Saxophone", 64),
-    "saxA": ("Alto Saxophone", 65), "saxT": ("Tenor Saxophone", 66), "saxR": ("Baritone Saxophone", 67),
-    "saxB": ("Bass Saxophone", 67), "saxC": ("Contrabass Saxophone", 67), "oboe": ("Oboe", 68),
-    "oboeD": ("Oboe d'amore", 68), "cangl": ("English Horn", 69), "fagot": ("Bassoon", 70),
-    "fag_c": ("Contrabassoon", 70), "sarus": ("Sarrusophone", 70), "rackt": ("Racket", 70), "clars": ("Clarinet", 71),
-    "clarp": ("Piccolo Clarinet", 71), "clara": ("Alto Clarinet", 71), "clarb": ("Bass Clarinet", 71),
-    "baset": ("Basset Horn", 71), "calam": ("Chalumeau", 71), "picco": ("Piccolo", 72), "fife": ("Fife", 72),
-    "flt": ("Flute", 73), "flt_a": ("Alto Flute", 73), "flt_b": ("Bass Flute", 73), "bansu": ("Bansuri", 73),
-    "fltdn": ("Sopranino Recorder", 74), "fltds": ("Recorder", 74), "fltda": ("Alto Recorder", 74),
-    "fltdt": ("Tenor Recorder", 74), "fltdb": ("Bass Recorder", 74), "panpi": ("Panpipe", 75),
-    "shaku": ("Shakuhachi", 77), "nokan": ("Nokan", 77), "ocari": ("Ocarina", 79), "synth": ("Synthesizer", 81),
-    "calpe": ("Calliope", 82), "sitar": ("Sitar", 104), "sarod": ("Sarod", 104), "vina": ("Vina", 104),
-    "tambu": ("Tambura", 104), "tanbr": ("Tanbur", 104), "banjo": ("Banjo", 105), "shami": ("Shamisen", 106),
-    "biwa": ("Biwa", 106), "pipa": ("Pipa", 106), "koto": ("Koto", 107), "komun": ("Geomungo", 107),
-    "qin": ("Qin", 107), "bagpS": ("Bagpipe", 109), "bagpI": ("Bagpipe", 109), "cornm": ("Bagpipe", 109),
-    "hurdy": ("Hurdy-gurdy", 110), "rebec": ("Rebec", 110), "kit": ("Kit", 110), "kokyu": ("Kokyu", 110),
-    "chlms": ("Shawm", 111), "chlma": ("Alto Shawm", 111), "chlmt": ("Tenor Shawm", 111), "zurna": ("Zurna", 111),
-    "hichi": ("Hichiriki", 111), "piri": ("Piri", 111), "krums": ("Crumhorn", 111), "kruma": ("Alto Crumhorn", 111),
-    "krumt": ("Tenor Crumhorn", 111), "krumb": ("Bass Crumhorn", 111), "steel": ("Steel Drums", 114),
-}  # fmt: skip
-# Those without a pitch: name and key in the General MIDI drum kit; None: a kit, whose keys are places on the staff
-PERCUSSION = {
-    "drmset": ("Drums", None), "perc": ("Percussion", None), "bdrum": ("Bass Drum", 36), "sdrum": ("Snare Drum", 38),
-    "drum": ("Drum", 38), "drumS": ("Small Drum", 38), "drumP": ("Small Drum", 38), "tdrum": ("Tenor Drum", 41),
-    "tom": ("Tom-tom", 47), "clap": ("Hand Clap", 39), "crshc": ("Crash Cymbal", 49), "piatt": ("Cymbals", 49),
-    "ridec": ("Ride Cymbal", 51), "gong": ("Gong", 52), "tambn": ("Tambourine", 54), "spshc": ("Splash Cymbal", 55),
-    "bongo": ("Bongo", 60), "tabla": ("Tabla", 61), "conga": ("Conga", 63), "marac": ("Maracas", 70),
-    "clave": ("Claves", 75), "fingc": ("Finger Cymbals", 80), "trngl": ("Triangle", 81), "casts": ("Castanets", 85),
-}  # fmt: skip
 
 
 class Event(NamedTuple):
@@ -391,11 +327,11 @@ class Reader:
         sheet = Sheet([Bar(length) for length in frame.lengths()], changes=self.changes)
         self._order(sheet, barred, frame)
         sheet.parts = [_part(group, frame) for group in _parts(down)]
-        metres = next(filter(None, (_metres(spine.stated) for spine in down)), {})
-        self.changes["unknown_metres"] += list(metres.values()).count(None)
-        known = {step: metre for step, metre in metres.items() if metre is not None}
-        sheet.metres = frame.marks(known or next(filter(None, (_signs(spine.stated) for spine in down)), {}))
-        sheet.free = not sheet.metres
+        meters = next(filter(None, (_meters(spine.stated) for spine in down)), {})
+        self.changes["unknown_meters"] += list(meters.values()).count(None)
+        known = {step: meter for step, meter in meters.items() if meter is not None}
+        sheet.meters = frame.marks(known or next(filter(None, (_signs(spine.stated) for spine in down)), {}))
+        sheet.free = not sheet.meters
         sheet.tempos = frame.marks(
             {step: tempo for spine in self.spines for step, tempo in _tempos(spine.stated).items()}
         )
@@ -531,48 +467,43 @@ def _keys(stated: Iterable[tuple[int, str]]) -> dict[int, Key]:
     signature: int | None = None
     for step, text in stated:
         if signs := SIGNATURE.match(text):
-            sharps = _reduced(signs[1].count("#") - signs[1].count("-"))
+            sharps = reduced(signs[1].count("#") - signs[1].count("-"))
             if sharps != signature and step not in found:
                 found[step] = Key(sharps, None)
             signature = sharps
         elif key := KEY.match(text):
-            shift, mode = MODES.get(key[3][:3], (0, "major") if key[1].isupper() else (-3, "minor"))
-            sharps = SHARPS.index(key[1].upper()) - 1 + 7 * (key[2].count("#") - key[2].count("-")) + shift
+            mode = key[3][:3] if key[3][:3] in MODES else "maj" if key[1].isupper() else "min"
+            sharps = SHARPS.index(key[1].upper()) - 1 + 7 * (key[2].count("#") - key[2].count("-")) + MODES[mode]
             if key[3][:3] in MODES and signature is not None:
                 sharps = signature  # old music has its own
-            found[step] = Key(_reduced(sharps), mode)
+            found[step] = Key(reduced(sharps), third(mode))
     return found
 
 
-def _reduced(sharps: int) -> int:
-    """The sharps, or minus the flats, of the same key in -7 to 7."""
-    return sharps if abs(sharps) <= 7 else (sharps + 6) % 12 - 6
-
-
-def _metres(stated: Iterable[tuple[int, str]]) -> dict[int, Metre | None]:
-    """The metres by step; ``None``: it is no time signature. *MX, for no metre, is not among them."""
+def _meters(stated: Iterable[tuple[int, str]]) -> dict[int, Meter | None]:
+    """The meters by step; ``None``: it is no time signature. *MX, for no meter, is not among them."""
     return {
-        step: _metre(METRE.findall(text[:MOST_LETTERS]))
+        step: _meter(METER.findall(text[:MOST_LETTERS]))
         for step, text in stated
-        if text.startswith("*M") and not text.startswith("*MM") and METRE.search(text[:MOST_LETTERS])
+        if text.startswith("*M") and not text.startswith("*MM") and METER.search(text[:MOST_LETTERS])
     }
 
 
-def _metre(terms: Sequence[tuple[str, str, str]]) -> Metre | None:
-    """The metre of added terms, each its beats, its unit (0 is a breve) and how many units a beat has."""
+def _meter(terms: Sequence[tuple[str, str, str]]) -> Meter | None:
+    """The meter of added terms, each its beats, its unit (0 is a breve) and how many units a beat has."""
     units = [int(unit) for _, unit, _ in terms]
     whole = Fraction(0)  # notes
     for (beats, _, divisor), unit in zip(terms, units, strict=True):
         whole += sum(map(int, beats.split("+"))) * int(divisor or 1) * (Fraction(1, unit) if unit else 2)
     unit = max([whole.denominator, *(unit for unit in units if unit in UNITS)])
     beats_of_all = whole * unit
-    return Metre(int(beats_of_all), unit) if unit in UNITS and 1 <= beats_of_all <= 255 else None
+    return Meter(int(beats_of_all), unit) if unit in UNITS and 1 <= beats_of_all <= 255 else None
 
 
-def _signs(stated: Iterable[tuple[int, str]]) -> dict[int, Metre]:
-    """The metres by step that are stated as a sign alone: common and cut time."""
+def _signs(stated: Iterable[tuple[int, str]]) -> dict[int, Meter]:
+    """The meters by step that are stated as a sign alone: common and cut time."""
     found = {step: SIGN.match(text) for step, text in stated}
-    return {step: Metre(2, 2) if sign[1] else Metre(4, 4) for step, sign in found.items() if sign}
+    return {step: Meter(2, 2) if sign[1] else Meter(4, 4) for step, sign in found.items() if sign}
 
 
 def _tempos(stated: Iterable[tuple[int, str]]) -> dict[int, float]:

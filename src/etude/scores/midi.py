@@ -27,7 +27,7 @@ from etude.scores.reading import Facts, facts
 
 LONGEST = 1_000_000  # quarter notes: nearly six days at 120 BPM. A longer piece is a damaged one
 STANDARD = 500_000  # microseconds per quarter note, where a MIDI file states none
-PERFORMANCE = 120.0  # BPM that stands for time where music has no metre
+PERFORMANCE = 120.0  # BPM that stands for time where music has no meter
 
 
 Grid = Callable[[NDArray[np.integer]], NDArray[np.float64]]  # a file's ticks -> a piece's ticks, not rounded

@@ -1,43 +1,26 @@
 """Reading MusicXML (``.xml``, ``.musicxml``, ``.mxl``), by the definition of W3C MusicXML 4.0."""
 
-import codecs
-import lzma
 import re
-import zipfile
-import zlib
-from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from etude.core.errors import EtudeError
 from etude.music.chords import STEPS
+from etude.scores.instruments import KIT, SNARE, program_of
+from etude.scores.mxl import document
 from etude.scores.reading import SHARPS
 from etude.scores.symbols import chord_of
-from etude.scores.written import Bar, Key, Mark, Metre, Note, Part, Sheet
+from etude.scores.written import MODES, Bar, Key, Mark, Meter, Note, Part, Sheet, reduced, third
 
 T = TypeVar("T")
-ROOTFILE = "meta-inf/container.xml"
-MOST_BYTES = 1 << 26  # of an unpacked score
-WHITE = b" \t\r\n"
-UNPACKING = (
-    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, KeyError, ValueError,
-    RuntimeError, NotImplementedError,
-)  # fmt: skip
 DRUM_CHANNEL = 10
 MOST_TIMES = 99  # that a repeat or an ending states
 UNITS = {"maxima": 32, "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1}  # in quarter notes
-UNITS_OF_METRES = ("1", "2", "4", "8", "16", "32", "64")
+UNITS_OF_METERS = ("1", "2", "4", "8", "16", "32", "64")
 UNITS_BELOW = ("eighth", "16th", "32nd", "64th", "128th", "256th")
-# The usual places on a percussion staff, where a file states no MIDI number (Weinberg, Guidelines for Drumset Notation)
-KIT = {
-    "D4": 44, "E4": 35, "F4": 36, "G4": 43, "A4": 41, "B4": 45, "C5": 38, "D5": 47, "E5": 48, "F5": 51, "G5": 42,
-    "A5": 49, "B5": 57,
-}  # fmt: skip
 BACK = re.compile(r"\b(d\.? ?c\b|da capo|(d\.? ?s\b|dal segno))", re.IGNORECASE)
 FINE = re.compile(r"\s*fine\b.{0,20}", re.IGNORECASE)
 TO_CODA, CODA = re.compile(r"\s*to coda.{0,4}", re.IGNORECASE), re.compile(r"\s*coda\.?\s*", re.IGNORECASE)
@@ -52,52 +35,6 @@ def read_sheet(path: Path, part: str | None) -> Sheet:
         EtudeError: this is no MusicXML.
     """
     return sheet_of(document(path))
-
-
-def document(path: Path) -> Element:
-    """The root element, without namespaces. In a compressed file it is what the container names."""
-    data = path.read_bytes()
-    if data[:2] == b"PK":
-        try:
-            with zipfile.ZipFile(path) as archive, archive.open(_name_in(archive)) as stream:
-                data = stream.read(MOST_BYTES + 1)
-        except UNPACKING as error:
-            raise EtudeError("it is a damaged archive: no score can be unpacked from it") from error
-    if len(data) > MOST_BYTES:
-        raise EtudeError(f"its score has more than {MOST_BYTES} bytes")
-    if data[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        data = data.lstrip(WHITE + codecs.BOM_UTF8).rstrip(WHITE + b"\0")
-    try:
-        root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as error:
-        line, column = error.position
-        raise EtudeError(f"its XML is damaged in line {line}, column {column}") from None
-    except (ValueError, LookupError):
-        raise EtudeError("its XML states an encoding that is unknown") from None
-    for element in root.iter():
-        if isinstance(element.tag, str) and "}" in element.tag:
-            element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
-def _name_in(archive: zipfile.ZipFile) -> str:
-    """The name of the score in an archive: of the container's first root file, else the first that may be one."""
-    names = {_plain(name): name for name in archive.namelist()}
-    if ROOTFILE in names:
-        with suppress(ElementTree.ParseError), archive.open(names[ROOTFILE]) as stream:
-            for entry in ElementTree.fromstring(stream.read(MOST_BYTES)).iter():
-                kind, name = entry.get("media-type", "xml"), _plain(entry.get("full-path", ""))
-                if entry.tag.endswith("rootfile") and "xml" in kind and name in names:
-                    return names[name]
-    for plain, name in names.items():
-        if plain.endswith((".xml", ".musicxml")) and not plain.startswith(("meta-inf/", "__macosx/")):
-            return name
-    raise EtudeError("it is an archive without a score")
-
-
-def _plain(name: str) -> str:
-    """The name of a file in an archive, without what archives write in several ways."""
-    return name.replace("\\", "/").removeprefix("./").lower()
 
 
 def sheet_of(root: Element) -> Sheet:
@@ -122,17 +59,17 @@ def sheet_of(root: Element) -> Sheet:
     first, second = ([bars[place] for bars in measures.values() if len(bars) > place] for place in (0, 1))
     pickup = any(bar.get("implicit") == "yes" or bar.get("number") == "0" for bar in first)
     sheet.split = not pickup and any(bar.get("implicit") == "yes" for bar in second)
-    sheet.metres, sheet.tempos = _in_order(sheet.metres), _in_order(sheet.tempos)
+    sheet.meters, sheet.tempos = _in_order(sheet.meters), _in_order(sheet.tempos)
     signs = [place for place, bar in enumerate(sheet.bars) if bar.coda]
     if len(signs) > 1 and not any(bar.to_coda for bar in sheet.bars):  # two signs: from the first to the last
         sheet.bars[max(signs[0] - 1, 0)].to_coda, sheet.bars[signs[0]].coda = True, False
-    metres, metre = {mark.bar: mark.value for mark in sheet.metres}, Metre(4, 4)
+    meters, meter = {mark.bar: mark.value for mark in sheet.meters}, Meter(4, 4)
     for place, bar in enumerate(sheet.bars):
-        metre = metres.get(place, metre)
+        meter = meters.get(place, meter)
         notes = [note for part in sheet.parts for note in part.notes.get(place, [])]
         sounding = max((note.onset + note.length for note in notes), default=Fraction(0))
-        if not bar.length or (not sheet.free and bar.length > metre.length >= sounding):
-            bar.length = metre.length  # nothing stands in it, or a rest that is too long
+        if not bar.length or (not sheet.free and bar.length > meter.length >= sounding):
+            bar.length = meter.length  # nothing stands in it, or a rest that is too long
     for reader in readers:
         reader.fill()
     return sheet
@@ -195,9 +132,9 @@ class _PartReader:
             own = self.instruments[stated.get("id", "")]
             if own.program is None and not own.drums:
                 family = (stated.findtext("instrument-sound") or "").replace(".", " ")
-                own.program = _program(stated.findtext("instrument-name"), name, family)
+                own.program = program_of(stated.findtext("instrument-name"), name, family)
         program = self.first.program
-        self.part = Part(name, _program(name) if program is None else program, self.first.drums)
+        self.part = Part(name, program_of(name) if program is None else program, self.first.drums)
         self.sheet.parts.append(self.part)
 
     def _sound(self, sound: Element) -> None:
@@ -298,7 +235,7 @@ class _PartReader:
             )
             place = "".join((note.findtext(name) or "").strip() for name in names)
             self.sheet.changes["guessed_drums"] += 1
-            return KIT.get(place, 38)
+            return KIT.get(place, SNARE)
         step, octave = (pitch.findtext("step") or "").strip().upper(), _whole(pitch, "octave")
         if step not in STEPS or octave is None:
             raise EtudeError(f"measure {self.place + 1} of part {self.part.name or '1'} has a note without a pitch")
@@ -323,13 +260,13 @@ class _PartReader:
         for key in attributes.findall("key")[:1]:
             self.part.keys.append(Mark(self.place, self.now, self._key(key)))
         for time in attributes.findall("time")[:1]:
-            metre = _metre(time)
+            meter = _meter(time)
             if time.find("senza-misura") is not None:
-                self.sheet.free |= not self.sheet.metres
-            elif metre is None:
-                self.sheet.changes["unknown_metres"] += 1
+                self.sheet.free |= not self.sheet.meters
+            elif meter is None:
+                self.sheet.changes["unknown_meters"] += 1
             else:
-                self.sheet.metres.append(Mark(self.place, self.now, metre))
+                self.sheet.meters.append(Mark(self.place, self.now, meter))
 
     def _key(self, key: Element) -> Key:
         """The key that sounds. One by steps counts its sharps and flats."""
@@ -338,13 +275,13 @@ class _PartReader:
             alters = [_fraction(alter.text or "0", "key-alter") for alter in key.findall("key-alter")]
             sharps = int(sum(alters))
         mode = (key.findtext("mode") or "").strip().lower()
-        if mode in MODES:
-            mode = MODES[mode]
+        if mode[:3] in MODES:
+            mode = third(mode[:3])
         shift, steps = self.shifts.get(key.get("number") or "1", self.shifts.get("", (0, 0)))
         if shift:
             octave_free = shift * 7 - 12 * steps if steps is not None else (shift * 7 + 5) % 12 - 5
             sharps += (octave_free + 6) % 12 - 6 if abs(octave_free) > 6 else octave_free
-        return Key((sharps + 7) % 12 - 7 if abs(sharps) > 7 else sharps, mode or None)
+        return Key(reduced(sharps), mode if mode in ("major", "minor") else None)
 
     def direction(self, direction: Element, bar: Bar) -> None:
         now = self.now
@@ -464,10 +401,6 @@ READERS = {
     name: getattr(_PartReader, name)
     for name in ("note", "attributes", "direction", "sound", "barline", "backup", "forward", "harmony")
 }
-MODES = {
-    "dorian": "minor", "phrygian": "minor", "aeolian": "minor", "locrian": "minor", "ionian": "major",
-    "lydian": "major", "mixolydian": "major", "none": "",
-}  # fmt: skip
 
 
 def _rest(note: Element) -> Element:
@@ -475,22 +408,22 @@ def _rest(note: Element) -> Element:
     return note if rest is None else rest
 
 
-def _metre(time: Element) -> Metre | None:
+def _meter(time: Element) -> Meter | None:
     """The time signature; parts that are added, as 3+2/8 or 2/4 and 3/8, are one. ``None``: it is none."""
     total = Fraction(0)
     units = []
     for beats, unit in zip(time.findall("beats"), time.findall("beat-type"), strict=False):
         below, numbers = (unit.text or "").strip(), re.findall(r"[\d.]+", (beats.text or "")[:40])
-        if below not in UNITS_OF_METRES or not numbers:
+        if below not in UNITS_OF_METERS or not numbers:
             return None
         if not all(re.fullmatch(r"\d{1,3}(\.\d{1,2})?", number) for number in numbers):
             return None
         units.append(int(below))
         total += sum((Fraction(number) for number in numbers), Fraction(0)) / units[-1]
-    for finest in map(int, UNITS_OF_METRES):
+    for finest in map(int, UNITS_OF_METERS):
         beats_of_all = total * finest
         if units and finest >= max(units) and beats_of_all.denominator == 1 and 1 <= beats_of_all <= 64:
-            return Metre(int(beats_of_all), finest)
+            return Meter(int(beats_of_all), finest)
     return None
 
 
@@ -520,19 +453,6 @@ def _unit(name: str, dots: int) -> Fraction:
     name = name.strip()
     below = Fraction(1, 2 ** (UNITS_BELOW.index(name) + 1)) if name in UNITS_BELOW else Fraction(1)
     return (Fraction(UNITS[name]) if name in UNITS else below) * (2 - Fraction(1, 2 ** min(dots, 3)))
-
-
-@lru_cache(maxsize=1024)
-def _program(*names: str | None) -> int:
-    """The General MIDI program of an instrument by its name; 0 where none is known."""
-    from music21 import instrument  # a second; only for files that state no program
-
-    for name in filter(None, names):
-        try:
-            return int(instrument.fromString(name).midiProgram or 0)
-        except Exception:  # music21 raises what it meets; the name is no instrument then
-            continue
-    return 0
 
 
 def _whole(element: Element, name: str) -> int | None:

@@ -20,7 +20,7 @@ from etude.music.markers import mark_fermatas
 from etude.scores.form import played, repeated, unresolved
 from etude.scores.parts import add_instruments, add_voices, assign
 from etude.scores.reading import Facts, facts
-from etude.scores.written import Mark, Metre, Note, Part, Sheet
+from etude.scores.written import Mark, Meter, Note, Part, Sheet
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -43,13 +43,13 @@ class Stroke(NamedTuple):
 
 @dataclass(frozen=True)
 class Span:
-    """A bar as it is played, or a piece of one where the metre changes in it. Times are in quarter notes."""
+    """A bar as it is played, or a piece of one where the meter changes in it. Times are in quarter notes."""
 
     place: int  # of the bar in the sheet
     start: Fraction  # what is before it in the bar belongs to another span
     onset: Fraction  # in the piece
     length: Fraction
-    metre: Metre  # in force
+    meter: Meter  # in force
 
 
 def piece_of(sheet: Sheet, reading: Reading) -> tuple[Score, Facts]:
@@ -110,9 +110,9 @@ def piece_of(sheet: Sheet, reading: Reading) -> tuple[Score, Facts]:
         if key is not None:
             minor = (key.mode or stated_mode) == "minor"
             score.key_signatures.append(KeySignature(round(onset * ticks), key.sharps, int(minor)))
-    metres, added, off = _time_signatures(spans)
-    for onset, metre in metres:
-        score.time_signatures.append(TimeSignature(round(onset * ticks), *metre))
+    meters, added, off = _time_signatures(spans)
+    for onset, meter in meters:
+        score.time_signatures.append(TimeSignature(round(onset * ticks), *meter))
 
     symbols = next(filter(None, (_symbols(part, spans, ticks) for part in sheet.parts)), [])
     if reading.voices is None:
@@ -214,58 +214,58 @@ def _in_force(marks: Sequence[Mark[T]], spans: Sequence[Span], initial: S) -> li
 def spans_of(sheet: Sheet, order: Sequence[int]) -> list[Span]:
     """The bars in the order in which they are played, from time 0, or from where a pickup starts in its bar.
 
-    A bar without a metre has its own. Bars without any length are left out.
+    A bar without a meter has its own. Bars without any length are left out.
     """
-    held = _by_bar(sheet.metres)
-    metre, pieces = Metre(4, 4), list[list[tuple[Fraction, Fraction, Metre]]]()
+    held = _by_bar(sheet.meters)
+    meter, pieces = Meter(4, 4), list[list[tuple[Fraction, Fraction, Meter]]]()
     for place, bar in enumerate(sheet.bars):
-        changes = {Fraction(0): metre} | {
+        changes = {Fraction(0): meter} | {
             mark.onset: mark.value for mark in held.get(place, ()) if mark.onset < bar.length
         }
         starts = sorted(changes)
         pieces.append(
             [
-                (start, stop - start, own_metre(stop - start) if sheet.free else changes[start])
+                (start, stop - start, own_meter(stop - start) if sheet.free else changes[start])
                 for start, stop in zip(starts, [*starts[1:], bar.length], strict=True)
                 if stop > start
             ]
         )
-        metre = held[place][-1].value if place in held else metre
+        meter = held[place][-1].value if place in held else meter
     spans: list[Span] = []
     onset = Fraction(0)
     for place in order:
-        for start, length, metre in pieces[place]:
+        for start, length, meter in pieces[place]:
             if not spans and _is_pickup(sheet, order):
-                onset = metre.length - sheet.bars[place].length  # it ends its bar
-            spans.append(Span(place, start, onset, length, metre))
+                onset = meter.length - sheet.bars[place].length  # it ends its bar
+            spans.append(Span(place, start, onset, length, meter))
             onset += length
     return spans
 
 
 def _is_pickup(sheet: Sheet, order: Sequence[int]) -> bool:
-    """Whether the first of several bars is shorter than its metre."""
-    metre = next((mark.value for mark in sheet.metres if not mark.bar and not mark.onset), Metre(4, 4))
-    short = sheet.bars[order[0]].length < metre.length
+    """Whether the first of several bars is shorter than its meter."""
+    meter = next((mark.value for mark in sheet.meters if not mark.bar and not mark.onset), Meter(4, 4))
+    short = sheet.bars[order[0]].length < meter.length
     return short and len(sheet.bars) > 1 and not sheet.free and not sheet.split
 
 
-def own_metre(length: Fraction) -> Metre:
-    """The metre of a bar of ``length`` quarter notes: 5/4, 7/8; 4/4 where none fits."""
+def own_meter(length: Fraction) -> Meter:
+    """The meter of a bar of ``length`` quarter notes: 5/4, 7/8; 4/4 where none fits."""
     for unit in (4, 8, 16, 32):
         beats = length * unit / 4
         if beats.denominator == 1 and 1 <= beats <= 64:
-            return Metre(int(beats), unit)
-    return Metre(4, 4)
+            return Meter(int(beats), unit)
+    return Meter(4, 4)
 
 
-def _time_signatures(spans: Sequence[Span]) -> tuple[list[tuple[Fraction, Metre]], int, int]:
+def _time_signatures(spans: Sequence[Span]) -> tuple[list[tuple[Fraction, Meter]], int, int]:
     """The time signatures that put bar lines where the score has them.
 
     Short bars that add up (a repeat splits them) are one bar. Any other short bar, and the excess of an overlong one,
     gets its own time signature, if there is one and it is not the end. Also returned: how many were added,
     and how many bar lines of the score the piece still lacks.
     """
-    signs: list[tuple[Fraction, Metre]] = []
+    signs: list[tuple[Fraction, Meter]] = []
     lines: list[Fraction] = []
     added = 0
     place = 0
@@ -273,11 +273,11 @@ def _time_signatures(spans: Sequence[Span]) -> tuple[list[tuple[Fraction, Metre]
     while place < len(bars):
         bar = bars[place]
         lines.append(bar.onset)
-        nominal = bar.metre.length
+        nominal = bar.meter.length
         length, count = bar.length, 1
         while length < nominal and place + count < len(bars):
             after = bars[place + count]
-            if length + after.length > nominal or after.length >= after.metre.length:
+            if length + after.length > nominal or after.length >= after.meter.length:
                 break
             length += after.length
             count += 1
@@ -285,18 +285,18 @@ def _time_signatures(spans: Sequence[Span]) -> tuple[list[tuple[Fraction, Metre]
             length, count = bar.length, 1  # the bars do not add up: this one is irregular
         place += count
         full, rest = divmod(length, nominal)
-        beats = rest * bar.metre.unit / 4
-        own = Metre(int(beats), bar.metre.unit) if beats.denominator == 1 else own_metre(rest)
-        bits = [(bar.onset, bar.metre)] if full else []
+        beats = rest * bar.meter.unit / 4
+        own = Meter(int(beats), bar.meter.unit) if beats.denominator == 1 else own_meter(rest)
+        bits = [(bar.onset, bar.meter)] if full else []
         if rest and place < len(bars) and own.length == rest:
             bits.append((bar.onset + full * nominal, own))
             added += 1
-        for onset, metre in bits or [(bar.onset, bar.metre)]:
-            if not signs or signs[-1][1] != metre:
-                signs.append((onset, metre))
+        for onset, meter in bits or [(bar.onset, bar.meter)]:
+            if not signs or signs[-1][1] != meter:
+                signs.append((onset, meter))
     starts = [onset for onset, _ in signs]
     off = 0
     for line in lines:
-        onset, metre = signs[bisect_right(starts, line) - 1]
-        off += (line - onset) % metre.length != 0
+        onset, meter = signs[bisect_right(starts, line) - 1]
+        off += (line - onset) % meter.length != 0
     return signs, added, off

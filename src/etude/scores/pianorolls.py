@@ -29,7 +29,7 @@ def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Scor
 
     A frame lists the pitches that sound in a time step; its length is in the file's name (16th, 8th, quarter). Equal
     pitches of a voice in neighbouring frames are one held note: the data cannot tell a repeated note from a held one.
-    The data have neither tempo nor metre: the piece starts at the first frame, in 4/4. ``voices_of`` assigns the
+    The data have neither tempo nor meter: the piece starts at the first frame, in 4/4. ``voices_of`` assigns the
     pitches to voices.
 
     Raises:

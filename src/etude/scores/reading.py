@@ -31,7 +31,7 @@ CHANGES = {
     "bars_off": "bar lines that the piece lacks",
     "rounded": "notes moved onto the grid",
     "guessed_drums": "percussion notes by their place on the staff, as their MIDI number is not stated",
-    "unknown_metres": "time signatures that are none",
+    "unknown_meters": "time signatures that are none",
     "unknown_symbols": "signs that are not understood",
     "repaired_bytes": "places of a MIDI file whose bytes break its rules, read as players read them",
     "clipped": "MIDI events with a number above 127, which is 127",

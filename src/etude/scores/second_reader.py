@@ -13,7 +13,7 @@ from symusic.core import ScoreTick as Score
 
 from etude.core.errors import EtudeError
 from etude.scores.abc import tune
-from etude.scores.musicxml import document
+from etude.scores.mxl import document
 from etude.scores.notation import spans_of, strokes
 from etude.scores.written import Sheet
 

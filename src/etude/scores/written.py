@@ -11,7 +11,16 @@ from typing import Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 
 
-class Metre(NamedTuple):
+# Sharps that a mode has more than the major key of its tonic, by the first letters of its name
+MODES = {"maj": 0, "ion": 0, "lyd": 1, "mix": -1, "dor": -2, "min": -3, "aeo": -3, "phr": -4, "loc": -5}
+
+
+def third(mode: str) -> str:
+    """ "major" or "minor": the third of one of MODES."""
+    return "minor" if MODES[mode] < -1 else "major"
+
+
+class Meter(NamedTuple):
     """A time signature. An additive one is summed: 3+2/8 is 5/8."""
 
     beats: int
@@ -30,6 +39,11 @@ class Key(NamedTuple):
     mode: str | None  # "major" or "minor"; None: not stated
 
 
+def reduced(sharps: int) -> int:
+    """The sharps, or minus the flats, of the same key within -7 to 7."""
+    return sharps if abs(sharps) <= 7 else (sharps + 6) % 12 - 6
+
+
 class Figure(NamedTuple):
     """A chord symbol: its text (``Am7``, ``Bb``, ``N`` for no chord) and its MIDI pitches (none: no chord)."""
 
@@ -39,7 +53,7 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mark(Generic[T]):
-    """Something that holds from a place on: a metre, a key, a tempo, a chord symbol."""
+    """Something that holds from a place on: a meter, a key, a tempo, a chord symbol."""
 
     bar: int  # the place in Sheet.bars
     onset: Fraction  # in quarter notes from the start of the bar
@@ -97,9 +111,9 @@ class Sheet:
 
     bars: list[Bar] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
-    metres: list[Mark[Metre]] = field(default_factory=list)  # in order; of the score, as the first part states them
+    meters: list[Mark[Meter]] = field(default_factory=list)  # in order; of the score, as the first part states them
     split: bool = False  # the first bar line stands within a bar: what is before it is no pickup
-    free: bool = False  # there is no metre: each bar is as long as it is filled
+    free: bool = False  # there is no meter: each bar is as long as it is filled
     tempos: list[Mark[float]] = field(default_factory=list)  # quarter notes a minute, in order
     sections: list[range] | None = None  # of bars, in the order played, where the file states it (P: or *>[A,A,B])
     changes: Counter[str] = field(default_factory=Counter)  # what was changed or left out, as "grace_notes" -> how many

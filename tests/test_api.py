@@ -249,6 +249,26 @@ def test_a_piece_is_written_in_each_way(tmp_path: Path) -> None:
         piece.save(tmp_path / "piece.wma")
     with pytest.raises(EtudeError, match="does not exist"):
         piece.save(tmp_path / "nowhere/piece.mid")
+    drums = make_piece(1, 8)
+    for track in drums.tracks:
+        track.is_drum = True
+    with pytest.raises(EtudeError, match="no notes but drums"):
+        etude.Piece(drums).save(tmp_path / "drums.musicxml")
+
+
+def test_a_book_of_tunes_is_read_one_by_one(tmp_path: Path) -> None:
+    book = tmp_path / "book.abc"
+    book.write_text("X:7\nT:One\nL:1/4\nK:C\nCDEF|\n\nX:9\nT:Two\nL:1/4\nK:Ador\nABcd|\n")
+    piece = etude.read(book, part="2")
+    assert piece.title == "Two" and [pitch for _, _, pitch in notes(piece)] == [69, 71, 72, 74]
+    assert piece.score.tempos[0].qpm == 120
+    for part, message in ((None, r"2 tunes \(1 One, 2 Two\)\. Say which"), ("9", "no number 9"), ("x", "is no number")):
+        with pytest.raises(EtudeError, match=message):
+            etude.read(book, part=part)
+    with pytest.raises(EtudeError, match="is a folder"):
+        etude.read(tmp_path)
+    with pytest.raises(EtudeError, match="'played' or 'written'"):
+        etude.read(book, repeats="PLAYED")
 
 
 def test_a_piece_can_be_heard_and_tells_its_size() -> None:

@@ -38,6 +38,7 @@ from etude.report.pianoroll import bar_lines, picture, roll
 from etude.report.sample import page
 from etude.scores.engraving import musicxml
 from etude.scores.engraving import picture as score_picture
+from etude.scores.readers import pieces_of
 from etude.tasks.continuation import continue_piece
 from etude.tasks.given_piece import assign_voices
 from etude.tasks.harmonize_file import harmonize_melody
@@ -156,6 +157,8 @@ class Piece:
     def _write(self, path: Path, ending: str) -> None:
         if ending in (".mid", ".midi"):
             path.write_bytes(self.to_midi())
+        elif ending in (".musicxml", ".xml", ".svg") and all(track.is_drum for track in self.score.tracks):
+            raise EtudeError(f"{self.title} has no notes but drums, which a score leaves out. Save it as .mid.")
         elif ending in (".musicxml", ".xml"):
             path.write_text(musicxml(self.score, self.title), encoding="utf-8")
         elif ending == ".svg":
@@ -198,14 +201,22 @@ def read(path: str | Path, repeats: str = "played", part: str | None = None) -> 
         repeats: of a score: "played", with endings, D.C. and D.S. as they sound, or "written".
         part: of a file that holds many pieces, as a book of ABC tunes: "1" is the first.
 
+    Returns:
+        The piece, at 120 BPM where a score states no tempo.
+
     Raises:
         EtudeError: there is no such file, or it cannot be read.
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise EtudeError(f"{path} is no file. Give a MIDI, MusicXML, ABC or Humdrum file.")
-    score, changed = read_score(path, _section(Ingest, "ingest", {"repeats": repeats}), part=part)
-    return Piece(score, path.stem, changed)
+        what = "a folder" if path.is_dir() else "no file"
+        raise EtudeError(f"{path} is {what}. Give a MIDI, MusicXML, ABC or Humdrum file.")
+    if repeats not in ("played", "written"):
+        raise EtudeError(f"repeats = {repeats!r} must be 'played' or 'written'.")
+    limits = _section(Ingest, "ingest", {"repeats": repeats})
+    score, changed = read_score(path, limits, part=part, tempo=120)
+    titles = dict(pieces_of(path)) if part is not None else {}
+    return Piece(score, titles.get(part) or path.stem, changed)
 
 
 @dataclass(frozen=True, eq=False)

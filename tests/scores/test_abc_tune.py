@@ -48,7 +48,7 @@ def bars(sheet: Sheet) -> list[float]:
     [
         ("C,, C, C c c' c'' C' c,", [36, 48, 60, 72, 84, 96, 72, 60]),
         ("^C ^^C _D __D =F", [61, 62, 61, 60, 65]),
-        ("^3/2C|_3/2d|^/F", [62, 72, 65]),  # quarter tones are rounded
+        ("^3/2C|_3/2d|^/F", [62, 73, 66]),  # quarter tones are rounded up
         ("[CEG] [^C_e]", [60, 64, 67, 61, 75]),
         ("+CEG+ +trill+c", [60, 64, 67, 72]),  # chords of ABC 1.4, decorations of 2.0
     ],
@@ -201,12 +201,12 @@ SCALE = "C D E F G A B"
         ("F#m", [61, 62, 64, 66, 68, 69, 71], Key(3, "minor")),
         ("EM", [60, 62, 64, 66, 67, 69, 71], Key(1, "minor")),  # letter case is ignored
         ("E Minor", [60, 62, 64, 66, 67, 69, 71], Key(1, "minor")),
-        ("Ddor", [60, 62, 64, 65, 67, 69, 71], Key(0, "minor")),
-        ("A mixolydian", [61, 62, 64, 66, 67, 69, 71], Key(2, "major")),
-        ("AMIX", [61, 62, 64, 66, 67, 69, 71], Key(2, "major")),
-        ("Ephr", [60, 62, 64, 65, 67, 69, 71], Key(0, "minor")),
-        ("Flyd", [60, 62, 64, 65, 67, 69, 71], Key(0, "major")),
-        ("Bloc", [60, 62, 64, 65, 67, 69, 71], Key(0, "minor")),
+        ("Ddor", [60, 62, 64, 65, 67, 69, 71], Key(0, "dorian")),
+        ("A mixolydian", [61, 62, 64, 66, 67, 69, 71], Key(2, "mixolydian")),
+        ("AMIX", [61, 62, 64, 66, 67, 69, 71], Key(2, "mixolydian")),
+        ("Ephr", [60, 62, 64, 65, 67, 69, 71], Key(0, "phrygian")),
+        ("Flyd", [60, 62, 64, 65, 67, 69, 71], Key(0, "lydian")),
+        ("Bloc", [60, 62, 64, 65, 67, 69, 71], Key(0, "locrian")),
         ("Aaeolian", [60, 62, 64, 65, 67, 69, 71], Key(0, "minor")),
         ("Dion", [61, 62, 64, 66, 67, 69, 71], Key(2, "major")),
         ("HP", [61, 62, 64, 66, 67, 69, 71], Key(2, None)),
@@ -215,7 +215,7 @@ SCALE = "C D E F G A B"
         ("", [60, 62, 64, 65, 67, 69, 71], None),
         ("D exp ^f _b", [60, 62, 64, 66, 67, 69, 70], Key(2, "major")),
         ("Dmaj =c", [60, 62, 64, 66, 67, 69, 71], Key(1, None)),
-        ("Dmix=c", [60, 62, 64, 66, 67, 69, 71], Key(1, "major")),
+        ("Dmix=c", [60, 62, 64, 66, 67, 69, 71], Key(1, "mixolydian")),
         ("G clef=bass middle=d", [60, 62, 64, 66, 67, 69, 71], Key(1, "major")),
         ("G alto", [60, 62, 64, 66, 67, 69, 71], Key(1, "major")),
         ("em", [60, 62, 64, 66, 67, 69, 71], Key(1, "minor")),
@@ -332,8 +332,9 @@ def signs(sheet: Sheet) -> list[str]:
     found = []
     for bar in sheet.bars:
         text = "|:" * bar.repeat + "".join(map(str, bar.endings)) + f":|{bar.times}" * (bar.times > 1)
-        names = ("segno", "coda", "to_coda", "fine")
-        found.append(" ".join(filter(None, [text, *(name for name in names if getattr(bar, name)), bar.jump])))
+        names = [name for name in ("segno", "coda", "to_coda", "fine") if getattr(bar, name)]
+        jump = f"{bar.jump.to} {bar.jump.until}".strip() if bar.jump else ""
+        found.append(" ".join(filter(None, [text, *names, jump])))
     return found
 
 
@@ -353,10 +354,10 @@ def signs(sheet: Sheet) -> list[str]:
         ("|:C4|1D4|E4:|2F4|G4||A4", ["|:", "1", "1:|2", "2", "2", ""]),
         ('|:C4|1D4:|["last time"E4|]', ["|:", "1:|2", "2"]),
         ("|:C4|D2:|E2|F4|]", ["|:", ":|2", "", ""]),  # within a bar
-        ("!segno!C4|!fine!D4|E4!D.S.alfine!|", ["segno", "fine", "segno"]),
+        ("!segno!C4|!fine!D4|E4!D.S.alfine!|", ["segno", "fine", "segno fine"]),
         ("SC4|D4!fine!|]E4!D.C.!|", ["segno", "fine", "capo"]),
-        ("C4|D4!coda!|E4!D.C.alcoda!|!coda!F4|", ["", "to_coda", "capo", "coda"]),
-        ("C4|OD4|E4 !D.C. al Coda!|O F4|", ["to_coda", "", "capo", "coda"]),
+        ("C4|D4!coda!|E4!D.C.alcoda!|!coda!F4|", ["", "to_coda", "capo coda", "coda"]),
+        ("C4|OD4|E4 !D.C. al Coda!|O F4|", ["to_coda", "", "capo coda", "coda"]),
         ("C4|D4!dacoda!|E4!dacapo!|!coda!F4|", ["", "to_coda", "capo", "coda"]),
         ("C2!fine!D|E|F4!D.C.!|", ["fine", "", "capo"]),
         ("C !fine!D E2|F4!D.C.!|", ["fine", "", "capo"]),  # ends within its bar
@@ -365,6 +366,34 @@ def signs(sheet: Sheet) -> list[str]:
 )
 def test_repeats_and_marks(music: str, expected: list[str]) -> None:
     assert signs(tune(music)) == expected
+
+
+def test_a_dotted_or_invisible_line_divides_no_bar() -> None:
+    for line in (".|", "[|]"):
+        sheet = tune(f"C^F{line}FG|ABcd|")
+        assert bars(sheet) == [4, 4] and pitches(sheet)[:4] == [60, 66, 66, 67]
+
+
+def test_a_dotted_line_may_repeat_or_start_an_ending() -> None:
+    assert signs(tune("|:CD.:|EF|")) == ["|::|2", ""]
+    assert signs(tune("CD.|:EF:|")) == ["", "|::|2"]
+    assert signs(tune("|:C4|CD.|1EF:|2GA|")) == ["|:", "", "1:|2", "2"]
+
+
+def test_an_overlay_within_a_bar() -> None:
+    found = [(mark.onset, mark.pitch) for _, mark in notes(tune("CD (& EF & c2 &)|"))]
+    assert sorted(found) == [(0, 60), (1, 62), (2, 64), (2, 72), (3, 65)]
+
+
+def test_a_tie_over_a_bar_that_is_not_full() -> None:
+    sheet = tune("V:1\nCDE-|E4|\nV:2\nC,4|C,4|")
+    assert [(mark.onset, mark.length) for mark in sheet.parts[0].notes[0]] == [(0, 1), (1, 1), (2, 2)]
+    assert sheet.changes == {"filled": 1}
+
+
+def test_instruments_of_voices() -> None:
+    sheet = tune("V:1\nC4|\nV:2\nD4|", "%%MIDI voice 1 instrument=41\n%%MIDI voice 2 instrument=74\n")
+    assert [part.program for part in sheet.parts] == [40, 73]
 
 
 @pytest.mark.parametrize("line", ["|", "||", "|]", "[|", ".|", "[|]", "|\n|", ":|", "|:", ".|:"])
@@ -489,7 +518,7 @@ def test_lines() -> None:
     text = "\ufeff%abc-2.1\r\nX:1\r\nL:1/4\r\n%%begintext\r\nCDE|\r\n%%endtext\r\n"
     text += "K:D\r\n+:transpose=-2\r\nC D|\\%E|% F\r\n"
     sheet = sheet_of(text)
-    assert pitches(sheet) == [59, 60, 62] and sheet.changes == {"unknown_symbols": 1}
+    assert pitches(sheet) == [59, 60, 62] and sheet.changes == {"unknown_symbols": 1, "transposed": 3}
     assert pitches(sheet_of(text.replace("\r\n", "\r"))) == [59, 60, 62]
     assert pitches(tune("w:la la \\\nC D E\nC", "H:of C\nD E F\nL:1/4\n")) == [60]  # texts that go on
 
@@ -512,7 +541,7 @@ def test_a_line_break_of_abc2win_is_no_decoration() -> None:
         ("", "Z20000", "more than 16000 bars"),
         ("P:((A99)99)99\n", "P:A\nC", "more than 1000 sections"),
         ("m:k=" + "G" * 300 + "\n", "k", "more than 200 letters"),
-        ("m:k=" + "G" * 190 + "\n", "k" * 9_000, "more than 1000000 letters"),
+        ("m:k=" + "G" * 190 + "\n", "k" * 9_000, "more than 200000 letters"),
         ("", "".join(f"V:{number}\n" for number in range(600)), "more than 500 voices"),
         ("N:" + "x" * 1_000_000 + "\n", "C", "It is no tune"),
     ],

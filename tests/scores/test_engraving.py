@@ -12,7 +12,7 @@ from conftest import ROOT, make_piece
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
-from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
+from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TextMetaTick, TrackTick
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
@@ -40,6 +40,17 @@ def test_musicxml_reads_back(tmp_path: Path) -> None:
     assert tree.findtext("movement-title") == "A & B" and not list(tree.iter("transpose"))
     clefs = [part.find("measure/attributes/clef/sign") for part in tree.iter("part")]
     assert [clef.text for clef in clefs if clef is not None] == ["G", "G", "G", "F"]
+
+
+def test_chord_symbols_read_back(tmp_path: Path) -> None:
+    piece = make_piece(2)
+    for time, text in ((0, "Bbm7"), (24, "F#dim/C"), (48, "N"), (72, "no chord"), (84, ""), (90, "C69")):
+        piece.markers.append(TextMetaTick(time, f"chord:{text}"))
+    (tmp_path / "piece.musicxml").write_text(musicxml(piece, "A"))
+    back, info = read(tmp_path / "piece.musicxml", None, READING)
+    assert notes(back) == notes(piece) and info["chord_symbols"] == 3
+    found = [(marker.time, marker.text) for marker in back.markers]
+    assert found == [(0, "chord:Bbm7"), (24, "chord:F#dim/C"), (48, "chord:N")]
 
 
 def test_rests_and_triplets_are_kept_and_the_last_bar_is_filled(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from etude.core.errors import EtudeError
 from etude.scores.form import MOST, played
-from etude.scores.written import Bar, Sheet
+from etude.scores.written import SIGN, Bar, Jump, Sheet
 
 
 def sheet(text: str) -> tuple[Sheet, list[str]]:
@@ -19,11 +19,16 @@ def sheet(text: str) -> tuple[Sheet, list[str]]:
         bar.endings = tuple(int(number) for number in numbers.split(",") if number)
         for mark in marks:
             if mark in ("capo", "segno!"):
-                bar.jump = mark.rstrip("!")
+                bar.jump = Jump(mark.rstrip("!"))
+            elif ":" in mark:  # segno:A, jump:capo:fine, jump:segno:A:coda
+                kind, *words = mark.split(":")
+                named = [words[0], words[1] if words[0] == "segno" else SIGN, *words[-1:]]
+                setattr(bar, kind, Jump(*named) if kind == "jump" else words[0])
             elif mark.isdecimal():
                 bar.times = int(mark)
             else:
-                setattr(bar, mark, True)
+                for name in mark.split(","):
+                    setattr(bar, name, SIGN if name in ("segno", "coda", "to_coda") else True)
         bars.append(bar)
         names.append(letter)
     return Sheet(bars), names
@@ -43,6 +48,9 @@ def sheet(text: str) -> tuple[Sheet, list[str]]:
         ("|:a 1,2_b:| 3_c d", "ababacd"),
         ("|:a 1,3_b:| 2,4_c:| d", "abacabacd"),
         ("|:a 1_b:| c d", "abacd"),  # a first ending without a second
+        ("|:a 1_b _c:| 2_d e", "abcade"),  # the bracket of the first is shorter than it
+        ("a:| 2_b |:c d:| 2_e", "aabcdcde"),  # no short bracket: another strain starts
+        ("a 1_b:| 2_c |:d:| 2_e", "abacdde"),
         ("|:1_a:| 2_b c", "abc"),  # nothing before the endings
         ("|:a 1_b:| 2_c |:d 1_e:| 2_f", "abacdedf"),
         ("|:a 1_b:| 2_c d:|", "abacdd"),  # a new strain starts after the last ending
@@ -53,6 +61,15 @@ def sheet(text: str) -> tuple[Sheet, list[str]]:
         ("a b=segno c=fine d=segno!", "abcdbc"),
         ("a b=segno c=to_coda d=segno! e=coda f", "abcdbcef"),
         ("a b=to_coda c=capo d=coda", "abcabd"),
+        ("a=to_coda b=capo c=segno,coda d=fine e=segno! f", "abacdecd"),  # a second jump, to its own segno
+        ("a=segno b c=segno d=segno! e", "abcdcde"),  # of two signs the nearer
+        ("a=segno:A b c=segno:B d e=jump:segno:A: f", "abcdeabcdef"),  # a sign by its name
+        ("a b=to_coda:A c d=capo e=coda:B f=coda:A g", "abcdabfg"),
+        ("a=segno b=to_coda c d=jump:segno:sign:coda e f=coda g=fine h=jump:capo:fine i", "abcdabfghabcdefg"),
+        ("a b=to_coda c=fine d=jump:capo:fine e=coda", "abcdabc"),  # al Fine: not by the coda
+        ("a=fine b=to_coda c=jump:capo:coda d=coda e", "abcabde"),  # al Coda: not to the Fine
+        ("|:a b:|=after_jump c=capo d", "ababcababcd"),
+        ("|:a:| b=capo |:c:| d", "aababccd"),  # what is not played yet keeps its repeat
         ("a=to_coda b=fine c", "abc"),  # without a jump they say nothing
         ("|:a b=capo:|".replace("=capo:|", ":|=capo") + " c=fine d", "ababab" + "c"),
     ],

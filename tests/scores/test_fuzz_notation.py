@@ -1,4 +1,4 @@
-"""Six hundred broken scores in notation: none ends a process, none takes long, each refusal is a sentence."""
+"""Three hundred broken scores in notation: none ends a process, none takes long, each refusal is a sentence."""
 
 import time
 from pathlib import Path
@@ -9,10 +9,10 @@ from scores.test_fuzz import MEMORY, SECONDS
 from etude.scores.isolation import Lost, isolate
 from etude.scores.readers import prepare
 
-FILES = 600
+FILES = 300
 
 
-def test_six_hundred_broken_scores(tmp_path: Path) -> None:
+def test_three_hundred_broken_scores(tmp_path: Path) -> None:
     items = write_mutants(tmp_path, range(FILES))
     prepare()
     refused, took = {}, {}

@@ -206,8 +206,8 @@ def test_keys() -> None:
     assert keys("*e-:", "4c") == [(0, 0, Key(-6, "minor"))]
     assert keys("*k[b-]", "*g:", "4c", "*k[b-]", "4c") == [(0, 0, Key(-2, "minor"))]  # an old signature of G minor
     assert keys("*D:", "*k[f#c#]", "4c") == [(0, 0, Key(2, "major"))]
-    assert keys("*k[]", "*d:dor", "4c") == [(0, 0, Key(0, "minor"))]
-    assert keys("*G:mix", "4c") == [(0, 0, Key(0, "major"))]
+    assert keys("*k[]", "*d:dor", "4c") == [(0, 0, Key(0, "dorian"))]
+    assert keys("*G:mix", "4c") == [(0, 0, Key(0, "mixolydian"))]
     assert keys("*D#:", "*k[f#c#g#d#a#e#b#f##c##]", "4c") == [(0, 0, Key(-3, "major"))]
 
 

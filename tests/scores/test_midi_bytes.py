@@ -104,6 +104,7 @@ def test_bytes_above_127_are_127(tmp_path: Path, body: bytes, notes: Heard) -> N
     ("events", "notes", "ended"),
     [
         ([event(0, ON), event(480, b"\xff\x01\x01x")], plain(0), 1),  # to the end of the track
+        ([event(0, ON), event(480, b"\xb0\x7b\x00"), event(480, b"\xff\x01\x01x")], plain(0), 1),  # all notes off
         ([event(0, ON), event(480, ON), event(480, OFF)], plain(0, 480), 1),  # until it is struck again
         ([event(0, ON), event(240, ON), event(240, OFF), event(480, ON), event(480, OFF)],
          [(0, 0, 240, 60, 80), (0, 240, 240, 60, 80), (0, 960, 480, 60, 80)], 1),

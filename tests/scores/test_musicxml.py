@@ -10,6 +10,7 @@ import pytest
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
+from etude.scores.form import played
 from etude.scores.musicxml import sheet_of
 from etude.scores.notation import spans_of, strokes
 from etude.scores.readers import read
@@ -82,6 +83,9 @@ def test_ties_of_two_voices_chords_and_chains() -> None:
 
 def test_a_tie_that_only_tied_states_and_one_over_a_bar_that_is_not_full() -> None:
     tied = '<notations><tied type="start"/></notations>'
+    goes_on = tied.replace("start", "continue")
+    three = [START + note("C5", 4, tied), note("C5", 4, goes_on), note("C5", 4, tied.replace("start", "stop"))]
+    assert sounding(sheet(three)) == [(0, 12, 72)]
     assert sounding(sheet([START + note("r", 3) + note("C5", 1, tied), note("C5", 4)])) == [(3, 5, 72)]
     other = [START + note("C4", 4), note("C4", 4)]
     short = [START + note("C5", 3, tie("start")), note("C5", 1, tie("stop")) + note("D5", 3)]
@@ -259,7 +263,7 @@ def test_keys_by_steps_and_modes() -> None:
     assert key(steps) == Key(0, None)
     assert key("<key-step>B</key-step><key-alter>-1</key-alter>") == Key(-1, None)
     assert key("<fifths>3</fifths><mode>minor</mode>") == Key(3, "minor")
-    assert key("<fifths>0</fifths><mode>dorian</mode>") == Key(0, "minor")
+    assert key("<fifths>0</fifths><mode>dorian</mode>") == Key(0, "dorian")
 
 
 def test_without_a_meter_bars_are_as_long_as_they_are_filled() -> None:
@@ -317,6 +321,149 @@ def test_repeats_endings_and_jumps_in_their_three_spellings(tmp_path: Path) -> N
     assert order(forward + "_", first + "_" + closed, second + "_", forward + "_" + back, "_") == "CDCEFFG"
     to, fro = '<sound tocoda="c"/>', '<sound dalsegno="s"/>'
     assert order("_", '<sound segno="s"/>_', "_" + to, "_" + fro, '<sound coda="c"/>_') == "CDEFDEG"
+    named = '<sound segno="a"/>_', "_", '<sound segno="b"/>_', "_", '_<sound dalsegno="a"/>', "_"
+    assert order(*named) == "CDEFGCDEFGA"
+    codas = "_", '_<sound tocoda="a"/>', "_", '_<sound dacapo="yes"/>', '<sound coda="b"/>_', '<sound coda="a"/>_'
+    assert order(*codas) == "CDEFCDA"
+    other = line('<repeat direction="backward"/>', "left"), line('<repeat direction="forward"/>', "right")
+    assert order("_", "_", other[0] + "_") == "CDCDE"
+    assert order("_" + other[1], "_" + back, "_") == "CDDE"
+    again = line('<repeat direction="backward" after-jump="yes"/>')
+    assert order(forward + "_", "_" + again, "_" + words.format("D.C."), "_") == "CDCDECDCDEF"
+    assert order("_" + words.format("(Fine)"), words.format("Segno") + "_", "_" + words.format("D.S.")) == "CDEDE"
+    assert order("_", "_", "_" + words.format("Play D.C. version ad lib.")) == "CDE"
+    assert order("_", "_" + words.format("Am D C")) == "CD"
+    for text in ("D.C. 2x", "Dacapo", "M.D.C.", "Menuetto da capo", "D. C. senza repetizione", "D.C."):
+        assert order("_", "_" + words.format(text), "_") == "CDCDE"
+
+
+def played_pitches(score: Sheet) -> list[int]:
+    return [s.pitch for s in strokes(score.parts[0], spans_of(score, played(score)))]
+
+
+def test_a_repeat_within_a_measure() -> None:
+    start, stop = (
+        f'<barline location="middle"><repeat direction="{way}"/></barline>' for way in ("forward", "backward")
+    )
+    upbeat = sheet([START + note("C5", 1) + start + note("D5", 1), note("E5", 4), note("F5", 2) + stop])
+    assert spans_of(upbeat, range(len(upbeat.bars)))[0].onset == 2  # of two quarters
+    held = "<backup><duration>48</duration></backup>" + note("C3", 4, voice(2))
+    low = "<backup><duration>48</duration></backup>" + note("E3", 4, "<notations><fermata/></notations>" + voice(2))
+    once = sheet([START + note("F4", 2) + start + note("G4", 2) + low])
+    assert [[n.fermata for n in notes if n.pitch == 52] for notes in once.parts[0].notes.values()] == [[True], [False]]
+    first = START + note("C5", 1) + start + note("D5", 3) + held
+    score = sheet([first, note("E5", 2) + note("F5", 1) + stop + note("G5", 1) + held, note("A5", 4)])
+    assert sounding(score) == [
+        (0, 1, 72), (0, 4, 48), (1, 3, 74), (4, 2, 76), (4, 4, 48), (6, 1, 77), (7, 1, 79), (8, 4, 81),
+    ]  # fmt: skip
+    assert [(bar.length, bar.repeat, bar.times) for bar in score.bars] == [
+        (1, False, 1), (3, True, 1), (3, False, 2), (1, False, 1), (4, False, 1),
+    ]  # fmt: skip
+    twice = strokes(score.parts[0], spans_of(score, played(score)))
+    assert [(float(s.onset), s.pitch) for s in sorted(twice) if s.pitch > 60] == [
+        (0, 72), (1, 74), (4, 76), (6, 77), (7, 74), (10, 76), (12, 77), (13, 79), (14, 81),
+    ]  # fmt: skip
+
+
+def test_measures_that_stand_for_those_before() -> None:
+    style = "<attributes><measure-style><measure-repeat type='{}'>{}</measure-repeat></measure-style></attributes>"
+    rest = '<note><rest measure="yes"/><duration>48</duration></note>'
+    bars = [START + note("C5", 4), note("D5", 4), style.format("start", 2) + rest, rest]
+    score = sheet([*bars, style.format("stop", "") + rest, note("E5", 4)])
+    assert sounding(score) == [(0, 4, 72), (4, 4, 74), (8, 4, 72), (12, 4, 74), (20, 4, 76)]
+    assert sounding(sheet([START + style.format("start", 1) + rest, rest])) == []
+
+
+def test_a_tempo_by_the_unit_of_the_one_before() -> None:
+    units = "<beat-unit>quarter</beat-unit><beat-unit>quarter</beat-unit><beat-unit-dot/>"
+    same = f"<direction><direction-type><metronome>{units}</metronome></direction-type></direction>"
+    score = sheet([START + metronome("80") + note("C5", 4), same + note("D5", 4)])
+    assert [(mark.bar, mark.value) for mark in score.tempos] == [(0, 80), (1, 120)]
+    tied = "<beat-unit>quarter</beat-unit><beat-unit-tied><beat-unit>eighth</beat-unit></beat-unit-tied>"
+    more = f"<direction><direction-type><metronome>{tied}<per-minute>60</per-minute></metronome></direction-type>"
+    assert sheet([START + more + "</direction>" + note("C5", 4)]).tempos[0].value == 90
+    assert not sheet([START + same + note("C5", 4)]).tempos  # nothing is known of the one before
+
+
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [("Bass Guitar", 33), ("Corno in F", 60), ("Corno inglese", 69), ("Tenor Saxophone", 66), ("Clarinet in Bb", 71)],
+)
+def test_a_program_by_the_name_of_the_instrument(name: str, program: int) -> None:
+    listed = f'<score-instrument id="I"><instrument-name>{name}</instrument-name></score-instrument>'
+    assert sheet([START + note("C3", 4)], listed=listed).parts[0].program == program
+
+
+def test_a_drum_by_the_name_of_the_instrument() -> None:
+    listed = '<score-instrument id="I"><instrument-name>Triangle</instrument-name></score-instrument>'
+    hit = "<note><unpitched><display-step>E</display-step><display-octave>4</display-octave></unpitched>"
+    score = sheet([START + hit + "<duration>48</duration></note>"], listed=listed)
+    assert [(n.pitch, n.program) for n in score.parts[0].notes[0]] == [(81, -1)]
+    assert score.changes == {"guessed_drums": 1}
+
+
+def test_absurd_numbers_of_signs_and_copies_are_refused() -> None:
+    middle = '<barline location="middle"><repeat direction="forward"/></barline>'
+    with pytest.raises(EtudeError, match="more than 1000 repeats and signs"):
+        sheet([START + (note("C5", 1) + middle) * 1100 + note("C5", 1)])
+    style = "<attributes><measure-style><measure-repeat type='start'>1</measure-repeat></measure-style></attributes>"
+    chord = note("C5", 4) + note("D5", 4, ahead="<chord/>") * 300
+    with pytest.raises(EtudeError, match="repeated measures have more than"):
+        sheet([START + chord, style, *[""] * 700])
+    back = '<sound segno="s"/>' + note("C5", 4) + '<sound dalsegno="t"/>'
+    with pytest.raises(EtudeError, match="its repeats make more"):
+        played(sheet([START + back, *[back] * 500]))
+
+
+def test_divisions_that_fit_no_grid() -> None:
+    bars = [
+        f"<attributes><divisions>{primes}</divisions></attributes>" + note("C5", 1 / 12)
+        for primes in (999983, 999979, 999961)
+    ]
+    with pytest.raises(EtudeError, match="fit no grid"):
+        sheet(bars)
+
+
+def test_signs_within_a_measure() -> None:
+    segno = "<direction><direction-type><segno/></direction-type></direction>"
+    two = START + note("C5", 2) + segno + note("D5", 2), note("E5", 4) + '<sound dalsegno="segno"/>'
+    assert played_pitches(sheet(two)) == [72, 74, 76, 74, 76]
+    fine, back = '<sound fine="yes"/>', '<sound dacapo="yes"/>'
+    bars = START + note("C5", 1), note("D5", 3) + fine + note("E5", 1), note("F5", 3) + back + note("G5", 1)
+    assert played_pitches(sheet(bars)) == [72, 74, 76, 77, 72, 74]  # a pickup: the rest is as long
+    bars = START + note("C5", 1), note("D5", 2) + fine + note("E5", 1), note("F5", 2) + back + note("G5", 1)
+    assert played_pitches(sheet(bars)) == [72, 74, 76, 77, 79, 72, 74, 76]  # but not where the pickup fills the bar
+    two = START.replace("<beats>4", "<beats>2") + note("C5", 2), START + note("D5", 2) + fine + note("E5", 2)
+    assert played_pitches(sheet([*two, note("F5", 4) + back])) == [72, 74, 76, 77, 72, 74, 76]
+    coda, leave = "<direction><direction-type><coda/></direction-type></direction>", '<sound tocoda="coda"/>'
+    bars = START + note("C5", 4) + leave, note("D5", 4) + back, note("E5", 2) + coda + note("F5", 2)
+    assert played_pitches(sheet(bars)) == [72, 74, 72, 77]
+    lower = "<backup><duration>48</duration></backup>" + note("C3", 2, voice(2))
+    forward = '<barline location="right"><repeat direction="forward"/></barline>'
+    ended = '<barline location="right"><repeat direction="backward"/></barline>'
+    for sign, after in ((forward, ended), (segno, '<sound dalsegno="segno"/>')):  # after a voice that is not full
+        found = played_pitches(sheet([START + note("C5", 4) + lower + sign, note("D5", 4) + after]))
+        assert sorted(found) == [48, 72, 74, 74]
+    bars = START + note("C5", 4), note("D5", 3) + fine + note("E5", 1), note("F5", 4) + back
+    assert played_pitches(sheet(bars)) == [72, 74, 76, 77, 72, 74, 76]  # before the last note
+
+
+def test_a_tie_back_over_a_repeat_is_struck() -> None:
+    back = '<barline location="right"><repeat direction="backward"/></barline>'
+    score = sheet([START + note("C5", 4), note("C5", 4, tie("start")) + back])
+    found = strokes(score.parts[0], spans_of(score, played(score)))
+    assert [(float(s.onset), float(s.end)) for s in found] == [(0, 4), (4, 8), (8, 12), (12, 16)]
+    score = sheet([START + note("C5", 4, tie("stop")), note("C5", 4, tie("start")) + back])
+    assert [float(s.end) for s in strokes(score.parts[0], spans_of(score, played(score)))] == [4, 12, 16]
+
+
+def test_a_measure_without_a_meter_keeps_its_rests_and_one_with_too_long_a_rest_is_counted() -> None:
+    free = "<attributes><time><senza-misura/></time></attributes>"
+    four = "<attributes><time><beats>4</beats><beat-type>4</beat-type></time></attributes>"
+    score = sheet([START + note("C5", 4), free + note("D5", 2) + note("r", 5), four + note("E5", 4)])
+    assert [bar.length for bar in score.bars] == [4, 7, 4] and not score.changes
+    score = sheet([START + note("D5", 1) + note("r", 4), note("E5", 4)])
+    assert [bar.length for bar in score.bars] == [4, 4] and score.changes == {"long_rests": 1}
 
 
 def test_a_jump_to_nowhere_is_counted(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from symusic.core import TempoTick as Tempo
 from etude.config.check import construct
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores.reading import KEY_NAMES, opening
+from etude.scores.reading import key_name, opening
 
 VALUES = {
     "voices": {"Soprano": 68, "Alto": 69},
@@ -43,10 +43,11 @@ def test_wrong_settings_are_named(change: dict[str, object], words: str) -> None
 
 
 def test_key_names() -> None:
-    assert KEY_NAMES[0, "major"] == "C major" and KEY_NAMES[0, "minor"] == "A minor"
-    assert KEY_NAMES[3, "minor"] == "F# minor" and KEY_NAMES[-2, "major"] == "Bb major"
-    assert KEY_NAMES[-7, "major"] == "Cb major" and KEY_NAMES[7, "minor"] == "A# minor"
-    assert len(set(KEY_NAMES.values())) == 30
+    assert key_name(0, "major") == "C major" and key_name(0, "minor") == "A minor"
+    assert key_name(3, "minor") == "F# minor" and key_name(-2, "major") == "Bb major"
+    assert key_name(-7, "major") == "Cb major" and key_name(7, "minor") == "A# minor"
+    assert key_name(1, "dorian") == "A dorian" and key_name(-1, "mixolydian") == "C mixolydian"
+    assert len({key_name(sharps, mode) for sharps in range(-7, 8) for mode in ("major", "minor")}) == 30
 
 
 def test_the_opening_of_an_empty_piece_and_of_an_absurd_one() -> None:

@@ -228,10 +228,10 @@ def test_a_second_reader_may_differ_or_end_its_process(tmp_path: Path, monkeypat
     files["f.mid"] = make_piece(1).dumps_midi()
     honest = second_reader.compare
 
-    def compare(path: Path, part: str | None, sheet: Any) -> dict[str, float]:
+    def compare(path: Path, part: str | None, sheet: Any) -> dict[str, int]:
         if path.stem == "c":
             os.abort()
-        return honest(path, part, sheet) | ({"own": 2} if path.stem == "e" else {})
+        return honest(path, part, sheet) | ({"own": 2, "bar": 1} if path.stem == "e" else {})
 
     monkeypatch.setattr(second_reader, "compare", compare)
     any_voices = {"reading": SETTINGS.dataset["reading"] | {"voices": None, "complete": False}}

@@ -1,5 +1,6 @@
 """A given melody: a file in, files out, or a sentence."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -77,8 +78,24 @@ def test_scores_may_be_given_and_pictures_and_sound_requested(trained: Session, 
     assert [pitch for _, _, pitch in notes(score)] == pitches
     assert [(sign.numerator, sign.denominator) for sign in score.time_signatures] == [(3, 4)]
     assert "<svg" in (tmp_path / "ah.svg").read_text() and (tmp_path / "ah.mp3").stat().st_size > 1000
+    (tmp_path / "two.abc").write_text(ABC.replace("FAc", "fed") + "\n" + ABC)
+    second = made(trained, tmp_path / "two.abc", tmp_path / "second.mid", tune=2)
+    assert [pitch for _, _, pitch in notes(second)] == pitches
     again = made(trained, tmp_path / "ah.musicxml", tmp_path / "again.mid", top_line=True)
     assert [pitch for _, _, pitch in notes(again)] == pitches, "a chorale's own top line"
+
+
+def test_a_stated_c_major_is_kept_and_what_is_not_used_is_said(
+    trained: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = 'X:1\nM:4/4\nL:1/2\nK:C\nV:1\n"G"GB|"D"AF|\nV:2\n%%MIDI program 40\nCD|EF|\n'  # the notes fit G major better
+    (tmp_path / "c.abc").write_text(text.replace("F|\nV", "^F|\nV"))
+    score = made(replace(trained, progress=True), tmp_path / "c.abc", tmp_path / "c.mid")
+    assert [(sign.key, sign.tonality) for sign in score.key_signatures] == [(0, 0)]
+    assert "<fifths>0</fifths>" in (tmp_path / "c.musicxml").read_text()
+    said = capsys.readouterr().err
+    assert re.search(r"c\.abc: its first part \(.* Piano\) is the melody, 1 more are not used", said)
+    assert "c.abc: its chord symbols are not used" in said
 
 
 def test_the_same_seed_gives_the_same_bytes_another_others(trained: Session, tune: Path, tmp_path: Path) -> None:
@@ -117,7 +134,7 @@ def test_files_that_cannot_be_used_are_refused(trained: Session, tune: Path, tmp
     refused(None, out, r"input names no file\. Give one, as in: etude harmonize input=melody\.mid output=chorale\.mid")
     refused(str(tune), None, "output names no file")
     refused(str(tmp_path / "none.mid"), out, r"none\.mid is no file")
-    refused(str(tmp_path), out, "is no file")
+    refused(str(tmp_path), out, "is a folder")
     refused(str(tune), str(tmp_path / "no/out.mid"), r"the folder .*no does not exist")
     (tmp_path / "folder.mid").mkdir()
     refused(str(tune), str(tmp_path / "folder.mid"), "is a folder")
@@ -131,6 +148,10 @@ def test_files_that_cannot_be_used_are_refused(trained: Session, tune: Path, tmp
     for name in ("a.abc", "a.musicxml", "a.mxl", "a.txt"):
         (tmp_path / name).write_text("nonsense")
         refused(str(tmp_path / name), out, rf"{name} cannot be read")
+    (tmp_path / "two.abc").write_text(ABC + "\n" + ABC)
+    refused(str(tmp_path / "two.abc"), out, r"cannot be read: it holds 2 tunes \(1 Ah, 2 Ah\)\. Say which: tune=")
+    refused(str(tmp_path / "two.abc"), out, r"it holds 2 tunes \(1 Ah, 2 Ah\), no number 3 among them", tune=3)
+    refused(str(tune), out, r"it holds one piece, none with number 2", tune=2)
     ScoreTick(24).dump_midi(tmp_path / "silent.mid")
     refused(str(tmp_path / "silent.mid"), out, r"silent\.mid: it has no track with notes")
     piece = make_piece(1, 4)

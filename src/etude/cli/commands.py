@@ -87,7 +87,7 @@ COMMANDS = {
         by_hand=True,
         purpose=MUSIC,
         example="input=melody.mid output=chorale.mid",
-        keys=("input", "output", "overwrite", "top_line", "fixed", "bass", "picture", "sound", "chords"),
+        keys=("input", "tune", "output", "overwrite", "top_line", "fixed", "bass", "picture", "sound", "chords"),
         groups=("model", "size"),
     ),
     "arrange": Command(

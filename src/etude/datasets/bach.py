@@ -12,7 +12,8 @@ from etude.core.files import digest
 from etude.core.progress import follow
 from etude.datasets import Dataset, Entry, LeftOut, corpus, piece
 from etude.scores.parts import find_voices
-from etude.scores.reading import KEY_NAMES, Facts
+from etude.scores.reading import Facts, key_name
+from etude.scores.written import MODE_NAMES
 
 # Copies of a movement name an edition or an arrangement after the number in the list of titles.
 EDITION = re.compile(r"-(sc|inst|lpz|lz|w)$")
@@ -101,7 +102,7 @@ def _facts(root: ElementTree.Element) -> Facts:
     tempo = root.find(".//sound[@tempo]")
     name = None
     if key is not None and key.findtext("fifths") is not None:
-        name = KEY_NAMES.get((int(key.findtext("fifths") or 0), key.findtext("mode") or "major"))
+        name = key_name(int(key.findtext("fifths") or 0), MODE_NAMES.get((key.findtext("mode") or "")[:3], "major"))
     return {
         "key": name,
         "time_signature": None if time is None else f"{time.findtext('beats')}/{time.findtext('beat-type')}",

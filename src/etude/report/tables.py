@@ -193,7 +193,7 @@ def group_changes(pieces: Sequence[Json]) -> list[tuple[str, int, list[str]]]:
         changed = [piece for piece in pieces if piece.get("changed", {}).get(change)]
         if changed:
             total = whole_number(sum(piece["changed"][change] for piece in changed))
-            rows.append((f"{total} {what}", len(changed), [piece["id"] for piece in changed[:NAMES]]))
+            rows.append((f"{what}: {total}", len(changed), [piece["id"] for piece in changed[:NAMES]]))
     return rows
 
 
@@ -205,7 +205,8 @@ def group_differences(pieces: Sequence[Json]) -> tuple[int, list[tuple[str, int,
         if "reason" in second:
             found[f"{second['name']} does not read them"].append(piece["id"])
         elif differing := second.get("own", 0) + second.get("other", 0):
-            found[f"{second['name']} finds other notes"].append(f"{piece['id']} ({differing})")
+            where = f"{piece['id']} ({differing}, the first in bar {second['bar']})"
+            found[f"{second['name']} finds other notes"].append(where)
     rows = [(text, len(names), names[:NAMES]) for text, names in sorted(found.items())]
     return sum(map(len, found.values())), rows
 

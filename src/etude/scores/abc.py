@@ -9,7 +9,8 @@ from etude.core.errors import EtudeError
 from etude.scores.abc_tune import FIELD, VERSION, lines_of, sheet_of
 from etude.scores.written import Sheet
 
-MANY = ". Copy one of them into a file of its own"
+MANY = "Say which: tune=1 of etude harmonize, part='1' of etude.read, or copy one into a file of its own"
+SHOWN = 5  # titles in a message
 ADDED = ("%%", "I:", "U:", "m:")  # a tune adds its own to those of the file's head; other fields take their place
 
 
@@ -38,7 +39,12 @@ def tune(path: Path, part: str | None) -> str:
     tunes = _tunes_of(path)
     number = 1 if part is None and len(tunes) == 1 else int(part or 0)
     if not 1 <= number <= len(tunes):
-        raise EtudeError(f"it holds {len(tunes)} tunes{MANY if part is None else f', none with number {part}'}")
+        if not tunes:
+            raise EtudeError("it holds no tune: no music that starts with X: and K:")
+        titles = [f"{name} {title or 'without a title'}" for name, title in pieces(path)[:SHOWN]]
+        more = ", ..." if len(tunes) > SHOWN else ""
+        wrong = "" if part is None else f", no number {part} among them"
+        raise EtudeError(f"it holds {len(tunes)} tunes ({', '.join(titles)}{more}){wrong}. {MANY}")
     return tunes[number - 1]
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from etude.core.errors import EtudeError
 from etude.scores.reading import SHARPS
-from etude.scores.written import MODES, Meter, reduced, third
+from etude.scores.written import MODE_NAMES, MODES, Meter, reduced
 
 TICKS = 40320  # a quarter note; halves down to 1/128, thirds, fifths, sevenths and ninths of it are whole numbers
 Time = int | Fraction  # in ticks
@@ -60,7 +60,7 @@ def accidental(text: str) -> int:
     if not number and not slash:
         return sign
     below = int(denominator or 2) if slash else 1
-    return round(Fraction(sign * int(number or 1), below or 1))
+    return int((Fraction(sign * int(number or 1), below or 1) + Fraction(1, 2)) // 1)
 
 
 def alterations(sharps: int) -> tuple[int, ...]:
@@ -69,10 +69,10 @@ def alterations(sharps: int) -> tuple[int, ...]:
 
 
 def key_of(letter: str, sign: str, mode: str) -> tuple[int, str | None]:
-    """The sharps of a key, and "major" or "minor": by the third of a mode."""
+    """The sharps of a key, and its mode."""
     kind = "min" if mode in ("m", "M") else mode[:3].lower() or "maj"
     sharps = SHARPS.index(letter) - 1 + MODES[kind] + {"#": 7, "♯": 7, "b": -7, "♭": -7}.get(sign, 0)
-    return reduced(sharps), third(kind)
+    return reduced(sharps), MODE_NAMES[kind]
 
 
 def step_of(letter: str, marks: str) -> int:

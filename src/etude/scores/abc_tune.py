@@ -34,12 +34,13 @@ from etude.scores.abc_fields import (
 )
 from etude.scores.abc_voice import Grid, Setting, Voice
 from etude.scores.symbols import figure_of
-from etude.scores.written import Key, Mark, Sheet
+from etude.scores.written import Key, Mark, Sheet, fill
 
 MOST_LETTERS = 1_000_000  # of a tune; the longest symphonies have fewer
 MOST_VOICES = 500
 MOST_RESTING = 100_000  # bars that Z states, of all voices
 MOST_MACROS = 100
+MOST_EXPANDED = 200_000  # letters of the lines with macros
 MOST_NESTED = 4  # tuplets in tuplets
 
 FIELD = re.compile(r"[A-Za-z]:(?![|:])")  # a line of music may start with A:|
@@ -76,6 +77,7 @@ NUMBER = re.compile(r"[+-]?\d{1,3}(?!\d)")
 OLD_CHORD = re.compile(rf"(?:(?:{ACCIDENTAL})?[A-Ga-g][,']*{LENGTH}){{2,}}")  # +CEG+ of ABC 1.4
 
 SIGNS = {"H": "fermata", "S": "segno", "O": "coda", "~": "", "L": "", "M": "", "P": "", "T": "", "u": "", "v": ""}
+UNTIL = ("", " al fine", " al coda")
 MEANINGS = {
     "fermata": "fermata",
     "invertedfermata": "fermata",
@@ -83,8 +85,8 @@ MEANINGS = {
     "coda": "coda",
     "fine": "fine",
     **dict.fromkeys(("dacoda", "tocoda"), "to_coda"),
-    **dict.fromkeys(("dc", "dacapo", "dcalfine", "dcalcoda", "dacapoalfine", "dacapoalcoda"), "capo"),
-    **dict.fromkeys(("ds", "dalsegno", "dsalfine", "dsalcoda", "dalsegnoalfine", "dalsegnoalcoda"), "dalsegno"),
+    **{name + until.replace(" ", ""): "capo" + until for name in ("dc", "dacapo") for until in UNTIL},
+    **{name + until.replace(" ", ""): "dalsegno" + until for name in ("ds", "dalsegno") for until in UNTIL},
 }
 
 
@@ -246,6 +248,8 @@ class _Tune:
             self._drum(*words[1:3])
         elif name == "midi" and words[:1] in (["nobarlines"], ["barlines"]):
             self.propagate = "not" if words[0] == "nobarlines" else "octave"
+        elif name == "midi" and words[:1] == ["voice"]:
+            self._instrument(words[1:])
         elif name in ("midi", "transpose") and words:
             if self.voice is None and self.current:
                 self.defined[self.current].append((name, " ".join(words)))
@@ -270,6 +274,19 @@ class _Tune:
             setting.played += value
         if isinstance(setting, Voice):
             setting.settle()
+
+    def _instrument(self, words: list[str]) -> None:
+        """``%%MIDI voice ID instrument=1``: the program of a voice, numbered from 1; without an ID of the last one."""
+        stated = [word.partition("=")[2] for word in words if word.startswith("instrument=")]
+        name = next((word for word in words if "=" not in word and word != "mute"), self.current)
+        if not stated or not NUMBER.fullmatch(stated[0]):
+            self.changes["unknown_symbols"] += 1
+        elif name in self.voices:
+            self._sound(self.voices[name], "midi", ["program", str(int(stated[0]) - 1)])
+        elif name:
+            self.defined.setdefault(name, []).append(("midi", f"program {int(stated[0]) - 1}"))
+        else:
+            self._sound(self.base, "midi", ["program", str(int(stated[0]) - 1)])
 
     def _drum(self, note: str, drum: str) -> None:
         found = NOTE.match(note)
@@ -406,12 +423,12 @@ class _Tune:
         if self.macro is None:
             return line
         longest = max(len(replacement) for _, replacement in self.macros)
-        if len(line) * longest < 10 * MOST_LETTERS:
+        if len(line) * longest < 10 * MOST_EXPANDED:
             line = self.macro.sub(self._expanded, line)
             self.expanded += len(line)
-            if self.expanded <= MOST_LETTERS:
+            if self.expanded <= MOST_EXPANDED:
                 return line
-        raise EtudeError(f"its macros (m:) make more than {MOST_LETTERS} letters of it. It is no tune")
+        raise EtudeError(f"its macros (m:) make more than {MOST_EXPANDED} letters of it. It is no tune")
 
     def _expanded(self, found: re.Match[str]) -> str:
         number = next(place for place in range(len(self.macros)) if found[f"m{place}"] is not None)
@@ -472,6 +489,7 @@ class _Tune:
         place = step % 7 if self.propagate == "pitch" else step
         if sign:
             alter = accidental(sign)
+            self.changes["microtones"] += sign[-1] not in "^_="
             if self.propagate != "not":
                 voice.accidentals[place] = alter
         else:
@@ -481,6 +499,7 @@ class _Tune:
         pitch = pitch_of(step) + alter
         if self.kit and voice.sound < 0 and pitch in self.kit:
             return self.kit[pitch], step
+        self.changes["transposed"] += voice.shift != 0
         return pitch + voice.shift, step
 
     def _length(self, key: tuple[Time, str]) -> Time:
@@ -490,6 +509,8 @@ class _Tune:
 
     def _line(self, voice: Voice, token: re.Match[str]) -> None:
         text, colons = token["line"], len(token["colons"] or "")
+        if text in (".|", "[|]") and voice.meter and voice.time < voice.meter.length * TICKS:
+            return  # a dotted or invisible line within a bar
         left, right = len(token["left"] or ""), len(token["right"] or "")
         if colons:  # "::" is ":||:"; of ":" where a bar starts or ends the bar line is missing
             left, right = (colons - colons // 2, colons // 2) if colons > 1 or voice.filled() else (0, 1)
@@ -608,6 +629,8 @@ class _Tune:
             sheet.parts.append(grid.part(voice, voice.name or ("" if name.isdecimal() else name)))
             sheet.tempos += grid.marks(voice, voice.tempos)
         sheet.bars = grid.bars()
+        for part, voice in zip(sheet.parts, found.values(), strict=True):
+            self.changes["filled"] += fill(part, grid.filled(voice), sheet.bars)
         sheet.meters = grid.marks(grid.first, grid.first.meters)
         sheet.free = not sheet.meters
         sheet.tempos.sort(key=lambda mark: (mark.bar, mark.onset))

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from etude.core.errors import EtudeError
 from etude.scores.abc_fields import TICKS, Time, times
-from etude.scores.written import Bar, Figure, Key, Mark, Meter, Note, Part
+from etude.scores.written import SIGN, Bar, Figure, Jump, Key, Mark, Meter, Note, Part
 
 T = TypeVar("T")
 # pitch -> step of notes that are tied to the next chord; None: to one of another layer, which states its accidental
@@ -88,7 +88,7 @@ class Voice(Setting):
     time: Time = 0  # in it
     layer: int = 0
     front: int = 0  # the bar after which the overlay ends
-    span: int | None = None  # the bar where (& started
+    span: tuple[int, Time] | None = None  # the bar, and the time in it, where (& started
     shift: int = 0  # semitones from the written pitch
     base: int | None = None  # the sound of the first note
     other: int | None = None  # the sound now, where it is not that
@@ -161,15 +161,16 @@ class Voice(Setting):
         """Let signs hold: some at the end of ``bar``, some at the start of the one that is read."""
         for sign in signs:
             if sign == "segno":
-                self.bars[self.place].signs.segno = True
+                self.bars[self.place].signs.segno = SIGN
             elif sign == "coda":
                 self.codas.append(self.place)
             elif sign == "fine":
                 bar.signs.fine = True
             elif sign == "to_coda":
-                bar.signs.to_coda = True
+                bar.signs.to_coda = SIGN
             else:
-                bar.signs.jump = "capo" if sign == "capo" else "segno"
+                to, _, until = sign.partition(" al ")
+                bar.signs.jump = Jump("capo" if to == "capo" else "segno", until=until)
 
     def line(self, left: int, right: int, ends: bool) -> None:
         """A bar line.
@@ -216,12 +217,12 @@ class Voice(Setting):
             Whether there is such a bar line, and no absurd number of overlays.
         """
         if text in ("(&", "&)"):
-            self.span = self.place if text == "(&" else None
+            self.span = (self.place, self.time) if text == "(&" else None
             return True
         if not self.layer:
             self.front = self.place if self.filled() else self.place - 1
         target = self.place if self.filled() else self.place - 1
-        target = target - len(text) + 1 if self.span is None else self.span
+        target, start = (target - len(text) + 1, 0) if self.span is None else self.span
         if target < 0 or self.layer == MOST_LAYERS:
             return False
         bar = self.bars[self.place]
@@ -230,7 +231,7 @@ class Voice(Setting):
         self.layer += 1
         self.ties = self._waiting() if target == self.place else {}
         self.place = target
-        self.time = 0
+        self.time = start
         self.accidentals = {}
         self.last = None
         return True
@@ -274,7 +275,7 @@ class Voice(Setting):
         later = self.place + 1 if self.time else self.place
         for sign in signs:
             if sign == "segno":
-                self.bars[self.place].signs.segno = True
+                self.bars[self.place].signs.segno = SIGN
             elif sign == "coda":
                 self.codas.append(later)
             else:
@@ -320,9 +321,9 @@ class Voice(Setting):
         for number, place in enumerate(self.codas, 1):
             if number == len(self.codas) or first:
                 if place < len(self.bars):
-                    self.bars[place].signs.coda = True
+                    self.bars[place].signs.coda = SIGN
             elif place:
-                self.bars[place - 1].signs.to_coda = True
+                self.bars[place - 1].signs.to_coda = SIGN
 
 
 class Grid:
@@ -356,6 +357,11 @@ class Grid:
         part.keys = self.marks(voice, voice.keys)
         part.symbols = self.marks(voice, voice.symbols)
         return part
+
+    def filled(self, voice: Voice) -> list[Fraction]:
+        """How far a voice fills the bars of the score; those of one that has bars of its own are full."""
+        own = [] if self._apart(voice) else [bar.length for bar in voice.bars]
+        return [self._quarters(length) for length in own + self.lengths[len(own) :]]
 
     def marks(self, voice: Voice, marks: list[tuple[int, Time, T]]) -> list[Mark[T]]:
         """Marks at their places. One at the end of a bar holds from the next."""

@@ -1,12 +1,16 @@
 """A piece as a score: MusicXML for notation programs, spelled in its key, and a picture of it."""
 
 import re
+from contextlib import suppress
 from fractions import Fraction
+from typing import Any
 
 from symusic.core import ScoreTick as Score
 
 from etude.core.errors import EtudeError
+from etude.music.chords import MARKER
 from etude.music.key import best_key, sharps_of
+from etude.music.stated_key import states_key
 
 GRID = 24  # steps per quarter note on which notes are placed: sixteenths, triplets and their divisions
 NAMES = ("F", "C", "G", "D", "A", "E", "B")  # up the circle of fifths
@@ -17,7 +21,8 @@ def musicxml(score: Score, title: str) -> str:
     """A piece as MusicXML; the same piece and title give the same text.
 
     Each track is a part, in the clef of its mean pitch. Notes move to the nearest 24th of a quarter note. Pitches are
-    spelled by the first key signature, or by the key that fits best. Fermatas, drums and velocities are left out.
+    spelled by the first key signature, or by the key that fits best. Chord symbols stand over the first part, where
+    music21 knows them. Fermatas, drums and velocities are left out.
 
     Args:
         score: the piece.
@@ -49,6 +54,10 @@ def musicxml(score: Score, title: str) -> str:
         if not place:
             for mark in piece.tempos[:1]:
                 part.insert(0, tempo.MetronomeMark(number=round(mark.qpm)))
+        for symbol in piece.markers if not place else []:
+            if symbol.text.startswith(MARKER):
+                with suppress(Exception):  # music21 raises what it meets; what it does not know is left out
+                    part.insert(Fraction(symbol.time, GRID), _chord(symbol.text.removeprefix(MARKER)))
         for played in sorted(track.notes, key=lambda played: (played.time, played.pitch)):
             name, octave = spell(played.pitch, sharps, bool(minor))
             written = note.Note(name, octave=octave)
@@ -60,6 +69,16 @@ def musicxml(score: Score, title: str) -> str:
         sheet.insert(0, part.makeRests(fillGaps=True).makeNotation())
     text = GeneralObjectExporter(sheet).parse().decode()
     return re.sub(r"\s*<(encoding-date|creator)\b.*?</\1>", "", text)  # the time, and music21 as composer
+
+
+def _chord(text: str) -> Any:
+    """A chord symbol, as ``Bbm7``, as music21's ``Harmony``."""
+    from music21 import harmony
+
+    chord = harmony.NoChord() if text == "N" else harmony.ChordSymbol(re.sub("(?<=[A-G])b", "-", text))
+    if text != "N" and (not chord.pitches or chord.chordKind in ("", "none")):
+        raise ValueError(f"{text} is no chord")
+    return chord
 
 
 def _printable(text: str) -> str:
@@ -103,11 +122,10 @@ def picture(sheet: str) -> str:
 def key_of(score: Score) -> tuple[int, int]:
     """The sharps (or minus the flats) of the key in which a piece starts, and 1 in minor.
 
-    Where it states none, or only C major, the default of many MIDI files, it is the key that fits best.
+    Where it states none (``etude.music.stated_key``), it is the key that fits best.
     """
-    stated = [(sign.key, sign.tonality) for sign in score.key_signatures]
-    if any(sign != (0, 0) for sign in stated):
-        return stated[0]
+    if states_key(score):
+        return score.key_signatures[0].key, score.key_signatures[0].tonality
     durations = [0.0] * 12
     for track in score.tracks:
         if not track.is_drum:

@@ -16,7 +16,7 @@ from etude.music.chords import STEPS
 from etude.scores.instruments import INSTRUMENTS, KIT, PERCUSSION, SNARE
 from etude.scores.notation import DRUMS
 from etude.scores.reading import SHARPS
-from etude.scores.written import MODES, Bar, Key, Mark, Meter, Note, Part, Sheet, reduced, third
+from etude.scores.written import MODE_NAMES, MODES, Bar, Key, Mark, Meter, Note, Part, Sheet, reduced
 
 T = TypeVar("T")
 LONGEST_NOTE, LONGEST = 1000, 1_000_000  # quarter notes; what is longer is damaged
@@ -107,7 +107,8 @@ def read_sheet(path: Path, part: str | None) -> Sheet:
     texts = split_pieces(_text(path))
     number = 1 if part is None and len(texts) == 1 else int(part or 0)
     if not 1 <= number <= len(texts):
-        raise EtudeError(f"it holds {len(texts)} pieces, none with number {part}")
+        wrong = "of which one must be named" if part is None else f"none with number {part}"
+        raise EtudeError(f"it holds {len(texts)} pieces, {wrong}")
     line, text = texts[number - 1]
     return sheet_of(text, line)
 
@@ -476,7 +477,7 @@ def _keys(stated: Iterable[tuple[int, str]]) -> dict[int, Key]:
             sharps = SHARPS.index(key[1].upper()) - 1 + 7 * (key[2].count("#") - key[2].count("-")) + MODES[mode]
             if key[3][:3] in MODES and signature is not None:
                 sharps = signature  # old music has its own
-            found[step] = Key(reduced(sharps), third(mode))
+            found[step] = Key(reduced(sharps), MODE_NAMES[mode])
     return found
 
 

@@ -1,5 +1,6 @@
 """Instruments: General MIDI programs and drum keys, by name, by the codes of Humdrum, by the place on the staff."""
 
+import re
 from functools import lru_cache
 
 SNARE = 38  # where a place on the staff means no drum
@@ -65,12 +66,40 @@ PERCUSSION = {
 }  # fmt: skip
 
 
+# Names that General MIDI knows and music21 does not, or takes for another
+NAMES = {
+    "bass guitar": 33, "electric guitar": 27, "mandolin": 25, "ukulele": 24, "fiddle": 40, "corno ing": 69,
+    "corn[oi]": 60, "euphonium": 58, "sopran.* sax": 64, "tenor.* sax": 66, "bari.* sax": 67,
+}  # fmt: skip
+# Keys of the General MIDI drum kit, the more special names first
+DRUM_NAMES = {
+    "bass drum": 36, "gran cassa": 36, "kick": 36, "snare": 38, "side stick": 37, "rim": 37, "tenor drum": 41,
+    "tom": 47, "open hi": 46, "pedal hi": 44, "hi.?hat": 42, "ride": 51, "crash": 49, "splash": 55, "china": 52,
+    "gong": 52, "tam.tam": 52, "finger cym": 80, "cymbal": 49, "piatti": 49, "tambourin": 54,
+    "cow.?bell": 56, "clap": 39, "bongo": 60, "conga": 63, "timbale": 65, "agogo": 67, "cabasa": 69, "maraca": 70,
+    "guiro": 73, "clave": 75, "wood.?block": 76, "triang": 81, "castan": 85,
+}  # fmt: skip
+
+
+def _named(names: dict[str, int], name: str) -> int | None:
+    return next((found for start, found in names.items() if re.search(rf"\b{start}", name, re.IGNORECASE)), None)
+
+
+@lru_cache(maxsize=1024)
+def drum_of(*names: str) -> int | None:
+    """The key in the General MIDI drum kit of an instrument by its names; ``None`` where none is known."""
+    return next((key for name in names if (key := _named(DRUM_NAMES, name)) is not None), None)
+
+
 @lru_cache(maxsize=1024)
 def program_of(*names: str | None) -> int:
     """The General MIDI program of an instrument by its name; 0 where none is known."""
     from music21 import instrument  # a second; only for files that state no program
 
     for name in filter(None, names):
+        program = _named(NAMES, name)
+        if program is not None:
+            return program
         try:
             return int(instrument.fromString(name).midiProgram or 0)
         except Exception:  # music21 raises what it meets; the name is no instrument then

@@ -290,5 +290,6 @@ def _sequence(tracks: list[bytes], part: str | None) -> bytes:
     """The one track of a file of format 2 that ``part`` names."""
     number = 1 if part is None and len(tracks) == 1 else int(part or 0)
     if not 1 <= number <= len(tracks):
-        raise EtudeError(f"it holds {len(tracks)} separate sequences (MIDI format 2), none with number {part}")
+        wrong = "of which one must be named" if part is None else f"none with number {part}"
+        raise EtudeError(f"it holds {len(tracks)} separate sequences (MIDI format 2), {wrong}")
     return tracks[number - 1]

@@ -23,6 +23,7 @@ MOST_GUARDED = 1000  # tracks: what is added to each takes 8 KiB
 LAST = 2**31 - 1  # symusic's ticks have 32 bits
 FAR = 2**28 - 1  # the longest delta time
 DRUMS = 9  # the channel
+SILENCE = (120, 123)  # the controllers that end all sound, or all notes, of a channel
 HITS = 4  # a quarter note: a drum hit that is not released lasts a sixteenth
 RATES = {24: (24, 1.0), 25: (25, 1.0), 29: (30, 1.001), 30: (30, 1.0)}  # frames, and the seconds that they take
 TEMPO = b"\xff\x51\x03\x07\xa1\x20"  # 120 BPM
@@ -294,8 +295,8 @@ def repair(found: Layout) -> bytes:
     """The file written again for symusic, and what was repaired added to ``found.counts``.
 
     What players do: see ``read_events``; a program holds for its channel in all tracks, but not for another port; a
-    note that is not released lasts until its pitch is struck again, or to the end of the track (a drum hit a sixteenth
-    at most). Frames of timecode become ticks at 120 BPM.
+    note that is not released lasts until its pitch is struck again, all notes end, or the track does (a drum hit a
+    sixteenth at most). Frames of timecode become ticks at 120 BPM.
 
     Raises:
         EtudeError: the events are damaged, or the header states an unknown rate.
@@ -392,7 +393,7 @@ def _time(event: Event) -> int:
 
 
 def _end_notes(events: list[Event], hit: int, counts: Counter[str]) -> list[Event]:
-    """Release the notes of a track that are never released.
+    """Release the notes of a track that are never released, at the latest where all of their channel end.
 
     Where a pitch is struck more often than it is released, from the time on at which it was last silent each strike
     ends the note before it.
@@ -423,7 +424,11 @@ def _end_notes(events: list[Event], hit: int, counts: Counter[str]) -> list[Even
 
     for place, (time, message) in enumerate(events[:-1]):
         key = (message[0] & 15) << 7 | message[1]
-        if message[0] & 0xE0 != 0x80 or place < open_keys.get(key, len(events)):
+        if message[0] & 0xF0 == 0xB0 and message[1] in SILENCE:
+            for channel_key in [open_key for open_key in sounding if open_key >> 7 == message[0] & 15]:
+                release(channel_key, time)
+                del sounding[channel_key]
+        elif message[0] & 0xE0 != 0x80 or place < open_keys.get(key, len(events)):
             pass
         elif message[0] >= 0x90 and message[2]:
             if sounding.get(key) == time:  # struck twice at once

@@ -1,29 +1,53 @@
 """Reading MusicXML (``.xml``, ``.musicxml``, ``.mxl``), by the definition of W3C MusicXML 4.0."""
 
 import re
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import accumulate, pairwise
+from math import lcm
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from xml.etree.ElementTree import Element
 
 from etude.core.errors import EtudeError
 from etude.music.chords import STEPS
-from etude.scores.instruments import KIT, SNARE, program_of
+from etude.scores.instruments import KIT, SNARE, drum_of, program_of
 from etude.scores.mxl import document
 from etude.scores.reading import SHARPS
 from etude.scores.symbols import chord_of
-from etude.scores.written import MODES, Bar, Key, Mark, Meter, Note, Part, Sheet, reduced, third
+from etude.scores.written import MODE_NAMES, SIGN, Bar, Jump, Key, Mark, Meter, Note, Part, Sheet, fill, reduced
 
 T = TypeVar("T")
 DRUM_CHANNEL = 10
+TIMED = ("note", "backup", "forward")
+AT_END = Fraction(10**6)  # beyond any measure
+MOST_CUTS = 1000
+MOST_COPIED = 200_000  # notes of measures that stand for those before
 MOST_TIMES = 99  # that a repeat or an ending states
+FINEST = 10**12  # parts of a quarter note in which all times are whole numbers
 UNITS = {"maxima": 32, "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1}  # in quarter notes
 UNITS_OF_METERS = ("1", "2", "4", "8", "16", "32", "64")
 UNITS_BELOW = ("eighth", "16th", "32nd", "64th", "128th", "256th")
-BACK = re.compile(r"\b(d\.? ?c\b|da capo|(d\.? ?s\b|dal segno))", re.IGNORECASE)
-FINE = re.compile(r"\s*fine\b.{0,20}", re.IGNORECASE)
-TO_CODA, CODA = re.compile(r"\s*to coda.{0,4}", re.IGNORECASE), re.compile(r"\s*coda\.?\s*", re.IGNORECASE)
+BACK = re.compile(  # at the end of a text, or before "al Fine", "senza repetizione"
+    r"\b(?:d\.\s?c\b|dc\b|da\s*capo|(d\.\s?s\b|ds\b|d\.s\.s\b|dal\s*segno))\W*(?:\d+\w*\W*)?(?:$|(?:al|alla|and|e|fin|ma|senza|sin|to|without)\b"
+    r"(?:.*?\b(fine|coda)\b)?)",
+    re.IGNORECASE | re.DOTALL,
+)
+FINE = re.compile(r"\W*fine?\b.{0,20}", re.IGNORECASE | re.DOTALL)
+TO_CODA = re.compile(r"\W*to\s+coda.{0,4}", re.IGNORECASE | re.DOTALL)
+SIGNS = re.compile(r"\W*(coda|segno)\W*", re.IGNORECASE)
+ENDINGS = ("fine", "jump", "times", "after_jump")  # signs that hold at the end of their bar
+
+
+class _Sign(NamedTuple):
+    """A sign after the start of a measure: an attribute of ``Bar`` and its value."""
+
+    bar: int
+    onset: Fraction
+    name: str
+    value: bool | int | str | Jump
 
 
 def read_sheet(path: Path, part: str | None) -> Sheet:
@@ -60,19 +84,103 @@ def sheet_of(root: Element) -> Sheet:
     pickup = any(bar.get("implicit") == "yes" or bar.get("number") == "0" for bar in first)
     sheet.split = not pickup and any(bar.get("implicit") == "yes" for bar in second)
     sheet.meters, sheet.tempos = _in_order(sheet.meters), _in_order(sheet.tempos)
-    signs = [place for place, bar in enumerate(sheet.bars) if bar.coda]
-    if len(signs) > 1 and not any(bar.to_coda for bar in sheet.bars):  # two signs: from the first to the last
-        sheet.bars[max(signs[0] - 1, 0)].to_coda, sheet.bars[signs[0]].coda = True, False
     meters, meter = {mark.bar: mark.value for mark in sheet.meters}, Meter(4, 4)
+    free = {place for reader in readers for place in reader.free_places}
+    full = set[int]()  # places of bars that are as long as their meter
     for place, bar in enumerate(sheet.bars):
         meter = meters.get(place, meter)
         notes = [note for part in sheet.parts for note in part.notes.get(place, [])]
         sounding = max((note.onset + note.length for note in notes), default=Fraction(0))
-        if not bar.length or (not sheet.free and bar.length > meter.length >= sounding):
-            bar.length = meter.length  # nothing stands in it, or a rest that is too long
-    for reader in readers:
-        reader.fill()
+        if not bar.length:  # nothing stands in it
+            bar.length = meter.length
+        elif place not in free and bar.length > meter.length >= sounding:
+            bar.length = meter.length
+            sheet.changes["long_rests"] += 1
+        if bar.length == meter.length:
+            full.add(place)
+    if lcm(*(bar.length.denominator for bar in sheet.bars)) > FINEST:
+        raise EtudeError("its divisions of the quarter note fit no grid")
+    sheet.changes["filled"] += sum(fill(reader.part, reader.filled, sheet.bars) for reader in readers)
+    _place_signs(sheet, [sign for reader in readers for sign in reader.signs], full)
+    codas = [place for place, bar in enumerate(sheet.bars) if bar.coda]
+    if len(codas) > 1 and not any(bar.to_coda for bar in sheet.bars):  # two signs: from the first to the last
+        sheet.bars[max(codas[0] - 1, 0)].to_coda, sheet.bars[codas[0]].coda = SIGN, ""
+    sheet.changes = +sheet.changes
     return sheet
+
+
+def _place_signs(sheet: Sheet, signs: list[_Sign], full: Collection[int]) -> None:
+    """Let signs after the start of a measure hold.
+
+    A segno, a coda or a repeat within a measure makes two bars of it. A Fine or a jump holds at the end of its measure,
+    for many programs write them before the last note, unless the measure is full and the rest of it as long as the
+    pickup of the piece. Of several signs of a coda, where nothing else leads to it, the first is where it is left for.
+    """
+    pickup = None if not sheet.bars or 0 in full else sheet.bars[0].length
+    codas = {(place, Fraction(0)) for place, bar in enumerate(sheet.bars) if bar.coda}
+    codas |= {(sign.bar, sign.onset) for sign in signs if sign.name == "coda"}
+    within = {"segno", "repeat", "times", "after_jump"}
+    if len(codas) == 1 or any(bar.to_coda for bar in sheet.bars):
+        within.add("coda")
+    cuts = []
+    for sign in signs:
+        bar = sheet.bars[sign.bar]
+        rest = bar.length - sign.onset
+        if rest > 0 and (sign.name in within or (sign.name in ENDINGS and sign.bar in full and rest == pickup)):
+            cuts.append(sign)
+        elif sign.name in ENDINGS:
+            setattr(bar, sign.name, sign.value)
+        elif sign.bar + 1 < len(sheet.bars):
+            setattr(sheet.bars[sign.bar + 1], sign.name, sign.value)
+    if len(cuts) > MOST_CUTS:
+        raise EtudeError(f"it has more than {MOST_CUTS} repeats and signs within measures")
+    if cuts:
+        _cut(sheet, cuts)
+
+
+def _cut(sheet: Sheet, signs: list[_Sign]) -> None:
+    """Make several bars of those with signs within them."""
+    starts: dict[int, list[Fraction]] = {}
+    for place, onset in sorted({(sign.bar, sign.onset) for sign in signs}):
+        starts.setdefault(place, [Fraction(0)]).append(onset)
+    if 0 in starts:
+        sheet.upbeat = sheet.bars[0].length
+    first = [0, *accumulate(len(starts.get(place, (0,))) for place in range(len(sheet.bars)))]
+
+    def at(place: int, onset: Fraction) -> tuple[int, Fraction]:
+        own = starts.get(place, [Fraction(0)])
+        piece = bisect_right(own, onset) - 1
+        return first[place] + piece, onset - own[piece]
+
+    bars: list[Bar] = []
+    for place, bar in enumerate(sheet.bars):
+        bounds = list(pairwise([*starts.get(place, [Fraction(0)]), bar.length]))
+        bars += [Bar(end - start, endings=bar.endings) for start, end in bounds]
+        opening, closing = bars[first[place]], bars[-1]
+        opening.repeat, opening.segno, opening.coda = bar.repeat, bar.segno, bar.coda
+        closing.times, closing.after_jump = bar.times, bar.after_jump
+        closing.to_coda, closing.fine, closing.jump = bar.to_coda, bar.fine, bar.jump
+    for sign in signs:
+        after, _ = at(sign.bar, sign.onset)
+        setattr(bars[after - 1 if sign.name in ENDINGS else after], sign.name, sign.value)
+    sheet.bars = bars
+    for part in sheet.parts:
+        held, part.notes = part.notes, {}
+        for place, notes in held.items():
+            for note in notes:
+                own, end = starts.get(place, []), note.onset + note.length
+                cutting = own[bisect_right(own, note.onset) : bisect_left(own, end)]
+                bounds = list(pairwise([note.onset, *cutting, end]))
+                for number, (start, end) in enumerate(bounds):
+                    bar_now, onset = at(place, start)
+                    tied, held_on = note.tied or number + 1 < len(bounds), note.held or number > 0
+                    piece = replace(note, onset=onset, length=end - start, tied=tied, held=held_on)
+                    piece.fermata &= not number
+                    part.add(bar_now, piece)
+        part.keys = [Mark(*at(mark.bar, mark.onset), mark.value) for mark in part.keys]
+        part.symbols = [Mark(*at(mark.bar, mark.onset), mark.value) for mark in part.symbols]
+    sheet.meters = [Mark(*at(mark.bar, mark.onset), mark.value) for mark in sheet.meters]
+    sheet.tempos = [Mark(*at(mark.bar, mark.onset), mark.value) for mark in sheet.tempos]
 
 
 def _in_order(marks: list[Mark[T]]) -> list[Mark[T]]:
@@ -100,6 +208,7 @@ def _measures(root: Element) -> dict[str, list[Element]]:
 
 @dataclass
 class _Instrument:
+    names: tuple[str, ...] = ()
     program: int | None = None
     drums: bool = False
     unpitched: int | None = None  # the MIDI pitch of its unpitched notes
@@ -116,7 +225,13 @@ class _PartReader:
     shifts: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # staff -> semitones and steps; "": all
     ending: tuple[int, ...] = ()
     filled: list[Fraction] = field(default_factory=list)  # how far each measure is
+    signs: list[_Sign] = field(default_factory=list)  # after the starts of measures
+    free: bool = False  # there is no meter now
+    free_places: set[int] = field(default_factory=set)  # of such measures
     resting: Fraction = Fraction(0)  # the length of a first measure that is one rest
+    repeating: int = 0  # measures that stand for those before, as the sign % does, repeat so many
+    copied: int = 0  # notes of these
+    ended: bool = False  # no note follows in the measure
     place: int = 0  # of the measure
     now: Fraction = Fraction(0)
     onset: Fraction = Fraction(0)  # of the note before
@@ -130,6 +245,7 @@ class _PartReader:
         name = self.entry.findtext("part-name") or ""
         for stated in self.entry.findall("score-instrument"):
             own = self.instruments[stated.get("id", "")]
+            own.names = stated.findtext("instrument-name") or "", name
             if own.program is None and not own.drums:
                 family = (stated.findtext("instrument-sound") or "").replace(".", " ")
                 own.program = program_of(stated.findtext("instrument-name"), name, family)
@@ -152,29 +268,34 @@ class _PartReader:
         for self.place, measure in enumerate(measures):
             bar = self.sheet.bars[self.place]
             self.now = end = Fraction(0)
-            for element in measure:
+            sounding = [number for number, element in enumerate(measure) if element.tag in TIMED]
+            for number, element in enumerate(measure):
+                self.ended = bool(sounding) and number > sounding[-1]
                 reader = READERS.get(element.tag)
                 if reader is not None:
                     reader(self, element, bar)
                     end = max(end, self.now)
+            if self.repeating and not self.part.notes.get(self.place):
+                before = self.place - self.repeating
+                self.part.notes[self.place] = list(map(replace, self.part.notes.get(before, [])))
+                self.copied += len(self.part.notes[self.place])
+                if self.copied > MOST_COPIED:
+                    raise EtudeError(f"its repeated measures have more than {MOST_COPIED} notes")
+                end = max(end, self.filled[before] if before >= 0 else end)
             if not self.place and all(rest.get("measure") == "yes" for rest in map(_rest, measure.iter("note"))):
                 self.resting, end = end, Fraction(0)  # in a pickup such a rest is as long as the other parts
+            if end.denominator > FINEST:
+                raise EtudeError(f"the divisions of the quarter note in measure {self.place + 1} fit no grid")
             bar.length = max(bar.length, end)
             self.filled.append(end)
+            if self.free:
+                self.free_places.add(self.place)
             if self.ending and not bar.endings:
                 bar.endings = self.ending
             if bar.times > 1 or any(
                 line.get("type") in ("stop", "discontinue") for line in measure.iterfind("barline/ending")
             ):
                 self.ending = ()
-
-    def fill(self) -> None:
-        """Let tied notes at the end of a measure that is not full last to the bar line."""
-        for place, notes in self.part.notes.items():
-            end, full = self.filled[place], self.sheet.bars[place].length
-            for note in notes if end < full else []:
-                if note.tied and note.onset + note.length == end:
-                    note.length = full - note.onset
 
     def note(self, note: Element, bar: Bar) -> None:
         if note.find("grace") is not None:
@@ -199,6 +320,7 @@ class _PartReader:
         if pitch is None:
             return
         ties = {tie.get("type") for tie in [*note.findall("tie"), *note.iterfind("notations/tied")]}
+        ties |= {"start", "stop"} if "continue" in ties else set()
         program = -1 if drums else own.program
         self.part.add(
             self.place,
@@ -235,7 +357,8 @@ class _PartReader:
             )
             place = "".join((note.findtext(name) or "").strip() for name in names)
             self.sheet.changes["guessed_drums"] += 1
-            return KIT.get(place, SNARE)
+            named = drum_of(*own.names, self.part.name)
+            return KIT.get(place, SNARE) if named is None else named
         step, octave = (pitch.findtext("step") or "").strip().upper(), _whole(pitch, "octave")
         if step not in STEPS or octave is None:
             raise EtudeError(f"measure {self.place + 1} of part {self.part.name or '1'} has a note without a pitch")
@@ -255,13 +378,17 @@ class _PartReader:
             octaves = _whole(transpose, "octave-change") or 0
             semitones = int(_fraction(transpose.findtext("chromatic") or "0", "chromatic"))
             self.shifts[transpose.get("number") or ""] = semitones + 12 * octaves, _whole(transpose, "diatonic")
+        for sign in attributes.findall("measure-style/measure-repeat"):
+            count = (sign.text or "").strip()
+            self.repeating = int(count) if sign.get("type") == "start" and re.fullmatch("[1-9]", count) else 0
         for clef in attributes.findall("clef"):
             self.percussion[clef.get("number") or "1"] = (clef.findtext("sign") or "").strip() == "percussion"
         for key in attributes.findall("key")[:1]:
             self.part.keys.append(Mark(self.place, self.now, self._key(key)))
         for time in attributes.findall("time")[:1]:
             meter = _meter(time)
-            if time.find("senza-misura") is not None:
+            self.free = time.find("senza-misura") is not None
+            if self.free:
                 self.sheet.free |= not self.sheet.meters
             elif meter is None:
                 self.sheet.changes["unknown_meters"] += 1
@@ -274,100 +401,127 @@ class _PartReader:
         if sharps is None:
             alters = [_fraction(alter.text or "0", "key-alter") for alter in key.findall("key-alter")]
             sharps = int(sum(alters))
-        mode = (key.findtext("mode") or "").strip().lower()
-        if mode[:3] in MODES:
-            mode = third(mode[:3])
+        mode = MODE_NAMES.get((key.findtext("mode") or "").strip().lower()[:3])
         shift, steps = self.shifts.get(key.get("number") or "1", self.shifts.get("", (0, 0)))
         if shift:
             octave_free = shift * 7 - 12 * steps if steps is not None else (shift * 7 + 5) % 12 - 5
             sharps += (octave_free + 6) % 12 - 6 if abs(octave_free) > 6 else octave_free
-        return Key(reduced(sharps), mode if mode in ("major", "minor") else None)
+        return Key(reduced(sharps), mode)
 
     def direction(self, direction: Element, bar: Bar) -> None:
         now = self.now
         for offset in direction.findall("offset"):
             if offset.get("sound") == "yes":  # else it moves what is seen
                 self.now = max(Fraction(0), now + _fraction(offset.text or "0", "offset") / self.divisions)
+        words = ["".join(kind.itertext()) for kind in direction.iterfind("direction-type/words")]
+        words += ["".join(words)] if len(words) > 1 else []
+        back = next(filter(None, map(BACK.search, words)), None)
         sounds = direction.findall("sound")
         for sound in sounds:
-            self.sound(sound, bar)
+            self.sound(sound, bar, back)
         if not any(sound.get("tempo") for sound in sounds):
             for mark in direction.iterfind("direction-type/metronome"):
                 self._metronome(mark)
-        words = ["".join(kind.itertext()) for kind in direction.iterfind("direction-type/words")]
-        words += ["".join(words)] if len(words) > 1 else []
         leaves = any(sound.get("tocoda") for sound in sounds)
         if not leaves and any(map(TO_CODA.fullmatch, words)):
             leaves = True
-            self._to_coda(bar)
-        for text in words:
-            back = BACK.search(text)
-            if back and not bar.jump:
-                bar.jump = "segno" if back[2] else "capo"
-            bar.fine |= FINE.fullmatch(text) is not None
+            self._to_coda(bar, SIGN)
+        if back and not any(sound.get("dacapo") or sound.get("dalsegno") for sound in sounds):
+            self._sign(bar, "jump", Jump("segno" if back[1] else "capo", until=(back[2] or "").lower()))
+        if any(map(FINE.fullmatch, words)) and not any(sound.get("fine") for sound in sounds):
+            self._sign(bar, "fine", True)
         signs = {kind.tag for kind in direction.iterfind("direction-type/*")} & {"segno", "coda"}
-        if any(map(CODA.fullmatch, words)):
-            signs.add("coda")
-        for name in sorted(
-            signs if not leaves else signs - {"coda"}
-        ):  # the sign of a coda also stands where it is left for
-            self._sign(name, bar)
+        signs |= {found[1].lower() for found in map(SIGNS.fullmatch, words) if found}
+        stated = {name for name in signs if any(sound.get(name) for sound in sounds)}
+        for name in sorted(signs - stated - ({"coda"} if leaves else set())):
+            self._sign(bar, name, SIGN)  # the sign of a coda also stands where it is left for
         self.now = now
 
     def _metronome(self, mark: Element) -> None:
-        units, count = mark.findall("beat-unit"), _positive(mark.findtext("per-minute") or "")
+        """A tempo by its unit, as ``quarter = 80``, or by that of before: ``quarter = dotted quarter``."""
+        units = list[float]()
+        for child in mark:
+            if child.tag in ("beat-unit", "beat-unit-tied"):
+                name = child.findtext("beat-unit") or child.text or ""
+                unit = last = float(_unit(name, len(child.findall("beat-unit-dot"))))
+                units = [*units[:-1], units[-1] + unit] if child.tag == "beat-unit-tied" and units else [*units, unit]
+            elif child.tag == "beat-unit-dot" and units:
+                last /= 2
+                units[-1] += last
+        count = _positive(mark.findtext("per-minute") or "")
         if count is not None and len(units) == 1:
-            unit = _unit(units[0].text or "", len(mark.findall("beat-unit-dot")))
-            self.sheet.tempos.append(Mark(self.place, self.now, count * float(unit)))
+            self.sheet.tempos.append(Mark(self.place, self.now, count * units[0]))
+        elif len(units) == 2:
+            here, earlier = (self.place, self.now), reversed(self.sheet.tempos)
+            before = next((tempo.value for tempo in earlier if (tempo.bar, tempo.onset) <= here), None)
+            if before is not None:
+                self.sheet.tempos.append(Mark(*here, before * units[1] / units[0]))
 
-    def sound(self, sound: Element, bar: Bar) -> None:
+    def sound(self, sound: Element, bar: Bar, words: re.Match[str] | None = None) -> None:
         now = self.now
         if sound.find("offset") is not None:
             self.now = max(Fraction(0), now + _fraction(sound.findtext("offset") or "0", "offset") / self.divisions)
         tempo = _positive(sound.get("tempo") or "")
         if tempo is not None:
             self.sheet.tempos.append(Mark(self.place, self.now, tempo))
+        until = ((words and words[2]) or "").lower()
         if sound.get("dacapo") == "yes":
-            bar.jump = "capo"
-        if sound.get("dalsegno") is not None:
-            bar.jump = "segno"
-        bar.fine |= sound.get("fine") is not None
-        if sound.get("tocoda") is not None:
-            self._to_coda(bar)
+            self._sign(bar, "jump", Jump("capo", until=until))
+        if sound.get("dalsegno"):
+            self._sign(bar, "jump", Jump("segno", sound.get("dalsegno", SIGN), until))
+        if sound.get("fine") is not None:
+            self._sign(bar, "fine", True)
+        if sound.get("tocoda"):
+            self._to_coda(bar, sound.get("tocoda", SIGN))
         bar.repeat |= sound.get("forward-repeat") == "yes"
         for name in ("segno", "coda"):
-            if sound.get(name) is not None:
-                self._sign(name, bar)
+            if sound.get(name):
+                self._sign(bar, name, sound.get(name, SIGN))
         for instrument in sound.findall("midi-instrument"):
             self._sound(instrument)
         for change in sound.findall("instrument-change"):
             self.first = self.instruments.get(change.get("id", ""), self.first)
         self.now = now
 
-    def _to_coda(self, bar: Bar) -> None:
+    def _to_coda(self, bar: Bar, name: str) -> None:
         """Go to the coda at the end of the bar, or at the end of the one before where it stands at the start."""
-        (bar if self.now or not self.place else self.sheet.bars[self.place - 1]).to_coda = True
+        (bar if self.now or self.ended or not self.place else self.sheet.bars[self.place - 1]).to_coda = name
 
-    def _sign(self, name: str, bar: Bar) -> None:
-        """A segno or coda at the start of the bar; one after its notes is of the next bar."""
-        if self.now and self.place + 1 < len(self.sheet.bars):
-            bar = self.sheet.bars[self.place + 1]
-        setattr(bar, name, True)
+    def _sign(self, bar: Bar, name: str, value: bool | int | str | Jump) -> None:
+        """An attribute of the bar; of one after the start of the measure, see ``_place_signs``."""
+        if self.ended:
+            self.signs.append(_Sign(self.place, AT_END, name, value))
+        elif self.now:
+            self.signs.append(_Sign(self.place, self.now, name, value))
+        else:
+            setattr(bar, name, value)
 
     def barline(self, line: Element, bar: Bar) -> None:
-        ending, repeat = line.find("ending"), line.find("repeat")
+        ending, repeat, side = line.find("ending"), line.find("repeat"), line.get("location")
         for name in ("segno", "coda"):
             if line.find(name) is not None or line.get(name) is not None:
-                self._sign(name, bar)
+                self._sign(bar, name, line.get(name) or SIGN)
         if ending is not None and ending.get("type") == "start":
             self.ending = bar.endings = _numbers(ending.get("number") or "", ending.text or "")
         if repeat is not None and repeat.get("direction") == "forward":
+            if side in ("middle", "right"):
+                self._sign(bar, "repeat", True)
+                return
             bar.repeat = True
             if ending is None and not self.now:
                 self.ending = ()
         elif repeat is not None and repeat.get("direction") == "backward":
-            times = repeat.get("times") or "2"
-            bar.times = max(bar.times, min(int(times), MOST_TIMES) if re.fullmatch(r"[0-9]{1,4}", times) else 2)
+            text = repeat.get("times") or "2"
+            times = min(int(text), MOST_TIMES) if re.fullmatch(r"[0-9]{1,4}", text) else 2
+            if side == "middle":
+                self._sign(bar, "times", times)
+                if repeat.get("after-jump") == "yes":
+                    self._sign(bar, "after_jump", True)
+                return
+            if side == "left" and not self.now and self.place:
+                bar = self.sheet.bars[self.place - 1]
+            bar.times = max(bar.times, times)
+            bar.after_jump |= repeat.get("after-jump") == "yes"
 
     def backup(self, element: Element, bar: Bar) -> None:
         self.now = max(Fraction(0), self.now - self._quarters(element))

@@ -19,8 +19,8 @@ from etude.music.chords import Symbol
 from etude.music.markers import mark_fermatas
 from etude.scores.form import played, repeated, unresolved
 from etude.scores.parts import add_instruments, add_voices, assign
-from etude.scores.reading import Facts, facts
-from etude.scores.written import Mark, Meter, Note, Part, Sheet
+from etude.scores.reading import Facts, facts, key_name
+from etude.scores.written import Mark, Meter, Note, Part, Sheet, is_minor
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -106,10 +106,12 @@ def piece_of(sheet: Sheet, reading: Reading) -> tuple[Score, Facts]:
     modes = [key.value.mode for part in sheet.parts for key in part.keys]
     stated_mode = next((mode for mode in modes if mode), "major")  # not every part states it
     keys = next((part.keys for part in chosen if part.keys), [])
+    names = list[str]()
     for onset, key in _in_force(keys, spans, None):
         if key is not None:
-            minor = (key.mode or stated_mode) == "minor"
-            score.key_signatures.append(KeySignature(round(onset * ticks), key.sharps, int(minor)))
+            mode = key.mode or stated_mode
+            names.append(key_name(key.sharps, mode))
+            score.key_signatures.append(KeySignature(round(onset * ticks), key.sharps, int(is_minor(mode))))
     meters, added, off = _time_signatures(spans)
     for onset, meter in meters:
         score.time_signatures.append(TimeSignature(round(onset * ticks), *meter))
@@ -130,30 +132,35 @@ def piece_of(sheet: Sheet, reading: Reading) -> tuple[Score, Facts]:
         **repeats,
         **sheet.changes,
     }
-    return score, facts(score, bool(sheet.tempos), others, changed)
+    return score, facts(score, bool(sheet.tempos), others, changed, key=names[0] if names else None)
 
 
 def strokes(part: Part, spans: Sequence[Span]) -> list[Stroke]:
     """The notes of a part as they are played, in order of their onsets; tied ones are one.
 
     A note goes on with the one before if that is tied, ends where this starts, and has its pitch; of several that in
-    its own voice. Where a repeat comes between, what a tie leads to is struck.
+    its own voice. Where a repeat comes between, what a tie leads to is struck, unless it states that a tie ends there.
     """
     own = DRUMS if part.drums else part.program
     found: list[Stroke] = []
     waiting: dict[tuple[int, Fraction], dict[str, list[int]]] = {}  # pitch and end -> voice -> places of tied notes
-    for onset, note in _within(_in_order(part.notes), spans):
-        end = onset + note.length
-        tied = waiting.get((note.pitch, onset), {})
-        voice = note.voice if tied.get(note.voice) or not note.held else next(filter(tied.get, tied), "")
-        if tied.get(voice):
-            place = tied[voice].pop(0)
-            found[place] = found[place]._replace(end=end)
-        else:
-            place = len(found)
-            found.append(Stroke(onset, end, note.pitch, own if note.program is None else note.program, note.voice))
-        if note.tied:
-            waiting.setdefault((note.pitch, end), {}).setdefault(note.voice, []).append(place)
+    notes = _in_order(part.notes)
+    last = (-1, Fraction(0))
+    for span in spans:
+        back, last = (span.place, span.start) <= last, (span.place, span.start)
+        for onset, note in _within(notes, [span]):
+            end = onset + note.length
+            tied = {} if back and onset == span.onset and not note.held else waiting.get((note.pitch, onset), {})
+            voice = note.voice if tied.get(note.voice) or not note.held else next(filter(tied.get, tied), "")
+            if tied.get(voice):
+                place = tied[voice].pop(0)
+                found[place] = found[place]._replace(end=end)
+            else:
+                place = len(found)
+                program = own if note.program is None else note.program
+                found.append(Stroke(onset, end, note.pitch, program, note.voice))
+            if note.tied:
+                waiting.setdefault((note.pitch, end), {}).setdefault(note.voice, []).append(place)
     return found
 
 
@@ -236,7 +243,7 @@ def spans_of(sheet: Sheet, order: Sequence[int]) -> list[Span]:
     for place in order:
         for start, length, meter in pieces[place]:
             if not spans and _is_pickup(sheet, order):
-                onset = meter.length - sheet.bars[place].length  # it ends its bar
+                onset = meter.length - (sheet.upbeat or sheet.bars[place].length)  # it ends its bar
             spans.append(Span(place, start, onset, length, meter))
             onset += length
     return spans
@@ -245,7 +252,7 @@ def spans_of(sheet: Sheet, order: Sequence[int]) -> list[Span]:
 def _is_pickup(sheet: Sheet, order: Sequence[int]) -> bool:
     """Whether the first of several bars is shorter than its meter."""
     meter = next((mark.value for mark in sheet.meters if not mark.bar and not mark.onset), Meter(4, 4))
-    short = sheet.bars[order[0]].length < meter.length
+    short = (sheet.upbeat or sheet.bars[order[0]].length) < meter.length
     return short and len(sheet.bars) > 1 and not sheet.free and not sheet.split
 
 

@@ -9,7 +9,7 @@ from symusic.core import ScoreTick as Score
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores import abc, humdrum, musicxml, pianorolls
+from etude.scores import abc, humdrum, musicxml, mxl, pianorolls
 from etude.scores.midi import read_midi, sequences
 from etude.scores.notation import piece_of
 from etude.scores.pop909 import has_beats, read_pop909
@@ -24,8 +24,8 @@ def _sequences(path: Path) -> list[Part]:
     return [(None, None)] if number == 1 else [(str(place + 1), None) for place in range(number)]
 
 
-def _one(path: Path) -> list[Part]:
-    return [(None, None)]
+def _titled(path: Path) -> list[Part]:
+    return [(None, mxl.title_of(path))]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Format:
 
 
 MIDI = Format(_sequences, read=read_midi)
-MUSICXML = Format(_one, sheet=musicxml.read_sheet)
+MUSICXML = Format(_titled, sheet=musicxml.read_sheet)
 FORMATS = {
     **dict.fromkeys((".mid", ".midi", ".kar", ".rmi"), MIDI),
     **dict.fromkeys((".xml", ".musicxml", ".mxl"), MUSICXML),
@@ -91,8 +91,8 @@ def sheet_of(path: Path, part: str | None) -> Sheet:
 def pieces_of(path: Path) -> list[Part]:
     """The pieces that a file holds, as (part, title), in the file's order. This is cheap: no notes are read.
 
-    ``[(None, None)]`` for a file that is one piece; the tunes of an ABC file, the sequences of a MIDI file of format
-    2, the pieces of a file of piano rolls.
+    One with part ``None`` for a file that is one piece; the tunes of an ABC file, the sequences of a MIDI file of
+    format 2, the pieces of a file of piano rolls.
     """
     return _format(path).parts(path)
 
@@ -100,6 +100,12 @@ def pieces_of(path: Path) -> list[Part]:
 def is_midi(path: Path) -> bool:
     """Whether the file is read as MIDI, which is fast."""
     return FORMATS.get(path.suffix.lower()) is MIDI
+
+
+def is_notation(path: Path) -> bool:
+    """Whether the file holds written scores, which ``sheet_of`` reads."""
+    kind = FORMATS.get(path.suffix.lower())
+    return kind is not None and kind.sheet is not None
 
 
 def prepare() -> None:
@@ -110,5 +116,5 @@ def prepare() -> None:
 def _format(path: Path) -> Format:
     if path.suffix.lower() not in FORMATS:
         kind = f"files ending in {path.suffix}" if path.suffix else "files without an ending"
-        raise EtudeError(f"{path.name}: {kind} cannot be read, only {', '.join(FORMATS)}.")
+        raise EtudeError(f"{kind} are not read, only {', '.join(FORMATS)}")
     return FORMATS[path.suffix.lower()]

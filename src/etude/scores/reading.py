@@ -3,21 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from symusic.core import KeySignatureTick as KeySignature
 from symusic.core import ScoreTick as Score
 
 from etude.music.markers import fermatas
+from etude.scores.written import MODES
 
 Facts = dict[str, object]  # as JSON holds them
 
 SHARPS = ("F", "C", "G", "D", "A", "E", "B")
-# (sharps, or minus the flats; mode) -> name
-KEY_NAMES = {
-    (fifths, mode): SHARPS[(fifths + start) % 7]
-    + ("b" * -((fifths + start) // 7) + "#" * ((fifths + start) // 7))
-    + f" {mode}"
-    for fifths in range(-7, 8)
-    for mode, start in (("major", 1), ("minor", 4))
-}
+
+
+def key_name(sharps: int, mode: str) -> str:
+    """The name of a key, as ``Bb major`` or ``A dorian``; ``sharps`` of its signature, or minus the flats."""
+    place = sharps - MODES[mode[:3]] + 1
+    return SHARPS[place % 7] + "b" * -(place // 7) + "#" * (place // 7) + f" {mode}"
+
 
 # What reading and cleaning count in the manifest's "changed", in the words of the report
 CHANGES = {
@@ -28,14 +29,17 @@ CHANGES = {
     "not_repeated": "bars that repeats would add (ingest.repeats=played adds them)",
     "unresolved_jumps": "signs of D.S. or to the Coda without the place that they name",
     "added_time_signatures": "irregular bars with a time signature of their own",
+    "filled": "tied notes lengthened to the bar line, where a measure is not full",
     "bars_off": "bar lines that the piece lacks",
     "rounded": "notes moved onto the grid",
-    "guessed_drums": "percussion notes by their place on the staff, as their MIDI number is not stated",
+    "guessed_drums": "percussion notes by their name or place on the staff, as their MIDI number is not stated",
     "unknown_meters": "time signatures that are none",
+    "microtones": "microtones, rounded to semitones",
+    "long_rests": "bars with more rests than their meter has, shortened to it",
     "unknown_symbols": "signs that are not understood",
     "repaired_bytes": "places of a MIDI file whose bytes break its rules, read as players read them",
     "clipped": "MIDI events with a number above 127, which is 127",
-    "ended": "MIDI notes that are never released, ended where their key is struck again, or with their track",
+    "ended": "MIDI notes that are never released, ended where their key is struck again, with their channel or track",
     "lengthened": "MIDI notes without a length, given one",
     "shared_programs": "MIDI channels whose program stands in another track",
     "timecode": "MIDI files whose times are seconds, at 120 BPM",
@@ -57,10 +61,14 @@ def opening(score: Score) -> Facts:
     sign = score.time_signatures[0] if len(score.time_signatures) else None
     tempo = score.tempos[0].qpm if len(score.tempos) else math.inf
     return {
-        "key": None if key is None else KEY_NAMES.get((key.key, "minor" if key.tonality else "major")),
+        "key": None if key is None else _name(key),
         "time_signature": None if sign is None else f"{sign.numerator}/{sign.denominator}",
-        "tempo": round(tempo, 6) if math.isfinite(tempo) else None,
+        "tempo": round(tempo, 3) if math.isfinite(tempo) else None,
     }
+
+
+def _name(key: KeySignature) -> str | None:
+    return key_name(key.key, "minor" if key.tonality else "major") if abs(key.key) <= 7 else None
 
 
 def facts(score: Score, stated: bool, others: Sequence[str], changed: Mapping[str, int], **more: object) -> Facts:

@@ -4,6 +4,7 @@ It is the one that reads a format right most often, after etude's own: benchmark
 """
 
 import base64
+from bisect import bisect_right
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def reader_of(path: Path) -> str | None:
     return READERS.get(path.suffix.lower())
 
 
-def compare(path: Path, part: str | None, sheet: Sheet) -> dict[str, float]:
+def compare(path: Path, part: str | None, sheet: Sheet) -> dict[str, int]:
     """Compare the notes of a score, in the order in which they are written, with those of the second reader.
 
     Grace and cue notes do not count, nor does the time before the first note.
@@ -41,8 +42,8 @@ def compare(path: Path, part: str | None, sheet: Sheet) -> dict[str, float]:
 
     Returns:
         ``alike``: how many notes have the same onset, length and pitch; ``own``: how many others etude has; ``other``:
-        how many others the second reader has; and ``first``: where there are any, how many quarter notes after the
-        first note the first of them starts.
+        how many others the second reader has; and ``bar``: where there are any, in which bar, counted from 1, the first
+        of them starts.
 
     Raises:
         EtudeError: the second reader does not read the file.
@@ -53,7 +54,11 @@ def compare(path: Path, part: str | None, sheet: Sheet) -> dict[str, float]:
     mine, other = counted(own), counted(there)
     differing = (mine - other) + (other - mine)
     found = {"alike": (mine & other).total(), "own": (mine - other).total(), "other": (other - mine).total()}
-    return found | ({"first": round(min(differing)[0] / STEPS, 3)} if differing else {})
+    if not differing:
+        return found
+    first = min(differing)[0] / STEPS + min((onset for onset, _, _ in own), default=0.0)
+    span = max(0, bisect_right(spans, first, key=lambda span: float(span.onset)) - 1)
+    return found | {"bar": spans[span].place + 1}
 
 
 def counted(notes: Notes) -> Counter[tuple[int, int, int]]:

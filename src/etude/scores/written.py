@@ -4,20 +4,29 @@ The readers of notation (MusicXML, Humdrum, ABC) make a ``Sheet``; ``etude.score
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
+SIGN = "sign"  # the name of a segno or coda that has none
 
 
 # Sharps that a mode has more than the major key of its tonic, by the first letters of its name
 MODES = {"maj": 0, "ion": 0, "lyd": 1, "mix": -1, "dor": -2, "min": -3, "aeo": -3, "phr": -4, "loc": -5}
 
 
-def third(mode: str) -> str:
-    """ "major" or "minor": the third of one of MODES."""
-    return "minor" if MODES[mode] < -1 else "major"
+# The same with their full names; those that are major or minor are called so
+MODE_NAMES = {
+    "maj": "major", "ion": "major", "lyd": "lydian", "mix": "mixolydian", "dor": "dorian", "min": "minor",
+    "aeo": "minor", "phr": "phrygian", "loc": "locrian",
+}  # fmt: skip
+
+
+def is_minor(mode: str) -> bool:
+    """Whether the third of a mode is a minor one."""
+    return MODES[mode[:3]] < -1
 
 
 class Meter(NamedTuple):
@@ -36,7 +45,7 @@ class Key(NamedTuple):
     """A key at sounding pitch."""
 
     sharps: int  # or minus the flats, from -7 to 7
-    mode: str | None  # "major" or "minor"; None: not stated
+    mode: str | None  # one of MODE_NAMES' full names; None: not stated
 
 
 def reduced(sharps: int) -> int:
@@ -90,6 +99,14 @@ class Part:
         self.notes.setdefault(bar, []).append(note)
 
 
+class Jump(NamedTuple):
+    """D.C. or D.S."""
+
+    to: str  # "capo" or "segno"
+    sign: str = SIGN  # the name of the segno
+    until: str = ""  # "fine" or "coda", where it is stated: al Fine, al Coda
+
+
 @dataclass(slots=True)
 class Bar:
     """What stands between two bar lines. A repeat or a jump within a bar makes two of it."""
@@ -98,11 +115,12 @@ class Bar:
     repeat: bool = False  # it starts with |:
     times: int = 1  # how often it ends, counted over the repeats: 2 or more where it ends with :|
     endings: tuple[int, ...] = ()  # the passes in which this ending (1st, 2nd volta) is played; () outside endings
-    segno: bool = False  # at its start
-    coda: bool = False  # the coda starts with it
-    to_coda: bool = False  # at its end: go to the coda, after a jump back
+    after_jump: bool = False  # its :| is taken again after a jump back
+    segno: str = ""  # at its start: the name of the sign, SIGN where it has none
+    coda: str = ""  # the coda starts with it, likewise
+    to_coda: str = ""  # at its end: go to the coda of this name, after a jump back
     fine: bool = False  # at its end: stop, after a jump back
-    jump: str = ""  # at its end: "capo" (D.C.) or "segno" (D.S.)
+    jump: Jump | None = None  # at its end
 
 
 @dataclass(slots=True)
@@ -113,7 +131,29 @@ class Sheet:
     parts: list[Part] = field(default_factory=list)
     meters: list[Mark[Meter]] = field(default_factory=list)  # in order; of the score, as the first part states them
     split: bool = False  # the first bar line stands within a bar: what is before it is no pickup
+    upbeat: Fraction = Fraction(0)  # the length of a first bar that is cut in several; 0: it is not
     free: bool = False  # there is no meter: each bar is as long as it is filled
     tempos: list[Mark[float]] = field(default_factory=list)  # quarter notes a minute, in order
     sections: list[range] | None = None  # of bars, in the order played, where the file states it (P: or *>[A,A,B])
     changes: Counter[str] = field(default_factory=Counter)  # what was changed or left out, as "grace_notes" -> how many
+
+
+def fill(part: Part, filled: Sequence[Fraction], bars: Sequence[Bar]) -> int:
+    """Let tied notes at the end of bars that are not full last to the bar line.
+
+    Args:
+        part: whose notes.
+        filled: how far it fills each bar.
+        bars: of the sheet.
+
+    Returns:
+        How many notes are lengthened.
+    """
+    count = 0
+    for place, notes in part.notes.items():
+        end, full = filled[place], bars[place].length
+        for note in notes if end < full else []:
+            if note.tied and note.onset + note.length == end:
+                note.length = full - note.onset
+                count += 1
+    return count

@@ -1,5 +1,6 @@
 """A melody file harmonised as requested, and written as MIDI and as a score."""
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from etude.audio.render import write_sound
 from etude.config.sections import Arrange, Harmonize, Ingest, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole
+from etude.music.chords import MARKER
 from etude.sampling.harmonies import HarmonyTask
 from etude.scores.engraving import musicxml, picture
 from etude.scores.midi import parse
@@ -32,7 +34,10 @@ def harmonize_file(settings: Settings, session: Session, files: HarmonizeFiles) 
         EtudeError: a file is missing, in the way or no melody, what is requested cannot be, or no model is trained.
     """
     source, places = check_files(files)
-    score, _ = read_score(source, settings.ingest, session.progress)
+    tune = None if files.tune is None else str(files.tune)
+    score, _ = read_score(source, settings.ingest, session.progress, tune)
+    if session.progress:
+        _say_what_is_left(source, score, files)
     able = harmonizing_models(settings)
     if not able:
         raise EtudeError(
@@ -45,6 +50,16 @@ def harmonize_file(settings: Settings, session: Session, files: HarmonizeFiles) 
     )
     _write(*made, source, places, settings.arrange)
     return list(places.values())
+
+
+def _say_what_is_left(source: Path, score: ScoreTick, files: HarmonizeFiles) -> None:
+    """Say on standard error what of a given score is not used."""
+    parts = [track.name for track in score.tracks if len(track.notes) and not track.is_drum]
+    if len(parts) > 1 and not files.top_line:
+        name = f" ({parts[0]})" if parts[0] else ""
+        print(f"{source}: its first part{name} is the melody, {len(parts) - 1} more are not used", file=sys.stderr)
+    if files.chords is None and any(marker.text.startswith(MARKER) for marker in score.markers):
+        print(f"{source}: its chord symbols are not used; the harmony follows chords= alone", file=sys.stderr)
 
 
 def harmonize_melody(

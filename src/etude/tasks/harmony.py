@@ -11,6 +11,7 @@ from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
 from etude.metrics.voice_leading import parallels, sounding
 from etude.music.columns import Columns, columns_of
 from etude.music.markers import fermatas, mark_fermatas
+from etude.music.stated_key import states_key
 from etude.representations.base.grid import FIRST, VoicesOnGrid, from_grid, to_grid
 from etude.representations.base.survey import DRUMS
 from etude.representations.chorale import key_signature
@@ -42,8 +43,8 @@ def place_on_grid(
 ) -> MelodyOnGrid:
     """Put a melody on the grid, transposed as little as possible into the range that the first voice has in train.
 
-    The keys are those of the source. A source without one, or with C major alone, which many MIDI files state for any
-    music, gets the key that fits the melody best. Fermatas are those of the source, or else on ``phrase_ends``.
+    The keys are those of the source. One that states none (``etude.music.stated_key``) gets the key that fits the
+    melody best. Fermatas are those of the source, or else on ``phrase_ends``.
 
     Args:
         representation: of voices on a grid.
@@ -64,7 +65,7 @@ def place_on_grid(
     first.notes = Columns(notes.onset, notes.length, (notes.pitch + shift).astype(np.int8), notes.velocity).notes()
     piece.tracks.append(first)
     keys = list(source.key_signatures)
-    if all((key.key, key.tonality) == (0, 0) for key in keys):
+    if not states_key(source):
         keys = [_transposed(KeySignatureTick(0, *key_signature(piece)), -shift)]
     for key in keys:
         piece.key_signatures.append(_transposed(key, shift))

@@ -8,6 +8,7 @@ from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
 
 from etude.config.sections import Harmonize
 from etude.core.errors import EtudeError
+from etude.music.stated_key import states_key
 from etude.representations.base.grid import HOLD, VoicesOnGrid, from_grid
 from etude.representations.base.survey import DRUMS, program_of
 from etude.representations.chorale import key_signature
@@ -60,7 +61,7 @@ def fill_bars(
             free[since:until, place] = True
     allowed = keep_given(grid, ~free, harmonizer.observed)  # what stays is not made longer
     keyed = source.copy()
-    if not any((sign.key, sign.tonality) != (0, 0) for sign in keyed.key_signatures):
+    if not states_key(keyed):
         keyed.key_signatures.clear()
         keyed.key_signatures.append(KeySignatureTick(0, *key_signature(source)))
     (found,) = harmonize(harmonizer.model, representation, [HarmonyTask(keyed, allowed, config, rngs, show)])

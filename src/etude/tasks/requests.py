@@ -28,3 +28,4 @@ class HarmonizeFiles:
     chords: str | None = None
     picture: str | None = None
     sound: str | None = None
+    tune: int | None = None

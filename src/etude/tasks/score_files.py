@@ -9,13 +9,17 @@ from symusic.core import ScoreTick
 
 from etude.config.sections import Ingest, Reading
 from etude.core.errors import EtudeError
+from etude.music.stated_key import mark_c_major
 from etude.scores.isolation import Lost, isolate
 from etude.scores.midi import open_midi
-from etude.scores.readers import is_midi, read
+from etude.scores.notation import piece_of
+from etude.scores.readers import is_midi, is_notation, pieces_of, read, sheet_of
 from etude.scores.reading import CHANGES
+from etude.scores.written import Key
 from etude.tasks.requests import HarmonizeFiles
 
 USAGE = "etude harmonize input=melody.mid output=chorale.mid"
+TEMPO = 80  # BPM of a hymn
 TICKS = 480  # a quarter note, of scores that have no ticks of their own
 MIDI, MUSICXML = (".mid", ".midi"), (".musicxml", ".xml")  # endings of what is written
 
@@ -23,6 +27,8 @@ MIDI, MUSICXML = (".mid", ".midi"), (".musicxml", ".xml")  # endings of what is 
 def require_score(key: str, name: str, usage: str = "") -> Path:
     """The path of a score file. Raises EtudeError where it is no file; ``usage`` is an example for the message."""
     path = Path(name).expanduser()
+    if path.is_dir():
+        raise EtudeError(f"{key} = {path} is a folder. Give one file of it.")
     if not path.is_file():
         example = f", as in: {usage}" if usage else "."
         raise EtudeError(f"{key} = {path} is no file. Give a MIDI, MusicXML, ABC or Humdrum file{example}")
@@ -30,7 +36,7 @@ def require_score(key: str, name: str, usage: str = "") -> Path:
 
 
 def read_score(
-    path: Path, limits: Ingest, show: bool = False, part: str | None = None
+    path: Path, limits: Ingest, show: bool = False, part: str | None = None, tempo: float = TEMPO
 ) -> tuple[ScoreTick, dict[str, int]]:
     """A score file: MIDI as it is, other kinds at TICKS a quarter note; and what reading changed.
 
@@ -39,29 +45,44 @@ def read_score(
         limits: within which it is read, and whether repeats are played.
         show: say on standard error what was changed, in the words of ``etude.scores.reading.CHANGES``.
         part: which piece of a file that holds many; see ``etude.scores.readers.pieces_of``.
+        tempo: in BPM, of a score that states none.
 
     Raises:
         EtudeError: it is empty, cannot be read within the limits of ``ingest``, or is too long.
     """
     if not path.stat().st_size:
         raise EtudeError(f"{path} is empty. Give a file with a melody.")
-    (found,) = isolate(lambda file: _read(file, part, limits.repeats), [path], limits.seconds, limits.max_memory)
+    (found,) = isolate(lambda file: _read(file, part, limits.repeats, tempo), [path], limits.seconds, limits.max_memory)
     if isinstance(found, Lost):
         raise EtudeError(f"{path} cannot be read: {' '.join(found.reason.split()).rstrip('.')}.")
     score, changed = found
     if score.end() > 4 * limits.max_bars * score.ticks_per_quarter:
         raise EtudeError(f"{path} is longer than ingest.max_bars = {limits.max_bars} bars of 4/4. Give a shorter one.")
     if show and changed:
-        said = "; ".join(f"{changed[name]} {what}" for name, what in CHANGES.items() if name in changed)
+        said = "; ".join(f"{what}: {changed[name]}" for name, what in CHANGES.items() if name in changed)
         print(f"{path}: {said}", file=sys.stderr)
     return score, changed
 
 
-def _read(path: Path, part: str | None, repeats: str) -> tuple[ScoreTick, dict[str, int]]:
+def _read(path: Path, part: str | None, repeats: str, tempo: float) -> tuple[ScoreTick, dict[str, int]]:
+    if part is not None and not part.isdecimal():
+        raise EtudeError(f"part = {part!r} is no number. The first piece of a file that holds many is '1'")
+    if part is not None and [name for name, _ in pieces_of(path)] == [None]:
+        if part != "1":
+            raise EtudeError(f"it holds one piece, none with number {part}")
+        part = None
     if is_midi(path):
         source = open_midi(path, part)
         return source.score, source.counts
-    score, facts = read(path, part, Reading(None, True, 80, True, TICKS, None, None, repeats))
+    reading = Reading(None, True, tempo, True, TICKS, None, None, repeats)
+    if not is_notation(path):
+        score, facts = read(path, part, reading)
+        return score, cast(dict[str, int], facts["changed"])
+    sheet = sheet_of(path, part)
+    score, facts = piece_of(sheet, reading)
+    stated = next((voice.keys[0].value for voice in sheet.parts if voice.keys), None)
+    if stated == Key(0, "major"):
+        mark_c_major(score)
     return score, cast(dict[str, int], facts["changed"])
 
 

@@ -169,6 +169,12 @@ def test_absurd_files_are_refused(tmp_path: Path, parts: list[bytes], words: str
         read(written(tmp_path / "a.mid", *parts), None, reading())
 
 
+def test_tracks_that_are_joined_are_counted(tmp_path: Path) -> None:
+    lines = [track(note(0, 480, pitch)) for pitch in (60, 62, 64)]
+    piece, info = read(written(tmp_path / "a.mid", head(1, 4), *lines, track()), None, reading())
+    assert len(piece.tracks) == 1 and info["changed"] == {"merged": 2}
+
+
 def test_other_chunks_and_any_after_the_tracks_are_skipped(tmp_path: Path) -> None:
     alien = b"XFIH" + struct.pack(">I", 3) + b"abc"
     path = written(tmp_path / "a.mid", head(0, 1), alien, track(note(0, 480, 60)), b"\xff" * 30)

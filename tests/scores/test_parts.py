@@ -104,7 +104,7 @@ def test_instruments_come_in_order_and_keep_their_pedal() -> None:
         (-1, [(0, 24, 36)]),
     ]
     score = Score(24)
-    add_instruments(score, [part((0, 24, 60), program=3), held], [])
+    assert add_instruments(score, [part((0, 24, 60), program=3), held], []) == 0
     assert [track.name for track in score.tracks] == ["Honky-tonk Piano"] * 2
     assert [len(track.controls) for track in score.tracks] == [0, 1]
 

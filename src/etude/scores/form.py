@@ -115,10 +115,9 @@ def _jump(bars: Sequence[Bar], order: list[int], again: list[int]) -> list[int]:
     """
     found, taken = list[int](), set[int]()
     rest = order
-    while (back := next((bar for bar in rest if bars[bar].jump and bar not in taken), None)) is not None:
-        jump = bars[back].jump
-        if jump is None:
-            break
+    while (back := next((bar for bar in rest if bars[bar].jump and bar not in taken), None)) is not None and (
+        jump := bars[back].jump
+    ):
         stop = len(rest) - rest[::-1].index(back)
         found += rest[:stop]
         taken.add(back)

@@ -195,8 +195,8 @@ def fill(
     """
     if reading.voices is None:
         placed, counts = _place(source.tracks, source.notes, grid, reading)
-        add_instruments(score, placed, symbols)
-        return [], source.counts | counts
+        merged = add_instruments(score, placed, symbols)
+        return [], source.counts | counts | {"merged": merged}
     pitched = [track for track in source.tracks if not track.is_drum]
     places, others = assign([track.name for track in pitched], reading, bool(symbols))
     chosen = [pitched[place] for place in places if place is not None]

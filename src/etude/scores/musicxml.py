@@ -1,14 +1,11 @@
 """Reading MusicXML (``.xml``, ``.musicxml``, ``.mxl``), by the definition of W3C MusicXML 4.0."""
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import accumulate, pairwise
 from math import lcm
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from etude.core.errors import EtudeError
@@ -16,14 +13,13 @@ from etude.music.chords import STEPS
 from etude.scores.instruments import KIT, SNARE, drum_of, program_of
 from etude.scores.mxl import document
 from etude.scores.reading import SHARPS
+from etude.scores.signs import AT_END, Sign, place_signs
 from etude.scores.symbols import chord_of
 from etude.scores.written import MODE_NAMES, SIGN, Bar, Jump, Key, Mark, Meter, Note, Part, Sheet, fill, reduced
 
 T = TypeVar("T")
 DRUM_CHANNEL = 10
 TIMED = ("note", "backup", "forward")
-AT_END = Fraction(10**6)  # beyond any measure
-MOST_CUTS = 1000
 MOST_COPIED = 200_000  # notes of measures that stand for those before
 MOST_TIMES = 99  # that a repeat or an ending states
 FINEST = 10**12  # parts of a quarter note in which all times are whole numbers
@@ -31,23 +27,13 @@ UNITS = {"maxima": 32, "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter":
 UNITS_OF_METERS = ("1", "2", "4", "8", "16", "32", "64")
 UNITS_BELOW = ("eighth", "16th", "32nd", "64th", "128th", "256th")
 BACK = re.compile(  # at the end of a text, or before "al Fine", "senza repetizione"
-    r"\b(?:d\.\s?c\b|dc\b|da\s*capo|(d\.\s?s\b|ds\b|d\.s\.s\b|dal\s*segno))\W*(?:\d+\w*\W*)?(?:$|(?:al|alla|and|e|fin|ma|senza|sin|to|without)\b"
-    r"(?:.*?\b(fine|coda)\b)?)",
+    r"\b(?:d\.\s?c\b|dc\b|da\s*capo|(d\.\s?s\b|ds\b|d\.s\.s\b|dal\s*segno))\W*(?:\d+\w*\W*)?"
+    r"(?:$|(?:al|alla|and|e|fin|ma|senza|sin|to|without)\b(?:.*?\b(fine|coda)\b)?)",
     re.IGNORECASE | re.DOTALL,
 )
 FINE = re.compile(r"\W*fine?\b.{0,20}", re.IGNORECASE | re.DOTALL)
 TO_CODA = re.compile(r"\W*to\s+coda.{0,4}", re.IGNORECASE | re.DOTALL)
 SIGNS = re.compile(r"\W*(coda|segno)\W*", re.IGNORECASE)
-ENDINGS = ("fine", "jump", "times", "after_jump")  # signs that hold at the end of their bar
-
-
-class _Sign(NamedTuple):
-    """A sign after the start of a measure: an attribute of ``Bar`` and its value."""
-
-    bar: int
-    onset: Fraction
-    name: str
-    value: bool | int | str | Jump
 
 
 def read_sheet(path: Path, part: str | None) -> Sheet:
@@ -101,86 +87,12 @@ def sheet_of(root: Element) -> Sheet:
     if lcm(*(bar.length.denominator for bar in sheet.bars)) > FINEST:
         raise EtudeError("its divisions of the quarter note fit no grid")
     sheet.changes["filled"] += sum(fill(reader.part, reader.filled, sheet.bars) for reader in readers)
-    _place_signs(sheet, [sign for reader in readers for sign in reader.signs], full)
+    place_signs(sheet, [sign for reader in readers for sign in reader.signs], full)
     codas = [place for place, bar in enumerate(sheet.bars) if bar.coda]
     if len(codas) > 1 and not any(bar.to_coda for bar in sheet.bars):  # two signs: from the first to the last
         sheet.bars[max(codas[0] - 1, 0)].to_coda, sheet.bars[codas[0]].coda = SIGN, ""
     sheet.changes = +sheet.changes
     return sheet
-
-
-def _place_signs(sheet: Sheet, signs: list[_Sign], full: Collection[int]) -> None:
-    """Let signs after the start of a measure hold.
-
-    A segno, a coda or a repeat within a measure makes two bars of it. A Fine or a jump holds at the end of its measure,
-    for many programs write them before the last note, unless the measure is full and the rest of it as long as the
-    pickup of the piece. Of several signs of a coda, where nothing else leads to it, the first is where it is left for.
-    """
-    pickup = None if not sheet.bars or 0 in full else sheet.bars[0].length
-    codas = {(place, Fraction(0)) for place, bar in enumerate(sheet.bars) if bar.coda}
-    codas |= {(sign.bar, sign.onset) for sign in signs if sign.name == "coda"}
-    within = {"segno", "repeat", "times", "after_jump"}
-    if len(codas) == 1 or any(bar.to_coda for bar in sheet.bars):
-        within.add("coda")
-    cuts = []
-    for sign in signs:
-        bar = sheet.bars[sign.bar]
-        rest = bar.length - sign.onset
-        if rest > 0 and (sign.name in within or (sign.name in ENDINGS and sign.bar in full and rest == pickup)):
-            cuts.append(sign)
-        elif sign.name in ENDINGS:
-            setattr(bar, sign.name, sign.value)
-        elif sign.bar + 1 < len(sheet.bars):
-            setattr(sheet.bars[sign.bar + 1], sign.name, sign.value)
-    if len(cuts) > MOST_CUTS:
-        raise EtudeError(f"it has more than {MOST_CUTS} repeats and signs within measures")
-    if cuts:
-        _cut(sheet, cuts)
-
-
-def _cut(sheet: Sheet, signs: list[_Sign]) -> None:
-    """Make several bars of those with signs within them."""
-    starts: dict[int, list[Fraction]] = {}
-    for place, onset in sorted({(sign.bar, sign.onset) for sign in signs}):
-        starts.setdefault(place, [Fraction(0)]).append(onset)
-    if 0 in starts:
-        sheet.upbeat = sheet.bars[0].length
-    first = [0, *accumulate(len(starts.get(place, (0,))) for place in range(len(sheet.bars)))]
-
-    def at(place: int, onset: Fraction) -> tuple[int, Fraction]:
-        own = starts.get(place, [Fraction(0)])
-        piece = bisect_right(own, onset) - 1
-        return first[place] + piece, onset - own[piece]
-
-    bars: list[Bar] = []
-    for place, bar in enumerate(sheet.bars):
-        bounds = list(pairwise([*starts.get(place, [Fraction(0)]), bar.length]))
-        bars += [Bar(end - start, endings=bar.endings) for start, end in bounds]
-        opening, closing = bars[first[place]], bars[-1]
-        opening.repeat, opening.segno, opening.coda = bar.repeat, bar.segno, bar.coda
-        closing.times, closing.after_jump = bar.times, bar.after_jump
-        closing.to_coda, closing.fine, closing.jump = bar.to_coda, bar.fine, bar.jump
-    for sign in signs:
-        after, _ = at(sign.bar, sign.onset)
-        setattr(bars[after - 1 if sign.name in ENDINGS else after], sign.name, sign.value)
-    sheet.bars = bars
-    for part in sheet.parts:
-        held, part.notes = part.notes, {}
-        for place, notes in held.items():
-            for note in notes:
-                own, end = starts.get(place, []), note.onset + note.length
-                cutting = own[bisect_right(own, note.onset) : bisect_left(own, end)]
-                bounds = list(pairwise([note.onset, *cutting, end]))
-                for number, (start, end) in enumerate(bounds):
-                    bar_now, onset = at(place, start)
-                    tied, held_on = note.tied or number + 1 < len(bounds), note.held or number > 0
-                    piece = replace(note, onset=onset, length=end - start, tied=tied, held=held_on)
-                    piece.fermata &= not number
-                    part.add(bar_now, piece)
-        part.keys = [Mark(*at(mark.bar, mark.onset), mark.value) for mark in part.keys]
-        part.symbols = [Mark(*at(mark.bar, mark.onset), mark.value) for mark in part.symbols]
-    sheet.meters = [Mark(*at(mark.bar, mark.onset), mark.value) for mark in sheet.meters]
-    sheet.tempos = [Mark(*at(mark.bar, mark.onset), mark.value) for mark in sheet.tempos]
 
 
 def _in_order(marks: list[Mark[T]]) -> list[Mark[T]]:
@@ -225,7 +137,7 @@ class _PartReader:
     shifts: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # staff -> semitones and steps; "": all
     ending: tuple[int, ...] = ()
     filled: list[Fraction] = field(default_factory=list)  # how far each measure is
-    signs: list[_Sign] = field(default_factory=list)  # after the starts of measures
+    signs: list[Sign] = field(default_factory=list)  # after the starts of measures
     free: bool = False  # there is no meter now
     free_places: set[int] = field(default_factory=set)  # of such measures
     resting: Fraction = Fraction(0)  # the length of a first measure that is one rest
@@ -488,11 +400,11 @@ class _PartReader:
         (bar if self.now or self.ended or not self.place else self.sheet.bars[self.place - 1]).to_coda = name
 
     def _sign(self, bar: Bar, name: str, value: bool | int | str | Jump) -> None:
-        """An attribute of the bar; of one after the start of the measure, see ``_place_signs``."""
+        """An attribute of the bar; of one after the start of the measure, see ``etude.scores.signs``."""
         if self.ended:
-            self.signs.append(_Sign(self.place, AT_END, name, value))
+            self.signs.append(Sign(self.place, AT_END, name, value))
         elif self.now:
-            self.signs.append(_Sign(self.place, self.now, name, value))
+            self.signs.append(Sign(self.place, self.now, name, value))
         else:
             setattr(bar, name, value)
 

@@ -18,7 +18,7 @@ WHITE = b" \t\r\n"
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNPACKING = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, KeyError, ValueError,
-    RuntimeError, NotImplementedError,
+    RuntimeError, NotImplementedError,  # of encrypted files, of unknown kinds of compression
 )  # fmt: skip
 
 

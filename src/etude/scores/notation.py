@@ -83,7 +83,7 @@ def piece_of(sheet: Sheet, reading: Reading) -> tuple[Score, Facts]:
         raise EtudeError(f"it is damaged: it is longer than {LONGEST} quarter notes")
     ticks = reading.ticks_per_quarter
     score = Score(ticks)
-    rounded = outside = 0
+    rounded = outside = merged = 0
     tracks: list[Track] = []
     strength = reading.velocity or VELOCITY
     for part in chosen:
@@ -118,7 +118,7 @@ def piece_of(sheet: Sheet, reading: Reading) -> tuple[Score, Facts]:
 
     symbols = next(filter(None, (_symbols(part, spans, ticks) for part in sheet.parts)), [])
     if reading.voices is None:
-        add_instruments(score, tracks, symbols)
+        merged = add_instruments(score, tracks, symbols)
     else:
         queue = iter(tracks)
         add_voices(score, [None if place is None else next(queue) for place in places], symbols, reading)
@@ -129,6 +129,7 @@ def piece_of(sheet: Sheet, reading: Reading) -> tuple[Score, Facts]:
         "out_of_range": outside,
         "added_time_signatures": added,
         "bars_off": off,
+        "merged": merged,
         **repeats,
         **sheet.changes,
     }

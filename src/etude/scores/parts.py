@@ -76,11 +76,14 @@ def add_voices(score: Score, tracks: Sequence[Track | None], symbols: Sequence[S
     mark(score, symbols)
 
 
-def add_instruments(score: Score, tracks: Sequence[Track], symbols: Sequence[Symbol]) -> None:
+def add_instruments(score: Score, tracks: Sequence[Track], symbols: Sequence[Symbol]) -> int:
     """Add the tracks with notes to the piece, merged by instrument, in their order, the drums last.
 
     Two tracks of one instrument stay apart where both sound one pitch at once, since one track cannot hold both notes:
     each joins the first of its instrument with which it has no such notes. The given tracks may be changed.
+
+    Returns:
+        How many tracks are joined with one before.
     """
     from pretty_midi import INSTRUMENT_MAP  # type: ignore[import-untyped]  # takes a quarter of a second
 
@@ -98,6 +101,7 @@ def add_instruments(score: Score, tracks: Sequence[Track], symbols: Sequence[Sym
                 track.notes = all_notes(merged)
             score.tracks.append(track)
     mark(score, symbols)
+    return sum(map(len, groups.values())) - len(score.tracks)
 
 
 def _without_clashes(tracks: list[Track]) -> list[list[Track]]:

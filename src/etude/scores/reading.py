@@ -31,6 +31,7 @@ CHANGES = {
     "added_time_signatures": "irregular bars with a time signature of their own",
     "filled": "tied notes lengthened to the bar line, where a measure is not full",
     "bars_off": "bar lines that the piece lacks",
+    "merged": "tracks or voices joined with another of their instrument",
     "rounded": "notes moved onto the grid",
     "guessed_drums": "percussion notes by their name or place on the staff, as their MIDI number is not stated",
     "unknown_meters": "time signatures that are none",

@@ -35,7 +35,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
     for folder in ("src", "conf"):
         shutil.copytree(ROOT / folder, root / folder)
-    for file in ("pyproject.toml", "dvc.yaml", "tests/conftest.py", "tests/datasets/conftest.py"):
+    for file in ("pyproject.toml", "dvc.yaml", "tests/conftest.py", "tests/browser.py", "tests/datasets/conftest.py"):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, root / file)
     for language, block in BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):

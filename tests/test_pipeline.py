@@ -28,7 +28,7 @@ SMALLER = {
     "train": {"max_steps": 2, "steps_per_epoch": 1},
     "generate": {"pieces": PIECES, "open_bars": 2, "max_tokens": 48, "sweeps": 1},
     "harmonize": {"candidates": 1, "sweeps": 1, "pieces": 1, "bars": 2},
-    "evaluate": {"bars": 2, "bootstrap": 10},
+    "evaluate": {"bars": 2, "bootstrap": 10, "permutations": 10, "draws": 2, "snapshots": 1},
     "arrange": {"sample_rate": 8000},
 }
 # src/sitecustomize.py of the clone: as a process ends, it writes down the modules of the package that it has loaded
@@ -123,6 +123,15 @@ def test_every_model_is_trained_measured_and_tracked(clone: Path) -> None:
         assert len(list((clone / f"data/generate/{model_name}").glob("*.mid"))) == PIECES
         metrics = json.loads((clone / f"reports/evaluate/{model_name}.json").read_text())["metrics"]
         assert "test/nats_per_note" in metrics
+        copied = json.loads((clone / f"reports/arrange/{model_name}.json").read_text())["copied"]
+        made = {file.name for file in (clone / f"data/arrange/{model_name}/copies").glob("*")}
+        assert made == (
+            set() if copied is None else {f"{name}.{kind}" for name in ("sample", "train") for kind in ("mid", "mp3")}
+        )
+        index = clone / f"models/{model_name}/snapshots/index.json"
+        kept = [entry["step"] for entry in json.loads(index.read_text())] if index.is_file() else []
+        training = json.loads((clone / f"reports/evaluate/{model_name}.json").read_text())["originality"]["training"]
+        assert [row["step"] for row in training] == kept and len(kept) == (1 if model_name == "voices" else 0)
     page = (clone / "reports/index.html").read_text()
     assert all(model_name in page for model_name in model_names)
     found = {str(run["etude.model"]): run for run in runs(clone)}

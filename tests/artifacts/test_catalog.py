@@ -36,7 +36,7 @@ ALL: dict[str, list[Callable[..., Artifact]]] = {
     ],
     "track": [lambda *_: catalog.PUBLISHED],
 }
-NOT_OF_A_STAGE = {catalog.FULL, catalog.EXPERIMENTS, catalog.ARITHMETIC}  # DVC does not make them
+NOT_OF_A_STAGE = {catalog.FULL, catalog.EXPERIMENTS, catalog.ARITHMETIC, catalog.LISTEN}  # DVC does not make them
 # a place, or the command of a stage that a message asks for
 PLACE = re.compile(rf"^(data|models|reports)/|(^|: )etude ({'|'.join(SECTIONS)})( \w+=)?$")
 # module -> why it may

@@ -47,7 +47,7 @@ def etude(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
         ("zzz=1", r"There are the sections: .*train"),
         ("optim.learning_rate=1", r'There is no setting "optim.learning_rate" in conf/. Did you mean optim.lr\?'),
         ("train.lr=1", r"Did you mean optim.lr\?"),
-        ("epochs=3", r"Did you mean train.max_steps or train.patience\?"),
+        ("epochs=3", r"Did you mean train.max_steps or train.patience or train.keep\?"),
         ("dataset.path=x", r"It is a setting of dataset=folder: give that too\."),
     ],
 )

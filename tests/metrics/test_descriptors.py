@@ -1,131 +1,212 @@
-"""Descriptors against values worked out manually, and their edge cases."""
+"""Descriptors against muspy's own values, values worked out manually, and their edges."""
 
 import math
 
 import muspy
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
-from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
+from metrics.made_pieces import line, made, piece, table
+from symusic.core import ScoreTick
 
-from etude.metrics.descriptors import UNITS, columns, descriptors, grid, to_muspy
+from etude.metrics.descriptors import (
+    UNITS,
+    Values,
+    descriptors,
+    difference_to_muspy,
+    entropy,
+    muspy_values,
+    pitch_class_times,
+    ratio,
+    to_muspy,
+)
+from etude.metrics.notes import Notes
 
-Note3 = tuple[int, int, int]  # onset, duration, pitch
 DRUMS = ("drum_in_pattern_rate", "drum_pattern_consistency")
+SCALE = (60, 62, 64, 65, 67, 69, 71, 72)
 
 
-def piece(
-    *voices: list[Note3], signature: tuple[int, int] | None = (4, 4), ticks: int = 24, drums: bool = False
-) -> ScoreTick:
-    """A piece of (onset, duration, pitch) in ticks, one list of notes a voice."""
-    score = ScoreTick(ticks)
-    if signature:
-        score.time_signatures.append(TimeSignatureTick(0, *signature))
-    for notes in voices:
-        track = TrackTick("", program=68, is_drum=drums)
-        for onset, duration, pitch in notes:
-            track.notes.append(NoteTick(onset, duration, pitch, 80))
-        score.tracks.append(track)
-    return score
+def of(score: ScoreTick, resolution: int = 12, bars: int = 16) -> dict[str, float]:
+    """The descriptors of one piece."""
+    return row(descriptors(table(score, resolution=resolution, bars=bars)), 0)
 
 
-def scale(first: int, steps: tuple[int, ...] = (0, 2, 4, 5, 7, 9, 11, 12)) -> list[Note3]:
-    return [(24 * place, 24, first + step) for place, step in enumerate(steps)]
+def row(found: Values, place: int) -> dict[str, float]:
+    return {name: float(values[place]) for name, values in found.items()}
+
+
+def muspy_s_own(notes: Notes, place: int) -> tuple[dict[str, float], list[float]]:
+    """Metrics of muspy, of a piece that is built without ``to_muspy``; and the in-scale rate of each key."""
+    own = notes.piece == place
+    music = muspy.Music(resolution=notes.resolution)
+    for number in sorted(set(notes.track[own].tolist())):
+        part = own & (notes.track == number)
+        music.tracks.append(
+            muspy.Track(
+                is_drum=bool(notes.drum[part].all()),
+                notes=[
+                    muspy.Note(int(start), int(pitch), int(end - start), 80)
+                    for start, end, pitch in zip(notes.start[part], notes.end[part], notes.pitch[part], strict=True)
+                ],
+            )
+        )
+    measure, metrics = int(notes.measure[place]), muspy.metrics
+    found = {}
+    for name in metrics.__all__:
+        function = getattr(metrics, name)
+        if name == "pitch_in_scale_rate":
+            continue
+        given_ = {
+            "empty_measure_rate": (measure,),
+            "groove_consistency": (measure,),
+            "drum_in_pattern_rate": ("duple",),
+        }
+        found[name] = float(function(music, *given_.get(name, ())))
+    rates = [metrics.pitch_in_scale_rate(music, key, mode) for key in range(12) for mode in ("major", "minor")]
+    return found, rates
 
 
 def test_every_metric_of_muspy_is_there() -> None:
-    assert set(muspy.metrics.__all__) <= set(UNITS)
+    assert set(muspy.metrics.__all__) == set(list(UNITS)[:14])
+
+
+@hypothesis(deadline=None, max_examples=60)
+@given(st.lists(made(), min_size=1, max_size=3), st.integers(4, 24), st.integers(1, 3))
+def test_values_equal_muspy_s_own(scores: list[ScoreTick], resolution: int, bars: int) -> None:
+    notes = table(*scores, resolution=resolution, bars=bars)
+    found = descriptors(notes)
+    for place in range(len(scores)):
+        ours = row(found, place)
+        if not notes.count()[place]:
+            assert all(math.isnan(value) for value in ours.values())
+            continue
+        theirs, rates = muspy_s_own(notes, place)
+        pitched = bool(notes.pitched.count()[place])
+        for name, value in theirs.items():
+            if not pitched and "rate" not in name and name not in DRUMS and name != "groove_consistency":
+                assert math.isnan(ours[name]), name  # muspy has 0, or a range of -127
+            elif name == "polyphony_rate" and not pitched:
+                assert math.isnan(ours[name])
+            else:
+                assert ours[name] == pytest.approx(value, abs=1e-9, nan_ok=True), name
+        assert math.isnan(ours["pitch_in_scale_rate"]) or any(
+            ours["pitch_in_scale_rate"] == pytest.approx(rate) for rate in rates
+        )
+    assert difference_to_muspy(notes, found) < 1e-9
+
+
+def test_a_difference_to_muspy_is_found() -> None:
+    notes = table(piece(line(*SCALE)), ScoreTick(24), piece(line(60)))
+    found = descriptors(notes)
+    assert difference_to_muspy(notes, found) < 1e-9
+    assert difference_to_muspy(notes, {**found, "polyphony": found["polyphony"] + 0.5}) == pytest.approx(0.5)
+    assert difference_to_muspy(notes, {**found, "pitch_range": np.array([12, math.nan, math.nan])}) == math.inf
+    assert difference_to_muspy(table(), descriptors(table())) == 0
+
+
+def test_a_piece_of_muspy_has_its_tracks_and_notes() -> None:
+    notes = table(piece(line(50)), piece(line(60, 62), drums=line(36)))
+    music = to_muspy(notes, 1)
+    assert [(track.is_drum, [note.pitch for note in track.notes]) for track in music.tracks] == [
+        (False, [60, 62]),
+        (True, [36]),
+    ]
+    assert music.resolution == 12 and "pitch_range" not in muspy_values(table(piece(drums=line(36))), 0)
 
 
 def test_two_bars_in_two_voices() -> None:
-    tonic_and_fifth = [(0, 96, 48), (96, 48, 55)]  # a bar and a half
-    found = descriptors(piece(scale(60), tonic_and_fifth), 12, 16)
+    found = of(piece(line(*SCALE), [(0, 4, 48), (4, 2, 55)]))
     assert found["n_pitches_used"] == 10
     assert found["n_pitch_classes_used"] == 7
     assert found["pitch_range"] == 24
     assert found["polyphony"] == pytest.approx((8 + 6) / 8)
-    assert found["polyphony_rate"] == 0  # never more than two pitches at once
+    assert found["polyphony_rate"] == 0, "never more than two pitches at once"
     assert found["scale_consistency"] == found["pitch_in_scale_rate"] == 1
     assert found["mean_duration_quarters"] == pytest.approx((8 + 4 + 2) / 10)
     assert found["notes_per_bar"] == 5
     assert found["pitch_entropy"] == pytest.approx(math.log2(10))
+    assert found["pitch_class_entropy"] == pytest.approx(
+        -sum(n / 10 * math.log2(n / 10) for n in (3, 2, 1, 1, 1, 1, 1))
+    )
     assert all(math.isnan(found[name]) for name in DRUMS)
 
 
+def test_rests_and_three_pitches() -> None:
+    found = of(piece([(0, 1, 60), (6, 0.5, 60)], [(0, 1, 64)], [(0, 0.5, 67)]))
+    assert found["polyphony_rate"] == pytest.approx(6 / 78)  # up to the end of the last note
+    assert found["empty_beat_rate"] == pytest.approx(4 / 7)  # a note that ends on a beat counts in the next one, too
+    assert found["empty_measure_rate"] == 0
+    assert of(piece([(0, 1, 60), (9, 1, 60)]))["empty_measure_rate"] == pytest.approx(1 / 3)
+
+
+def test_unisons_count_once() -> None:
+    alone = of(piece(line(60, 62), line(64, 65)))
+    doubled = of(piece(line(60, 62), line(64, 65), line(60, 62)))
+    assert doubled["polyphony"] == alone["polyphony"] == 2
+    assert doubled["notes_per_bar"] == 6
+
+
 def test_same_rhythm_in_each_bar_is_a_perfect_groove_and_another_is_not() -> None:
-    bars = [(0, 24, 60), (24, 71, 62), (96, 24, 60), (120, 71, 62)]  # ends a tick before the bar line
-    assert descriptors(piece(bars), 24, 16)["groove_consistency"] == 1
-    moved = [(0, 24, 60), (24, 71, 62), (96, 24, 60), (132, 59, 62)]
-    assert descriptors(piece(moved), 24, 16)["groove_consistency"] == pytest.approx(1 - 2 / 96)
-
-
-def test_bars_come_from_the_first_time_signature() -> None:
-    assert grid(piece(scale(60), signature=(3, 4)), 12, 1).measure == 36
-    assert grid(piece(scale(60), signature=(6, 8)), 12, 1).measure == 36
-    assert grid(piece(scale(60), signature=None), 12, 1).measure == 48
-    assert grid(piece([(0, 1, 60)], signature=(1, 128)), 4, 1).measure == 1
-
-
-def test_only_the_opening_bars_are_measured_and_a_note_is_cut_at_their_end() -> None:
-    score = piece([(0, 72, 60), (72, 96, 62), (168, 24, 90)])
-    ((_, _, notes),) = grid(score, 24, 1).notes
-    assert notes.tolist() == [[0, 72, 60], [72, 96, 62]]
-    assert descriptors(score, 24, 1)["pitch_range"] == 2
-    assert descriptors(score, 24, 2)["pitch_range"] == 30
+    bars = [(0, 1, 60), (1, 71 / 24, 62), (4, 1, 60), (5, 71 / 24, 62)]  # ends a tick before the bar line
+    assert of(piece(bars), 24)["groove_consistency"] == 1
+    moved = [*bars[:3], (5.5, 59 / 24, 62)]
+    assert of(piece(moved), 24)["groove_consistency"] == pytest.approx(1 - 2 / 96)
+    assert math.isnan(of(piece(line(60)))["groove_consistency"]), "less than a bar"
 
 
 def test_short_notes_are_kept_on_a_coarse_grid() -> None:
-    score = piece([(0, 1, 60), (1, 1, 64), (479, 1, 67)], ticks=480)
-    assert sorted(note.pitch for note in to_muspy(grid(score, 4, 16)).tracks[0].notes) == [60, 64, 67]
+    notes = table(piece([(0, 1 / 480, 60), (1 / 480, 1 / 480, 64), (479 / 480, 1 / 480, 67)], ticks=480), resolution=4)
+    assert sorted(note.pitch for note in to_muspy(notes, 0).tracks[0].notes) == [60, 64, 67]
 
 
-@settings(deadline=None, max_examples=50)
-@given(
-    st.lists(st.tuples(st.integers(0, 400), st.integers(1, 200), st.integers(0, 127)), min_size=1, max_size=12),
-    st.integers(4, 24),
-    st.sampled_from([24, 96, 480]),
-)
-def test_no_note_inside_the_opening_is_lost(notes: list[Note3], resolution: int, ticks: int) -> None:
-    opening = grid(piece(notes, ticks=ticks), resolution, 1000)
-    ((_, _, kept),) = opening.notes
-    assert len(kept) == len(notes)
-    assert (kept[:, 1] > kept[:, 0]).all()
-    assert opening.length == kept[:, 1].max()
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 200), st.integers(30, 90)), min_size=1, max_size=12))
-def test_transposition_and_a_finer_tick_change_nothing(notes: list[Note3]) -> None:
-    found = descriptors(piece(notes), 12, 4)
+@hypothesis(deadline=None, max_examples=25)
+@given(made(lowest=30, highest=90), st.integers(-12, 12))
+def test_transposition_a_finer_tick_and_the_other_pieces_change_nothing(score: ScoreTick, semitones: int) -> None:
+    moved = score.copy()
+    for track in moved.tracks:
+        if not track.is_drum:
+            track.shift_pitch(semitones, inplace=True)
+    fine = score.resample(4 * score.ticks_per_quarter, min_dur=1)
+    found = descriptors(table(score, piece(line(*SCALE)), moved, fine, score))
     assert set(found) == set(UNITS)
-    fine = descriptors(piece([(4 * onset, 4 * length, pitch) for onset, length, pitch in notes], ticks=96), 12, 4)
-    assert fine == pytest.approx(found, nan_ok=True)
-    higher = descriptors(piece([(onset, length, pitch + 12) for onset, length, pitch in notes]), 12, 4)
-    assert higher == pytest.approx(found, nan_ok=True)
+    for place in (2, 3, 4):
+        assert row(found, place) == pytest.approx(row(found, 0), nan_ok=True)
+    assert row(found, 0) == pytest.approx(of(score), nan_ok=True)
 
 
-@pytest.mark.parametrize("score", [ScoreTick(24), piece([]), piece([], []), piece([(960, 24, 60)])])
+@pytest.mark.parametrize("score", [ScoreTick(24), piece([]), piece([], []), piece([(40, 1, 60)])])
 def test_a_piece_without_notes_in_its_opening_gives_nan(score: ScoreTick) -> None:
-    found = descriptors(score, 12, 4)
-    assert set(found) == set(UNITS)
-    assert all(math.isnan(value) for value in found.values())
+    found = of(score, bars=4)
+    assert set(found) == set(UNITS) and all(math.isnan(value) for value in found.values())
+
+
+def test_no_pieces_give_no_values() -> None:
+    assert {name: len(values) for name, values in descriptors(table()).items()} == dict.fromkeys(UNITS, 0)
 
 
 def test_drums_have_drum_measures_and_no_pitch() -> None:
-    found = descriptors(piece([(0, 6, 36), (24, 6, 38), (40, 6, 42)], drums=True), 12, 4)
+    found = of(piece(drums=[(0, 0.25, 36), (1, 0.25, 38), (5 / 3, 0.25, 42)]))
     assert found["drum_in_pattern_rate"] == pytest.approx(2 / 3)  # the last one is on a triplet
     assert found["drum_pattern_consistency"] == 1
-    assert math.isnan(found["pitch_range"]) and math.isnan(found["polyphony"])
+    assert math.isnan(found["pitch_range"]) and math.isnan(found["polyphony"]) and math.isnan(found["polyphony_rate"])
     assert found["notes_per_bar"] == 3
 
 
 def test_one_note_and_a_twelve_tone_row_raise_nothing() -> None:
-    assert descriptors(piece([(0, 24, 60)]), 12, 16)["pitch_entropy"] == 0
-    row = descriptors(piece([(24 * place, 24, 60 + place) for place in range(12)]), 12, 16)
-    assert math.isnan(row["pitch_in_scale_rate"])  # no key stands out
-    assert row["scale_consistency"] == pytest.approx(7 / 12)
+    one = of(piece(line(60)))
+    assert one["pitch_entropy"] == one["pitch_range"] == 0 and one["polyphony"] == one["n_pitches_used"] == 1
+    row_ = of(piece(line(*range(60, 72))))
+    assert math.isnan(row_["pitch_in_scale_rate"]), "no key stands out"
+    assert row_["scale_consistency"] == pytest.approx(7 / 12)
 
 
-def test_columns_keep_the_order_of_the_pieces() -> None:
-    rows = [descriptors(piece(scale(60)[:count]), 12, 16) for count in (3, 1)]
-    assert columns(rows)["n_pitches_used"].tolist() == [3, 1]
+def test_ratios_and_entropies_of_nothing_are_nan() -> None:
+    assert ratio(np.array([1, 0]), np.array([0, 4])).tolist() == pytest.approx([math.nan, 0], nan_ok=True)
+    assert entropy(np.array([[0, 0], [1, 1], [3, 0]])).tolist() == pytest.approx([math.nan, 1, 0], nan_ok=True)
+
+
+def test_sounding_times_of_pitch_classes_leave_drums_out() -> None:
+    times = pitch_class_times(table(piece([(0, 2, 60), (2, 1, 73)], [(0, 1, 48)], drums=line(36)), ScoreTick(24)))
+    assert times[0].tolist() == [36, 12, *[0] * 10] and not times[1].any()

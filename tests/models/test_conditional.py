@@ -37,6 +37,16 @@ def test_nats_know_nothing_of_the_attributes_and_nats_given_do() -> None:
     assert not torch.allclose(model.nats_given(rows(11, 14)), model.nats_given(rows(12, 14)))
 
 
+@torch.no_grad()
+def test_predictions_know_nothing_of_the_attributes_and_cost_the_nats() -> None:
+    model, items = build(), rows(11, 14)
+    found = model.predict(items)
+    assert torch.equal(found, model.predict(rows(12, 13))) and torch.allclose(found.sum(-1), torch.ones(1, 11))
+    counted = model.real(items)[0, 1:]
+    costs = -found[0].gather(1, items[0, 1:, None])[:, 0].log()
+    assert torch.allclose(costs[counted], model.nats(items)[0][counted], atol=1e-5)
+
+
 def test_what_is_not_shown_is_neutral_in_all_places() -> None:
     model, items = build(), torch.cat([rows(11, 14), rows(12, 14)])
     shown = model.hide_controls(items, torch.tensor([[True, False], [False, True]]))

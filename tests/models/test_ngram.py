@@ -83,3 +83,19 @@ def test_a_step_gives_what_the_whole_piece_gives() -> None:
         logits, state = model.step(torch.tensor([now]), state)
         costs.append(-logits[0, following].item())
     assert costs == pytest.approx(model.nats(torch.from_numpy(tokens[None]))[0].tolist())
+
+
+@pytest.mark.parametrize("use", [1, 2, 4])
+def test_predictions_of_a_piece_are_those_of_its_steps(use: int) -> None:
+    draw = np.random.default_rng(2)
+    model = NGram(9, 4, 10**6)
+    model.count([draw.integers(3, 8, size=60) for _ in range(4)])
+    model.use = use
+    tokens = draw.integers(3, 9, size=(2, 30))  # 8 was never observed
+    tokens[1, 20:] = 0
+    found, state = model.predict(torch.from_numpy(tokens)), None
+    assert found.shape == (2, 29, 9) and not found[1, 19:].any()
+    for place in range(29):
+        logits, state = model.step(torch.from_numpy(tokens[:, place]), state)
+        rows = 2 if place < 19 else 1
+        assert torch.allclose(found[:rows, place], logits[:rows].exp().float(), atol=1e-6)

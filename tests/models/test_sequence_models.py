@@ -3,38 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from models.small_models import VOCABULARY, build
 
 from etude.models.gru import GRU
 from etude.models.lstm import LSTM
 from etude.models.lstm_attention import LSTMAttention
-from etude.models.ngram import NGram
 from etude.models.sequence import Dropout, SequenceModel, rotary, rotate
 from etude.models.transformer import Transformer, smallest_exact_batch
-from etude.models.voices import Voices
 from etude.representations.base.vocabulary import ItemSpec
-
-VOCABULARY = 17
-
-
-def build(kind: str) -> SequenceModel:
-    torch.manual_seed(0)
-    if kind == "lstm":
-        return LSTM(ItemSpec(VOCABULARY), 16, 2, 0.3, 0.0).eval()
-    if kind == "lstm_widths":
-        return LSTM(ItemSpec(VOCABULARY), [16, 24, 8], 3, 0.3, 0.0).eval()
-    if kind == "gru":
-        return GRU(ItemSpec(VOCABULARY), 16, 2, 0.3, 0.0).eval()
-    if kind == "transformer":
-        return Transformer(ItemSpec(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
-    if kind == "voices":
-        return Voices(ItemSpec(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 2, 0.3, 0.2, 1.2, 0).eval()
-    if kind in ("lstm_attention", "following"):
-        follows = kind == "following"
-        return LSTMAttention(ItemSpec(VOCABULARY), 16, 2, 0.3, 0.0, 2, 5, follows, 3 * follows).eval()
-    model = NGram(VOCABULARY, 4, 10**6)
-    model.count([np.random.default_rng(seed).integers(1, VOCABULARY, 50) for seed in range(4)])
-    return model
-
 
 KINDS = pytest.mark.parametrize(
     "kind", ["lstm", "lstm_widths", "gru", "lstm_attention", "following", "transformer", "voices", "ngram"]
@@ -74,6 +50,21 @@ def test_the_probabilities_of_all_next_tokens_add_up_to_one(kind: str) -> None:
         assert logits.double().softmax(-1).sum().item() == pytest.approx(1)
         if kind == "ngram":
             assert logits.exp().sum().item() == pytest.approx(1)
+
+
+@KINDS
+def test_predictions_are_the_distributions_behind_the_costs(kind: str) -> None:
+    model = build(kind)
+    tokens = torch.randint(1, VOCABULARY, (3, 12), generator=torch.Generator().manual_seed(5))
+    tokens[1, 7:] = 0
+    found = model.predict(tokens)
+    assert found.shape == (3, 11, VOCABULARY)
+    costs = -found.double().clamp(min=1e-38).gather(-1, tokens[:, 1:, None])[..., 0].log()
+    with torch.no_grad():
+        nats = model.nats(tokens).double()
+    real = model.real(tokens)[:, 1:]
+    assert torch.allclose(costs[real], nats[real], atol=1e-4)
+    assert torch.allclose(found.sum(-1)[real], torch.ones(int(real.sum())), atol=1e-5)
 
 
 @KINDS

@@ -22,9 +22,9 @@ class Drawn:
 
     calls: list[tuple[Any, ...]]
 
-    def __call__(self, *arguments: Any) -> dict[str, bytes]:
+    def __call__(self, *arguments: Any) -> str:
         self.calls.append(arguments)
-        return {"light": b"png", "dark": b"png"}
+        return "<svg/>"
 
 
 def test_a_model_that_counts_is_a_level_however_many_orders_it_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,9 +35,9 @@ def test_a_model_that_counts_is_a_level_however_many_orders_it_tried(monkeypatch
     monkeypatch.setattr(panels, "curves", drawn)
     found = training_panels(inputs(train={"ngram": tried, "lstm": trained}))
     assert [panel["title"] for panel in found] == ["nats per note, valid pieces", "train/loss"]
-    (lines, levels, order), loss = drawn.calls
+    (_, lines, levels, order), loss = drawn.calls
     assert levels == {"ngram": 0.9} and lines == {"lstm": [(100, 1.0), (200, 0.8)]} and order == ["ngram", "lstm"]
-    assert loss[:2] == ({"lstm": [(100, 2.0)]}, {})  # one point, drawn as a dot
+    assert loss[1:3] == ({"lstm": [(100, 2.0)]}, {})  # one point, drawn as a dot
 
 
 def test_a_descriptor_of_one_value_gets_no_chart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from etude.report.tables import (
     group_reasons,
     percent,
     spread,
+    state,
     whole_number,
 )
 
@@ -20,7 +21,7 @@ def test_a_table_has_the_best_bold_a_mark_for_each_note_and_the_notes_below() ->
         Row("gan", ("–", "3"), (), 1),
         Row("deepbach", ("–", "4"), (False, True), 2),
     ]
-    assert Table([("test", "nats"), ("steps", "")], rows, ["First.", "Last."]).markdown() == (
+    assert Table("A caption.", [("test", "nats"), ("steps", "")], rows, ["First.", "Last."]).markdown() == (
         "| model | test, nats | steps |\n"
         "| --- | ---: | ---: |\n"
         "| lstm | **2.100** | – |\n"
@@ -61,6 +62,10 @@ def test_reasons_are_grouped_and_duplicates_named() -> None:
     ]
     many = [{"source": f"{n}", "reason": "reason " + "x" * n} for n in range(REASONS + 3)]
     assert group_reasons(many)[-1] == ("3 other reasons", 3, [])
+
+
+def test_a_dataset_that_states_nothing_is_not_quoted() -> None:
+    assert [state(text) for text in ("None stated.", None, "", "MIT")] == ["", "", "", "MIT"]
 
 
 def test_settings_are_flattened() -> None:

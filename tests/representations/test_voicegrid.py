@@ -131,3 +131,16 @@ def test_sampling_holds_only_what_sounds_and_ends_with_a_frame() -> None:
     assert seen == [(False, True), (True, False), (False, False), (False, False)]
     state = rules.move(np.array([2]), state)
     assert np.flatnonzero(rules.allowed(np.array([2]), state)[0]).tolist() == [2]
+
+
+def test_each_item_has_a_pitch_a_voice_and_a_place_in_the_bar() -> None:
+    piece = make_piece(2, 6)
+    made = grid(piece)
+    tokens = made.encode(piece)
+    voices, positions = made.note_items(tokens, 12)
+    assert voices[[0, -1]].tolist() == positions[[0, -1]].tolist() == [-1, -1]
+    assert voices[1:9].tolist() == [0, 1, 2, 3] * 2 and positions[1:-1:4].tolist() == [*range(12), *range(12)]
+    starts = made.pitches[tokens] >= 0
+    found = sorted(zip(voices[starts].tolist(), made.pitches[tokens][starts].tolist(), strict=True))
+    assert found == sorted((number, note.pitch) for number, track in enumerate(piece.tracks) for note in track.notes)
+    assert made.pitches[: FIRST + 1].tolist() == [*[-1] * FIRST, made.low] and len(made.pitches) == made.vocabulary

@@ -21,7 +21,11 @@ def test_each_stands_after_those_that_it_needs() -> None:
     needs = edges(found)
     named = {one.target: {other.target for other in needs[one]} for one in found}
     assert all({*found[:place]} >= needs[one] for place, one in enumerate(found))
-    assert named["train@lstm"] == {"tokenize@remi"} and named["arrange@lstm"] == {"generate@lstm", "evaluate@lstm"}
+    assert named["train@lstm"] == {"tokenize@remi"} and named["arrange@lstm"] == {
+        "ingest",
+        "generate@lstm",
+        "evaluate@lstm",
+    }
     assert named["harmonize@voices"] == {"ingest", "split", "train@voices"}
     assert {"train@lstm", "arrange@gan", "reference", "control@conditional"} <= named["report"]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -16,7 +17,7 @@ from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TextMetaTick, Tr
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
-from etude.scores.engraving import key_of, musicxml, picture, spell, tonic_of
+from etude.scores.engraving import key_of, musicxml, on_readable_grid, picture, size_of, spell, tonic_of
 from etude.scores.readers import read
 
 READING = Reading(None, True, 80, True, 24, None, None)
@@ -89,6 +90,75 @@ def test_a_picture_is_one_page_of_all_bars() -> None:
     assert "Soprano" in svg
     with pytest.raises(EtudeError, match="cannot be engraved"):
         picture("nonsense")
+
+
+def track(*played: tuple[int, int, int]) -> ScoreTick:
+    """One track of notes (onset, duration, pitch) at 24 ticks a quarter."""
+    piece = ScoreTick(24)
+    piece.tracks.append(TrackTick("x"))
+    for onset, duration, pitch in played:
+        piece.tracks[0].notes.append(NoteTick(onset, duration, pitch, 80))
+    return piece
+
+
+def test_chords_are_written_as_chords_and_read_back(tmp_path: Path) -> None:
+    piece = track((0, 24, 60), (0, 24, 64), (0, 48, 67), (24, 24, 60), (48, 24, 62), (48, 24, 62))
+    text = musicxml(piece, "x")
+    (tmp_path / "piece.musicxml").write_text(text)
+    back, _ = read(tmp_path / "piece.musicxml", None, READING)
+    assert notes(back) == notes(piece) and text.count("<chord") == 1
+
+
+def test_a_picture_has_sixteenths_and_triplets_only() -> None:
+    swung = track(
+        (1, 7, 60), (8, 9, 62), (17, 6, 64), (25, 5, 65), (29, 7, 67), (37, 11, 69), (48, 2, 70), (50, 46, 72)
+    )
+    assert notes(on_readable_grid(swung)) == [
+        (0, 8, 60), (8, 8, 62), (16, 8, 64),  # triplets
+        (24, 6, 65), (30, 6, 67), (36, 12, 69),  # sixteenths
+        (48, 48, 70), (48, 48, 72),  # a grace note falls on its note
+    ]  # fmt: skip
+    exact = track((0, 3, 60), (3, 3, 62), (6, 18, 64), (24, 4, 65), (28, 20, 67), (48, 24, 69))
+    assert notes(on_readable_grid(exact)) == notes(exact), "what is written finely stays"
+    fast = on_readable_grid(track(*((place * 2, 2, 60) for place in range(12))))
+    assert all(time % 6 == 0 and length >= 6 for time, length, _ in notes(fast)), "no note is shorter than a step"
+    assert notes(on_readable_grid(ScoreTick(24))) == []
+
+
+def test_a_picture_has_one_line_of_chords_a_track() -> None:
+    piano = track((0, 96, 48), (1, 22, 60), (0, 20, 64), (24, 24, 62), (49, 20, 60))
+    drums = TrackTick("drums", is_drum=True)
+    drums.notes.append(NoteTick(0, 24, 38, 80))
+    piano.tracks.append(drums)
+    before = notes(piano)
+    found = on_readable_grid(piano)
+    assert notes(found) == [(0, 24, 48), (0, 24, 60), (0, 24, 64), (24, 24, 62), (48, 24, 60)]
+    assert notes(piano) == before and len(found.tracks) == 1
+    uneven = make_piece(1)
+    for part in uneven.tracks:
+        for played in part.notes:
+            played.time += played.pitch % 3
+    assert "48" in picture_tuplets(uneven) and picture_tuplets(on_readable_grid(uneven)) <= {"3"}
+
+
+def picture_tuplets(piece: ScoreTick) -> set[str]:
+    """The numbers of notes that tuplets of the MusicXML of a piece have."""
+    tree = ET.fromstring(musicxml(piece, "x").partition("?>")[2].partition(">")[2])
+    return {str(node.text) for node in tree.iter("actual-notes")}
+
+
+def test_a_picture_is_small_has_a_size_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = musicxml(make_piece(1, 80), "x")
+    short = picture(text)
+    monkeypatch.setattr("etude.scores.engraving._shorten", lambda svg: svg)
+    complete = picture(text)
+    assert len(short) < 0.5 * len(complete) and size_of(short) == size_of(complete)
+    for tag in ("use", "ellipse", "polygon", "text"):
+        assert len(re.findall(rf"<{tag}\b", short)) == len(re.findall(rf"<{tag}\b", complete)), tag
+    assert len(re.findall(r"M-?\d", short)) == len(re.findall(r"M-?\d", complete)), "each line is still drawn"
+    assert set(re.findall(r'href="#(.*?)"', short)) <= set(re.findall(r' id="(.*?)"', short))
+    with pytest.raises(EtudeError, match="no size"):
+        size_of("<svg/>")
 
 
 def test_pitches_are_spelled_in_their_key() -> None:

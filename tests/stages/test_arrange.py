@@ -1,17 +1,22 @@
 """Stage arrange: the best pieces, their files, the report."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
+from conftest import smoke
+from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
+from etude.artifacts import catalog
 from etude.artifacts.context import Session
+from etude.artifacts.midi_archive import write_pieces
+from etude.artifacts.provenance import built_from
 from etude.audio.mp3 import read_mp3
 from etude.config.sections import Arrange, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
-from etude.stages.arrange import arrange, best, file_names, run
+from etude.stages.arrange import arrange, best, excerpt_of, file_names, run
 
 ARRANGE = Arrange(
     best=2, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2
@@ -50,7 +55,8 @@ def session(tmp_path: Path) -> Session:
         score.dump_midi(folder / f"{number:02d}.mid")
     ranks = [{"file": f"{number:02d}.mid", "rank": rank, "distance": 0.5} for number, rank in enumerate((2, 0, 1))]
     made_with = {"generate": {"seed": 1}}
-    report = {"model": "lstm", "key": "abc", "settings": made_with, "pieces": ranks}
+    short = {"pieces": [{"file": "02.mid", "score": None}]}  # no sample has a score
+    report = {"model": "lstm", "key": "abc", "settings": made_with, "pieces": ranks, "originality": short}
     write_json(tmp_path / "reports/evaluate/lstm.json", report)
     write_json(folder / "manifest.json", {"settings": {**made_with, "key": "abc"}, "pieces": []})
     return Session(root=tmp_path, progress=False)
@@ -82,6 +88,7 @@ def test_run_writes_mix_stems_and_report(session: Session) -> None:
     report = read_json(session.root / "reports/arrange/lstm.json", "")
     assert [piece["file"] for piece in report["pieces"]] == ["01.mp3", "02.mp3"] and report["key"] == "abc"
     assert report["pieces"][1]["loudness_lufs"] is None  # silence
+    assert report["copied"] is None
     before = digest(folder)
     run(Stub(ARRANGE), session, "lstm")
     assert digest(folder) == before
@@ -110,3 +117,103 @@ def test_samples_that_the_evaluation_did_not_measure_are_refused(other: dict[str
     write_json(session.root / "data/generate/lstm/manifest.json", {"settings": other, "pieces": []})
     with pytest.raises(EtudeError, match=r"other samples .* etude evaluate model=lstm session\.run=.*runs/1"):
         run(Stub(ARRANGE), earlier, "lstm")
+
+
+# --- the excerpt that has most in common with a train piece
+
+
+def notes(score: ScoreTick) -> list[tuple[int, int, int]]:
+    return [(note.time, note.duration, note.pitch) for track in score.tracks for note in track.notes]
+
+
+def long_piece() -> ScoreTick:
+    """Eight quarters, the last of them held; three tempos; 3/4 from the fifth quarter on."""
+    score = ScoreTick(24)
+    track = TrackTick("Soprano", 68)
+    for place in range(8):
+        track.notes.append(NoteTick(24 * place, 24 if place < 7 else 96, 60 + place, 80))
+    score.tracks.append(track)
+    for time, speed in ((0, 60), (48, 90), (120, 120)):
+        score.tempos.append(TempoTick(time, speed))
+    for time, beats in ((0, 4), (96, 3)):
+        score.time_signatures.append(TimeSignatureTick(time, beats, 4))
+    return score
+
+
+def test_an_excerpt_is_moved_to_its_start_and_cut_at_its_end() -> None:
+    score = long_piece()
+    found = excerpt_of(score, 3, 2)
+    assert notes(found) == [(0, 24, 63), (24, 24, 64)] and found.ticks_per_quarter == 24
+    assert [(track.name, track.program) for track in found.tracks] == [("Soprano", 68)]
+    assert notes(excerpt_of(score, 7, 2)) == [(0, 48, 67)], "a note that sounds on is cut"
+    assert notes(excerpt_of(score, 3, 1.25)) == notes(found), "up to a whole quarter note"
+    assert notes(excerpt_of(score, 3, 0)) == [(0, 24, 63)], "one quarter note at least"
+    assert notes(score) == notes(long_piece()), "the piece stays as it is"
+
+
+def test_an_excerpt_has_the_tempo_and_the_meter_of_its_place() -> None:
+    found = excerpt_of(long_piece(), 3, 3)
+    assert [(tempo.time, round(tempo.qpm)) for tempo in found.tempos] == [(0, 90), (48, 120)]
+    assert [(sign.time, sign.numerator) for sign in found.time_signatures] == [(0, 4), (24, 3)]
+    exact = excerpt_of(long_piece(), 2, 1)
+    assert [(tempo.time, round(tempo.qpm)) for tempo in exact.tempos] == [(0, 90)]
+    silent = excerpt_of(long_piece(), 40, 2)
+    assert notes(silent) == [] and [round(tempo.qpm) for tempo in silent.tempos] == [120]
+
+
+def test_before_the_piece_there_is_silence() -> None:
+    found = excerpt_of(long_piece(), -2, 4)
+    assert notes(found) == [(48, 24, 60), (72, 24, 61)]
+    assert [(tempo.time, round(tempo.qpm)) for tempo in found.tempos] == [(0, 60)]
+    assert [(sign.time, sign.numerator) for sign in found.time_signatures] == [(0, 4)]
+
+
+@pytest.fixture
+def copying(session: Session) -> tuple[Settings, Session]:
+    """The project of ``session``, whose sample 01 is the train piece a whole tone up, from its second quarter on."""
+    root, settings = session.root, replace(smoke(), arrange=ARRANGE)
+    train = long_piece()
+    (root / "data/ingest").mkdir(parents=True)
+    shards = write_pieces(root / "data/ingest", [("t1", train.dumps_midi())])
+    write_json(root / "data/ingest/manifest.json", {"pieces": [{"id": "t1", "title": "Tune"}], "shards": shards})
+    write_json(root / catalog.record("ingest").place, {"settings": built_from(settings, "ingest")})
+    sample = excerpt_of(train, 1, 6)
+    for note in sample.tracks[0].notes:
+        note.pitch += 2
+    sample.dump_midi(root / "data/generate/lstm/01.mid")
+    copied = {"file": "01.mid", "score": 1.0, "start": 1.0, "quarters": 3.25, "nearest": "t1", "title": "Tune"}
+    place = root / "reports/evaluate/lstm.json"
+    report = read_json(place, "")
+    pieces = [copied | {"where": 2.0, "semitones": -2, "flagged": True}, {"file": "02.mid", "score": None}]
+    write_json(place, report | {"originality": {"pieces": pieces}})
+    return settings, session
+
+
+def test_the_least_original_excerpt_lies_next_to_that_of_the_train_piece(copying: tuple[Settings, Session]) -> None:
+    settings, session = copying
+    run(settings, session, "lstm")
+    folder = session.root / "data/arrange/lstm/copies"
+    assert sorted(file.name for file in folder.iterdir()) == ["sample.mid", "sample.mp3", "train.mid", "train.mp3"]
+    ours, theirs = (notes(ScoreTick.from_file(folder / f"{name}.mid")) for name in ("sample", "train"))
+    assert [(time, pitch - 2) for time, _, pitch in ours] == [(time, pitch) for time, _, pitch in theirs]
+    assert [pitch for *_, pitch in theirs] == [62, 63, 64, 65]
+    sound, rate = read_mp3(folder / "train.mp3")
+    assert rate == 16000 and np.abs(sound).max() > 0.1
+    copied = read_json(session.root / "reports/arrange/lstm.json", "")["copied"]
+    assert (copied["file"], copied["nearest"], copied["semitones"]) == ("01.mid", "t1", -2)
+    before = digest(session.root / "data/arrange")
+    run(settings, session, "lstm")
+    assert digest(session.root / "data/arrange") == before
+
+
+def test_a_copy_whose_sample_is_gone_is_a_sentence(copying: tuple[Settings, Session]) -> None:
+    settings, session = copying
+    place = session.root / "reports/evaluate/lstm.json"
+    report = read_json(place, "")
+    report["originality"]["pieces"][0]["file"] = "09.mid"
+    write_json(place, report)
+    with pytest.raises(
+        EtudeError, match=r"09\.mid does not exist, and it was measured\. Make both again with: etude gen"
+    ):
+        run(settings, session, "lstm")
+    assert not (session.root / "data/arrange/lstm").exists()

@@ -19,7 +19,9 @@ from etude.core.files import digest, write_json
 from etude.metrics.descriptors import UNITS
 from etude.stages.reference import reference, run
 
-EVALUATE = Evaluate(resolution=12, bars=4, bootstrap=20, seed=0)
+EVALUATE = Evaluate(
+    resolution=12, bars=4, bootstrap=20, permutations=10, draws=2, window=8, train=100, snapshots=2, seed=0
+)
 
 
 def piece(first: int, step: int = 2, count: int = 8) -> ScoreTick:
@@ -55,11 +57,14 @@ def settings() -> Settings:
     return replace(smoke(), evaluate=EVALUATE)
 
 
+TRAIN = {"train": piece(55)}
+
+
 def test_measures_test_pieces_and_real_against_real() -> None:
     test = {"low": piece(48), "middle": piece(50), "wide": piece(40, 9)}
-    report, typical = reference(test, {"other": piece(49)}, EVALUATE, 32)
+    report, typical = reference(TRAIN, {"other": piece(49)}, test, EVALUATE, 32)
     assert report["pieces"] == 3
-    assert (report["resolution"], report["bars"]) == (12, 4)
+    assert (report["resolution"], report["bars"], report["window"]) == (12, 4, 8)
     assert set(report["descriptors"]) == set(UNITS)
     assert report["descriptors"]["pitch_range"]["values"] == [8.0, 8.0, 36.0]
     assert report["descriptors"]["drum_in_pattern_rate"]["mean"] is None
@@ -68,19 +73,30 @@ def test_measures_test_pieces_and_real_against_real() -> None:
     assert against["pieces"] == 1
     assert typical in ("low", "middle")
     assert report["distributions"]["duration"] == [[12, 24]]
-    assert report["note_by_note"]["overlap_duration"] == 1 and report["note_by_note"]["bars"] == 2
+    assert report["distributions_at_size"]["duration"]["overlap"] == 1 and report["distinct_at_size"]["bars"] == 2
+    assert report["muspy"]["pieces"] == 3 and report["muspy"]["difference"] < 1e-9
+    assert report["originality"]["scores"][:2] == [1, 1], "transposed train pieces"
+    assert report["sets"]["frechet"]["value"] is None, "too few pieces"
 
 
 def test_the_same_pieces_are_at_no_distance() -> None:
     test = {"a": piece(48), "b": piece(50, 3)}
-    assert reference(test, test, EVALUATE, 32)[0]["real_against_real"]["distance"] == 0
+    assert reference(TRAIN, test, test, EVALUATE, 32)[0]["real_against_real"]["distance"] == 0
 
 
 def test_messages_name_missing_pieces_and_notes() -> None:
-    with pytest.raises(EtudeError, match=r"split\.valid"):
-        reference({"a": piece(48)}, {}, EVALUATE, 32)
+    for missing in ("train", "valid", "test"):
+        train, valid, test = ({} if split == missing else TRAIN for split in ("train", "valid", "test"))
+        with pytest.raises(EtudeError, match=rf"split\.{missing}"):
+            reference(train, valid, test, EVALUATE, 32)
     with pytest.raises(EtudeError, match="No test piece"):
-        reference({"a": ScoreTick(24)}, {"b": piece(48)}, EVALUATE, 32)
+        reference(TRAIN, TRAIN, {"a": ScoreTick(24)}, EVALUATE, 32)
+
+
+def test_another_definition_than_muspy_s_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etude.stages.reference.difference_to_muspy", lambda notes, found: 0.25)
+    with pytest.raises(EtudeError, match=r"differ from muspy's own by 0\.25.*requirements\.lock"):
+        reference(TRAIN, TRAIN, TRAIN, EVALUATE, 32)
 
 
 def test_run_leaves_report_and_example_and_the_same_bytes_again(project: Path, settings: Settings) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import smoke
+from report.made_results import evaluated
+from report.made_results import reference as made_reference
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from etude.artifacts.context import Session
@@ -109,7 +111,8 @@ def complete(tmp_path_factory: pytest.TempPathFactory, made: Settings) -> Path:
     source = {"dataset": "bach", "source": "music21", "licence": "free & open", "citation": "J. S. Bach"}
     write_json(data / "download/manifest.json", {**source, "pieces": pieces, "left_out": left_out})
     refused = [{"source": "corpus/y", "reason": "no notes"}]
-    write_json(data / "ingest/manifest.json", {"settings": {}, "pieces": pieces, "refused": refused})
+    ingested = {"pieces": pieces, "refused": refused, "shards": [{"file": "00000.zip", "sha256": "0"}]}
+    write_json(data / "ingest/manifest.json", ingested)
     families = {"p0": "p0", "p1": "p0", "p2": "p2", "p3": "p3"}
     split = {"train": ["p0", "p1"], "valid": ["p2"], "test": ["p3"], "families": families}
     write_json(data / "split/split.json", {"settings": {}, **split})
@@ -134,15 +137,10 @@ def complete(tmp_path_factory: pytest.TempPathFactory, made: Settings) -> Path:
     files = {"midi": "data/reference/real.mid", "mp3": "data/reference/real.mp3"}
     example = {"id": "p3", "title": "Tune 3 <real>", **files}
     reference = {"resolution": 12, "bars": 16, "pieces": 5, "real_against_real": real, "example": example}
-    areas = {f"overlap_{name}": 0.95 for name in ("pitch_class", "duration", "polyphony")}
-    reference["note_by_note"] = {**areas, "bars": 400.5, "distinct_bars": 390.2, "distinct_any_key": 380.4}
-    write_json(reports / "reference.json", {**reference, "descriptors": descriptors(0, 0, 5)})
+    write_json(reports / "reference.json", {**made_reference(), **reference, "descriptors": descriptors(0, 0, 5)})
     for place, model_name in enumerate(("ngram", "lstm", "gan", "leftover")):
         likelihood = {"valid/nats_per_note": 0.9 - place / 10, "test/nats_per_note": 0.95 - place / 10}
         metrics = {"samples/distance": 0.3 + place / 10, "samples/distance_low": 0.2, "samples/distance_high": 0.7}
-        near = {"overlap_pitch_class": 0.7 + place / 10, "overlap_duration": 0.9 - place / 10}
-        near |= {"bars": 64, "distinct_bars": 62, "distinct_any_key": 60 - place}
-        metrics |= {f"samples/{name}": value for name, value in near.items()}
         history: list[dict[str, Any]] = [
             {"step": step, "train/nats_per_token": 2 - step / 300, "valid/nats_per_note": 1 - step / 1000}
             for step in (100, 300)
@@ -163,17 +161,24 @@ def complete(tmp_path_factory: pytest.TempPathFactory, made: Settings) -> Path:
         write_text(root / f"models/{model_name}/history.csv", "\n".join([",".join(names), *rows]) + "\n")
         sampled = [{"file": f"{n:02d}.mid", "rank": n, "distance": 0.1} for n in range(4)]
         write_json(data / f"generate/{model_name}/manifest.json", {"settings": {}, "pieces": sampled})
+        compared = evaluated(100 * (place % 2 + 1), 3 * (place % 2))  # lstm copies three train pieces
         found = {
+            **compared,
             "model": model_name,
-            "metrics": {**likelihood, **metrics},
+            "metrics": {**compared["metrics"], "samples/empty": 0, **likelihood, **metrics},
             "descriptors": descriptors(place, place + 1, 4),
+            "prediction": {} if model_name == "gan" else compared["prediction"],
         }
         write_json(reports / f"evaluate/{model_name}.json", {**found, "pieces": sampled})
         if model_name == "lstm":
             write_json(reports / "harmonize/lstm.json", harmonies(model_name))
             write_json(reports / "control/lstm.json", control(model_name))
         arranged = [{"file": f"{n:02d}.mp3"} for n in range(2)]
-        write_json(reports / f"arrange/{model_name}.json", {"model": model_name, "pieces": arranged})
+        copied = compared["originality"]["pieces"][0] if model_name == "lstm" else None
+        write_json(reports / f"arrange/{model_name}.json", {"model": model_name, "pieces": arranged, "copied": copied})
+        if copied is not None:
+            for name in ("sample", "train"):
+                sound(data / f"arrange/{model_name}/copies", name, 64, made)
         for n in range(2):
             sound(data / f"arrange/{model_name}", f"{n:02d}", 70 + place + n, made)
     (root / "README.md").write_text("# etude\n", encoding="utf-8")
@@ -217,9 +222,10 @@ def test_harmonies_are_compared_with_real_music_and_engraved(rendered: Path, wit
     assert "| real music | 100.0% | – | – | – | – | 0.0100 | 0.0100 | 1.00 |" in table
     assert "| parallel fifths by music21 | 0.0100 | 0.0200 | 0.0300 | 0.5000 |" in table
     assert numbers["lstm"]["harmony/agreement"] == 0.321 and "harmony/agreement" not in numbers["gan"]
-    assert html.count('<div class="score"><img src="data:image/svg+xml;base64,') == 1 and "lstm, p2" in html
+    assert html.count('<img src="data:image/svg+xml;base64,') == 3 and "lstm, p2" in html  # and two excerpts
+    assert re.search(r'alt="Score: lstm, p2" width="\d+" height="\d+"', html)
     assert "do not read voices on a grid: ngram, gan." in html
-    assert '<div class="score">' not in without_lstm and "voices on a grid: ngram, gan." in without_lstm
+    assert 'alt="Score: ' not in without_lstm and "voices on a grid: ngram, gan." in without_lstm
 
 
 def test_conditioning_has_a_table_by_attribute_one_by_request_and_sound(rendered: Path, without_lstm: str) -> None:
@@ -250,21 +256,87 @@ def test_the_page_and_the_tables(rendered: Path) -> None:
     assert rows["gan¹"] == "| gan¹ | – | – | – | 0.500 [0.20, 0.70] | 1,234,567 | 200 / 300 |"
     assert rows["real music"] == "| real music | – | – | – | 0.110 [0.05, 0.20] | – | – |"
     assert "¹ Generates music without a probability" in table and list(rows)[-1] == "real music"
-    assert near["ngram"] == "| ngram | 0.700 | **0.900** | – | 60 / 64 |"
-    assert near["gan"] == "| gan | **0.900** | 0.700 | – | 58 / 64 |"
-    assert near["real music"] == "| real music | 0.950 | 0.950 | 0.950 | 380 / 400 |"
-    assert "58 / 64" in html and html.count("<strong>") == 6
+    assert (
+        "| model | Fréchet distance" in tables[1]
+        and {"ngram", "lstm", "gan", "real music"} <= set(near)
+        and html.count("<td><strong>") == 4
+    )
+    assert "| lstm | 0.47 | 1.00 | 4 of 8 |" in table and "| real test pieces | 0.38" in table
+    assert "| lstm | 10.0% | +10.0% |" in table and "| gan | 10.0%" not in table, "gan predicts nothing"
     assert table.startswith("# Results\n\n| model | valid, nats per note |")
-    # real music, two samples a model, two conditioned pieces and a harmony, each with a player and a roll
-    assert html.count("<canvas") == html.count("<audio") == 10 == html.count("data:audio/mpeg;base64,")
+    # real music, two samples a model, two conditioned pieces, a harmony, and a copy with its model
+    assert html.count("<canvas") == html.count("<audio") == 12 == html.count("data:audio/mpeg;base64,")
     rolls = [json.loads(found) for found in re.findall(r'<script type="application/json">(.*?)</script>', html, re.S)]
-    assert [len(roll["tracks"]) for roll in rolls] == [2] * 10 and rolls[0]["tracks"][0]["notes"][0][2] == 72
+    assert [len(roll["tracks"]) for roll in rolls] == [2] * 12 and rolls[0]["tracks"][0]["notes"][0][2] == 72
     # loss, nats per note, generator loss; the distance of rolls has no value. Two descriptors; drums have no value.
-    assert html.count("<picture>") == 5 and html.count("data:image/png;base64,") == 10
+    # The course of copying, reliability, and eight distributions.
+    assert html.count('<svg class="drawing" role="img"') == 15 and "data:image/png" not in html
     assert "drum in pattern rate" in html and "roll_distance" not in html
     escaped = ("Tune 3 &lt;real&gt;", "not &lt;four&gt; parts (3)", "free &amp; open")
-    for text in (*escaped, "p0 and p3: 0.61", "1,203 pairs (19 train, 17 test)", "lstm.hidden"):
+    for text in (*escaped, "0.61 (p0 and p3)", "1,203 pairs (19 train, 17 test)", "lstm.hidden"):
         assert text in html, text
+
+
+def test_the_summary_stands_first_and_navigation_follows_the_sections(rendered: Path, without_lstm: str) -> None:
+    html = (rendered / "index.html").read_text(encoding="utf-8")
+    sections = re.findall(r'<section id="(\w+)"', html)
+    order = "summary results samples sets originality structure distributions predictions measures conditioning "
+    order += "harmonies training data leakage settings environment"
+    assert sections == order.split(), "without listeners there is no section on them"
+    for page in (html, without_lstm):
+        nav = re.search(r"<nav.*?</nav>", page, re.S)
+        assert nav and re.findall('href="#(.*?)"', nav[0]) == re.findall(r'<section id="(\w+)"', page)
+    assert "Nearest to real music: ngram or lstm or gan (no clear winner)" in html
+    assert "only ngram can be compared" in without_lstm, "gan has no likelihood"
+    summary = html[html.index('<section id="summary"') : html.index('<section id="results"')]
+    assert summary.count('<span class="light amber"><i aria-hidden="true">▲</i> near</span>') == 5
+    assert "<dd>4: 2 train, 1 valid, 1 test</dd>" in html and "<dd>300 steps a model</dd>" in html
+    assert "A trial" not in html
+
+
+def test_the_least_original_excerpt_plays_next_to_its_train_piece(
+    rendered: Path, session: Session, made: Settings
+) -> None:
+    html = (rendered / "index.html").read_text(encoding="utf-8")
+    section = html[html.index('<section id="originality"') : html.index('<section id="structure"')]
+    for text in ("lstm, sample 00", "Train piece p0", "100% of its notes are in the train piece", "in the same key"):
+        assert text in section
+    assert section.count("<canvas") == section.count('alt="Score: ') == 2 and "ngram, sample" not in section
+    assert 'class="m1' in section and 'class="m0' not in section, "ngram was not trained in steps"
+    (session.root / "data/arrange/lstm/copies/train.mp3").unlink()
+    with pytest.raises(EtudeError, match=r"train\.mp3 does not exist\. Make it with: etude arrange model=lstm"):
+        run(made, session)
+
+
+def test_what_listeners_prefer_is_a_section_of_the_page(session: Session, made: Settings, tmp_path: Path) -> None:
+    from listening.panel import Panel, make_key, write
+
+    from etude.listening.analysis import analyse
+
+    key = make_key()
+    write(tmp_path / "answers", key.test, Panel(key, {"gan": -1.0, "lstm": 0.0, "real": 1.0}, seed=1).listeners(4))
+    write_json(session.root / "reports/listen/analysis.json", analyse(key, tmp_path / "answers", {}, runs=20))
+    run(made, session)
+    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+    sections = re.findall(r'<section id="(\w+)"', html)
+    assert sections[2:5] == ["samples", "listening", "sets"] and '<a href="#listening">Listeners</a>' in html
+    section = html[html.index('<section id="listening"') : html.index('<section id="sets"')]
+    assert "These answers are simulated" in section and "4 of 4 listeners count" in section
+
+
+def test_hardly_any_training_is_said_on_top(session: Session, made: Settings) -> None:
+    for model_name in ("lstm", "gan"):
+        file = session.root / f"models/{model_name}/result.json"
+        write_json(file, {**json.loads(file.read_text()), "steps": 4})
+    run(made, session)
+    html = (session.root / "reports/index.html").read_text(encoding="utf-8")
+    assert html.index("A trial: 4 steps a model.") < html.index("<nav")
+    assert "Hardly trained, and therefore not compared: lstm, gan." in html
+    rows = re.findall(r'<tr><th scope="row">(\w+)(?:<sup>.*?)?</th>(.*?)</tr>', html, re.S)
+    lit = {name for name, cells in rows if '<span class="light' in cells}
+    assert lit == {"ngram"}, "ngram counts, and is no trial"
+    text = (session.root / "reports/results.md").read_text(encoding="utf-8")
+    assert text.startswith("# Results\n\n**A trial: 4 steps a model.")
 
 
 def test_no_network_no_place_and_the_same_bytes_again(
@@ -275,6 +347,7 @@ def test_no_network_no_place_and_the_same_bytes_again(
     html = first[0].decode()
     assert str(complete) not in html and str(rendered.parent) not in html and len(html) < 4_000_000
     assert not re.search(r'(src|href|srcset)="(?!data:|#)', html) and "http" not in html and "@import" not in html
+    assert "None stated" not in html
     shutil.copytree(rendered, session.root / "reports", dirs_exist_ok=True)
     run(made, session)
     assert [(session.root / "reports" / name).read_bytes() for name in names] == first

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import Log, tiny
 from filelock import FileLock
 
@@ -23,7 +24,7 @@ from etude.models.weights import save_weights
 from etude.representations.base.loading import load_representation
 from etude.stages import train
 from etude.stages.train import run, training_key
-from etude.tasks.trained_model import TrainedModel
+from etude.tasks.trained_model import TrainedModel, read_snapshots
 
 TOKENS = "0" * 64
 FILES = ["config.json", "history.csv", "model.safetensors", "observed.npz", "result.json"]
@@ -57,7 +58,8 @@ def with_model(settings: Settings, model_name: str, **changes: object) -> Settin
 @pytest.mark.parametrize("model_name", ["ngram", "lstm", "gan"])
 def test_a_training_leaves_a_whole_model(model_name: str, trained: Session) -> None:
     folder = trained.root / "models" / model_name
-    assert sorted(file.name for file in folder.iterdir()) == sorted([*FILES, *LEARNED.get(model_name, REMI)])
+    kept = [] if model_name == "ngram" else ["snapshots"]  # a model that counts has no earlier weights
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*FILES, *LEARNED.get(model_name, REMI), *kept])
     result = read_json(folder / "result.json", "")
     rows = list(csv.DictReader((folder / "history.csv").open()))
     history = [{name: float(value) for name, value in row.items() if value} for row in rows]
@@ -77,7 +79,7 @@ def test_parameters_are_counted(trained: Session) -> None:
 
 
 def test_checkpoints_of_a_finished_training_are_removed_and_nothing_is_left_half_written(trained: Session) -> None:
-    assert not list((trained.root / ".checkpoints").rglob("*.ckpt"))
+    assert not [file for kind in ("*.ckpt", "*.safetensors") for file in (trained.root / ".checkpoints").rglob(kind)]
     assert not list(trained.root.rglob("*.part")) and not list(trained.root.rglob("*.old"))
 
 
@@ -99,6 +101,61 @@ def test_with_samples_there_is_one_to_hear_and_to_see(project: Session, log: Log
     samples = folder / "samples"
     assert sorted(file.name for file in samples.iterdir()) == ["00.html", "00.mid", "00.mp3", "00.png"]
     assert all(file.stat().st_size for file in samples.iterdir())
+
+
+# --- weights of earlier steps
+
+
+@pytest.mark.parametrize("model_name", ["lstm", "gan"])
+def test_weights_of_earlier_steps_are_listed_with_digests_and_load(model_name: str, trained: Session) -> None:
+    folder = trained.root / "models" / model_name
+    result, listed = read_json(folder / "result.json", ""), read_json(folder / "snapshots/index.json", "")
+    assert [entry["step"] for entry in listed] == sorted({2, 4} - {result["best_step"]}), (
+        "the model has the best step's"
+    )
+    assert sorted(file.name for file in (folder / "snapshots").iterdir()) == sorted(
+        ["index.json", *(entry["file"] for entry in listed)]
+    )
+    assert all(digest(folder / "snapshots" / entry["file"]) == entry["sha256"] for entry in listed)
+    whole_model = TrainedModel.read(folder, tiny().generate, "etude train")
+    final = {name: weights.clone() for name, weights in whole_model.model.named_parameters()}
+    found = dict(read_snapshots(folder, whole_model))
+    assert list(found) == [entry["step"] for entry in listed]
+    for earlier in found.values():
+        assert not earlier.model.training and earlier.representation is whole_model.representation
+        assert any(not torch.equal(final[name], own) for name, own in earlier.model.named_parameters())
+    assert all(torch.equal(final[name], own) for name, own in whole_model.model.named_parameters()), "stay as they are"
+
+
+def test_damaged_weights_of_an_earlier_step_are_refused(trained: Session, tmp_path: Path) -> None:
+    folder = tmp_path / "lstm"
+    shutil.copytree(trained.root / "models/lstm", folder)
+    whole_model = TrainedModel.read(folder, tiny().generate, "etude train")
+    (entry,) = read_json(folder / "snapshots/index.json", "")
+    file = folder / "snapshots" / entry["file"]
+    raw = bytearray(file.read_bytes())
+    raw[-2] ^= 1
+    file.write_bytes(raw)
+    message = rf"{entry['file']} is damaged or missing\. Make it with: etude train model=lstm"
+    with pytest.raises(EtudeError, match=message):
+        list(read_snapshots(folder, whole_model))
+    file.unlink()
+    with pytest.raises(EtudeError, match=message):
+        list(read_snapshots(folder, whole_model))
+    shutil.rmtree(folder / "snapshots")
+    assert list(read_snapshots(folder, whole_model)) == []
+
+
+def test_none_are_kept_where_none_are_asked_for_and_the_model_is_the_same(
+    project: Session, log: Log, trained: Session
+) -> None:
+    folder = run(changed(tiny(), "train", keep=None), project, "lstm")
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*FILES, *REMI])
+    assert digest(folder / "model.safetensors") == digest(trained.root / "models/lstm/model.safetensors")
+    seldom = run(changed(tiny(), "train", keep=2), project, "lstm")
+    best = read_json(seldom / "result.json", "")["best_step"]
+    listed = read_json(seldom / "snapshots/index.json", "") if best != 4 else []
+    assert [entry["step"] for entry in listed] == sorted({4} - {best}), "of two epochs the second"
 
 
 # --- the key
@@ -214,8 +271,10 @@ def test_a_training_that_was_ended_goes_on_from_its_checkpoint(
     run(tiny(), project, "lstm")
     assert min(step for step, _ in log.rows) == 3 and log.finished[1:] == [(project.root / "models/lstm", "FINISHED")]
     assert not list(kept.glob("*.ckpt"))
-    weights = [session.root / "models/lstm/model.safetensors" for session in (project, trained)]
-    assert digest(weights[0]) == digest(weights[1]), "those of the training that was not ended"
+    folders = [session.root / "models/lstm" for session in (project, trained)]
+    assert (folders[0] / "snapshots/index.json").is_file()
+    for name in ("model.safetensors", "snapshots"):
+        assert digest(folders[0] / name) == digest(folders[1] / name), "that of the training that was not ended"
 
 
 def test_the_second_of_two_equal_trainings_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

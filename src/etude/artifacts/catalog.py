@@ -58,6 +58,7 @@ def model(model_name: str) -> Artifact:
     return Artifact(f"models/{model_name}", command("train", model_name), "train", model_name)
 
 
+COPIES = "copies"  # in the folder of arrange: the least original excerpt, and that of the train piece nearest to it
 CARD = "README.md"  # in the folder of a model that is handed on: what it is and how good
 CONFIG = "config.json"  # in the folder of a model: what it is, and the digests of the files next to it
 
@@ -96,6 +97,7 @@ DESCRIPTORS = Artifact("reports/descriptors.csv", command("report"))
 CARDS = Artifact("reports/cards", command("report"))
 EXCERPTS = Artifact("docs/samples", command("report"))
 PUBLISHED = Artifact("mlruns/published.json", command("track"))
+LISTEN = Artifact("reports/listen/analysis.json", "etude listen analyse")
 FULL = Artifact("reports/full", "etude all experiment=full")
 EXPERIMENTS = Artifact("reports/experiments.md", "etude all experiment=NAME")
 ARITHMETIC = Artifact("reports/arithmetic.json", "etude verify record=true")

@@ -12,15 +12,16 @@ BLOCK = 1.0  # seconds given to the encoder at once: a minute in one write can c
 SMALLEST = 0.99  # the encoder refuses a compression level of 1
 
 
-def write_mp3(path: Path, audio: np.ndarray, sample_rate: int, quality: float) -> None:
-    """Write a stereo sound with a variable bit rate.
+def write_mp3(path: Path, audio: np.ndarray, sample_rate: int, quality: float, constant: bool = False) -> None:
+    """Write a sound, with a variable bit rate unless a constant one is asked for.
 
     Args:
         path: where to write.
-        audio: (2, samples), float, in [-1, 1].
+        audio: (channels, samples), one or two channels, float, in [-1, 1].
         sample_rate: one that mp3 knows, in samples a second (up to 48000).
         quality: 1 is best and largest, 0 smallest; soundfile counts the other way (``compression_level``). Four
             woodwinds, panned, at 32 kHz take 181, 133, 106, 81, 63 and 47 kbit/s at 1, 0.8, 0.6, 0.4, 0.2 and 0.
+        constant: sounds of one length take the same number of bytes: 64 kbit/s at a quality of 0.12 and 32 kHz.
 
     Raises:
         EtudeError: there are no samples, or the sample rate is not one of mp3's.
@@ -37,7 +38,7 @@ def write_mp3(path: Path, audio: np.ndarray, sample_rate: int, quality: float) -
             format="MP3",
             subtype="MPEG_LAYER_III",
             compression_level=min(1 - quality, SMALLEST),
-            bitrate_mode="VARIABLE",
+            bitrate_mode="CONSTANT" if constant else "VARIABLE",
         ) as file:
             for start in range(0, audio.shape[1], block):
                 file.write(audio[:, start : start + block].T)  # (samples, channels)
@@ -49,11 +50,11 @@ def write_mp3(path: Path, audio: np.ndarray, sample_rate: int, quality: float) -
         ) from None
 
 
-def encode_mp3(audio: np.ndarray, sample_rate: int, quality: float) -> bytes:
+def encode_mp3(audio: np.ndarray, sample_rate: int, quality: float, constant: bool = False) -> bytes:
     """A sound as the bytes of an mp3 file; arguments and errors as in :func:`write_mp3`."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "sound.mp3"
-        write_mp3(path, audio, sample_rate, quality)
+        write_mp3(path, audio, sample_rate, quality, constant)
         return path.read_bytes()
 
 

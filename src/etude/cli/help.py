@@ -17,7 +17,7 @@ FLAGS = {
 }
 STATUSES = {
     "0": "done",
-    "1": "etude verify found a difference, or a stage of etude rebuild failed",
+    "1": "etude verify found a difference, etude originality a copy, or a stage of etude rebuild failed",
     "2": "a fault with a known cause, in one sentence on standard error",
     "130, 143": "interrupted, or stopped by SIGTERM; the same command goes on from there",
     "141": "the reader of the output has closed it",
@@ -102,7 +102,7 @@ def _below(keys: Iterable[Key], section: str) -> Iterable[Key]:
 def _plain(name: str, command: Command) -> str:
     """The help of a command that composes no settings."""
     usage = " ".join([f"etude {name}", *(f"[{key}]" for key in command.own)])
-    lines = [usage, "", *_sentence(command.what)]
+    lines = [*textwrap.wrap(usage, WIDTH, subsequent_indent="    "), "", *_sentence(command.what)]
     return "\n".join([*lines, "", *_columns(command.own.items(), COLUMN)] if command.own else lines)
 
 

@@ -16,7 +16,7 @@ from etude.config.check import Count, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, Pruned
 from etude.runs.trials import Figures, figures_of, figures_of_folds
-from etude.tasks.requests import GivenPiece, HarmonizeFiles
+from etude.tasks.requests import GivenPiece, HarmonizeFiles, ScoreSets
 
 DEFAULT = "voices"  # the model of etude generate where none is chosen
 # stages that work on what an earlier one left for a model -> what that is
@@ -28,6 +28,7 @@ FROM = {
     "arrange": catalog.evaluation,
 }
 FILES = tuple(field.name for field in fields(HarmonizeFiles))  # keys of etude harmonize for a melody of your own
+SETS = tuple(field.name for field in fields(ScoreSets))  # keys of etude evaluate for folders of your own
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Asked:
     folds: int | None  # of a cross-validation
     files: HarmonizeFiles
     given: GivenPiece
+    sets: ScoreSets
     sound: bool  # of etude generate: an mp3 next to each piece
 
     def session(self, root: Path, **more: Any) -> Session:
@@ -71,7 +73,11 @@ def read_job(stage: str, root: Path, config: Any) -> Asked:
         if files.sound not in ("true", "false"):
             raise EtudeError(f"sound = {files.sound}: etude generate takes sound=true, for an mp3 next to each piece.")
         sound, files = files.sound == "true", replace(files, sound=None)
-    if stage != "harmonize" and files != HarmonizeFiles():
+    kinds = typing.get_type_hints(ScoreSets)
+    sets = ScoreSets(**{key: check(values.pop(key), kinds[key], key) for key in kinds})
+    if sets != ScoreSets():
+        _check_sets(stage, sets, files)
+    elif stage != "harmonize" and files != HarmonizeFiles():
         raise EtudeError(f"{', '.join(FILES)} are of etude harmonize alone, not of etude {stage}.")
     kinds = typing.get_type_hints(GivenPiece)
     given = GivenPiece(**{key: check(values.pop(key), kinds[key], key) for key in kinds})
@@ -83,9 +89,21 @@ def read_job(stage: str, root: Path, config: Any) -> Asked:
     if run is not None and not run.is_dir():
         raise EtudeError(f"session.run = {run}: there is no such folder. Manual runs are kept under runs/.")
     own = {name: value for name, value in own.items() if value is not None}  # null: Session's default
-    asked = Asked(values, settings, own, run, folds, files, given, sound)
+    asked = Asked(values, settings, own, run, folds, files, given, sets, sound)
     asked.session(root)  # which raises where a key of it is wrong
     return asked
+
+
+def _check_sets(stage: str, sets: ScoreSets, files: HarmonizeFiles) -> None:
+    """Raise EtudeError unless two folders are given to etude evaluate, and nothing of other commands."""
+    if stage != "evaluate":
+        raise EtudeError(f"pieces and reference are of etude evaluate alone, not of etude {stage}.")
+    if sets.pieces is None or sets.reference is None:
+        missing = "reference" if sets.reference is None else "pieces"
+        raise EtudeError(f"{missing} is not set. Name two folders: etude evaluate pieces=my_samples reference=real")
+    if replace(files, output=None, overwrite=False) != HarmonizeFiles():
+        others = [key for key in FILES if key not in ("output", "overwrite")]
+        raise EtudeError(f"{', '.join(others)} are of etude harmonize alone, not of etude evaluate.")
 
 
 def run_job(
@@ -102,7 +120,7 @@ def run_job(
     from hydra.core.hydra_config import HydraConfig
 
     asked = read_job(stage, root, config)
-    by_hand = COMMANDS[stage].by_hand and asked.files == HarmonizeFiles()
+    by_hand = COMMANDS[stage].by_hand and asked.files == HarmonizeFiles() and asked.sets == ScoreSets()
     out = Path(HydraConfig.get().runtime.output_dir) if by_hand else None
     task = HydraConfig.get().overrides.task
     swept = " ".join(part for part in task if not part.startswith(("experiment=", "model=", "hparams=")))
@@ -118,6 +136,12 @@ def run_job(
         made = cross_validation.run(settings, session, asked.folds)
         print(f"etude: wrote {made.relative_to(root)}")
         return figures_of_folds(made)
+    if asked.sets != ScoreSets():
+        from etude.runs.score_sets import write_comparison
+
+        places = write_comparison(settings, session, asked.sets, asked.files.output, asked.files.overwrite)
+        print(f"etude: evaluate wrote {' and '.join(map(str, places))}")
+        return {}
     if asked.files != HarmonizeFiles():
         from etude.tasks.harmonize_file import harmonize_file
 

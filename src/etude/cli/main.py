@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from etude.cli.commands import BY_HAND, COMMANDS
-from etude.cli.job import FILES
+from etude.cli.job import FILES, SETS
 from etude.cli.launch import OURS, Launch
 from etude.cli.overrides import check_overrides, drop_nulls, place_override, quote_text, take_flags
 from etude.cli.plain import PLAIN, parse
@@ -34,9 +34,10 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
     root = working_root()
     flags, overrides = take_flags([quote_text(place_override(override, stage)) for override in drop_nulls(overrides)])
     given = [override for override in overrides if not override.startswith("-") and "=" in override]
-    own_melody = stage == "harmonize" and any(key in FILES for key in (part.partition("=")[0] for part in given))
+    keys = {part.partition("=")[0] for part in given}
+    own_files = bool(keys & {"harmonize": {*FILES}, "evaluate": {*SETS}}.get(stage, set()))
     apart = any(override.startswith("session.shard=") for override in given)  # each run works on a shard of its own
-    by_hand = COMMANDS[stage].by_hand and not own_melody
+    by_hand = COMMANDS[stage].by_hand and not own_files
     if flags.many and not by_hand and stage != "all" and not apart:
         raise EtudeError(
             f"etude {stage} -m: every run would write the same folder. -m is for: {', '.join(BY_HAND)}; and for the "

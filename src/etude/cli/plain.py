@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etude.artifacts.context import Session
@@ -37,11 +37,11 @@ def parse(name: str, arguments: Sequence[str]) -> tuple[list[str], dict[str, str
     return words, keys
 
 
-def _number(keys: Mapping[str, str], key: str, most: int) -> int | None:
+def _number(keys: Mapping[str, str], key: str, most: int, least: int = 1) -> int | None:
     """A whole number; None where the key is not given, or empty as in ``jobs=``."""
     text = keys.get(key, "")
-    if text and not (text.isdecimal() and 1 <= int(text) <= most):
-        raise EtudeError(f"{key} = {text} must be a whole number from 1 to {most}.")
+    if text and not (text.isdecimal() and least <= int(text) <= most):
+        raise EtudeError(f"{key} = {text} must be a whole number from {least} to {most}.")
     return int(text) if text else None
 
 
@@ -109,6 +109,38 @@ def _compare(words: Sequence[str], keys: Mapping[str, str]) -> int:
     return 0
 
 
+def _originality(words: Sequence[str], keys: Mapping[str, str]) -> int:
+    for key in ("pieces", "reference"):
+        if not keys.get(key):
+            raise EtudeError(f"{key} is not set, as in: etude originality pieces=my_samples reference=train_pieces")
+    threshold = keys.get("threshold")
+    try:
+        limit = float(threshold) if threshold else None
+    except ValueError:
+        limit = -1.0
+    if limit is not None and not 0 <= limit <= 1:
+        raise EtudeError(f"threshold = {threshold} must be a number from 0 to 1.")
+    if keys.get("overwrite", "true") not in ("true", "false"):
+        raise EtudeError(f"overwrite = {keys['overwrite']} must be true or false.")
+    window = _number(keys, "window", 1024, least=8)
+    from etude.core.files import write_json
+    from etude.runs.score_sets import copies_as_text, find_copies, output_place
+
+    session = Session()
+    output = output_place(keys.get("output"), (".json",), keys.get("overwrite") == "true")
+    from etude.config.compile import settings_of
+
+    settings = settings_of(session.root)
+    window = window or settings.evaluate.window
+    settings = replace(settings, evaluate=replace(settings.evaluate, window=window))
+    found = find_copies(settings, session, keys["pieces"], keys["reference"], keys.get("real"), limit)
+    print(copies_as_text(found))
+    if output is not None:
+        write_json(output, found)
+        print(f"etude: originality wrote {output}", file=sys.stderr)
+    return int(any(piece["flagged"] for piece in found["copies"]["pieces"]))
+
+
 def _log_model(words: Sequence[str], keys: Mapping[str, str]) -> int:
     if not keys.get("model"):
         raise EtudeError("etude log-model needs a model: etude log-model model=lstm")
@@ -126,9 +158,17 @@ def _log_model(words: Sequence[str], keys: Mapping[str, str]) -> int:
     return 0
 
 
+def _listen(words: Sequence[str], keys: Mapping[str, str]) -> int:
+    from etude.cli.listen import run
+
+    return run(words, keys)
+
+
 PLAIN = {
+    "listen": Plain(_listen, words=1),
     "log-model": Plain(_log_model),
     "compare": Plain(_compare, words=64),
+    "originality": Plain(_originality),
     "ui": Plain(_ui),
     "verify": Plain(_verify),
     "rebuild": Plain(_rebuild),

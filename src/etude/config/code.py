@@ -38,7 +38,12 @@ NEUTRAL = (
     "etude.representations.base.representation",  # Protocols, for mypy alone
 )
 # How a stage samples from a sequence model, whose sampler depends on its input.
-SEQUENCE_SAMPLERS = {"generate": ["tokens", "frames"], "control": ["tokens"], "harmonize": ["particles"]}
+SEQUENCE_SAMPLERS = {
+    "generate": ["tokens", "frames"],
+    "evaluate": ["tokens", "frames"],
+    "control": ["tokens"],
+    "harmonize": ["particles"],
+}
 # The stages in the order of the pipeline, each with the settings section whose names it runs once for.
 SECTIONS: dict[str, str | None] = {
     "download": None,
@@ -78,10 +83,10 @@ def roots(stage: str, settings: Settings, name: str | None = None) -> list[str]:
             found.append(_module_of(settings.tokenize[representation], f"tokenize.{representation}"))
         if stage == "train":
             found += [f"etude.training.{section['objective']}", "etude.config.schedule"]
-        elif stage == "evaluate":
+        if stage == "evaluate":
             measure = _class_attribute(section["_target_"], "measure")
             found += [f"etude.metrics.{measure}"] if measure else []
-        else:
+        if stage != "train":
             sampler = _class_attribute(section["_target_"], "sampler")
             ways = [sampler] if sampler else SEQUENCE_SAMPLERS[stage]
             found += [f"etude.sampling.{way}" for way in ways]

@@ -12,6 +12,7 @@ from etude.config.check import Count, Fraction, Natural, Range, Seed, check, con
 from etude.core.errors import EtudeError, closest
 
 T = TypeVar("T")
+MAY_BE_NULL = ("averaging", "keep")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Train:
     batch_size: Count
     window: Annotated[int, Range(2, 65536)]
     patience: Count
+    keep: Count | None
 
 
 def schedule_of(
@@ -69,7 +71,7 @@ def _merge(kind: type[T], given: Mapping[str, Any], own: Any, where: str, model:
             raise EtudeError(f"{model}.{where}.{name} is not a setting. {closest(name, known)}")
     mine = {name: value for name, value in own.items() if given.get(name) is None}
     for name, value in given.items():
-        if value is None and name in known and mine.get(name) is None and name != "averaging":
+        if value is None and name in known and mine.get(name) is None and name not in MAY_BE_NULL:
             raise EtudeError(f"{where}.{name} is null, and {model}.{where}.{name} is not set. Set one of them.")
     hints = get_type_hints(kind, include_extras=True)
     for name, value in mine.items():

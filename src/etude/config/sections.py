@@ -201,6 +201,11 @@ class Evaluate:
     resolution: Annotated[int, Range(4, 480)]
     bars: Count
     bootstrap: Annotated[int, Range(10, 100000)]
+    permutations: Annotated[int, Range(10, 100000)]
+    draws: Annotated[int, Range(2, 100000)]
+    window: Annotated[int, Range(8, 1024)]
+    train: Count
+    snapshots: Count
     seed: Seed
 
 

@@ -56,7 +56,7 @@ def distances(samples: Mapping[str, Values], real: Mapping[str, Values]) -> dict
 
 def overall(samples: Mapping[str, Values], real: Mapping[str, Values]) -> float:
     """Mean distance over the descriptors with values in both sets, in standard deviations; nan if there is none."""
-    return _mean(list(distances(samples, real).values()))
+    return mean(list(distances(samples, real).values()))
 
 
 def interval(
@@ -76,20 +76,53 @@ def interval(
     if math.isnan(value):
         return math.nan, math.nan
     names = [name for name in samples if name in real]
-    ours = np.stack([np.asarray(samples[name], dtype=float) for name in names])  # (descriptors, pieces)
-    theirs = np.stack([np.asarray(real[name], dtype=float) for name in names])  # (descriptors, real pieces)
-    units = [unit(row) for row in theirs]
+    sizes = [max((len(part[name]) for name in names), default=0) for part in (samples, real)]
     draw = np.random.default_rng(seed)
-    sample_pieces = []
-    for _ in range(resamples):
-        left = ours[:, draw.integers(ours.shape[1], size=ours.shape[1])]
-        right = theirs[:, draw.integers(theirs.shape[1], size=theirs.shape[1])]
-        sample_pieces.append(_mean([distance(a, b, scale) for a, b, scale in zip(left, right, units, strict=True)]))
-    kept = finite(sample_pieces)
+    times = [np.zeros((resamples, size)) for size in sizes]  # how often each piece is drawn
+    for row in range(resamples):
+        for drawn, size in zip(times, sizes, strict=True):
+            drawn[row] = np.bincount(draw.integers(size, size=size), minlength=size)
+    drawn_distances = [_of_draws(samples[name], times[0], real[name], times[1]) / unit(real[name]) for name in names]
+    kept = finite(mean_known(np.stack(drawn_distances)))
     if not len(kept):
         return math.nan, math.nan
     low, high = np.percentile(kept, COVER) - kept.mean() + value
     return max(0.0, float(low)), float(high)
+
+
+def _of_draws(sample: Values, ours: np.ndarray, real: Values, theirs: np.ndarray) -> np.ndarray:
+    """1-Wasserstein distances of sets that are drawn from both sides: (draws,); nan where a set has no value.
+
+    Args:
+        sample: (pieces,), nan where a piece has no value.
+        ours: (draws, pieces), how often each of these pieces is in each set.
+        real: (real pieces,), likewise.
+        theirs: (draws, real pieces), or (1, real pieces) for one set.
+    """
+    values = np.concatenate([np.asarray(sample, dtype=float), np.asarray(real, dtype=float)])
+    order = np.argsort(values, kind="stable")[: len(finite(values))]  # numpy sorts nan to the end
+    shares = []
+    for times, place in ((ours, order), (theirs, order - ours.shape[1])):
+        inside = (place >= 0) & (place < times.shape[1])
+        counts = np.where(inside, times[:, np.where(inside, place, 0)], 0)
+        total = counts.sum(axis=1, keepdims=True)
+        shares.append(np.cumsum(counts / np.where(total > 0, total, math.nan), axis=1))
+    apart = np.abs(shares[0] - shares[1])[:, :-1]
+    found: np.ndarray = apart @ np.diff(values[order])
+    return (
+        np.where(np.isnan(shares[0][:, -1:] + shares[1][:, -1:])[:, 0], math.nan, found)
+        if len(order)
+        else (np.full(len(ours), math.nan))
+    )
+
+
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """Means over the first axis without nan; nan where all are."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    found = np.full(values.shape[1:], math.nan)
+    np.divide(np.where(known, values, 0).sum(axis=0), count, out=found, where=count > 0)
+    return found
 
 
 def at_size(
@@ -118,16 +151,20 @@ def at_size(
         return {"pieces": count, "distance": overall(samples, real), "low": low, "high": high, "descriptors": apart}
     names = [name for name in samples if name in real]
     draw = np.random.default_rng(seed)
-    rows = []
-    for _ in range(draws):
-        chosen = draw.choice(count, size, replace=False)
-        sample_pieces = {name: np.asarray(samples[name], dtype=float)[chosen] for name in names}
-        rows.append(list(distances(sample_pieces, real).values()))
-    scored = np.array(rows)  # (draws, descriptors)
-    each = finite([_mean(row) for row in scored])
+    times = np.zeros((draws, count))
+    for row in range(draws):
+        times[row, draw.choice(count, size, replace=False)] = 1
+    every = [np.ones((1, len(real[name]))) for name in names]
+    scored = np.stack(  # (descriptors, draws)
+        [
+            _of_draws(samples[name], times, real[name], all_) / unit(real[name])
+            for name, all_ in zip(names, every, strict=True)
+        ]
+    )
+    each = finite(mean_known(scored))
     low, high = np.percentile(each, COVER) if len(each) else (math.nan, math.nan)
-    apart = {name: _mean(column) for name, column in zip(names, scored.T, strict=True)}
-    return {"pieces": size, "distance": _mean(each), "low": float(low), "high": float(high), "descriptors": apart}
+    apart = {name: mean(row) for name, row in zip(names, scored, strict=True)}
+    return {"pieces": size, "distance": mean(each), "low": float(low), "high": float(high), "descriptors": apart}
 
 
 def mean_interval(values: Values, resamples: int, seed: int) -> tuple[float, float, float]:
@@ -139,6 +176,27 @@ def mean_interval(values: Values, resamples: int, seed: int) -> tuple[float, flo
     means = kept[draw.integers(len(kept), size=(resamples, len(kept)))].mean(axis=1)
     low, high = np.percentile(means, COVER)
     return float(kept.mean()), float(low), float(high)
+
+
+def ratio_interval(costs: np.ndarray, counts: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the sum of costs divided by the sum of counts, over pieces.
+
+    Args:
+        costs: (pieces,) in nats.
+        counts: (pieces,) notes.
+        resamples: number of resamples of the pieces, with replacement.
+        seed: of the resamples.
+
+    Returns:
+        low and high, in nats per note; nan without notes.
+    """
+    if not len(costs) or not counts.sum():
+        return math.nan, math.nan
+    drawn = np.random.default_rng(seed).integers(len(costs), size=(resamples, len(costs)))
+    totals = counts[drawn].sum(axis=1)
+    shares = costs[drawn].sum(axis=1)[totals > 0] / totals[totals > 0]
+    low, high = np.percentile(shares, COVER)
+    return float(low), float(high)
 
 
 def piece_distances(samples: Mapping[str, Values], real: Mapping[str, Values]) -> np.ndarray:
@@ -156,7 +214,7 @@ def piece_distances(samples: Mapping[str, Values], real: Mapping[str, Values]) -
         for name in names
     ]
     table = np.stack(rows, axis=1)  # (pieces, descriptors)
-    return np.array([_mean(row) for row in table])
+    return np.array([mean(row) for row in table])
 
 
 def ranks(values: Values) -> list[int]:
@@ -191,6 +249,7 @@ def round_floats(value: Any) -> Any:
     return value
 
 
-def _mean(values: Values) -> float:
+def mean(values: Values) -> float:
+    """The mean of the values that are not nan; nan without any."""
     kept = finite(values)
     return float(kept.mean()) if len(kept) else math.nan

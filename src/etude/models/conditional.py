@@ -80,8 +80,14 @@ class Conditional(Transformer):
 
     def nats(self, items: Tensor) -> Tensor:
         """See SequenceModel; all attributes are hidden."""
-        none = torch.zeros(len(items), self.count, dtype=torch.bool, device=items.device)
-        return super().loss(self.hide_controls(items, none), 0.0)
+        return super().loss(self._hide_all(items), 0.0)
+
+    def predict(self, items: Tensor) -> Tensor:
+        """See SequenceModel; all attributes are hidden."""
+        return super().predict(self._hide_all(items))
+
+    def _hide_all(self, items: Tensor) -> Tensor:
+        return self.hide_controls(items, torch.zeros(len(items), self.count, dtype=torch.bool, device=items.device))
 
     def nats_given(self, items: Tensor) -> Tensor:
         """``nats`` given all attributes."""

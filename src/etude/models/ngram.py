@@ -119,6 +119,32 @@ class NGram(SequenceModel):
             probabilities = np.where(known, (hits + kinds * probabilities) / (total + kinds), probabilities)
         return probabilities
 
+    def predict(self, items: Tensor) -> Tensor:
+        """See SequenceModel."""
+        found = torch.zeros(items.shape[0], items.shape[1] - 1, self.vocabulary)
+        for row, piece in enumerate(items.numpy()):
+            length = int((piece != PAD).sum())
+            found[row, : length - 1] = torch.from_numpy(self._distributions(piece[:length])[1:])
+        return found
+
+    def _distributions(self, piece: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Distribution of each token of a piece given those before it: (T,) -> (T, V)."""
+        found = np.full((len(piece), self.vocabulary), 1.0 / self.vocabulary)
+        repeats = match_repeats(piece)
+        for length, (contexts, starts, observed, counts) in enumerate(self.tables[: self.use]):
+            hashes = self._hashes(piece, repeats, length)
+            place = np.searchsorted(contexts, hashes).clip(max=len(contexts) - 1)
+            rows = np.flatnonzero(contexts[place] == hashes)
+            place = place[rows]
+            kinds = starts[place + 1] - starts[place]
+            ends = np.cumsum(kinds)
+            entries = np.arange(int(kinds.sum())) + np.repeat(starts[place] - (ends - kinds), kinds)
+            sums = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+            whole = sums[starts[place + 1]] - sums[starts[place]] + kinds
+            found[rows] *= (kinds / whole)[:, None]
+            found[np.repeat(rows, kinds), observed[entries]] += counts[entries] / np.repeat(whole, kinds)
+        return found
+
     def step(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See SequenceModel; the state is the tokens so far, one array a row."""
         empty = np.zeros(0, dtype=np.int64)

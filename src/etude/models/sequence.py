@@ -84,6 +84,18 @@ class SequenceModel(nn.Module):
         return costs * self.real(after)
 
     @torch.no_grad()
+    def predict(self, items: Tensor) -> Tensor:
+        """The distribution of each item after the first, by which ``nats`` counts.
+
+        (B, T) tokens -> probabilities (B, T - 1, V) that add up to 1; (B, T, keys) -> (B, T - 1, keys), of sounding.
+        """
+        if self.item_spec.keys:
+            logits, _ = self(items[:, :-1].clamp(min=0))
+            return torch.sigmoid(logits.float())
+        logits, _ = self(items[:, :-1])
+        return logits.float().softmax(dim=-1)
+
+    @torch.no_grad()
     def step(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Logits of the next item after ``items`` (B,) or (B, keys), and the new state: (B, V)."""
         logits, state = self(items[:, None], state)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 Mode = Literal["major", "minor"]
 
@@ -15,32 +16,51 @@ PROFILES: dict[Mode, tuple[float, ...]] = {
 }
 
 
-def best_key(durations: Sequence[float] | np.ndarray) -> tuple[int, Mode] | None:
-    """Find the key whose profile correlates best with the sounding time of each pitch class.
+# pitch classes in the scale of each key, (24, 12): C major, C natural minor, C# major, ...
+SCALES: NDArray[np.int64] = np.array(
+    [np.roll(steps, tonic) for tonic in range(12) for steps in ([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1],
+                                                                [1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0])]
+)  # fmt: skip
+MODES: tuple[Mode, ...] = ("major", "minor")
+
+
+def best_keys(durations: NDArray[np.number]) -> NDArray[np.int64]:
+    """Find the key of each piece whose profile correlates best with the sounding time of its pitch classes.
 
     Args:
-        durations: 12 totals from C upwards, in any unit of time.
+        durations: (pieces, 12) totals from C upwards, in any unit of time.
 
     Returns:
-        The tonic as a pitch class (0 is C) and the mode. Among equally good keys the lower tonic wins, then major, so
-        that the result is deterministic. ``None`` where no pitch class stands out (silence, or all twelve equal).
+        (pieces,): twice the tonic's pitch class (0 is C), plus 1 in minor; -1 where no pitch class stands out (silence,
+        or all twelve equal). Among equally good keys the lower tonic wins, then major, so that the result is
+        deterministic.
 
     Source: the key-finding algorithm of Krumhansl and Schmuckler (Krumhansl 1990, chapter 4): Pearson's correlation
     with each of the 24 rotated profiles.
     """
     totals = np.asarray(durations, dtype=float)
+    if totals.ndim != 2 or totals.shape[1] != 12:
+        raise ValueError(f"durations must hold 12 pitch classes, not {totals.shape}")
+    centred = totals - totals.mean(axis=1, keepdims=True)
+    stands = np.ptp(totals, axis=1) > 0
+    norm = np.where(stands, np.linalg.norm(centred, axis=1), 1)
+    found, highest = np.full(len(totals), -1), np.full(len(totals), -np.inf)
+    for key in range(24):
+        profile = np.roll(PROFILES[MODES[key % 2]], key // 2)
+        profile = profile - profile.mean()
+        fit = (centred * profile).sum(axis=1) / (norm * np.linalg.norm(profile))
+        better = stands & (fit > highest + 1e-12)  # a last digit decides no tie
+        found[better], highest[better] = key, fit[better]
+    return found
+
+
+def best_key(durations: Sequence[float] | NDArray[np.number]) -> tuple[int, Mode] | None:
+    """The tonic and mode of one piece, from 12 durations; see ``best_keys``. None where no key stands out."""
+    totals = np.asarray(durations, dtype=float)
     if totals.shape != (12,):
         raise ValueError(f"durations must hold 12 pitch classes, not {totals.shape}")
-    if np.ptp(totals) == 0:
-        return None
-    best: tuple[int, Mode] | None = None
-    highest = -np.inf
-    for tonic in range(12):
-        for mode, profile in PROFILES.items():
-            fit = float(np.corrcoef(totals, np.roll(profile, tonic))[0, 1])
-            if fit > highest + 1e-12:  # a last digit decides no tie
-                best, highest = (tonic, mode), fit
-    return best
+    key = int(best_keys(totals[None])[0])
+    return None if key < 0 else (key // 2, MODES[key % 2])
 
 
 def sharps_of(tonic: int, mode: Mode) -> int:

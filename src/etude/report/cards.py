@@ -45,7 +45,8 @@ def _items(found: Json) -> str:
 def _figures(name: str, inputs: ReportInputs) -> list[tuple[str, str, str]]:
     """The rows of the table: measure, figure, that of real music."""
     metrics = inputs.evaluate[name]["metrics"]
-    real, apart = inputs.reference["real_against_real"], inputs.reference.get("note_by_note", {})
+    reference = inputs.reference
+    real, sets, line = reference["real_against_real"], reference["sets"], reference["originality"]["line"]
     rows = []
     for key, text in (
         ("test/nats_per_note", "nats per note on test"),
@@ -56,8 +57,10 @@ def _figures(name: str, inputs: ReportInputs) -> list[tuple[str, str, str]]:
     low, high = metrics.get("samples/distance_low"), metrics.get("samples/distance_high")
     distance = spread(metrics["samples/distance"], low, high)
     rows.append(("distance of samples", distance, spread(real.get("distance"), real.get("low"), real.get("high"))))
-    for key, text in (("overlap_pitch_class", "overlap of pitch classes"), ("overlap_duration", "overlap of lengths")):
-        rows.append((text, decimal(metrics.get(f"samples/{key}"), 3), decimal(apart.get(key), 3)))
+    for key, text in (("classifier", "recognised by a classifier (50 % is perfect)"), ("coverage", "coverage")):
+        rows.append((text, percent(metrics[f"samples/{key}"]), percent(sets[key]["value"])))
+    ours, theirs = decimal(metrics["samples/copied_median"], 2), decimal(line["median"], 2)
+    rows.append(("notes in common with one train piece, median", ours, theirs))
     if name in inputs.harmonize:
         own = inputs.harmonize[name]["metrics"]
         parallels = own.get("harmony/parallels_beside_all_real")

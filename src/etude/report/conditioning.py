@@ -29,7 +29,9 @@ def attribute_table(reports: Reports) -> Table | None:
             found.append(Row(f"{model_name}, {name}", cells))
         cells = percent(metrics["control/met"]), percent(metrics["control/met_without"])
         found.append(Row(f"{model_name}, all requests", cells, apart=True))
-    return Table(COLUMNS, found, _notes(reports)) if found else None
+    if not found:
+        return None
+    return Table("How many pieces are as requested, by attribute.", COLUMNS, found, _notes(reports))
 
 
 def request_table(reports: Reports) -> Table | None:
@@ -40,7 +42,7 @@ def request_table(reports: Reports) -> Table | None:
             means = [decimal(row[name], 2) if name in row else DASH for name in ("mean", "mean_without")]
             cells = (describe_level(row), percent(row["met"]), percent(row["met_without"]), *means)
             found.append(Row(f"{model_name}, {row['control']} {row['value']}", cells))
-    return Table(EACH, found) if found else None
+    return Table("How many pieces are as requested, by request.", EACH, found) if found else None
 
 
 def describe_level(row: Json) -> str:

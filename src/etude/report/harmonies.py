@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from etude.core.files import Json
 from etude.metrics.voice_leading import KINDS
-from etude.report.tables import DASH, Cells, Row, Table, decimal, percent, whole_number
+from etude.report.tables import DASH, Row, Table, decimal, percent, whole_number
 
 Reports = Mapping[str, Json]  # reports/harmonize/V.json by model
 
@@ -47,7 +47,7 @@ def harmony_table(reports: Reports) -> Table | None:
     rates = next(iter(shown.values()))["rates"]
     parallels = (decimal(rates[f"parallel_{kind}"]["all_real"], 4) for kind in ("fifths", "octaves"))
     found.append(Row("real music", (percent(1.0), *(DASH,) * 4, *parallels, decimal(1.0, 2)), apart=True))
-    return Table(COLUMNS, found, _notes(shown))
+    return Table("Harmonies of the test melodies, compared with the real voices.", COLUMNS, found, _notes(shown))
 
 
 def _notes(shown: Reports) -> list[str]:
@@ -64,27 +64,23 @@ def _notes(shown: Reports) -> list[str]:
     ]
 
 
-def rule_rows(reports: Reports) -> tuple[list[str], Cells]:
-    """Events a bar against each rule: the columns, and the rows with their cells."""
+def rule_table(reports: Reports) -> Table | None:
+    """A row a rule of part-writing: how often it is broken; None where no model harmonised a melody."""
     shown = with_pieces(reports)
     first = next(iter(shown.values()), None)
     if first is None:
-        return [], []
-    columns = ["real music", "real test pieces"]
-    columns += [name for model_name in shown for name in (model_name, f"{model_name}, by likelihood alone")]
-    table = []
+        return None
+    names = [name for model_name in shown for name in (model_name, f"{model_name}, by likelihood alone")]
+    rows = []
     for kind in KINDS:
         cells = [first["rates"][kind][way] for way in ("all_real", "real")]
         cells += [report["rates"][kind][way] for report in shown.values() for way in ("harmony", "alone")]
         name = kind.replace("_music21", " by music21").replace("_", " ")
-        table.append((name, [decimal(cell, 4) for cell in cells]))
-    return columns, table
-
-
-def rules_markdown(reports: Reports) -> str:
-    """``rule_rows`` in Markdown; empty where no model harmonised a melody."""
-    columns, table = rule_rows(reports)
-    if not table:
-        return ""
-    lines = [f"| events a bar | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
-    return "\n".join([*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in table)]) + "\n"
+        rows.append(Row(name, tuple(decimal(cell, 4) for cell in cells)))
+    return Table(
+        "Events a bar of four quarter notes. Strict definitions where music21 is not named.",
+        [(name, "") for name in ("real music", "real test pieces", *names)],
+        rows,
+        (),
+        "events a bar",
+    )

@@ -40,6 +40,7 @@ class Pieces:
     samples: Mapping[str, Sequence[Piece]]
     harmonies: Mapping[str, Piece]
     conditioned: Sequence[Piece]
+    copies: Mapping[str, tuple[Piece, Piece]]  # an excerpt of a sample, and that of the train piece nearest to it
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> P
     real = read_piece(
         session.read(Artifact(example["midi"], made_by)),
         session.read(Artifact(example["mp3"], made_by)),
-        example["title"],
+        f"Real music: {example['title']}",
         f"A real test piece ({example['id']}): of all test pieces the one whose measures are nearest to the middle.",
         made_by,
     )
@@ -132,6 +133,7 @@ def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> P
             for row in found["controls"]
             if "sound" in row
         ],
+        copies={name: pair for name in settings.models if (pair := _read_copies(session, name)) is not None},
     )
 
 
@@ -146,6 +148,34 @@ def _read_samples(session: Session, model_name: str, count: int) -> list[Piece]:
         caption = f"Sample {mp3.stem} of {model_name}: number {place} by distance to real music."
         pieces.append(read_piece(mp3.with_suffix(".mid"), mp3, title, caption, sound.made_by))
     return pieces
+
+
+def _read_copies(session: Session, model_name: str) -> tuple[Piece, Piece] | None:
+    """The two excerpts of a model's least original sample; None where no sample has a score."""
+    sound, facts = catalog.data("arrange", model_name), catalog.report("arrange", model_name)
+    copied = read_json(session.read(facts), facts.made_by)["copied"]
+    if copied is None:
+        return None
+    folder = session.read(sound) / catalog.COPIES
+    captions = _describe_pair(model_name, copied)
+    titles = (f"{model_name}, sample {Path(copied['file']).stem}", f"Train piece {copied['nearest']}")
+    ours, theirs = (
+        read_piece(folder / f"{name}.mid", folder / f"{name}.mp3", title, caption, sound.made_by)
+        for name, title, caption in zip(("sample", "train"), titles, captions, strict=True)
+    )
+    return ours, theirs
+
+
+def _describe_pair(model: str, copied: Json) -> tuple[str, str]:
+    """The captions of both excerpts: of the sample, and of the train piece."""
+    share = f"{copied['score']:.0%} of its notes"
+    title, name = copied["title"], copied["nearest"]
+    piece = name if title == name else f"{title} ({name})"
+    moved = f"{copied['semitones']:+d} semitones" if copied["semitones"] else "in the same key"
+    return (
+        f"Sample {copied['file']} of {model}, from quarter note {copied['start']:g}: {share} are in the train piece.",
+        f"The train piece {piece}, from quarter note {copied['where']:g}, {moved}.",
+    )
 
 
 def _read_harmony(session: Session, model_name: str, found: Json) -> Piece:

@@ -1,15 +1,12 @@
 """The charts of the page: which measures are drawn, from which values, under which titles."""
 
-from collections.abc import Mapping
-
 from etude.core.files import Json
 from etude.metrics.descriptors import UNITS
 from etude.report.charts import curves, strips
 from etude.report.inputs import ReportInputs
 from etude.report.tables import in_order, plain
-from etude.report.templates import inline
 
-Panel = dict[str, str]  # ``title``, and the address of the picture on each ground
+Panel = dict[str, str]  # ``title``, and ``chart`` as HTML
 MEASURES = {  # the titles of the measures of a training history, in the order of the page
     "valid/nats_per_note": "nats per note, valid pieces",
     "valid/nats_per_frame": "nats per frame, valid pieces",
@@ -41,7 +38,8 @@ def training_panels(inputs: ReportInputs) -> list[Panel]:
             elif training.result.get(measure) is not None:
                 levels[model_name] = training.result[measure]
         if lines or levels:
-            panels.append(_panel(MEASURES.get(measure, measure), curves(lines, levels, order)))
+            title = MEASURES.get(measure, measure)
+            panels.append({"title": title, "chart": curves(title, lines, levels, order)})
     return panels
 
 
@@ -58,12 +56,9 @@ def descriptor_panels(inputs: ReportInputs) -> tuple[list[Panel], list[str]]:
         if len({value for values in (theirs, *ours.values()) for value in values if value is not None}) < 2:
             without.append(plain(name))
         else:
-            panels.append(_panel(plain(name), strips(theirs, ours, order, UNITS.get(name, ""))))
+            chart = strips(plain(name), theirs, ours, order, UNITS.get(name, ""))
+            panels.append({"title": plain(name), "chart": chart})
     return panels, without
-
-
-def _panel(title: str, pictures: Mapping[str, bytes]) -> Panel:
-    return {"title": title, **{ground: inline(picture, "image/png") for ground, picture in pictures.items()}}
 
 
 def _values(descriptor: Json | None) -> list[float | None]:

@@ -16,7 +16,7 @@ from etude.report.templates import inline, render
 DARK = ("#ff8a3d", "#4aa8e8", "#2fc99a", "#d48bc8", "#e0b83a", "#8fd0f5", "#c39c86", "#a8a8a8")  # VOICES on black
 SECONDS = 30.0  # of each player on the page
 QUALITY = 0.1  # of their mp3: the page must stay small, data/ has the better sound
-SOUND_BYTES = 2_800_000  # of all players together; more models get shorter excerpts
+SOUND_BYTES = 4_000_000  # of all players together; more models get shorter excerpts
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,16 @@ class Player:
     roll: Json  # see pianoroll.roll
     audio: str  # a data: address
 
+    @property
+    def voices(self) -> list[tuple[int, str]]:
+        """The tracks: the number of their colour, and their names."""
+        return [(place % len(VOICES), track["name"]) for place, track in enumerate(self.roll["tracks"])]
+
 
 def style_players() -> dict[str, object]:
-    """What every page with players gives its template: ``style``, ``script`` and ``voice_count``."""
+    """What every page with players gives its template: ``style`` and ``script``."""
     voices = list(zip(VOICES, DARK, strict=True))
-    return {
-        "style": render("page.css.j2", voices=voices),
-        "script": render("roll.js.j2", voices=voices),
-        "voice_count": len(voices),
-    }
+    return {"style": render("page.css.j2", voices=voices), "script": render("roll.js.j2", voices=voices)}
 
 
 def make_players(pieces: Sequence[Piece]) -> tuple[list[Player], float]:

@@ -14,12 +14,6 @@ COLUMNS = (  # of the results table: heading, unit
     ("parameters", ""),
     ("best step / steps", ""),
 )
-OVERLAP = (  # of the table of overlaps with real music: heading, unit
-    ("overlap of pitch classes", "share"),
-    ("overlap of note lengths", "share"),
-    ("overlap of polyphony", "share"),
-    ("distinct bars", "of all"),
-)
 
 
 def results_table(inputs: ReportInputs) -> Table:
@@ -55,29 +49,12 @@ def results_table(inputs: ReportInputs) -> Table:
     real = inputs.reference["real_against_real"]
     cell = spread(real.get("distance"), real.get("low"), real.get("high"))
     rows.append(Row("real music", (DASH, DASH, DASH, cell, DASH, DASH), apart=True))
-    return Table(COLUMNS, rows, _results_notes(rows, inputs))
-
-
-def overlap_table(inputs: ReportInputs) -> Table:
-    """Samples compared with real music, note by note: a row a model, then real music against real music."""
-    real = inputs.reference.get("note_by_note", {})
-    found = {model_name: inputs.evaluate[model_name]["metrics"] for model_name in inputs.train}
-    metrics = {name: {key.removeprefix("samples/"): value for key, value in found[name].items()} for name in found}
-    areas = ("overlap_pitch_class", "overlap_duration", "overlap_polyphony")
-    columns = [[row[name] for row in metrics.values() if row.get(name) is not None] for name in areas]
-    highest = [max(column, default=None) for column in columns]
-    rows = []
-    for model_name, row in [*metrics.items(), ("real music", real)]:
-        bars = DASH
-        if row.get("bars") is not None:
-            bars = f"{whole_number(row['distinct_any_key'])} / {whole_number(row['bars'])}"
-        best = tuple(
-            row is not real and row.get(name) is not None and row[name] == top
-            for name, top in zip(areas, highest, strict=True)
-        )
-        cells = (*(decimal(row.get(name), 3) for name in areas), bars)
-        rows.append(Row(model_name, cells, (*best, False), apart=row is real))
-    return Table(OVERLAP, rows, _overlap_notes(inputs))
+    return Table(
+        "Likelihood on pieces that no model has seen, distance of the samples to real music, and size.",
+        COLUMNS,
+        rows,
+        _results_notes(rows, inputs),
+    )
 
 
 def flat_results(inputs: ReportInputs) -> dict[str, dict[str, float]]:
@@ -133,14 +110,3 @@ def _results_notes(rows: Sequence[Row], inputs: ReportInputs) -> list[str]:
                 "where a note starts. This is a pseudo-likelihood and is not comparable with NLL per note."
             )
     return notes
-
-
-def _overlap_notes(inputs: ReportInputs) -> list[str]:
-    return [
-        "Overlap: the common area of two histograms, of the notes (or time steps) of the samples and of those of the "
-        f"{inputs.reference['pieces']} real test pieces, from 0 to 1; higher is better. Polyphony: how many "
-        "pitches sound at once.",
-        "Distinct bars: the bars of the samples that differ in any voice, onset, length or pitch; transposed ones "
-        "count once. A generator that has collapsed writes few; real music repeats some. Real music: means over sets "
-        "of valid pieces.",
-    ]

@@ -15,7 +15,15 @@ DUPLICATE = re.compile(r"(the same notes as|the same bytes as|% like) (.+?), whi
 NAMES, REASONS = 12, 40  # sources that are named for one reason, and reasons, on the page
 
 Columns = Sequence[tuple[str, str]]  # heading, unit
-Cells = list[tuple[str, list[str]]]  # the name of each row, and its texts
+
+
+@dataclass(frozen=True)
+class Light:
+    """A traffic light that needs no colour: a word and a shape. ``colour`` names its style on the page."""
+
+    word: str
+    shape: str
+    colour: str
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,8 @@ class Row:
     """A row of a table: its texts, which are the best of their column, and the number of its note.
 
     Note 1 is for a model that has no likelihood, 2 for one that has a pseudo-likelihood instead, 0 for none. A line
-    separates a row that is ``apart``, as real music, from those above.
+    separates a row that is ``apart``, as real music, from those above; on the page it stays last however the others are
+    sorted. ``lights`` has a traffic light for each text, or None.
     """
 
     name: str
@@ -31,19 +40,25 @@ class Row:
     best: tuple[bool, ...] = ()
     note: int = 0
     apart: bool = False
+    lights: tuple[Light | None, ...] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under their headings, and the notes below."""
+    """Rows under their headings, and the notes below.
 
+    ``caption`` says on the page what the table holds, ``first`` what its rows are.
+    """
+
+    caption: str
     columns: Columns
     rows: Sequence[Row]
     notes: Sequence[str] = ()
+    first: str = "model"
 
     def markdown(self) -> str:
         """The table in Markdown, the best of each column in bold, with its notes below."""
-        heads = ["model"] + [f"{name}, {unit}" if unit else name for name, unit in self.columns]
+        heads = [self.first] + [f"{name}, {unit}" if unit else name for name, unit in self.columns]
         lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * len(self.columns)]
         for row in self.rows:
             best = row.best or (False,) * len(row.cells)
@@ -87,17 +102,36 @@ def in_order(descriptors: Mapping[str, object]) -> list[str]:
     return sorted(descriptors, key=lambda name: ([*UNITS, name].index(name), name))
 
 
-def descriptor_rows(inputs: ReportInputs) -> list[Json]:
-    """The descriptors as a table: the mean of real music, then mean and distance of each model."""
-    rows = []
-    real = inputs.reference["descriptors"]
+def descriptor_tables(inputs: ReportInputs) -> tuple[Table, Table]:
+    """The descriptors by model: their means, then their distances to real music."""
+    real, apart = inputs.reference["descriptors"], inputs.reference["real_against_real"]["descriptors"]
+    means, distances = [], []
     for name in in_order(real):
-        cells = [(decimal(real[name]["mean"], 3), "")]
-        for model_name in inputs.train:
-            found = inputs.evaluate[model_name]["descriptors"].get(name, {})
-            cells.append((decimal(found.get("mean"), 3), decimal(found.get("distance"), 2)))
-        rows.append({"name": plain(name), "unit": UNITS.get(name, ""), "cells": cells})
-    return rows
+        found = [inputs.evaluate[model_name]["descriptors"].get(name, {}) for model_name in inputs.train]
+        unit = f", {UNITS[name]}" if name in UNITS else ""
+        cells = [interval(entry) for entry in [real[name], *found]]
+        means.append(Row(f"{plain(name)}{unit}", tuple(cells)))
+        cells = [decimal(value, 2) for value in (apart.get(name), *(entry.get("distance") for entry in found))]
+        distances.append(Row(plain(name), tuple(cells)))
+    columns = [("real music", ""), *((model_name, "") for model_name in inputs.train)]
+    return (
+        Table("Mean of each measure over the pieces, with its 95 % bootstrap interval.", columns, means, (), "measure"),
+        Table(
+            "Distance of each measure from real music, in standard deviations of real music; lower is better.",
+            columns,
+            distances,
+            (),
+            "measure",
+        ),
+    )
+
+
+def interval(entry: Mapping[str, float | None]) -> str:
+    """The mean of a descriptor with its interval: ``3.91 [3.88, 3.94]``; a dash where there is none."""
+    mean, low, high = (entry.get(name) for name in ("mean", "low", "high"))
+    if mean is None:
+        return DASH
+    return f"{mean:.3g}" if low is None or high is None else f"{mean:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def data_facts(inputs: ReportInputs) -> list[tuple[str, str]]:
@@ -121,18 +155,25 @@ def data_facts(inputs: ReportInputs) -> list[tuple[str, str]]:
     return rows
 
 
-def audit_rows(leakage: Json) -> tuple[list[str], Cells]:
-    """The audit of the split as a table: its columns (``train / test``) and rows, a finding and its numbers each.
+def audit_table(leakage: Json) -> Table:
+    """The audit of the split: a column a pair of splits, a row a finding.
 
     The numbers are the pairs of pieces that two splits share, and their pieces: ``21 pairs (19 train, 17 test)``.
     """
     pairs = leakage["pairs"]
     rows = []
     for finding in dict.fromkeys(finding for entry in pairs.values() for finding in entry if finding != "closest"):
-        rows.append((plain(finding), [_overlap(entry.get(finding), pair) for pair, entry in pairs.items()]))
+        rows.append(Row(plain(finding), tuple(_overlap(entry.get(finding), pair) for pair, entry in pairs.items())))
     closest = [entry.get("closest") for entry in pairs.values()]
-    texts = [f"{' and '.join(near['pieces'])}: {near['similarity']:.2f}" if near else DASH for near in closest]
-    return [pair.replace("/", " / ") for pair in pairs], [*rows, ("most similar melodies", texts)]
+    texts = [f"{near['similarity']:.2f} ({' and '.join(near['pieces'])})" if near else DASH for near in closest]
+    return Table(
+        "Pairs of pieces, one in each split, that share what the row names; in brackets their pieces in each split; "
+        "and the two most similar melodies.",
+        [(pair.replace("/", " / "), "") for pair in pairs],
+        [*rows, Row("most similar melodies", tuple(texts), apart=True)],
+        (),
+        "what is shared",
+    )
 
 
 def _overlap(count: Mapping[str, int] | None, pair: str) -> str:
@@ -145,22 +186,36 @@ def _overlap(count: Mapping[str, int] | None, pair: str) -> str:
     return f"{count_of(count['pairs'], 'pair', 'pairs')} ({splits})"
 
 
-def round_trip_rows(inputs: ReportInputs) -> Cells:
-    """The representations as a table: what encoding and decoding the valid and test pieces costs."""
+def round_trip_table(inputs: ReportInputs) -> Table:
+    """A row a representation: what encoding and decoding the valid and test pieces costs."""
     rows = []
     for name, manifest in inputs.tokenize.items():
         trip = manifest["round_trip"]
         per_note = sum(manifest["items"][split] for split in ("valid", "test")) / max(1, trip["notes"])
-        cells = [
+        cells = (
             whole_number(manifest["vocabulary"]),
             decimal(per_note, 2) if manifest["kind"] == "tokens" else DASH,
             DASH if trip["share"] is None else f"{trip['share']:.2%}",
             decimal(trip["onset_error"], 3),
             decimal(trip["duration_error"], 3),
             whole_number(trip["extra"]),
-        ]
-        rows.append((name, cells))
-    return rows
+        )
+        rows.append(Row(name, cells))
+    return Table(
+        "Pieces are encoded, decoded and compared. A note is kept where its track has one of its pitch within half a "
+        "step of the grid; errors are mean distances of kept notes; extra notes are not in the piece.",
+        (
+            ("vocabulary", "tokens"),
+            ("tokens", "a note"),
+            ("notes kept", "of all"),
+            ("onset error", "quarter notes"),
+            ("duration error", "quarter notes"),
+            ("extra notes", ""),
+        ),
+        rows,
+        (),
+        "representation",
+    )
 
 
 def group_reasons(entries: Sequence[Mapping[str, str]]) -> list[tuple[str, int, list[str]]]:
@@ -225,3 +280,8 @@ def _word(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def state(text: str | None) -> str:
+    """A statement of a dataset on itself; empty where it says that there is none."""
+    return "" if not text or text.lower().startswith("none stated") else text

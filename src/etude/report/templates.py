@@ -1,17 +1,18 @@
-"""The templates of pages: Jinja2 files next to this one."""
+"""The templates of pages: the Jinja2 files of all rooms, found by name."""
 
 import base64
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jinja2
+
+from etude.core.project import PACKAGE
 
 
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(sorted({file.parent for file in PACKAGE.rglob("*.j2")})),
         autoescape=jinja2.select_autoescape(["html.j2"], default_for_string=True, default=False),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -23,7 +24,10 @@ def _environment() -> jinja2.Environment:
 
 
 def render(name: str, **values: Any) -> str:
-    """Fill the template ``name``. In HTML every text is escaped; a value that is not given is an error."""
+    """Fill the template ``name``, which stands for one file of the package.
+
+    In HTML every text is escaped; a value that is not given is an error.
+    """
     return _environment().get_template(name).render(**values)
 
 

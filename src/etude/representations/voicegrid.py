@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from etude.representations.base.grammar import BOS, EOS, Frames, Rules
-from etude.representations.base.grid import HOLD, REST, VoicesOnGrid, from_grid, to_grid
+from etude.representations.base.grid import FIRST, HOLD, REST, VoicesOnGrid, from_grid, to_grid
 from etude.representations.base.representation import Observed
 from etude.representations.base.vocabulary import ItemSpec
 
@@ -49,6 +49,24 @@ class VoiceGrid(VoicesOnGrid):
     def cells_of(self, items: NDArray[np.integer]) -> NDArray[np.integer]:
         """The cells of an encoded piece: (frames, voices)."""
         return items[1:-1].reshape(-1, len(self.voices))
+
+    @property
+    def pitches(self) -> NDArray[np.int64]:
+        """The MIDI pitch that each token starts, -1 for a token that starts none: (V,)."""
+        tokens = np.arange(self.vocabulary)
+        return np.where(tokens >= FIRST, tokens - FIRST + self.low, -1)
+
+    def note_items(self, items: NDArray[np.integer], bar: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The voice of each item of an encoded piece, and its position in the bar: each (T,), -1 at start and end.
+
+        Args:
+            items: (T,) tokens.
+            bar: steps of the grid in a bar; the first bar starts with the piece.
+        """
+        cell = np.arange(len(items)) - 1
+        inside = (cell >= 0) & (np.asarray(items) > EOS)
+        voices = len(self.voices)
+        return np.where(inside, cell % voices, -1), np.where(inside, cell // voices % bar, -1)
 
     def rules(self, observed: Observed) -> Rules:
         """What may follow what: complete frames, and holds of notes alone."""

@@ -1,10 +1,15 @@
 """A piece as a score: MusicXML for notation programs, spelled in its key, and a picture of it."""
 
 import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from itertools import zip_longest
 from typing import Any
 
+from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
 
 from etude.core.errors import EtudeError
@@ -13,22 +18,26 @@ from etude.music.key import best_key, sharps_of
 from etude.music.stated_key import states_key
 
 GRID = 24  # steps per quarter note on which notes are placed: sixteenths, triplets and their divisions
+READABLE = (6, 8)  # of these steps, sixteenths or triplets: the grids of a quarter note that a picture has
+FINE = (3, 4)  # thirty-seconds and triplets of sixteenths: where notes lie on them exactly
 NAMES = ("F", "C", "G", "D", "A", "E", "B")  # up the circle of fifths
+SVG, LINKS = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 LOW_CLEF = 55  # mean pitch below which a part is written in the bass clef
 
 
 def musicxml(score: Score, title: str) -> str:
     """A piece as MusicXML; the same piece and title give the same text.
 
-    Each track is a part, in the clef of its mean pitch. Notes move to the nearest 24th of a quarter note. Pitches are
-    spelled by the first key signature, or by the key that fits best. Chord symbols stand over the first part, where
-    music21 knows them. Fermatas, drums and velocities are left out.
+    Each track is a part, in the clef of its mean pitch. Notes move to the nearest 24th of a quarter note; those of a
+    track that start and end together are a chord. Pitches are spelled by the first key signature, or by the key that
+    fits best. Chord symbols stand over the first part, where music21 knows them. Fermatas, drums and velocities are
+    left out.
 
     Args:
         score: the piece.
         title: of the piece.
     """
-    from music21 import clef, instrument, key, metadata, meter, note, stream, tempo  # a second
+    from music21 import chord, clef, instrument, key, metadata, meter, note, stream, tempo  # a second
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
     piece = score.resample(GRID, min_dur=1)
@@ -58,11 +67,17 @@ def musicxml(score: Score, title: str) -> str:
             if symbol.text.startswith(MARKER):
                 with suppress(Exception):  # music21 raises what it meets; what it does not know is left out
                     part.insert(Fraction(symbol.time, GRID), _chord(symbol.text.removeprefix(MARKER)))
+        chords: dict[tuple[int, int, int], list[Any]] = {}  # onset, duration, how many before it are the same note
+        seen: Counter[tuple[int, int, int]] = Counter()
         for played in sorted(track.notes, key=lambda played: (played.time, played.pitch)):
             name, octave = spell(played.pitch, sharps, bool(minor))
-            written = note.Note(name, octave=octave)
-            written.quarterLength = Fraction(played.duration, GRID)
-            part.insert(Fraction(played.time, GRID), written)
+            same = (played.time, played.duration, played.pitch)
+            chords.setdefault((*same[:2], seen[same]), []).append(note.Note(name, octave=octave))
+            seen[same] += 1
+        for (time, duration, _), found in chords.items():
+            written = found[0] if len(found) == 1 else chord.Chord(found)
+            written.quarterLength = Fraction(duration, GRID)
+            part.insert(Fraction(time, GRID), written)
         rest = end - Fraction(part.highestTime)
         if rest > 0:
             part.append(note.Rest(quarterLength=rest))
@@ -84,6 +99,54 @@ def _chord(text: str) -> Any:
 def _printable(text: str) -> str:
     """A text without what XML cannot hold, as control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+
+
+def on_readable_grid(score: Score) -> Score:
+    """A piece for a picture: each track as one line of notes or chords on sixteenths and triplets.
+
+    Quarter by quarter, the notes of a track move to sixteenths or triplets, whichever their onsets are nearer to.
+    Those that lie exactly on thirty-seconds or triplets of sixteenths stay. Notes with one onset last alike, and at
+    most until the next onset of their track. Drums are left out.
+
+    Args:
+        score: the piece, which is not changed.
+
+    Returns:
+        The piece with ``GRID`` ticks a quarter note.
+    """
+    piece = score.resample(GRID, min_dur=1)
+    pitched = [track for track in piece.tracks if not track.is_drum]
+    for track in pitched:
+        onsets: dict[int, list[int]] = {}  # quarter -> where notes start within it
+        for played in track.notes:
+            onsets.setdefault(played.time // GRID, []).append(played.time % GRID)
+        steps = {quarter: _step(found) for quarter, found in onsets.items()}
+        chords: dict[int, dict[int, Any]] = {}  # onset -> pitch -> the longest note
+        for played in sorted(track.notes, key=lambda played: (played.duration, played.time)):
+            chords.setdefault(_move(played.time, steps), {})[played.pitch] = played
+        starts = sorted(chords)
+        track.notes = type(track.notes)()
+        for start, following in zip_longest(starts, starts[1:]):
+            ends = [_move(played.time + played.duration, steps) for played in chords[start].values()]
+            end = max(start + steps.get(start // GRID, READABLE[0]), *ends)
+            length = (end if following is None else min(end, following)) - start
+            for pitch, played in sorted(chords[start].items()):
+                track.notes.append(Note(start, length, pitch, played.velocity))
+    piece.tracks = type(piece.tracks)(pitched)
+    return piece
+
+
+def _move(time: int, steps: Mapping[int, int]) -> int:
+    """The nearest place on the grid of the quarter that a time lies in; sixteenths where no note starts in it."""
+    quarter, place = divmod(time, GRID)
+    step = steps.get(quarter, READABLE[0])
+    return quarter * GRID + (place + step // 2) // step * step
+
+
+def _step(places: Sequence[int]) -> int:
+    """The grid of a quarter note that onsets lie on, or else nearest to."""
+    exact = (step for step in (*READABLE, *FINE) if not any(place % step for place in places))
+    return next(exact, min(READABLE, key=lambda step: sum(min(place % step, -place % step) for place in places)))
 
 
 def picture(sheet: str) -> str:
@@ -114,9 +177,62 @@ def picture(sheet: str) -> str:
     untimed = re.sub(r"<direction\b(?:(?!</direction>).)*<metronome.*?</direction>", "", sheet, flags=re.DOTALL)
     if not engraver.loadData(untimed):
         raise EtudeError("the score cannot be engraved: Verovio cannot read its MusicXML")
-    page = str(engraver.renderToSVG(1))
+    page = _shorten(str(engraver.renderToSVG(1)))
     # without a ground the notes are black on black where a reader's page is dark
-    return re.sub(r"(<svg\b[^>]*>)", r'\1<rect width="100%" height="100%" fill="white"/>', page, count=1)
+    return re.sub(
+        r"(<svg\b[^>]*>)", r'\1<rect width="100%" height="100%" fill="white" style="stroke:none"/>', page, count=1
+    )
+
+
+def size_of(svg: str) -> tuple[int, int]:
+    """Width and height of a picture in the units of its own, of which a page needs the ratio."""
+    found = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
+    if found is None:
+        raise EtudeError("the picture of a score has no size: Verovio made no viewBox")
+    return int(found[1]), int(found[2])
+
+
+def _shorten(svg: str) -> str:
+    """The same drawing in a third of the size: without names that nothing refers to, and like lines as one."""
+    for prefix, space in (("", SVG), ("xlink", LINKS)):
+        ET.register_namespace(prefix, space)
+    root = ET.fromstring(svg)
+    styled = {"measure"}  # the classes that a rule names, and that of bars
+    for rules in root.iter(f"{{{SVG}}}style"):
+        rules.text = re.sub(r"#\w+ ", "", rules.text or "")
+        styled |= set(re.findall(r"g\.(\w+)", rules.text))
+    used = {link[1:] for node in root.iter() if (link := node.get(f"{{{LINKS}}}href"))}
+    for node in root.iter():
+        if node.get("id") not in used:
+            node.attrib.pop("id", None)
+        if node.tag == f"{{{SVG}}}g" and not styled & set(node.get("class", "").split()):
+            node.attrib.pop("class", None)
+        if node.text and not node.text.strip():
+            node.text = None
+        node.tail = None
+    _gather(root)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _gather(node: ET.Element) -> None:
+    """Draw what lies in groups without a style directly, and neighbouring lines that look alike as one path."""
+    children: list[ET.Element] = []
+    for child in node:
+        _gather(child)
+        is_bare = child.tag == f"{{{SVG}}}g" and not child.attrib
+        for part in list(child) if is_bare else [child]:
+            last = children[-1] if children else None
+            if part.tag == f"{{{SVG}}}desc" or (part.tag == f"{{{SVG}}}g" and not len(part) and not part.text):
+                continue
+            if last is not None and part.tag == last.tag == f"{{{SVG}}}path" and _style(part) == _style(last):
+                last.set("d", f"{last.get('d')}{part.get('d')}")
+            else:
+                children.append(part)
+    node[:] = children
+
+
+def _style(node: ET.Element) -> dict[str, str]:
+    return {name: value for name, value in node.attrib.items() if name != "d"}
 
 
 def key_of(score: Score) -> tuple[int, int]:

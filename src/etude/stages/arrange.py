@@ -1,4 +1,7 @@
-"""Stage arrange: each model's best pieces as sound: stems on General MIDI programs, mix, mp3, picture and page."""
+"""Stage arrange: each model's best pieces as sound: stems on General MIDI programs, mix, mp3, picture and page.
+
+And the excerpt of a sample that has most in common with a train piece, next to that of the train piece.
+"""
 
 import math
 import re
@@ -8,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from symusic.core import ScoreTick
+from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
+from etude.artifacts.provenance import read_ingest
 from etude.audio.mastering import loudness_of
 from etude.audio.mixing import decibels
 from etude.audio.mp3 import write_mp3
-from etude.audio.render import Rendering, render
+from etude.audio.render import Rendering, render, write_sound
 from etude.config.sections import Arrange, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json, whole, write_json, write_text
@@ -95,6 +99,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     if not files:
         raise EtudeError(f"{measured} names no piece. Make it again with: {measured.made_by}")
     pieces = []
+    copied = next((piece for piece in report["originality"]["pieces"] if piece["score"] is not None), None)
     made = session.write(catalog.data("arrange", model_name))
     with whole(made) as part:
         part.mkdir()
@@ -107,11 +112,44 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             picture(score, part / f"{name}.png", title)
             write_text(part / f"{name}.html", page(score, (part / f"{name}.mp3").read_bytes(), title))
             pieces.append({"file": f"{name}.mp3", **facts})
-    write_json(
-        session.write(catalog.report("arrange", model_name)),
-        {"model": model_name, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": pieces},
-    )
+        if copied is not None:
+            source, _ = read_ingest(settings, session)
+            (train,) = (score for _, score in source.scores([copied["nearest"]]))
+            both = {"sample": _read(folder / copied["file"], sampled, measured), "train": train}
+            (part / catalog.COPIES).mkdir()
+            for place, (name, score) in zip(("start", "where"), both.items(), strict=True):
+                window = excerpt_of(score, copied[place], copied["quarters"])
+                window.dump_midi(part / catalog.COPIES / f"{name}.mid")
+                write_sound(part / catalog.COPIES / f"{name}.mp3", window, settings.arrange)
+    facts = {"model": model_name, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": pieces}
+    write_json(session.write(catalog.report("arrange", model_name)), {**facts, "copied": copied})
     return made
+
+
+def excerpt_of(score: ScoreTick, start: float, quarters: float) -> ScoreTick:
+    """The notes of a piece that start in a span of ``quarters`` quarter notes from ``start``, moved to its start.
+
+    Notes that sound across the end are cut there. Before the piece (``start`` below 0) there is silence.
+    """
+    ticks = score.ticks_per_quarter
+    first, span = round(start * ticks), max(1, math.ceil(quarters)) * ticks
+    part = ScoreTick(ticks)
+    for track in score.tracks:
+        own = TrackTick(track.name, track.program, track.is_drum)
+        for note in track.notes:
+            if first <= note.time < first + span:
+                onset = note.time - first
+                own.notes.append(NoteTick(onset, min(note.duration, span - onset), note.pitch, note.velocity))
+        part.tracks.append(own)
+    for name in ("tempos", "time_signatures", "key_signatures"):
+        events = sorted((event for event in getattr(score, name)), key=lambda event: event.time)
+        before = [event for event in events if event.time <= max(0, first)][-1:]
+        within = [event for event in events if max(0, first) < event.time < first + span]
+        for event, time in [*((event, 0) for event in before), *((event, event.time - first) for event in within)]:
+            event = event.copy()
+            event.time = time
+            getattr(part, name).append(event)
+    return part
 
 
 def _read(path: Path, sampled: Artifact, measured: Artifact) -> ScoreTick:

@@ -1,29 +1,21 @@
-"""Stage evaluate: measure a model's likelihood, and compare its samples with the real test pieces."""
+"""Stage evaluate: measure a model's predictions; compare its samples with real pieces, and search copies in them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from symusic.core import ScoreTick
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
+from etude.artifacts.provenance import read_ingest, split_ids
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json, whole, write_json
-from etude.core.progress import follow
-from etude.metrics import outside
-from etude.metrics.descriptors import UNITS, columns, descriptors
-from etude.metrics.distance import (
-    distances,
-    interval,
-    overall,
-    piece_distances,
-    ranks,
-    round_floats,
-    summary,
-)
-from etude.metrics.overlap import compare, count
+from etude.core.progress import bar
+from etude.metrics import originality, outside, prediction
+from etude.metrics.comparison import Measured, Real, Train, choose_train, compare, describe_copies, follow_copies
+from etude.metrics.descriptors import UNITS
+from etude.metrics.distance import round_floats
 from etude.report.figures import distributions
 from etude.stages import main
 
@@ -43,65 +35,40 @@ MAIN = (  # of the metrics of a model, those that a table of all models shows
 
 def evaluate(
     samples: Mapping[str, ScoreTick],
-    real: Mapping[str, np.ndarray],
-    likelihood: Mapping[str, float],
+    real: Real,
+    train: Train,
     settings: Evaluate,
     progress: bool = False,
 ) -> Json:
-    """Compare a model's samples with real pieces.
+    """Compare samples with real pieces.
 
     Args:
         samples: file name -> piece; a piece may be empty.
-        real: descriptor -> values of the real test pieces, at ``settings.resolution`` and ``settings.bars``.
-        likelihood: metrics of likelihood by their names; empty for a model that has none.
-        settings: resolution, bars, bootstrap draws and their seed.
+        real: the real test pieces, and how they score themselves.
+        train: the train pieces, in which copies are searched.
+        settings: resolution, bars, draws and their seed.
         progress: show a progress bar.
 
     Returns:
-        ``metrics`` (flat), ``descriptors`` (mean, its interval, values, distance) and ``pieces`` (rank 0: the most
-        typical of real music), floats as ``etude.metrics.distance.round_floats`` leaves them.
+        ``metrics`` (flat), ``pieces`` (rank 0: the most typical of real music), and the parts of
+        ``etude.metrics.comparison``: ``descriptors``, ``structure``, ``distributions``, ``sets``, ``originality``.
+        Floats are as ``etude.metrics.distance.round_floats`` leaves them.
     """
-    scores = follow(samples.values(), "measuring samples", len(samples), progress)
-    ours = columns([descriptors(score, settings.resolution, settings.bars) for score in scores])
-    apart = distances(ours, real)
-    low, high = interval(ours, real, settings.bootstrap, settings.seed)
-    measured = summary(ours, settings.bootstrap, settings.seed)
-    far = piece_distances(ours, real)
-    metrics = {
-        **likelihood,
-        "samples/distance": overall(ours, real),
-        "samples/distance_low": low,
-        "samples/distance_high": high,
-        "samples/pieces": len(samples),
-        "samples/empty": sum(score.note_num() == 0 for score in samples.values()),
-        **{f"samples/{name}_mean": measured[name]["mean"] for name in UNITS},
-    }
-    report: Json = round_floats(
+    measured = Measured.of(list(samples.values()), settings)
+    found, metrics = compare(measured, real, settings)
+    places = found.pop("ranks")
+    with bar("searching copies", len(samples), progress) as report:
+        copied = originality.compare(measured.points, train.reference, settings.window, report=report)
+    copies, own = describe_copies(copied, list(samples), train, real.line)
+    made: Json = round_floats(
         {
-            "metrics": metrics,
-            "descriptors": {name: {**measured[name], "distance": apart[name]} for name in UNITS if name in apart},
-            "pieces": [
-                {"file": file, "rank": rank, "distance": float(value)}
-                for file, rank, value in zip(samples, ranks(far), far, strict=True)
-            ],
+            "metrics": {**metrics, **own},
+            **found,
+            "originality": copies,
+            "pieces": [{"file": file, **place} for file, place in zip(samples, places, strict=True)],
         }
     )
-    return report
-
-
-def note_by_note(
-    samples: Sequence[ScoreTick], real: Mapping[str, Sequence[tuple[int, int]]], settings: Evaluate
-) -> dict[str, float]:
-    """Compute ``samples/overlap_...`` and the metrics of distinct bars (``etude.metrics.overlap``).
-
-    Args:
-        samples: the pieces.
-        real: distribution -> values and their counts in the real test pieces, from reports/reference.json.
-        settings: resolution and bars.
-    """
-    counted = [count(score, settings.resolution, settings.bars) for score in samples]
-    found = compare(counted, {name: dict(pairs) for name, pairs in real.items()})
-    return {f"samples/{name}": value for name, value in found.items()}
+    return made
 
 
 def main_figures(metrics: Mapping[str, float | None], training: Mapping[str, float | None]) -> dict[str, float]:
@@ -160,18 +127,32 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     place = session.read(catalog.REFERENCE)
     report = read_json(place, catalog.REFERENCE.made_by)
     measure_again = "dvc repro reference" if session.out is None else f"{catalog.REFERENCE.made_by}{session.again}"
-    for name, value in (("resolution", settings.evaluate.resolution), ("bars", settings.evaluate.bars)):
-        if report[name] != value:
+    for name in ("resolution", "bars", "window"):
+        value = getattr(settings.evaluate, name)
+        if report.get(name) != value:
             raise EtudeError(
-                f"{place} was measured with evaluate.{name} = {report[name]}, and this run has {value}. "
+                f"{place} was measured with evaluate.{name} = {report.get(name)}, and this run has {value}. "
                 f"Measure the real pieces again with: {measure_again}"
             )
-    real = {name: np.array(found["values"], dtype=float) for name, found in report["descriptors"].items()}
+    source, _ = read_ingest(settings, session)
+    ids = split_ids(settings, session, source)["train"]
+    chosen = choose_train(ids, settings.evaluate)
+    scores = [score for _, score in source.scores(chosen)]
+    train = Train.of(scores, [(name, source.entries[name]["title"] or name) for name in chosen], len(ids))
 
-    from etude.tasks.likelihood import likelihood
+    from etude.tasks.likelihood import likelihood, predictions
+    from etude.tasks.snapshots import sample_snapshots
 
-    found = evaluate(samples, real, likelihood(settings, session, model_name), settings.evaluate, session.progress)
-    found["metrics"] |= round_floats(note_by_note(list(samples.values()), report["distributions"], settings.evaluate))
+    real = Real.of(report)
+    found = evaluate(samples, real, train, settings.evaluate, session.progress)
+    earlier = sample_snapshots(settings, session, model_name)
+    found["originality"]["training"] = round_floats(follow_copies(earlier, train, real.line, settings.evaluate))
+    found["prediction"] = predictions(settings, session, model_name)
+    found["metrics"] = {
+        **round_floats(likelihood(settings, session, model_name)),
+        **prediction.flat(found["prediction"]),
+        **found["metrics"],
+    }
     if own := outside.measure(list(samples.values()), settings.evaluate.resolution, settings.evaluate.bars):
         known = report.get("outside", {})
         if missing := sorted(own.keys() - known.keys()):
@@ -189,7 +170,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     result["settings"] = {"generate": sample_pieces["generate"], "evaluate": vars(settings.evaluate)}
     picture = distributions(
         {name: part["values"] for name, part in result["descriptors"].items()},
-        real,
+        real.descriptors,
         {name: part["distance"] for name, part in result["descriptors"].items()},
         UNITS,
         f"{model_name}: {len(samples)} samples compared with {report['pieces']} real test pieces",

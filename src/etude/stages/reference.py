@@ -13,60 +13,58 @@ from etude.audio.render import write_sound
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, whole, write_json
-from etude.core.progress import follow
-from etude.metrics import outside
-from etude.metrics.descriptors import columns, descriptors
-from etude.metrics.distance import at_size, piece_distances, ranks, round_floats, summary
-from etude.metrics.overlap import compare_at_size, count, pool
+from etude.core.progress import bar
+from etude.metrics import originality, outside
+from etude.metrics.comparison import Measured, choose_train, describe
+from etude.metrics.descriptors import difference_to_muspy
+from etude.metrics.distance import piece_distances, ranks, round_floats, summary
 from etude.stages import main
+
+CHECKED = 100  # test pieces whose descriptors are compared with muspy's own
+ROUNDING = 1e-9  # by which they may differ
 
 
 def reference(
-    test: Mapping[str, ScoreTick],
+    train: Mapping[str, ScoreTick],
     valid: Mapping[str, ScoreTick],
+    test: Mapping[str, ScoreTick],
     settings: Evaluate,
     size: int,
     progress: bool = False,
 ) -> tuple[Json, str]:
     """Measure the real pieces. Returns the report without its example, and the name of the most typical test piece.
 
-    ``descriptors`` describes the test pieces (``etude.metrics.distance.summary``). ``real_against_real`` is the
-    distance of sets of ``size`` valid pieces from them (``etude.metrics.distance.at_size``), measured as for samples:
-    what ``size`` perfect samples would score. ``distributions`` holds what ``etude.metrics.overlap`` counts in the test
-    pieces, as pairs of a value and its count; ``note_by_note`` compares the sets of valid pieces with it.
+    The report is that of ``etude.metrics.comparison.describe``: the test pieces, and what sets of ``size`` valid pieces
+    score against them, as ``size`` perfect samples would. ``muspy`` says how many test pieces muspy itself measured,
+    and the largest difference of a value.
 
     Raises:
-        EtudeError: there is no test piece, no valid piece, or no note in any test piece.
+        EtudeError: there is no train, valid or test piece, or no note in any test piece; or muspy's own values differ.
     """
-    for name, pieces in (("test", test), ("valid", valid)):
+    for name, pieces in (("train", train), ("valid", valid), ("test", test)):
         if not pieces:
             raise EtudeError(
                 f"{catalog.SPLIT} assigns no piece to {name}. Raise split.{name} and run: {catalog.SPLIT.made_by}"
             )
-    scores = [*test.values(), *valid.values()]
-    rows = [
-        descriptors(score, settings.resolution, settings.bars)
-        for score in follow(scores, "measuring real pieces", len(scores), progress)
-    ]
-    real, other = columns(rows[: len(test)]), columns(rows[len(test) :])
-    far = piece_distances(real, real)
+    learned, other, real = (Measured.of(list(pieces.values()), settings) for pieces in (train, valid, test))
+    far = piece_distances(real.descriptors, real.descriptors)
     if np.isnan(far).all():
         raise EtudeError(
             f"No test piece of {catalog.SPLIT} has a note. Make the pieces again with: {catalog.INGEST.made_by}"
         )
-    counted = [count(score, settings.resolution, settings.bars) for score in scores]
-    distributions = pool(counted[: len(test)]).distributions
-    sets = compare_at_size(counted[len(test) :], distributions, size, settings.bootstrap, settings.seed)
-    report = {
-        "resolution": settings.resolution,
-        "bars": settings.bars,
-        "pieces": len(test),
-        "descriptors": summary(real, settings.bootstrap, settings.seed),
-        "real_against_real": at_size(other, real, size, settings.bootstrap, settings.seed),
-        "distributions": {name: sorted(counts.items()) for name, counts in distributions.items()},
-        "note_by_note": sets,
-    }
-    return round_floats(report), list(test)[ranks(far).index(0)]
+    with bar("comparing test with train", len(test), progress) as report:
+        found = originality.Reference.of(learned.points)
+        copied = originality.compare(real.points, found, settings.window, report=report)
+    checked = Measured.of(list(test.values())[:CHECKED], settings)
+    apart = difference_to_muspy(checked.notes, checked.descriptors)
+    if apart > ROUNDING:
+        raise EtudeError(
+            f"The descriptors of {catalog.SPLIT}'s test pieces differ from muspy's own by {apart:g}: the "
+            "installed muspy defines them otherwise. Install the release of requirements.lock."
+        )
+    described = describe(learned, other, real, settings, size, copied)
+    described["muspy"] = {"pieces": len(checked), "difference": apart}
+    return round_floats(described), list(test)[ranks(far).index(0)]
 
 
 def run(settings: Settings, session: Session) -> Path:
@@ -74,11 +72,12 @@ def run(settings: Settings, session: Session) -> Path:
 
     Returns the path of the report.
     """
+    how = settings.evaluate
     source, _ = read_ingest(settings, session)
     splits = split_ids(settings, session, source)
-    test, valid = (dict(source.scores(splits[split])) for split in ("test", "valid"))
-    report, typical = reference(test, valid, settings.evaluate, settings.generate.pieces, session.progress)
-    how = settings.evaluate
+    chosen = {**splits, "train": choose_train(splits["train"], how)}
+    train, valid, test = (dict(source.scores(chosen[split])) for split in ("train", "valid", "test"))
+    report, typical = reference(train, valid, test, how, settings.generate.pieces, session.progress)
     if own := outside.measure(list(test.values()), how.resolution, how.bars):
         report["outside"] = round_floats(summary(own, how.bootstrap, how.seed))
     with whole(session.write(catalog.EXAMPLE)) as part:

@@ -5,82 +5,77 @@ from pathlib import Path
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
-from etude.core.files import whole, write_json, write_text
+from etude.core.files import Json, read_json, whole, write_json, write_text
+from etude.listening import tables as listening
 from etude.report.cards import card, descriptors_csv
+from etude.report.charts import MODELS
+from etude.report.comparison import Compared, distribution_tables, sets_table, structure_table, telling_table
 from etude.report.conditioning import attribute_table, request_table
 from etude.report.excerpts import choose, write_excerpts
-from etude.report.harmonies import harmony_table, rule_rows, rules_markdown
+from etude.report.harmonies import harmony_table, rule_table
 from etude.report.inputs import Pieces, ReportInputs, read_inputs, read_pieces
-from etude.report.panels import descriptor_panels, training_panels
-from etude.report.players import Piece, make_players, style_players
-from etude.report.results import flat_results, overlap_table, results_table
-from etude.report.tables import (
-    audit_rows,
-    data_facts,
-    descriptor_rows,
-    flatten,
-    group_changes,
-    group_differences,
-    group_reasons,
-    round_trip_rows,
-)
-from etude.report.templates import inline, render
-from etude.scores.engraving import musicxml, picture
+from etude.report.originality import originality_table
+from etude.report.players import style_players
+from etude.report.predictions import prediction_table
+from etude.report.results import flat_results, results_table
+from etude.report.sections import Contents, Listened, make_scores, make_sections
+from etude.report.summary import headline_facts, trial
+from etude.report.tables import Row, Table
+from etude.report.templates import render
 from etude.stages import main
 
 
-def report(settings: Settings, inputs: ReportInputs, pieces: Pieces) -> tuple[str, str]:
-    """Make the page, and all tables in Markdown; the same inputs give the same bytes."""
-    tables = [results_table(inputs), overlap_table(inputs)]
-    harmonized, conditioned = harmony_table(inputs.harmonize), attribute_table(inputs.control)
-    requests = request_table(inputs.control)
-    charts, without_chart = descriptor_panels(inputs)
-    samples = [piece for found in pieces.samples.values() for piece in found]
-    (real, *others), seconds = make_players([pieces.real, *samples, *pieces.conditioned, *pieces.harmonies.values()])
-    players = iter(others)
-    values = settings.as_dict()
-    left_out, refused, read = inputs.download["left_out"], inputs.ingest["refused"], inputs.ingest["pieces"]
-    page = render(
+def report(settings: Settings, inputs: ReportInputs, pieces: Pieces, analysis: Json | None = None) -> str:
+    """Make the page; the same inputs give the same bytes. ``analysis`` is that of a test with listeners."""
+    return render(
         "report.html.j2",
+        dataset=inputs.download["dataset"],
         model_names=list(inputs.train),
-        tables=tables,
-        real=real,
-        samples=[
-            (name, len(inputs.generate[name]["pieces"]), [next(players) for _ in found])
-            for name, found in pieces.samples.items()
-        ],
-        conditioning=[conditioned, requests] if conditioned else [],
-        conditioned=[next(players) for _ in pieces.conditioned],
-        harmonies=harmonized,
-        harmonized=[(_engrave(piece), next(players)) for piece in pieces.harmonies.values()],
-        rules=rule_rows(inputs.harmonize),
-        cannot_harmonize=[name for name in inputs.train if name not in inputs.harmonize],
-        training=training_panels(inputs),
-        measures=charts,
-        without_chart=without_chart,
-        reference=inputs.reference,
-        numbers=descriptor_rows(inputs),
-        download=inputs.download,
-        facts=data_facts(inputs),
-        encodings=round_trip_rows(inputs),
-        audit=audit_rows(inputs.leakage),
-        refused=[
-            ("Left out by download", len(left_out), group_reasons(left_out)),
-            ("Refused by ingest", len(refused), group_reasons(refused)),
-            ("Pieces changed by ingest", sum(bool(piece.get("changed")) for piece in read), group_changes(read)),
-            ("Pieces that a second reader reads otherwise", *group_differences(read)),
-        ],
-        seconds=seconds,
-        settings=[(name, flatten(values[name], name)) for name in values],
+        trial=trial(inputs),
+        facts=headline_facts(inputs, settings.dataset["limit"]),
+        sections=make_sections(Contents(settings, inputs, make_scores(pieces), _listened(analysis))),
+        made_by=catalog.PAGE.made_by,
+        models=MODELS,
         **style_players(),
     )
-    parts = [table.markdown() for table in (*tables, harmonized, conditioned, requests) if table]
-    return page, "\n".join(["# Results\n", *parts, *filter(None, [rules_markdown(inputs.harmonize)])])
 
 
-def _engrave(piece: Piece) -> str:
-    """The engraved score of a piece, as a data address within the page."""
-    return inline(picture(musicxml(piece.score, piece.title)).encode(), "image/svg+xml")
+def _listened(analysis: Json | None) -> Listened | None:
+    if analysis is None:
+        return None
+    tables = []
+    for table in listening.page_tables(analysis):
+        rows = [Row(row[0], tuple(row[1:])) for row in table.rows]
+        notes = [table.note] if table.note else []
+        tables.append(Table(table.title, [(head, "") for head in table.heads[1:]], rows, notes, table.heads[0]))
+    return Listened(listening.facts(analysis), tables)
+
+
+def markdown(inputs: ReportInputs) -> str:
+    """All tables of results in Markdown."""
+    compared = Compared(inputs.evaluate, inputs.reference)
+    predicted = {name: part for name in inputs.train if (part := inputs.evaluate[name]["prediction"])}
+    tables = (
+        results_table(inputs),
+        sets_table(compared),
+        telling_table(compared),
+        originality_table(compared),
+        structure_table(compared),
+        distribution_tables(compared)[0],
+        prediction_table(predicted) if predicted else None,
+        harmony_table(inputs.harmonize),
+        attribute_table(inputs.control),
+        request_table(inputs.control),
+        rule_table(inputs.harmonize),
+    )
+    warning = trial(inputs)
+    parts = [
+        "# Results\n",
+        *([f"**{warning}**\n"] if warning else []),
+        *(table.markdown() for table in tables if table),
+    ]
+    text = "\n".join(parts)
+    return text.rstrip("\n") + "\n"
 
 
 def run(settings: Settings, session: Session) -> Path:
@@ -91,9 +86,10 @@ def run(settings: Settings, session: Session) -> Path:
     """
     inputs = read_inputs(settings, session)
     pieces = read_pieces(settings, session, inputs)
-    page, tables = report(settings, inputs, pieces)
-    write_text(session.write(catalog.PAGE), page)
-    write_text(session.write(catalog.TABLES), tables)
+    asked = session.write(catalog.LISTEN)  # of this project or run, not of another
+    analysis = read_json(asked, catalog.LISTEN.made_by) if asked.is_file() else None
+    write_text(session.write(catalog.PAGE), report(settings, inputs, pieces, analysis))
+    write_text(session.write(catalog.TABLES), markdown(inputs))
     write_json(session.write(catalog.RESULTS), flat_results(inputs))
     write_text(session.write(catalog.DESCRIPTORS), descriptors_csv(inputs))
     with whole(session.write(catalog.CARDS)) as part:

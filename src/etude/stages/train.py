@@ -20,7 +20,7 @@ from etude.models.weights import count_parameters, round_weights
 from etude.representations.base.loading import load_representation
 from etude.representations.base.representation import Representation
 from etude.stages import main
-from etude.tasks.trained_model import write_model
+from etude.tasks.trained_model import write_model, write_snapshots
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
 from etude.training.objectives import learn
 from etude.training.task import Learned, Task, node_rank
@@ -112,6 +112,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                 part.mkdir()
                 write_model(part, describe(settings, model_name, key, store, learned), model, representation, observed)
                 _write_course(part, learned, count_parameters(model))
+                write_snapshots(part, learned.snapshots)
                 if session.samples:
                     from etude.tracking.samples import write_samples  # sound and pages, which a training does not need
 
@@ -123,7 +124,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             raise
         finally:
             log.finish(session.write(catalog.model(model_name)) if status == "FINISHED" else None, status)
-        for file in checkpoints.glob("*.ckpt"):
+        for file in [*checkpoints.glob("*.ckpt"), *checkpoints.glob("*.safetensors")]:
             file.unlink()
     return folder
 

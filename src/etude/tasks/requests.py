@@ -16,6 +16,14 @@ class GivenPiece:
 
 
 @dataclass(frozen=True)
+class ScoreSets:
+    """The folders that somebody gives to etude evaluate."""
+
+    pieces: str | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
 class HarmonizeFiles:
     """What somebody gives to etude harmonize, and what they want of it."""
 

@@ -52,7 +52,9 @@ def read_score(
     """
     if not path.stat().st_size:
         raise EtudeError(f"{path} is empty. Give a file with a melody.")
-    (found,) = isolate(lambda file: _read(file, part, limits.repeats, tempo), [path], limits.seconds, limits.max_memory)
+    (found,) = isolate(
+        lambda file: _piece(file, part, limits.repeats, tempo), [path], limits.seconds, limits.max_memory
+    )
     if isinstance(found, Lost):
         raise EtudeError(f"{path} cannot be read: {' '.join(found.reason.split()).rstrip('.')}.")
     score, changed = found
@@ -64,13 +66,25 @@ def read_score(
     return score, changed
 
 
-def _read(path: Path, part: str | None, repeats: str, tempo: float) -> tuple[ScoreTick, dict[str, int]]:
+def _piece(path: Path, part: str | None, repeats: str, tempo: float) -> tuple[ScoreTick, dict[str, int]]:
     if part is not None and not part.isdecimal():
         raise EtudeError(f"part = {part!r} is no number. The first piece of a file that holds many is '1'")
     if part is not None and [name for name, _ in pieces_of(path)] == [None]:
         if part != "1":
             raise EtudeError(f"it holds one piece, none with number {part}")
         part = None
+    return read_part(path, part, repeats, tempo)
+
+
+def read_part(path: Path, part: str | None, repeats: str, tempo: float) -> tuple[ScoreTick, dict[str, int]]:
+    """A piece of a score file: MIDI as it is, other kinds at TICKS a quarter note; and what reading changed.
+
+    Args:
+        path: the file; it may be damaged, and reading it may hang: read in ``isolation``.
+        part: as ``etude.scores.readers.pieces_of`` names it; None for the only one.
+        repeats: ``played`` or ``written``.
+        tempo: in BPM, of a score that states none.
+    """
     if is_midi(path):
         source = open_midi(path, part)
         return source.score, source.counts

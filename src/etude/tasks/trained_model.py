@@ -1,7 +1,9 @@
 """A trained model as a folder that needs nothing else: its weights, its representation, and what it saw of train."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +26,7 @@ from etude.representations.base.loading import read_representation
 from etude.representations.base.representation import Observed, Representation
 
 WEIGHTS, OBSERVED = "model.safetensors", "observed.npz"
+SNAPSHOTS, INDEX = "snapshots", "index.json"  # of a model's folder: its weights at earlier steps of the training
 PACKAGED = PACKAGE / "pretrained"  # model folders that come with etude
 
 
@@ -157,6 +160,39 @@ def write_model(
     save_weights(model, folder / WEIGHTS)
     written = sorted(file.name for file in set(folder.iterdir()) - before)
     write_json(folder / catalog.CONFIG, {**config, "sha256": {name: digest(folder / name) for name in written}})
+
+
+def write_snapshots(folder: Path, snapshots: Mapping[int, Path]) -> None:
+    """Move the weights of earlier steps of a training into the folder of its model, listed with their digests."""
+    if not snapshots:
+        return
+    place = folder / SNAPSHOTS
+    place.mkdir()
+    listed = []
+    for step, file in sorted(snapshots.items()):
+        name = f"{step:06d}.safetensors"
+        shutil.copyfile(file, place / name)
+        listed.append({"step": step, "file": name, "sha256": digest(place / name)})
+    write_json(place / INDEX, listed)
+
+
+def read_snapshots(folder: Path, loaded: TrainedModel) -> Iterator[tuple[int, TrainedModel]]:
+    """The model of a folder as it was at earlier steps of its training, with each step; none where none were kept.
+
+    Raises:
+        EtudeError: a file is missing or damaged.
+    """
+    place = folder / SNAPSHOTS
+    if not place.is_dir():
+        return
+    made_by = catalog.model(loaded.name).made_by
+    for entry in read_json(place / INDEX, made_by):
+        file = place / entry["file"]
+        if not file.is_file() or digest(file) != entry["sha256"]:
+            raise EtudeError(f"{file} is damaged or missing. Make it with: {made_by}")
+        model = deepcopy(loaded.model)
+        load_weights(model, file)
+        yield int(entry["step"]), replace(loaded, model=model.eval())
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

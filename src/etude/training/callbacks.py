@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, WeightAveraging
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from etude.core.errors import EtudeError
@@ -125,6 +125,10 @@ class Progress(Callback):
         names = sorted(name for name in trainer.callback_metrics if name.startswith(("train/", "valid/")))
         note = " ".join(f"{name} {float(trainer.callback_metrics[name]):.3f}" for name in names)
         self.show(self.objective.unit + 1, note)
+
+
+class Snapshots(ModelCheckpoint):
+    """Checkpoints of every so many epochs, all of which stay. Lightning keeps the state of one callback a class."""
 
 
 class Averaging(WeightAveraging):

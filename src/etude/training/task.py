@@ -46,6 +46,7 @@ class Learned:
 
     history: list[dict[str, float]]  # rows with a "step" and the metrics measured there
     result: dict[str, float]
+    snapshots: dict[int, Path] = field(default_factory=dict)  # step -> weights at it, as safetensors
     made_on: dict[str, str | int] = field(
         default_factory=lambda: {"accelerator": "cpu", "devices": 1, "precision": "float64"}
     )

@@ -8,8 +8,9 @@ checkpoint, written at the end of each epoch.
 import math
 import signal
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypedDict
 
 import pytorch_lightning as pl
@@ -26,7 +27,8 @@ from etude.config.sections import Trainer
 from etude.core.errors import EtudeError
 from etude.core.progress import bar
 from etude.core.seeds import seed_of
-from etude.training.callbacks import Averaging, History, Patience, Progress, WholeCheckpoints
+from etude.models.weights import round_weights, save_weights
+from etude.training.callbacks import Averaging, History, Patience, Progress, Snapshots, WholeCheckpoints
 from etude.training.data import TrainingData
 from etude.training.processes import find_cause, from_processes, gpu_has_bf16, strategy
 from etude.training.task import Learned, Task, node_rank
@@ -108,6 +110,8 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
         objective.model.compile()
     best = ModelCheckpoint(task.checkpoints, "best", objective.monitor, **_CHECKPOINT)
     last = ModelCheckpoint(task.checkpoints, "last", **_CHECKPOINT)
+    every = {"save_top_k": -1, "every_n_epochs": config.keep, "auto_insert_metric_name": False}
+    kept = [] if config.keep is None else [Snapshots(task.checkpoints, KEPT + "{epoch}", **every, **_CHECKPOINT)]
     with (
         bar(f"train {task.model_name}", config.max_steps, task.session.progress and not node_rank(own)) as progress,
         from_processes(own, task.report, progress) as (report, show),
@@ -116,7 +120,7 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
     ):
         history = History(objective, report)
         patience = Patience(objective.monitor, patience=config.patience)
-        callbacks = [history, Progress(objective, show), patience, best, last]
+        callbacks = [history, Progress(objective, show), patience, best, last, *kept]
         if objective.optim.averaging is not None:
             callbacks.insert(0, Averaging(objective.optim.averaging))
         trainer = pl.Trainer(
@@ -150,18 +154,45 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
             raise KeyboardInterrupt from None
     made_on: dict[str, str | int] = {"accelerator": accelerator, "devices": own.devices, "precision": precision}
     if node_rank(own):  # the first node keeps what was learned
-        return Learned([], {}, made_on)
+        return Learned([], {}, made_on=made_on)
     if not checkpoint.is_file():
         raise EtudeError(
             f"trainer.max_time = {own.max_time} was over before the first step. Set a longer time, or null."
         )
-    state = torch.load(task.checkpoints / "best.ckpt", weights_only=True, map_location="cpu")
-    objective.cpu().load_state_dict(state["state_dict"])
     rows = torch.load(checkpoint, weights_only=True, map_location="cpu")["callbacks"][history.state_key]["rows"]
     measured = [row for row in rows if objective.monitor in row]
     top = min(measured, key=lambda row: (row[objective.monitor], row["step"]))
     result = {objective.monitor: top[objective.monitor], "best_step": top["step"], "steps": measured[-1]["step"]}
-    return Learned(rows, result, made_on)
+    snapshots = _write_snapshots(objective, [int(row["step"]) for row in measured], int(top["step"]))
+    _load(objective, task.checkpoints / "best.ckpt")
+    return Learned(rows, result, snapshots, made_on)
+
+
+def _load(objective: Objective, file: Path) -> None:
+    state = torch.load(file, weights_only=True, map_location="cpu")
+    objective.cpu().load_state_dict(state["state_dict"])
+
+
+def _write_snapshots(objective: Objective, steps: Sequence[int], best: int) -> dict[int, Path]:
+    """Write the weights that ``train.keep`` kept, but for those of the ``best`` step, which are the model's own.
+
+    Args:
+        objective: of which the checkpoints are.
+        steps: the step of each validation.
+        best: the step whose weights the training leaves.
+
+    Returns:
+        the file of each step.
+    """
+    found: dict[int, Path] = {}
+    for epoch, step in enumerate(steps):
+        file = objective.task.checkpoints / f"{KEPT}{epoch}.ckpt"
+        if step != best and file.is_file():
+            _load(objective, file)
+            round_weights(objective.model)
+            found[step] = file.with_suffix(".safetensors")
+            save_weights(objective.model, found[step])
+    return found
 
 
 def choose_hardware(own: Trainer, model: torch.nn.Module) -> tuple[str, str]:
@@ -221,6 +252,7 @@ def _check(objective: Objective, own: Trainer) -> None:
         )
 
 
+KEPT = "kept-"  # the start of the names of checkpoints that ``train.keep`` keeps
 _CHECKPOINT: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
 
 

@@ -225,3 +225,47 @@ def test_settings_out_of_bounds_are_said(name: str, changes: dict[str, Any], sai
 def test_what_was_not_learned_says_so() -> None:
     with pytest.raises(EtudeError, match="tsd was neither learned nor loaded"):
         made("tsd").encode(make_band(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [*MIDI, ("remi", {"merges": "notes", "vocabulary": 2000}), ("attributes", {"merges": "notes", "vocabulary": 2000})],
+)
+def test_the_notes_of_tokens_have_their_pitch_and_voice(name: str, changes: dict[str, Any]) -> None:
+    representation = learned(name, **changes)
+    tokens = representation.encode(make_band(2))
+    pitches = representation.pitches[tokens]
+    voices, positions = representation.note_items(tokens, 0)
+    assert len(representation.pitches) == representation.vocabulary and len(voices) == len(positions) == len(tokens)
+    names = list(representation.voices)
+    found = sorted((names[voice], int(pitch)) for voice, pitch in zip(voices, pitches, strict=True) if pitch >= 0)
+    assert found == sorted(
+        (track.name, note.pitch) for track in representation.decode(tokens).tracks for note in track.notes
+    )
+    assert voices[0] == -1, "no voice is known at the start"
+
+
+def test_positions_are_those_of_the_notes_where_tokens_have_them() -> None:
+    representation = learned("remi")
+    piece = make_band(2)
+    tokens = representation.encode(piece)
+    _, positions = representation.note_items(tokens, 0)
+    started = representation.pitches[tokens] >= 0
+    bar_of = {
+        note.time: note.time % 72 if note.time < 144 else (note.time - 144) % 96
+        for t in piece.tracks
+        for note in t.notes
+    }
+    expected = sorted(bar_of[note.time] // 6 for track in piece.tracks for note in track.notes)
+    assert sorted(positions[started].tolist()) == expected
+    without = learned("tsd")
+    assert set(without.note_items(without.encode(piece), 0)[1].tolist()) == {-1}
+
+
+def test_a_longer_merged_token_stands_for_its_first_note() -> None:
+    representation = learned("remi", merges="bpe", vocabulary=400)
+    for token, parts in enumerate(representation.parts):
+        own = [
+            int(representation.values[part]) for part in parts if representation.types[part] in ("Pitch", "PitchDrum")
+        ]
+        assert representation.pitches[token] == (own[0] if own else -1)

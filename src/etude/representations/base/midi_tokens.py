@@ -144,7 +144,7 @@ class MidiTokens:
         self._ready(merged.tokenizer, merged)
 
     def _ready(self, made: MusicTokenizer, merges: Merged | None = None) -> None:
-        for name in ("names", "types", "values", "_blocks", "_ignored", "_table"):
+        for name in ("names", "types", "values", "pitches", "_blocks", "_ignored", "_table"):
             self.__dict__.pop(name, None)  # cached for another vocabulary
         self._made, self._merges = made, merges
         if self.vocabulary > SIZES:
@@ -257,6 +257,34 @@ class MidiTokens:
         piece.time_signatures = decoded.time_signatures
         return piece
 
+    # --- where the notes are
+
+    @cached_property
+    def pitches(self) -> NDArray[np.int64]:
+        """The MIDI pitch of the first note of each token, -1 for a token without a note: (V,)."""
+        return self._first_values(("Pitch", "PitchDrum", "NoteOn", "DrumOn"), -1)
+
+    def note_items(self, items: NDArray[np.integer], bar: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The voice of the note that each item of an encoded piece is about, and its position in the bar.
+
+        Args:
+            items: (T,) tokens.
+            bar: steps of the grid in a bar; tokens say so themselves.
+
+        Returns:
+            the place of the voice among ``voices``, and steps of the grid from the bar line: each (T,), -1 unknown.
+        """
+        order = list(self.voices.values())
+        programs = self._first_values(("Program",), DRUMS - 1)  # no program is below that of drums
+        voices = np.array([order.index(one) if one in order else -1 for one in programs.tolist()])
+        tokens = np.asarray(items, dtype=np.int64)
+        return _last_known(voices[tokens]), _last_known(self._first_values(("Position",), -1)[tokens])
+
+    def _first_values(self, types: Sequence[str], none: int) -> NDArray[np.int64]:
+        """The value of the first part of each token that has one of ``types``, ``none`` where none has: (V,)."""
+        own = [int(value) if kind in types else None for kind, value in zip(self.types, self.values, strict=True)]
+        return np.array([next((own[part] for part in parts if own[part] is not None), none) for parts in self.parts])
+
     # --- what sampling needs to know
 
     @cached_property
@@ -297,3 +325,9 @@ class MidiTokens:
     def cells(self, score: ScoreTick) -> int:
         """Voices times sixteenths of a piece: the unit of the JSB literature."""
         return len(self.voices) * math.ceil(score.end() * 4 / score.ticks_per_quarter)
+
+
+def _last_known(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each value, or the last one before it that is not -1: (T,)."""
+    known = np.maximum.accumulate(np.where(values >= 0, np.arange(len(values)), -1))
+    return np.where(known >= 0, values[np.maximum(known, 0)], -1)

@@ -1,0 +1,203 @@
+"""Clips of a listening test: an excerpt of a score that ends at a bar line, as sound of one length and one loudness."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
+
+from etude.audio.mastering import loudness_of
+from etude.audio.mp3 import encode_mp3, read_mp3
+from etude.audio.render import render
+from etude.audio.synthesis import TAIL
+from etude.config.sections import Arrange
+from etude.core.errors import EtudeError
+from etude.report.pianoroll import bar_lines
+
+SHORTEST, LONGEST = 10.0, 30.0  # seconds of a clip
+LEAD = 0.05  # seconds before the first note
+FADE = 0.5  # seconds at the end, over the release of the last notes
+SAMPLE_RATE = 32000
+QUALITY = 0.12  # of the mp3: 64 kbit/s, mono, with a constant bit rate
+QUIET = -35.0  # LUFS of a rendering, before all get one loudness
+LOUDNESS = -18.0  # LUFS of all clips, or lower where peaks would not fit
+CEILING = -2.0  # dBFS before encoding, which may add a little
+TOLERANCE = 0.5  # LU between any two clips, decoded
+EXACT = 0.05  # LU that are not worth another round
+ROUNDS = 4  # of encoding: a low bit rate takes up to half a LU away, by what it leaves out
+FINEST = 24  # of a quarter note, where neither a bar line nor a beat fits
+NEAR = 1e-6  # seconds within which two times are one
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The start of a piece: its notes, from its first onset, and how long it lasts in seconds."""
+
+    score: ScoreTick
+    start: float  # of the first note in the score, in seconds
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The sound of an excerpt as the bytes of an mp3, and what was measured of it after decoding."""
+
+    mp3: bytes
+    seconds: float  # of music
+    loudness: float  # LUFS, BS.1770-4
+
+
+def seconds_at(score: ScoreTick, ticks: Sequence[int]) -> NDArray[np.float64]:
+    """The times of some ticks of a piece, in seconds: (ticks,)."""
+    probe = ScoreTick(score.ticks_per_quarter)
+    probe.tempos = score.tempos.copy()
+    track = TrackTick()
+    for tick in ticks:
+        track.notes.append(NoteTick(int(tick), 1, 60, 80))
+    probe.tracks.append(track)
+    timed = cast(ScoreSecond, probe.to("second"))
+    return np.array([note.time for note in timed.tracks[0].notes], dtype=np.float64)
+
+
+def length_of(score: ScoreTick) -> float:
+    """Seconds from the first onset of a piece to the end of its last note; 0 without notes."""
+    onsets = [note.time for track in score.tracks for note in track.notes]
+    if not onsets:
+        return 0.0
+    first, last = seconds_at(score, [min(onsets), score.end()])
+    return float(last - first)
+
+
+def excerpt(score: ScoreTick, seconds: float) -> Excerpt:
+    """The start of a piece, ``seconds`` long at most, from its first onset.
+
+    A longer piece ends at its last bar line within them; where that would leave less than 10 seconds (or half of
+    ``seconds``, if these are fewer), at its last beat, or as near as it can.
+
+    Raises:
+        EtudeError: it has no notes.
+    """
+    onsets = [note.time for track in score.tracks for note in track.notes]
+    if not onsets:
+        raise EtudeError("it has no notes")
+    length = length_of(score)
+    first, end = min(onsets), score.end()
+    start = float(seconds_at(score, [first])[0])
+    if length <= seconds + NEAR:
+        return Excerpt(score, start, length)
+    quarter = score.ticks_per_quarter
+    finest = max(1, quarter // FINEST)
+    least = SHORTEST if seconds >= SHORTEST else seconds / 2
+    for lines in (bar_lines(score), range(first, end + 1, quarter), range(first, end + 1, finest)):
+        ticks = [tick for tick in lines if tick > first]
+        times = seconds_at(score, ticks) - start
+        fitting = [(tick, time) for tick, time in zip(ticks, times, strict=True) if time <= seconds + NEAR]
+        if fitting and fitting[-1][1] >= least - NEAR:
+            break
+    tick, time = fitting[-1]
+    return Excerpt(end_at(score, tick), start, float(time))
+
+
+def opening(score: ScoreTick, bars: int) -> ScoreTick:
+    """The first bars of a piece; the piece itself where it has no more."""
+    lines = bar_lines(score)
+    return end_at(score, lines[bars]) if len(lines) > bars and lines[bars] < score.end() else score
+
+
+def end_at(score: ScoreTick, end: int) -> ScoreTick:
+    """The piece up to a tick, at which notes that sound on end."""
+    piece = score.copy()
+    for track in piece.tracks:
+        kept = [note for note in track.notes if note.time < end]
+        track.notes.clear()
+        for note in kept:
+            track.notes.append(NoteTick(note.time, min(note.duration, end - note.time), note.pitch, note.velocity))
+    for name in ("tempos", "time_signatures", "key_signatures", "markers"):
+        signs = getattr(piece, name)
+        kept_signs = [sign for sign in signs if sign.time < end]
+        signs.clear()
+        for sign in kept_signs:
+            signs.append(sign)
+    if not len(piece.tempos):
+        piece.tempos.append(TempoTick(0, qpm=120))
+    return piece
+
+
+def sound_of(piece: Excerpt, settings: Arrange, seconds: float) -> NDArray[np.float64]:
+    """The sound of an excerpt, mono (1, samples) at ``SAMPLE_RATE``, with the release of its last notes.
+
+    Args:
+        piece: the excerpt.
+        settings: the gain and pan of tracks.
+        seconds: the length of the sound without its release: silence follows a shorter excerpt. Clips that are
+            compared get one length, as the length of a file could tell its system.
+    """
+    # so quiet that no peak is limited: what is louder or softer within the clip stays so
+    quiet = replace(settings, sample_rate=SAMPLE_RATE, loudness=QUIET)
+    mono = render(piece.score, quiet).mix.mean(axis=0, dtype=np.float64)  # (samples,)
+    first = max(0, round((piece.start - LEAD) * SAMPLE_RATE))
+    mono = mono[first : first + round((LEAD + piece.seconds + TAIL) * SAMPLE_RATE)]
+    fade = min(len(mono), round(FADE * SAMPLE_RATE))
+    if fade:
+        mono[-fade:] *= np.cos(np.linspace(0, np.pi / 2, fade)) ** 2
+    sound = np.zeros((1, round((LEAD + seconds + TAIL) * SAMPLE_RATE)))
+    sound[0, : len(mono)] = mono[: sound.shape[1]]
+    return sound
+
+
+def common_loudness(sounds: Sequence[NDArray[np.float64]]) -> float:
+    """The loudness in LUFS that all sounds can have with no sample above ``CEILING``, ``LOUDNESS`` at most."""
+    highest = []
+    for sound in sounds:
+        peak = 20 * np.log10(max(float(np.abs(sound).max(initial=0.0)), 1e-12))
+        highest.append(loudness_of(sound, SAMPLE_RATE) + CEILING - peak)
+    return float(min([LOUDNESS, *highest]))
+
+
+def encode(sounds: Sequence[NDArray[np.float64]], lengths: Sequence[float]) -> Iterator[Clip]:
+    """Sounds as clips of one loudness, measured again after decoding.
+
+    Args:
+        sounds: mono, (1, samples).
+        lengths: seconds of music in each.
+
+    Raises:
+        EtudeError: a sound is silent, or the loudness of two clips differs by more than 0.5 LU.
+    """
+    loudness = common_loudness(sounds)
+    if not np.isfinite(loudness):
+        raise EtudeError("A clip is silent, so that no loudness can be given to it. Leave its piece out.")
+    with ThreadPoolExecutor() as pool:  # the encoder works outside Python
+        made = pool.map(lambda sound: _encode(sound, loudness), sounds)
+        for (mp3, measured), seconds in zip(made, lengths, strict=True):
+            yield Clip(mp3, seconds, measured)
+
+
+def _encode(sound: NDArray[np.float64], loudness: float) -> tuple[bytes, float]:
+    """A sound at a loudness as mp3, and the loudness of that."""
+    level = loudness - loudness_of(sound, SAMPLE_RATE)  # dB
+    for _ in range(ROUNDS):
+        mp3 = encode_mp3((sound * 10 ** (level / 20)).astype(np.float32), SAMPLE_RATE, QUALITY, constant=True)
+        measured = _decoded_loudness(mp3)
+        level += loudness - measured
+        if abs(measured - loudness) <= EXACT:
+            break
+    if abs(measured - loudness) > TOLERANCE / 2:
+        raise EtudeError(
+            f"A clip has {measured:.2f} LUFS after encoding, and {loudness:.2f} was given to it: louder clips are "
+            "preferred. Leave its piece out."
+        )
+    return mp3, measured
+
+
+def _decoded_loudness(mp3: bytes) -> float:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp3"
+        path.write_bytes(mp3)
+        sound, sample_rate = read_mp3(path)
+    return loudness_of(sound, sample_rate)

@@ -262,9 +262,9 @@ def test_a_failure_leaves_nothing(session: Session, folders: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("own.txt", r"must name a file that ends in \.html or \.htm"),
-        ("own.json", r"must name a file that ends in \.html or \.htm"),
-        ("folder.html", r"must name a file that ends in"),
+        ("own.txt", r"must end in \.html or \.htm"),
+        ("own.json", r"must end in \.html or \.htm"),
+        ("folder.html", r"is a folder. Name a file in it"),
         ("none/own.html", r"the folder .*none does not exist\. Make it, or name another"),
     ],
 )
@@ -348,7 +348,7 @@ def test_originality_exits_with_1_where_a_piece_copies(
         (["pieces=a", "reference=b", "window=7"], r"window = 7 must be a whole number from 8 to 1024"),
         (["pieces=a", "reference=b", "window=long"], r"window = long must be a whole number"),
         (["pieces=a", "reference=b", "overwrite=yes"], r"overwrite = yes must be true or false"),
-        (["pieces=a", "reference=b", "output=x.html"], r"output = x\.html must name a file that ends in \.json"),
+        (["pieces=a", "reference=b", "output=x.html"], r"output = x\.html must end in \.json"),
         (["piece=a"], r'etude originality has no key "piece"\. Did you mean "pieces"'),
         (["pieces=gone", "reference=gone"], r"pieces = gone does not exist"),
     ],

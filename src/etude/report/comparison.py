@@ -13,7 +13,7 @@ from etude.metrics.harmony import CHORDS, chord_name
 from etude.metrics.sets import MEASURES, TELLING
 from etude.report.charts import curves
 from etude.report.panels import Panel
-from etude.report.summary import Figure, Measure, describe, light
+from etude.report.summary import RULE, Figure, Measure, describe, light
 from etude.report.tables import DASH, Row, Table, decimal, interval, percent, plain
 
 RARE = 0.002  # share of a value below which a chart leaves it out at either end
@@ -84,6 +84,7 @@ def sets_table(compared: Compared, trials: Collection[str] = ()) -> Table:
             "Precision: samples that look like some real piece. Recall: real pieces that look like some sample; noise "
             "can raise it. Density and coverage say the same, robustly. Classifier: how often a linear classifier "
             "recognises which is which, on pieces that it has not seen; 50 % is perfect.",
+            RULE,
         ],
     )
 

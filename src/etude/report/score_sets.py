@@ -3,20 +3,11 @@
 from etude.core.files import Json
 from etude.metrics.descriptors import UNITS
 from etude.report.charts import MODELS, strips
-from etude.report.comparison import (
-    Compared,
-    chord_table,
-    distribution_panels,
-    distribution_tables,
-    sets_table,
-    structure_table,
-    telling_table,
-    transition_table,
-)
+from etude.report.comparison import Compared
 from etude.report.originality import nearest_table, originality_table
 from etude.report.panels import Panel
 from etude.report.players import style_players
-from etude.report.sections import Section
+from etude.report.sections import Section, distributions_section, sets_section, structure_section
 from etude.report.tables import Row, Table, in_order, interval, plain, spread, whole_number
 from etude.report.templates import render
 
@@ -30,20 +21,16 @@ def score_sets_page(found: Json) -> str:
         found: as ``etude.runs.score_sets.evaluate_sets`` gives it.
     """
     compared = Compared({OURS: found}, found["real"])
-    made: list[Section] = []
-
-    def add(key: str, title: str, **values: object) -> None:
-        made.append(Section(key, title, render(f"section_{key}.html.j2", **values)))
-
-    add("sets", "As a set", tables=[sets_table(compared), telling_table(compared)])
-    copies = {"table": originality_table(compared), "nearest": nearest_table(compared)}
-    add("originality", "Originality", **copies, panels=[], pairs=[])
-    add("structure", "Structure", table=structure_table(compared))
-    chords = [chord_table(compared), transition_table(compared)]
-    charts, tables = distribution_panels(compared), distribution_tables(compared)
-    add("distributions", "Distributions", panels=charts, tables=tables, chords=chords)
-    numbers = {"reference": found["real"], "tables": [descriptor_table(found)]}
-    add("measures", "Measures of the music", panels=descriptor_panels(found), without=[], **numbers)
+    copies = {"table": originality_table(compared), "nearest": nearest_table(compared), "panels": [], "pairs": []}
+    tables, panels = [descriptor_table(found)], descriptor_panels(found)
+    numbers = {"reference": found["real"], "tables": tables, "panels": panels, "without": []}
+    made = [
+        sets_section(compared),
+        Section("originality", "Originality", render("section_originality.html.j2", **copies)),
+        structure_section(compared),
+        distributions_section(compared),
+        Section("measures", "Measures of the music", render("section_measures.html.j2", **numbers)),
+    ]
     return render(
         "score_sets.html.j2",
         read=[(name, found[name]) for name in ("pieces", "reference")],

@@ -4,7 +4,7 @@
 function, and an entry in it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from etude.config.sections import Settings
@@ -179,14 +179,28 @@ def music(contents: Contents) -> Section:
 
 
 def sets(contents: Contents) -> Section:
-    """Samples and real pieces as sets, and what gives the samples away."""
-    tables = [sets_table(contents.compared, few_steps(contents.inputs)), telling_table(contents.compared)]
-    return _section("sets", "Samples as a set", "section_sets.html.j2", tables=tables)
+    """Samples and real pieces as sets."""
+    return sets_section(contents.compared, few_steps(contents.inputs))
 
 
 def distributions(contents: Contents) -> Section:
+    """Distributions of notes and chords."""
+    return distributions_section(contents.compared)
+
+
+def structure(contents: Contents) -> Section:
+    """What comes back in the pieces."""
+    return structure_section(contents.compared)
+
+
+def sets_section(compared: Compared, trials: Collection[str] = ()) -> Section:
+    """Samples and real pieces as sets, and what gives the samples away; ``trials`` are models without lights."""
+    tables = [sets_table(compared, trials), telling_table(compared)]
+    return _section("sets", "Samples as a set", "section_sets.html.j2", tables=tables)
+
+
+def distributions_section(compared: Compared) -> Section:
     """Distributions of notes and chords, each next to that of real music."""
-    compared = contents.compared
     return _section(
         "distributions",
         "Distributions",
@@ -197,9 +211,9 @@ def distributions(contents: Contents) -> Section:
     )
 
 
-def structure(contents: Contents) -> Section:
+def structure_section(compared: Compared) -> Section:
     """What comes back in the pieces."""
-    return _section("structure", "Structure", "section_structure.html.j2", table=structure_table(contents.compared))
+    return _section("structure", "Structure", "section_structure.html.j2", table=structure_table(compared))
 
 
 def originality(contents: Contents) -> Section:

@@ -22,6 +22,7 @@ from etude.metrics.notes import Notes, tabulate
 from etude.metrics.originality import Copied, Line, Reference
 from etude.report.score_sets import score_sets_page
 from etude.tasks.requests import ScoreSets
+from etude.tasks.score_files import check_place, place_with_ending
 from etude.tasks.score_folders import ScoreFolder, read_folder
 
 FEW = 20  # real pieces of a line that a warning comes with
@@ -283,14 +284,9 @@ def _number(value: float | None) -> str:
 
 
 def output_place(output: str | None, endings: Sequence[str], overwrite: bool) -> Path | None:
-    """The file to write, checked. Raises EtudeError where it cannot be, or is in the way."""
+    """The file to write, checked; None where none is named. Raises EtudeError where it cannot be, or is in the way."""
     if not output:
         return None
-    place = Path(output).expanduser()
-    if place.suffix.lower() not in endings or place.is_dir():
-        raise EtudeError(f"output = {place} must name a file that ends in {' or '.join(endings)}.")
-    if not place.parent.is_dir():
-        raise EtudeError(f"output = {place}: the folder {place.parent} does not exist. Make it, or name another.")
-    if place.exists() and not overwrite:
-        raise EtudeError(f"output = {place} exists. Name another file, or replace it with overwrite=true.")
+    place = place_with_ending("output", output, endings)
+    check_place("output", place, (), overwrite)
     return place

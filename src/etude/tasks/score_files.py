@@ -1,7 +1,7 @@
 """Score files that somebody gives, and the files that are written for them: checked before any work, and read."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -111,29 +111,31 @@ def check_files(files: HarmonizeFiles) -> tuple[Path, dict[str, Path]]:
             raise EtudeError(f"{key} names no file. Give one, as in: {USAGE}")
     source, place = (
         require_score("input", str(files.input), USAGE),
-        _with_ending("output", files.output, MIDI + MUSICXML),
+        place_with_ending("output", files.output, MIDI + MUSICXML),
     )
     midi = place if place.suffix.lower() in MIDI else place.with_suffix(MIDI[0])
     score = place if place.suffix.lower() in MUSICXML else place.with_suffix(MUSICXML[0])
     places = {"midi": midi, "score": score}
     if files.picture:
-        places["picture"] = _with_ending("picture", files.picture, (".svg",))
+        places["picture"] = place_with_ending("picture", files.picture, (".svg",))
     if files.sound:
-        places["sound"] = _with_ending("sound", files.sound, (".mp3",))
+        places["sound"] = place_with_ending("sound", files.sound, (".mp3",))
     given = [Path(name).expanduser() for name in (files.input, files.fixed, files.bass) if name]
     for kind, made in places.items():
-        _check_place(kind if kind in ("picture", "sound") else "output", made, given, files.overwrite)
+        check_place(kind if kind in ("picture", "sound") else "output", made, given, files.overwrite)
     return source, places
 
 
-def _with_ending(key: str, name: str | None, endings: tuple[str, ...]) -> Path:
+def place_with_ending(key: str, name: str | None, endings: Sequence[str]) -> Path:
+    """The path of a file to write; ``key`` is what names it. Raises EtudeError where it has another ending."""
     place = Path(str(name)).expanduser()
     if place.suffix.lower() not in endings:
         raise EtudeError(f"{key} = {place} must end in {' or '.join(endings)}.")
     return place
 
 
-def _check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) -> None:
+def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) -> None:
+    """Raise EtudeError where a file cannot be written, is one of those ``given``, or exists and must stay."""
     if made.is_dir():
         raise EtudeError(f"{key} = {made} is a folder. Name a file in it.")
     if not made.parent.is_dir():

@@ -60,6 +60,14 @@ def test_what_takes_no_settings_has_a_help_of_its_own(command: str, key: str) ->
     assert help_of(command, CONF).startswith(f"etude {command} [{key}]\n")
 
 
+def test_a_word_of_a_command_has_a_help_of_its_own() -> None:
+    build, serve, analyse = (help_of("listen", CONF, [word]) for word in ("build", "serve", "analyse"))
+    assert build.startswith("etude listen build [models=M,...]") and "port=" not in build and "serve:" not in build
+    assert "8000 without it" in serve and "models=" not in serve
+    assert "reports/listen/analysis.json" in analyse and "listen.html" not in analyse
+    assert "serve: 8000 without it" in help_of("listen", CONF)
+
+
 def test_help_is_asked_for_in_several_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert answer([]) == answer(["-h"]) == answer(["--help"]) == answer(["help"]) == usage()

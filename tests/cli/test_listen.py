@@ -36,17 +36,31 @@ def test_from_a_page_to_an_analysis(
     build = ["listen", "build", "models=mine=mine,b=other", "real=false", "pieces=1", "seconds=10"]
     assert run_command([*build, "pairs=1", "ratings=1", "repeats=0", "contact=lab"]) == 0
     said = capsys.readouterr().out
-    assert "listen.html" in said and "4 clips; 3 pages" in said and (project / "listen.html").is_file()
+    assert (
+        "listen.html" in said and "4 clips of 10 to 10 seconds; 3 pages" in said and (project / "listen.html").is_file()
+    )
     key = Key.read(project / "listen.key.json")
     write(project / "answers", key.test, Panel(key, {"mine": 1.0, "b": -1.0}, seed=1).listeners(6))
     assert run_command(["listen", "analyse", "answers=answers"]) == 0
     made = project / "reports/listen/analysis.json"
     text = capsys.readouterr().out
-    assert made.with_suffix(".md").read_text() == text and "# Listening test" in text
+    assert "# Listening test" in made.with_suffix(".md").read_text() and "mine" in text and "# " not in text
     assert json.loads(made.read_text())["systems"] == ["b", "mine"]
     ((_, test, files, figures, note),) = logged
     assert test == key.test.id and files == [made, made.with_suffix(".md")] and figures["listen/listeners"] == 6
     assert note.startswith("These answers are simulated")
+    assert run_command(["listen", "analyse", "answers=answers"]) == 0, "the same test, again"
+    made.write_text('{"test": "another"}')
+    with pytest.raises(EtudeError, match="is no analysis of this test"):
+        run_command(["listen", "analyse", "answers=answers"])
+    assert made.read_text() == '{"test": "another"}'
+    assert run_command(["listen", "analyse", "answers=answers", "overwrite=true"]) == 0
+    (theirs,) = sorted((project / "answers").glob("*.json"))[:1]
+    before = theirs.read_bytes(), (project / "listen.key.json").read_bytes()
+    for output in (theirs, project / "answers/new.json", project / "listen.key.json"):
+        with pytest.raises(EtudeError, match="is the key, or lies in the answers"):
+            run_command(["listen", "analyse", "answers=answers", f"output={output}", "overwrite=true"])
+    assert (theirs.read_bytes(), (project / "listen.key.json").read_bytes()) == before
 
 
 def _settings(root: Path) -> object:
@@ -63,7 +77,7 @@ def _settings(root: Path) -> object:
         (["build"], "needs models"),
         (["serve", "models=lstm"], 'etude listen serve has no key "models"'),
         (["build", "models=lstm", "modles=x"], 'has no key "modles"'),
-        (["build", "models=lstm", "seconds=long"], "seconds = long must be a number"),
+        (["build", "models=lstm", "seconds=long"], "seconds = long must be a number from 10 to 30"),
         (["build", "models=lstm", "pieces=0"], "pieces = 0 must be a whole number from 1"),
         (["build", "models=lstm", "overwrite=yes"], "overwrite = yes"),
         (["build", "models=lstm", "session.run=nowhere"], "no such folder"),

@@ -23,14 +23,20 @@ INSTANCES = [
 ]
 
 
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the package to edit."""
-    copy = tmp_path / "etude"
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package, which each test leaves as it was: what is parsed once stays known."""
+    copy = tmp_path_factory.mktemp("package") / "etude"
     shutil.copytree(code.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code, "PACKAGE", copy)
+    return copy
+
+
+@pytest.fixture
+def package(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the package to edit."""
+    monkeypatch.setattr(code, "PACKAGE", copied)
     forget()
-    yield copy
+    yield copied
     monkeypatch.undo()
     forget()
 
@@ -102,9 +108,11 @@ def test_an_edit_reaches_what_imports_it_and_nothing_else(package: Path) -> None
 
 
 def test_a_syntax_error_is_named_with_its_file_and_line(package: Path) -> None:
+    text = (package / "core/seeds.py").read_text()
     (package / "core/seeds.py").write_text("a = 1\ndef (\n")
     with pytest.raises(EtudeError, match=r"core/seeds\.py, line 2: invalid syntax"):
         compile_code(SETTINGS)
+    (package / "core/seeds.py").write_text(text)
 
 
 def test_each_data_file_of_the_package_is_named_by_code() -> None:

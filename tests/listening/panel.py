@@ -28,8 +28,9 @@ def make_key(
     clips = {name: [f"{place:02d}{number:010x}" for number in range(prompts)] for place, name in enumerate(systems)}
     training = ("f" * 12, "e" * 12)
     test = design("0123456789abcdef", clips, training, shape or Shape(2, 2, 2), seed)
+    names = {clip: str(number) for own in clips.values() for number, clip in enumerate(own)}
     system_of: dict[str, str | None] = {clip: name for name, own in clips.items() for clip in own}
-    return Key(test, tuple(systems), system_of | dict.fromkeys(training))
+    return Key(test, tuple(systems), system_of | dict.fromkeys(training), dict.fromkeys(test.clips, 12.0), names)
 
 
 def tones(test: Test, seconds: float = 0.15) -> dict[str, bytes]:

@@ -1,10 +1,13 @@
 """A server for tests, as ``etude listen serve`` starts it: a process of its own on a free port, which can be killed."""
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +56,31 @@ class Server:
             self.kill()
         assert self.process.stderr is not None
         self.process.stderr.close()
+
+
+def ask(app: Any, method: str, path: str, host: str, body: bytes = b"") -> tuple[int, dict[str, str]]:
+    """One request to an application in this process: the status and the headers of its answer."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", host.encode()), (b"content-type", b"application/json")]
+    scope: dict[str, Any] = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method}
+    scope |= {"path": path, "raw_path": path.encode(), "root_path": "", "scheme": "http", "query_string": b""}
+    scope |= {"headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}
+
+    def run() -> None:
+        with suppress(Exception):  # a fault is answered, and then raised for the log
+            asyncio.run(app(scope, receive, send))
+
+    thread = threading.Thread(target=run)  # where no browser's loop runs
+    thread.start()
+    thread.join(PATIENCE)
+    return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
 
 def enrol(address: str, test: str) -> str:

@@ -12,7 +12,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import Json, write_json
 from etude.listening.analysis import Key, analyse, collect, main_figures, objective_measures
 from etude.listening.design import PAIR, RATING, VERSION, Question, Shape, repeats_of
-from etude.listening.tables import SIMULATED, facts, markdown, page_tables
+from etude.listening.tables import SIMULATED, escaped, facts, markdown, page_tables, summary
 
 SYSTEMS = ("gan", "lstm", "real", "voices")
 KEY = make_key(SYSTEMS, 6, Shape(2, 2, 3, (Question("Do you play?", ("yes", "no")),)))
@@ -99,7 +99,7 @@ def test_repeats_do_not_count_twice() -> None:
 
 def test_the_page_says_first_that_nobody_was_asked(found: Json) -> None:
     text = markdown(found)
-    assert text.splitlines()[2] == f"- {SIMULATED}" and facts({**found, "simulated": False})[0].startswith("16 of 18")
+    assert text.splitlines()[2] == f"- {SIMULATED}" and facts({**found, "simulated": False})[1].startswith("16 of 18")
     for part in (
         "## What listeners prefer",
         "## Pairs, by preference",
@@ -123,7 +123,10 @@ def test_figures_for_mlflow(found: Json) -> None:
 def test_one_listener_is_enough_to_see_and_too_few_to_conclude(tmp_path: Path) -> None:
     write(tmp_path, KEY.test, Panel(KEY, KNOWN, seed=1).listeners(1))
     found = analyse(KEY, tmp_path, {}, runs=RUNS)
-    assert {one["verdict"] for one in found["preferences"]["comparisons"]} <= {"open", "equal"}
+    assert {one["verdict"] for one in found["preferences"]["comparisons"]} == {"open"}
+    assert {own["low"] for own in found["strengths"].values()} == {None}, "no interval of width 0"
+    assert {one["equal"] for one in found["preferences"]["comparisons"]} == {None}
+    assert "less than 5 listeners" in markdown(found)
     assert found["preferences"]["comparisons"][0]["detectable"] is None and found["objective"] == []
     assert found["agreement"]["preference"]["alpha"] is None and "–" in markdown(found)
 
@@ -142,24 +145,67 @@ def test_nobody_is_named_with_the_reasons(tmp_path: Path) -> None:
         analyse(KEY, tmp_path, {}, runs=RUNS)
     one = Panel(KEY, KNOWN).listener()
     (tmp_path / "a.json").write_text(json.dumps({**as_file(KEY.test, one), "answers": []}))
-    with pytest.raises(EtudeError, match="incomplete"):
+    with pytest.raises(EtudeError, match="there are none"):
         analyse(KEY, tmp_path, {}, runs=RUNS)
+    (tmp_path / "b.json").write_text(json.dumps(as_file(KEY.test, Panel(KEY, KNOWN, seed=4).listener())))
+    found = analyse(KEY, tmp_path, {}, runs=RUNS)
+    assert (found["listeners"]["asked"], found["listeners"]["silent"]) == (1, 1), "who only pressed Start is not asked"
+
+
+def test_names_of_files_are_shown_as_they_stand() -> None:
+    text = escaped("a|b`<img src=x>\x1b[31m\n# [x](y)")
+    assert text == "a\\|b\\`\\<img src=x\\>\N{REPLACEMENT CHARACTER}\\[31m \\# \\[x\\](y)"
+
+
+def test_the_terminal_gets_conclusions_and_one_table(found: Json) -> None:
+    text = summary(found)
+    assert SIMULATED in text and "gan and real, by preference: real is better (p " in text
+    assert text.count("\n") < 20 and "| ---" not in text
 
 
 def test_a_key_is_read_and_a_damaged_one_named(tmp_path: Path) -> None:
-    clips = {clip: {"system": name} for clip, name in KEY.system_of.items()}
+    clips = {
+        clip: {"system": name, "seconds": 12.0, "prompt": KEY.prompts.get(clip)} for clip, name in KEY.system_of.items()
+    }
     value = {"version": VERSION, "systems": list(SYSTEMS), "clips": clips, "test": KEY.test.as_json()}
     path = tmp_path / "a.key.json"
     write_json(path, value)
     assert Key.read(path) == KEY
-    changes: list[Json] = [{"version": 9}, {"clips": {}}, {"systems": None}, {"test": {}}]
+    test, first = KEY.test.as_json(), KEY.test.clips[0]
+    tests: list[Json] = [
+        {"version": 99},
+        {"id": "no hex"},
+        {"scales": ["beauty"]},
+        {"sheets": [[]]},
+        {"sheets": [[1000]]},
+        {"sheets": [[0.5]]},
+        {"training": ["f" * 12]},
+        {"pages": []},
+        {"pages": [{"kind": "essay", "clips": []}]},
+        {"pages": [{"kind": "pair", "clips": [first, first]}]},
+        {"pages": [{"kind": "rating", "clips": [7]}]},
+        {"pages": [{"kind": "question", "text": "How?", "choices": ["one"]}]},
+    ]
+    changes: list[Json] = [
+        {"version": 9},
+        {"clips": {}},
+        {"clips": {**clips, first: {**clips[first], "system": "nobody"}}},
+        {"clips": {**clips, first: {**clips[first], "seconds": -1}}},
+        {"systems": None},
+        {"systems": ["gan", "gan", "lstm", "real", "voices"]},
+        {"test": {}},
+        *({"test": {**test, **change}} for change in tests),
+    ]
     for change in changes:
         write_json(path, {**value, **change})
         with pytest.raises(EtudeError, match=r"a\.key\.json"):
             Key.read(path)
-    write_json(path, [1])
+    for text in ("[1]", "[" * 100_000, '{"version": ' + "9" * 5000 + "}"):
+        path.write_text(text)
+        with pytest.raises(EtudeError, match="is no key"):
+            Key.read(path)
     with pytest.raises(EtudeError, match="is no key"):
-        Key.read(path)
+        Key.read(tmp_path)
     with pytest.raises(EtudeError, match="does not exist"):
         Key.read(tmp_path / "b.key.json")
 

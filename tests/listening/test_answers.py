@@ -123,9 +123,12 @@ def test_a_database_is_read_and_a_foreign_one_refused(tmp_path: Path) -> None:
     answer = {"page": 0, "choice": 1, "seconds": 2.0}
     store.put(name, answer)
     store._tables.execute("INSERT INTO answers VALUES (?, 1, '{')", (name,))
+    store._tables.execute("INSERT INTO answers VALUES (?, 2, ?)", (name, json.dumps(answer)))  # to page 0
+    store._tables.execute("INSERT INTO listeners VALUES ('no hex', 0, 0)")
     listeners, spoiled = read_answers(KEY.test, path)  # while the server runs
     assert [(one.id, dict(one.answers), one.simulated) for one in listeners] == [(name, {0: answer}, True)]
-    assert [one.source for one in spoiled] == [f"listen.sqlite, listener {name[:8]}, page 1"]
+    own = f"listen.sqlite, listener {name[:8]}, page"
+    assert {one.source for one in spoiled} == {f"{own} 1", f"{own} 2", 'listen.sqlite, listener "no hex"'}
     store.close()
     other = make_key(systems=("a", "b")).test
     with pytest.raises(EtudeError, match="is of test"):

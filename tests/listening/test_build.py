@@ -12,10 +12,10 @@ from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
 from etude.listening.analysis import Key
 from etude.listening.build import Request, build, draw_ids, read_questions
-from etude.listening.clips import SHORTEST, length_of, opening
-from etude.listening.design import Shape
+from etude.listening.clips import length_of, opening
+from etude.listening.design import SHORTEST, Shape
 from etude.listening.page import read_page
-from etude.listening.sources import REAL, System, choose, continue_prompts, parse_systems
+from etude.listening.sources import REAL, System, choose, continue_prompts, parse_systems, read_folder
 
 SHORT = Shape(1, 1, 0)
 LONG = 32  # beats: 24 seconds
@@ -56,7 +56,7 @@ def test_a_page_of_samples_real_pieces_and_a_folder(project: Session, folder: Pa
     pieces = {name: sorted(one["piece"] for one in known.values() if one["system"] == name) for name in key.systems}
     assert pieces["mine"][0] in ("own0.mid", "own1.mid") and pieces["real"][0] in ("p08", "p09")
     assert set(pieces["gan"]) <= {"01.mid", "02.mid", "03.mid"}, "00.mid is too short"
-    assert all(10 <= one["seconds"] <= 10.001 or one["seconds"] == pytest.approx(9, abs=1.01) for one in known.values())
+    assert {one["seconds"] for one in known.values()} == {10}, "a bar line at 9 seconds makes no clip shorter"
     loudness = [one["loudness"] for one in known.values()]
     assert max(loudness) - min(loudness) < 0.5
     text = output.read_text()
@@ -76,28 +76,31 @@ def test_the_same_request_gives_the_same_bytes_and_ids_need_the_scores(project: 
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert (tmp_path / "a.key.json").read_bytes() == (tmp_path / "b.key.json").read_bytes()
     systems = [System("lstm"), System("gan")]
-    chosen = choose(tiny(), project, systems, 1, 10.0, 1)
+    chosen = choose(tiny(), project, systems, 1, 1)
     own, other = (set(draw_ids(chosen, seed)[0].values()) for seed in (1, 2))
     assert own == set(Key.read(tmp_path / "a.key.json").system_of) and not own & other
-    assert not own & set(draw_ids(choose(tiny(), project, systems, 1, 10.0, 3), 1)[0].values())
+    assert not own & set(draw_ids(choose(tiny(), project, systems, 1, 3), 1)[0].values())
 
 
 def test_models_continue_the_same_prompt_as_the_real_piece(trained: Session, tmp_path: Path) -> None:
-    pieces = {f"p{number}": make_piece(number, LONG) for number in range(2)}
+    pieces = {f"p{number}": make_piece(number, 12 if number == 1 else LONG) for number in range(6)}
     systems = [System("lstm"), System(REAL)]
-    chosen = continue_prompts(tiny(generate={"max_tokens": 400}), trained, systems, pieces, 11.0, 2, 1)
-    assert chosen.prompts == ["p0", "p1"] and list(chosen.pieces) == ["lstm", "real"]
+    chosen = continue_prompts(tiny(generate={"max_tokens": 600}), trained, systems, pieces.items(), 2, 11.5, 1, 1)
+    assert len(chosen.prompts) == 2 and list(chosen.pieces) == ["lstm", "real"]
+    assert chosen.least == [10, 10] and any("p1 is passed over" in note for note in chosen.unread)
+    (practice,) = {piece.source.removesuffix(", continued") for piece in chosen.training}
+    assert practice not in chosen.prompts, "nobody practises on what is rated"
     for place, name in enumerate(chosen.prompts):
-        prime = opening(pieces[name], 2)
+        prime = opening(pieces[name], 1)
         for own in chosen.pieces.values():
-            start = opening(own[place].score, 2)
+            start = opening(own[place].score, 1)
             found, expected = (
                 sorted((note.time, note.pitch) for track in score.tracks for note in track.notes)
                 for score in (start, prime)
             )
             assert found == expected
             assert length_of(own[place].score) >= SHORTEST, "an untrained model spends its tokens early"
-    assert chosen.pieces["real"][0].score == pieces["p0"]
+    assert chosen.pieces["real"][0].score == pieces[chosen.prompts[0]]
 
 
 def test_folders_of_prompts_and_of_continuations(trained: Session, folder: Path, tmp_path: Path) -> None:
@@ -127,16 +130,20 @@ def test_folders_of_prompts_and_of_continuations(trained: Session, folder: Path,
         ({"models": "lstm,lstm"}, 'the name "lstm" is given twice'),
         ({"models": "lstm,real"}, 'no model "real"'),
         ({"models": "lstm,mine=/nowhere"}, "/nowhere is no folder"),
+        ({"models": "lstm,=/nowhere"}, "a folder needs a name"),
         ({"models": "lstm", "real": "false"}, "two systems at least"),
         ({"models": "transformer"}, "transformer"),
         ({"seconds": 9.0}, "seconds = 9 must be between 10 and 30"),
-        ({"pieces": 4}, "has 3 pieces of at least 10 seconds, and pieces = 4"),
+        ({"pieces": 4}, r"has 3 pieces of at least 10 seconds \(shorter: 1, not readable: 0\), and pieces = 4"),
         ({"pieces": 2, "prompts": "2"}, "both given"),
         ({"prompts": "0", "models": "lstm"}, "prompts = 0"),
         ({"prompts": "/nowhere", "models": "lstm,voices"}, "prompts = /nowhere"),
         ({"prompts": "2", "models": "lstm,ngram"}, "models = ngram cannot continue a prompt. Those can: model=lstm"),
         ({"prompts": "2", "models": "lstm", "seconds": 13.0}, "only 0 test pieces last 13 seconds"),
-        ({"prompts": "2", "models": "lstm", "prompt_bars": 3, "seconds": 12.0}, "of p0. last 9.0 seconds"),
+        (
+            {"prompts": "2", "models": "lstm", "prompt_bars": 3, "seconds": 12.0},
+            "0 of 2 can be used. prompts: p0. is passed over: its first 3 bars last 9.0 seconds",
+        ),
         ({"real": "yes"}, "real = yes"),
         ({"output": Path("listen.mp3")}, "must name a file that ends in .html"),
     ],
@@ -146,6 +153,20 @@ def test_what_cannot_be_is_refused(project: Session, tmp_path: Path, change: dic
     with pytest.raises(EtudeError, match=message):
         build(tiny(), project, request)
     assert not list(tmp_path.glob("*.html")) and not list(tmp_path.glob("*.json"))
+
+
+def test_one_broken_file_costs_that_file(project: Session, folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.mid").write_bytes(b"MThd, and no more")
+    systems = [System("gan"), System("mine", folder)]
+    (note,) = choose(tiny(), project, systems, 2, 1).unread
+    assert note.startswith("mine: broken.mid is left out: ")
+    with pytest.raises(EtudeError, match=r"mine has 2 pieces .* \(shorter: 0, not readable: 1\), and pieces = 3"):
+        choose(tiny(), project, systems, 3, 1)
+    found, unread = read_folder(tiny(), folder, "prompts")
+    assert list(found) == ["own0", "own1"] and unread[0].startswith("prompts: broken.mid is left out: ")
+    (folder / "own1.musicxml").write_text("")
+    with pytest.raises(EtudeError, match="holds two files own1"):
+        read_folder(tiny(), folder, "prompts")
 
 
 @pytest.mark.parametrize("name", ["a.html", "a.key.json"])

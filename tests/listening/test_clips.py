@@ -1,4 +1,4 @@
-"""Clips: cut at a bar line, from the first note, of one length and one loudness, the same bytes for the same score."""
+"""Clips: cut alike, from the first note, of one length and one loudness, the same bytes for the same score."""
 
 import numpy as np
 import pytest
@@ -12,10 +12,11 @@ from etude.listening.clips import (
     LEAD,
     LOUDNESS,
     SAMPLE_RATE,
+    Cut,
+    common_cut,
     common_loudness,
     encode,
     end_at,
-    excerpt,
     length_of,
     opening,
     sound_of,
@@ -34,20 +35,19 @@ def test_the_length_counts_from_the_first_note_and_follows_the_tempo() -> None:
     assert length_of(piece) == pytest.approx(9)
 
 
-@pytest.mark.parametrize(("seconds", "found"), [(9.0, 9.0), (8.9, 6.0), (11.9, 11.25), (12.0, 12.0), (30.0, 12.0)])
-def test_an_excerpt_ends_at_the_last_bar_line_or_beat(seconds: float, found: float) -> None:
-    piece = make_piece(1, beats=16)
-    part = excerpt(piece, seconds)
-    assert part.seconds == pytest.approx(found) and part.score.end() == round(found / 3 * BAR)
-    for whole, cut in zip(piece.tracks, part.score.tracks, strict=True):
-        assert [note.pitch for note in cut.notes] == [
-            note.pitch for note in whole.notes if note.time < part.score.end()
-        ]
+@pytest.mark.parametrize(
+    ("seconds", "found"), [(12.0, (12.0, True)), (30.0, (12.0, True)), (11.9, (11.9, False)), (10.0, (10.0, False))]
+)
+def test_a_cut_is_at_a_bar_line_or_at_the_very_second(seconds: float, found: tuple[float, bool]) -> None:
+    cut = common_cut([make_piece(1, beats=16), make_piece(2, beats=24)], seconds)
+    assert (cut.seconds, cut.at_line) == (pytest.approx(found[0]), found[1])
 
 
-def test_no_clip_gets_shorter_than_ten_seconds_by_its_bar_lines() -> None:
-    piece = make_piece(1, beats=16)
-    assert excerpt(piece, 10.1).seconds == pytest.approx(10.1, abs=0.04) and excerpt(piece, 10.6).seconds == 10.5
+def test_pieces_of_other_tempos_share_no_bar_line_and_are_cut_alike() -> None:
+    slow, fast = make_piece(1, beats=32), make_piece(2, beats=32)
+    fast.tempos[0].qpm = 97
+    assert common_cut([slow, fast], 20) == Cut(pytest.approx(length_of(fast)), False)  # type: ignore[arg-type]
+    assert common_cut([slow, fast], 15) == Cut(15, False) and common_cut([slow, slow], 16).at_line
 
 
 def test_an_opening_has_the_first_bars_and_a_short_piece_stays() -> None:
@@ -61,22 +61,18 @@ def test_notes_that_sound_on_end_at_the_cut() -> None:
     assert max(ends) == 100 and len(piece.tempos) == 1
 
 
-def test_a_piece_without_notes_is_no_excerpt() -> None:
-    with pytest.raises(EtudeError, match="no notes"):
-        excerpt(ScoreTick(24), 10)
-
-
-def test_sounds_have_one_length_start_at_once_and_end_in_silence() -> None:
-    arrange = smoke().arrange
+@pytest.mark.parametrize("at_line", [True, False])
+def test_sounds_of_a_cut_start_at_once_and_end_together(at_line: bool) -> None:
+    arrange, cut = smoke().arrange, Cut(3.0 if at_line else 2.6, at_line)
     late = make_piece(1, beats=8).shift_time(4 * BAR)
     late.tempos.append(TempoTick(0, qpm=80))
-    sounds = [
-        sound_of(excerpt(piece, 5), arrange, 5) for piece in (make_piece(1, beats=8), make_piece(2, beats=4), late)
-    ]
-    assert {sound.shape for sound in sounds} == {(1, round((LEAD + 5 + TAIL) * SAMPLE_RATE))}
+    sounds = [sound_of(piece, arrange, cut) for piece in (make_piece(1, beats=8), make_piece(2, beats=4), late)]
+    assert {sound.shape for sound in sounds} == {(1, round((LEAD + cut.seconds + TAIL) * SAMPLE_RATE))}
+    end = round((LEAD + cut.seconds) * SAMPLE_RATE)
     for sound in sounds:
         heard = np.flatnonzero(np.abs(sound[0]) > 1e-3)
-        assert heard[0] < 2 * LEAD * SAMPLE_RATE and np.abs(sound[0, -100:]).max() < 1e-3
+        assert LEAD * SAMPLE_RATE - 1 <= heard[0] < 2 * LEAD * SAMPLE_RATE and np.abs(sound[0, -100:]).max() < 1e-3
+        assert bool(sound[0, end:].any()) == at_line, "a release after a bar line, silence after a fade"
 
 
 def test_clips_are_equally_loud_and_equally_large_whatever_their_pieces() -> None:
@@ -85,7 +81,7 @@ def test_clips_are_equally_loud_and_equally_large_whatever_their_pieces() -> Non
     del soft.tracks[1:]
     for note in soft.tracks[0].notes:
         note.velocity = 20
-    sounds = [sound_of(excerpt(piece, 6), arrange, 6) for piece in (loud, soft)]
+    sounds = [sound_of(piece, arrange, Cut(6, True)) for piece in (loud, soft)]
     made, again = (list(encode(sounds, [6.0, 6.0])) for _ in range(2))
     assert abs(made[0].loudness - made[1].loudness) < 0.5 and abs(made[0].loudness - LOUDNESS) < 0.3
     assert len(made[0].mp3) == len(made[1].mp3) and [clip.mp3 for clip in made] == [clip.mp3 for clip in again]

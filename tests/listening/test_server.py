@@ -1,9 +1,12 @@
 """The server: no confirmed answer is lost, whoever writes and whatever ends it; what browsers send is checked."""
 
+import json
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,13 @@ import pytest
 import requests
 from fastapi import HTTPException
 from listening.panel import Panel, make_key, tones
-from listening.served import Server, enrol, put
+from listening.served import Server, ask, enrol, put
 
 from etude.core.errors import EtudeError
 from etude.listening.answers import read_answers
 from etude.listening.design import Shape
 from etude.listening.page import Texts, read_page, write_page
-from etude.listening.server import BURST, MOST_BYTES, NEW_BURST, Bucket, Limits, serve
+from etude.listening.server import BURST, MOST_BYTES, NEW_BURST, Bucket, Limits, application, serve
 from etude.listening.store import Store, Taken, Unknown
 
 KEY = make_key(("a", "b", "real"), 3, Shape(2, 2, 2))
@@ -108,7 +111,7 @@ def test_ctrl_c_ends_it_cleanly(page: Path, tmp_path: Path) -> None:
         name = enrol(made.address, KEY.test.id)
         assert put(made.address, name, answers_of(name)[0]) == 200
         status, text = made.interrupt()
-    assert status == 0 and "has 1 answers of 1 listeners" in text and "Traceback" not in text
+    assert status == 0 and "has 1 answer of 1 listener." in text and "Traceback" not in text
 
 
 def test_the_same_answer_may_come_twice_and_another_is_refused(server: Server) -> None:
@@ -151,7 +154,7 @@ def test_strange_requests(server: Server) -> None:
 
 def test_a_foreign_host_name_is_refused(server: Server) -> None:
     reply = requests.get(server.address, headers={"Host": "evil.example"}, timeout=10)
-    assert reply.status_code == 400
+    assert reply.status_code == 400 and "frame-ancestors" in reply.headers["Content-Security-Policy"]
     with socket.create_connection(("127.0.0.1", server.port)):  # on this machine alone
         assert server.lines[0].count("127.0.0.1") == 1
 
@@ -202,13 +205,14 @@ def test_a_store_keeps_to_its_rules(tmp_path: Path) -> None:
     )
     assert all(len(name) == 32 for name in names)
     first = answers_of(names[0])[0]
-    store.put(names[0], first)
-    store.put(names[0], first)
+    assert not store.put(names[0], first) and not store.put(names[0], first)
     with pytest.raises(Taken):
         store.put(names[0], {**first, "seconds": 1.0})
     with pytest.raises(Unknown):
         store.put("0" * 32, answers_of("0" * 32)[0])
-    assert store.counts() == (len(names), 1)
+    assert store.counts() == "1 answer of 1 listener", "who only opened the page is none"
+    others = [store.put(names[0], answer) for answer in answers_of(names[0])[1:]]
+    assert others == [False] * (len(others) - 1) + [True], "the last answer finishes"
     assert store._tables.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert store._tables.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
     store.close()
@@ -217,6 +221,12 @@ def test_a_store_keeps_to_its_rules(tmp_path: Path) -> None:
     (tmp_path / "b.sqlite").write_text("this is no database" * 100)
     with pytest.raises(EtudeError, match="cannot be used as a database"):
         Store(tmp_path / "b.sqlite", KEY.test)
+    with closing(sqlite3.connect(tmp_path / "c.sqlite")) as tables:
+        tables.execute("CREATE TABLE mine (x)")
+    before = (tmp_path / "c.sqlite").read_bytes()
+    with pytest.raises(EtudeError, match="is the database of another program"):
+        Store(tmp_path / "c.sqlite", KEY.test)
+    assert (tmp_path / "c.sqlite").read_bytes() == before
 
 
 def test_a_taken_port_is_named(page: Path, tmp_path: Path) -> None:
@@ -224,3 +234,48 @@ def test_a_taken_port_is_named(page: Path, tmp_path: Path) -> None:
         port = other.getsockname()[1]
         with pytest.raises(EtudeError, match=f"port = {port}"):
             serve(page, tmp_path / "a.sqlite", port)
+    assert not (tmp_path / "a.sqlite").exists(), "a server that does not start leaves no file"
+    with pytest.raises(EtudeError, match="Give an address of this machine"):
+        serve(page, tmp_path / "a.sqlite", 8000, "192.0.2.1")
+
+
+def test_addresses_and_known_names_are_served_and_foreign_names_are_not(page: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "a.sqlite", KEY.test)
+    app = application(read_page(page), store, ["Study.example.org", "*.example"])
+    hosts = [
+        "[::1]:8000",
+        "192.0.2.2:80",
+        "127.0.0.1",
+        "study.example.org",
+        "evil.example",
+        "",
+        "a b",
+        "[::1",
+        "x.1.2.3.4",
+    ]
+    assert [ask(app, "GET", "/", host)[0] for host in hosts] == [200] * 4 + [400] * 5
+    assert ask(app, "HEAD", "/", "study.example.org:443")[0] == 200
+    store.close()
+
+
+def test_who_comes_while_the_database_is_locked_is_asked_to_wait(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etude.listening.store.WAIT", 0.05)
+    store = Store(tmp_path / "a.sqlite", KEY.test)
+    app = application(read_page(page), store, ["localhost"])
+    with closing(sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        body = json.dumps({"test": KEY.test.id}).encode()
+        status, headers = ask(app, "POST", "/api/listeners", "localhost", body)
+    assert (status, headers["retry-after"]) == (503, "5") and "content-security-policy" in headers
+    store.close()
+
+
+def test_a_fault_of_the_server_is_answered_with_all_headers(page: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "a.sqlite", KEY.test)
+    store.close()  # what no answer can be kept in
+    app = application(read_page(page), store, ["localhost"])
+    body = json.dumps({"test": KEY.test.id}).encode()
+    status, headers = ask(app, "POST", "/api/listeners", "localhost", body)
+    assert status == 500 and "frame-ancestors 'none'" in headers["content-security-policy"]

@@ -54,8 +54,9 @@ def test_the_posterior_can_say_that_there_is_no_difference() -> None:
 
 
 def test_few_scattered_answers_leave_it_open() -> None:
-    better, equal, worse = signed_rank_posterior(np.array([1.0, -1.0, 1.5, -2.0]), 0.2, 1)
+    better, equal, worse = signed_rank_posterior(np.array([1.0, -1.0, 1.5, -2.0, 0.5]), 0.2, 1)
     assert max(better, equal, worse) < 0.95
+    assert np.isnan(signed_rank_posterior(np.zeros(4), 0.2, 1)).all(), "four equal answers prove nothing"
 
 
 def test_the_detectable_difference_is_detected_four_times_of_five() -> None:
@@ -87,7 +88,8 @@ def test_agreement_of_known_tables() -> None:
     assert agreement(table)[0] == pytest.approx(0.815, abs=0.001)
     assert math.isnan(agreement({"a": {"x": 1}, "b": {"y": 2}})[0])
     assert math.isnan(agreement({"a": {"x": 1}, "b": {"x": 1}})[0])
-    value, low, high = agreement(table, 100, 1)
+    assert math.isnan(agreement(table, 100, 1)[1]), "four have no interval"
+    value, low, high = agreement({**table, "5": table["3"]}, 100, 1)
     assert low < value < high, "nobody agrees with himself"
 
 
@@ -119,6 +121,7 @@ def test_a_clear_difference_is_found_and_named_the_right_way_round() -> None:
             {("p", *pair): own for pair, own in preference_differences(preferences, SYSTEMS).items()},
             ROPE["preference"],
             1,
+            1,
         )
     }
     assert by_pair["a", "d"].verdict == "second" and by_pair["a", "d"].difference < 0
@@ -127,6 +130,7 @@ def test_a_clear_difference_is_found_and_named_the_right_way_round() -> None:
         for one in compare(
             {("h", *pair): own for pair, own in rating_differences(ratings, SYSTEMS, "harmony").items()},
             ROPE["rating"],
+            4,
             1,
         )
     }
@@ -156,10 +160,17 @@ def test_no_effect_gives_no_effect() -> None:
 def test_no_difference_takes_a_sure_posterior_and_a_narrow_interval() -> None:
     rng = np.random.default_rng(2)
     narrow, wide = rng.normal(0, 0.3, 30), np.array([0.0] * 20 + [-3, 3, 3, 3, -3])
-    first, second = compare({("x", "a", "b"): narrow, ("x", "a", "c"): wide}, 0.5, 1)
+    first, second = compare({("x", "a", "b"): narrow, ("x", "a", "c"): wide}, 0.5, 4, 1)
     assert first.verdict == "equal" and second.equal > 0.95 and second.verdict == "open"
 
 
 def test_intervals_of_means() -> None:
-    assert mean_interval(np.array([1.0, 2, 3])) == pytest.approx((2, 2 - 2.4841, 2 + 2.4841), abs=1e-3)
-    assert math.isnan(mean_interval(np.array([1.0]))[1]) and math.isnan(mean_interval(np.zeros(0))[0])
+    assert mean_interval(np.array([1.0, 2, 3, 4, 5])) == pytest.approx((3, 3 - 1.9632, 3 + 1.9632), abs=1e-3)
+    assert math.isnan(mean_interval(np.ones(4))[1]) and math.isnan(mean_interval(np.zeros(0))[0])
+
+
+def test_intervals_and_detectable_differences_stay_within_what_there_is() -> None:
+    split = np.array([4.0, -4, 4, -4, 4, 4])
+    (one,) = compare({("x", "a", "b"): split}, 0.5, 4, 1)
+    assert one.low >= -4 and one.high == 4 and math.isnan(one.detectable), "even the largest could not be shown"
+    assert mean_interval(np.array([5.0, 5, 5, 5, 1]), 1, 5)[2] == 5

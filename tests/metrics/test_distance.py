@@ -109,6 +109,8 @@ def test_the_mean_and_its_interval() -> None:
     mean, low, high = mean_interval([1.0, 2.0, 3.0, NAN], 200, 0)
     assert mean == 2 and 1 <= low < 2 < high <= 3
     assert all(math.isnan(number) for number in mean_interval([NAN], 20, 0))
+    mean, low, high = mean_interval([2.0, NAN], 20, 0)
+    assert mean == 2 and math.isnan(low) and math.isnan(high), "one piece has no interval"
 
 
 def test_pieces_are_ranked_by_their_distance_from_the_middle_of_real_music() -> None:

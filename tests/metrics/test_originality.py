@@ -76,11 +76,11 @@ def test_windows_half_overlap_and_reach_the_end(count: int, starts: list[int]) -
 
 
 def brute_score(points: np.ndarray, others: Sequence[np.ndarray]) -> float:
-    """The most points that a translation by whole quarter notes and up to an octave carries onto one piece."""
+    """The most points that a translation by steps and up to an octave carries onto one piece."""
     own, best = [tuple(point) for point in points.tolist()], 0
     for other in others:
         theirs = {tuple(point) for point in other.tolist()}
-        shifts = {a - b for (a, _), (b, _) in product(theirs, own) if (a - b) % STEPS == 0}
+        shifts = {a - b for (a, _), (b, _) in product(theirs, own)}
         for shift, semitones in product(shifts, range(-TRANSPOSITIONS, TRANSPOSITIONS + 1)):
             best = max(best, sum((step + shift, pitch + semitones) in theirs for step, pitch in own))
     return best / len(own)
@@ -133,9 +133,11 @@ def test_what_only_a_part_of_the_piece_copies_is_named_by_its_place() -> None:
     assert found.start >= 20 * STEPS and found.where == found.start - 20 * STEPS and found.length <= 16 * STEPS
 
 
-def test_a_shift_that_is_no_whole_quarter_is_no_copy_of_time_but_one_of_line() -> None:
-    (found,) = search([moved(TRAIN[1], 0.25, 0)], TRAIN)
-    assert found.score < 1 and found.runs_found == 1
+@pytest.mark.parametrize("quarters", [0.25, 1 / 3, 0.5, 0.75, 5.5])
+def test_a_copy_after_a_pickup_is_one(quarters: float) -> None:
+    (found,) = search([moved(TRAIN[1], quarters, 2)], TRAIN)
+    assert (found.score, found.nearest, found.semitones, found.runs_found) == (1, 1, -2, 1)
+    assert found.where == found.start - round(quarters * STEPS)
 
 
 def test_a_window_that_starts_long_before_a_piece_names_that_piece() -> None:
@@ -190,6 +192,11 @@ def test_of_many_pieces_those_with_common_runs_are_compared(monkeypatch: pytest.
     notes = points_of(*TRAIN, ours[0])
     found = compare(notes, Reference.of(notes), WINDOW, leave_out_own=True)
     assert (found[3].nearest, found[5].nearest) == (5, 3)
+    monkeypatch.setattr(originality, "COMPARED", 300)
+    monkeypatch.setattr(originality, "QUARTERS", 20)
+    assert search(ours, TRAIN) == whole, "so it is where the reference is long"
+    monkeypatch.setattr(originality, "QUARTERS", 1)
+    assert search(ours, TRAIN) == whole, "one piece is compared, however long it is"
 
 
 # --- runs
@@ -249,6 +256,15 @@ def test_common_runs_are_those_of_all_pairs(
     assert longest.tolist() == expected[0] and shares.tolist() == pytest.approx(expected[1], nan_ok=True)
 
 
+@few
+@given(st.integers(1, 90), st.integers(0, 40), st.integers(0, 3))
+def test_the_length_of_a_long_run_is_exact(size: int, before: int, after: int) -> None:
+    tune = np.random.default_rng(1).integers(40, 80, 200).tolist()
+    ours, theirs = tune[before : before + size], [20, *tune[: before + size], 21]
+    (found,) = search([piece(line(*ours, *[1] * after))], [piece(line(*theirs))])
+    assert found.run == (size if size > 1 else 0)
+
+
 def test_a_run_is_found_in_any_key_and_voice_and_not_across_voices() -> None:
     tune = [60, 62, 64, 60, 67, 65, 64, 72]
     train = [piece(line(40, 45), line(*(pitch + 3 for pitch in tune), start=2))]
@@ -277,6 +293,18 @@ def test_other_meters_and_extreme_pitches() -> None:
     waltz = piece(line(*range(0, 40)), line(*range(88, 128)), meter=(3, 4))
     (found,) = search([waltz], [TRAIN[0], waltz])
     assert (found.score, found.nearest, found.where) == (1, 1, found.start)
+
+
+def test_what_comes_long_after_the_start_of_a_window_takes_no_memory() -> None:
+    dense, late = [[step, 60] for step in range(40)], [[step * 4000, 61] for step in range(1, 30)]
+    ((start, points),) = windows(np.array(dense + late), 69)
+    assert start == 0 and points.tolist() == dense
+    assert windows(np.array(dense[:10] + late), 39) == [], "less than half of a window stays"
+
+
+def test_a_copy_to_the_note_is_flagged_whatever_real_pieces_score() -> None:
+    whole = Copied(1.0, 0, 1, 0, 0, 0, 9, 0.5)
+    assert flagged(whole, Line(0, 0.5, 1, 1.0, 9, 3)) and flagged(whole, Line.of([]))
 
 
 def test_the_finished_pieces_are_counted() -> None:

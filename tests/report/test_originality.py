@@ -57,7 +57,7 @@ def test_the_least_original_are_named_with_the_train_piece(compared: Compared) -
     table = nearest_table(compared)
     assert len(table.rows) == 2 * SHOWN and table.first == "sample"
     first = next(row for row in table.rows if row.name == "gan, 00.mid")
-    assert first.cells[:2] == ("1.00 flagged", "Title 0") and first.cells[4] == "+0"
+    assert first.cells[:2] == ("1.00 flagged", "Title 0") and first.cells[4] == "in the same key"
     assert not any("flagged" in row.cells[0] for row in table.rows if row.name.startswith("lstm"))
     named = [row.name for row in table.rows if "flagged" in row.cells[0]]
     assert {"gan, 00.mid", "gan, 01.mid", "gan, 02.mid"} <= set(named)

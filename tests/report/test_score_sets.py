@@ -17,11 +17,12 @@ def found(**more: Any) -> dict[str, Any]:
     made = deepcopy(evaluated(200, 3))
     del made["prediction"], made["originality"]["training"]
     refused = [{"file": "a <b>.mid", "reason": "no notes & no hope"}]
-    pieces = {"read": 9, "refused": refused, "same_bytes": 2}
+    pieces = {"folder": "mine", "read": 9, "refused": refused, "same_bytes": 2}
     return {
         **made,
         "pieces": pieces,
-        "reference": {"read": 20, "refused": [], "same_bytes": 0},
+        "reference": {"folder": "real", "read": 20, "refused": [], "same_bytes": 0},
+        "settings": {"seed": 7},
         "real": reference(),
     } | more
 
@@ -39,8 +40,8 @@ def test_sections_and_navigation_are_in_one_order(page: str) -> None:
 
 
 def test_what_was_read_and_refused_is_said_and_escaped(page: str) -> None:
-    assert "pieces: 9 read, 1 refused, 2 left out as the same bytes as another." in page
-    assert "reference: 20 read, 0 refused." in page
+    assert "pieces: mine, 9 read, 1 refused, 2 left out as the same bytes as another." in page
+    assert "reference: real, 20 read, 0 refused." in page and "drawn by seed 7" in page
     assert "a &lt;b&gt;.mid" in page and "no notes &amp; no hope" in page and "<b>.mid" not in page
 
 
@@ -49,7 +50,7 @@ def test_the_facts_stand_on_top(page: str) -> None:
     low, high = metrics["samples/distance_low"], metrics["samples/distance_high"]
     assert f"<dd>{metrics['samples/distance']:.3f} [{low:.2f}, {high:.2f}]</dd>" in page
     assert f"<dd>{real['distance']:.3f} [{real['low']:.2f}, {real['high']:.2f}]</dd>" in page
-    assert "<dt>Pieces</dt><dd>9</dd>" in page and "<dt>Reference</dt><dd>20</dd>" in page
+    assert "<dt>Pieces</dt><dd>9 (1 refused)</dd>" in page and "<dt>Reference</dt><dd>20</dd>" in page
 
 
 def test_copies_are_named(page: str) -> None:
@@ -74,7 +75,7 @@ def test_descriptors_are_charts_and_numbers_with_units() -> None:
     assert "pitch range" in titles and "drum in pattern rate" not in titles
 
 
-def test_too_few_pieces_for_sets_are_dashes_and_no_fault() -> None:
+def test_too_few_pieces_for_sets_are_said_and_no_fault() -> None:
     made = found()
     for part in made["sets"].values():
         part |= {"value": None, "low": None, "high": None}
@@ -82,4 +83,4 @@ def test_too_few_pieces_for_sets_are_dashes_and_no_fault() -> None:
     made["sets"]["mmd"]["p"] = None
     html = score_sets_page(made)
     sets = re.search(r'<section id="sets".*?</section>', html, re.S)
-    assert sets and f"<td>{DASH}" in sets[0] and 'class="light' not in sets[0]
+    assert sets and "take at least 8 pieces" in sets[0] and "<table" not in sets[0]

@@ -71,7 +71,7 @@ def copies(folders: Path, session: Session) -> Json:
 def test_what_was_read_is_said(compared: Json) -> None:
     assert compared["pieces"]["read"] == 8 and compared["pieces"]["same_bytes"] == 0
     assert [one["file"] for one in compared["pieces"]["refused"]] == ["broken.mid"]
-    assert compared["reference"] == {"read": 16, "refused": [], "same_bytes": 0}
+    assert compared["reference"] == {"folder": "real", "read": 16, "refused": [], "same_bytes": 0}
     assert compared["settings"] == vars(SETTINGS.evaluate)
 
 
@@ -115,7 +115,8 @@ def test_processes_share_the_work_and_change_nothing(
         return Parallel(count, prefer="threads", **more)
 
     monkeypatch.setattr(score_sets, "Parallel", threads)
-    monkeypatch.setattr(score_sets, "CHUNK", 3)
+    monkeypatch.setattr(score_sets, "CHUNK", 150)
+    monkeypatch.setattr(score_sets, "PARALLEL", 0)
     two = replace(session, workers=2)
     assert find_copies(SETTINGS, two, str(folders / "ours"), str(folders / "real"), None, None) == copies
     assert started == [2, 2]
@@ -146,7 +147,8 @@ def test_a_transposed_copy_is_flagged_and_named(copies: Json) -> None:
     assert copies["threshold"] == copies["line"]["highest"] < 1 and copies["line"]["pieces"] == 16
     text = copies_as_text(copies)
     line = next(line for line in text.splitlines() if line.startswith("copy.mid"))
-    assert "1.00  COPIES like r05.mid" in line and "-5 semitones" in line
+    assert f"1.00  COPIES quarter notes {first['start']:g} to " in line and "as r05.mid from " in line
+    assert "5 semitones higher; longest run of one line" in line
     assert text.count("COPIES") == 1 and "1 of 8 have more in common with one piece than" in text
     assert "0.5 would be expected above the highest of 16." in text
 
@@ -164,7 +166,8 @@ def test_a_threshold_takes_the_place_of_the_line(folders: Path, session: Session
     pieces, real = str(folders / "ours"), str(folders / "real")
     every, none = (find_copies(SETTINGS, session, pieces, real, None, limit) for limit in (0.0, 1.0))
     assert all(one["flagged"] for one in every["copies"]["pieces"]) and every["threshold"] == 0
-    assert not any(one["flagged"] for one in none["copies"]["pieces"]), "nothing is above 1"
+    assert [one["file"] for one in none["copies"]["pieces"] if one["flagged"]] == ["copy.mid"], "verbatim in any case"
+    assert copies_as_text(every).endswith("8 of 8 have more in common with one piece than 0.00, the threshold given.")
     assert every["line"] == none["line"] == copies["line"]
 
 
@@ -222,6 +225,9 @@ def test_page_and_numbers_lie_next_to_each_other(
     assert json.loads(numbers.read_text()) == json.loads(json.dumps(compared))
     html = page.read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>") and "copy.mid" in html and str(folders) not in html
+    assert html.count("<audio") == 2 and "from quarter note" in html and "piece of the reference" in html
+    assert "train piece" not in html and "test pieces" not in html and "valid pieces" not in html
+    assert "Pieces</dt><dd>8 (1 refused)" in html and "pieces: ours, 8 read" in html
     first = page.read_bytes(), numbers.read_bytes()
     write_comparison(SETTINGS, replace(session, workers=2), sets, str(page), True)
     assert (page.read_bytes(), numbers.read_bytes()) == first
@@ -231,8 +237,10 @@ def test_page_and_numbers_lie_next_to_each_other(
 def test_without_a_name_the_page_lies_in_runs_and_is_replaced(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(score_sets, "evaluate_sets", lambda *given: {"given": list(given[2:])})
-    monkeypatch.setattr(score_sets, "score_sets_page", lambda found: "page")
+    monkeypatch.setattr(score_sets, "read_both", lambda *given: given[2:])
+    monkeypatch.setattr(score_sets, "compare_folders", lambda *given: {"given": list(given[2:])})
+    monkeypatch.setattr(score_sets, "_copied", lambda *given: iter(()))
+    monkeypatch.setattr(score_sets, "score_sets_page", lambda *found: "page")
     monkeypatch.setattr(score_sets, "comparison_as_text", lambda found: "")
     own = replace(session, root=tmp_path)
     for _ in range(2):
@@ -245,7 +253,7 @@ def test_without_a_name_the_page_lies_in_runs_and_is_replaced(
 def test_existing_files_are_refused_before_any_work(
     there: str, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(score_sets, "evaluate_sets", lambda *_: pytest.fail("nothing may be measured"))
+    monkeypatch.setattr(score_sets, "read_both", lambda *_: pytest.fail("nothing may be read"))
     (tmp_path / there).write_text("mine")
     with pytest.raises(EtudeError, match=rf"{there} exists\. Name another file, or replace it with overwrite=true"):
         write_comparison(SETTINGS, session, ScoreSets("a", "b"), str(tmp_path / "own.html"), False)
@@ -325,10 +333,15 @@ def test_originality_exits_with_1_where_a_piece_copies(
     given = [f"pieces={folders / 'ours'}", f"reference={folders / 'real'}"]
     assert cli.run_command(["originality", *given, f"output={file}"]) == 1
     told = capsys.readouterr()
-    assert "COPIES like r05.mid" in told.out and f"etude: originality wrote {file}" in told.err
+    assert (
+        "COPIES quarter notes " in told.out
+        and "as r05.mid from" in told.out
+        and f"etude: originality wrote {file}" in told.err
+    )
     found: dict[str, Any] = json.loads(file.read_text())
     assert found["copies"]["pieces"][0]["flagged"] and found["window"] == 16
-    assert cli.run_command(["originality", *given, "threshold=1", "window=8"]) == 0
+    others = f"pieces={folders / 'held_out'}"
+    assert cli.run_command(["originality", others, given[1], "threshold=1", "window=8"]) == 0
     assert "Score: the share of 8 successive notes" in capsys.readouterr().out
     with pytest.raises(EtudeError, match=r"found\.json exists"):
         cli.run_command(["originality", *given, f"output={file}"])

@@ -18,7 +18,7 @@ from etude.scores.readers import pieces_of, prepare
 from etude.stages.ingest import ingest_files
 
 SECONDS, MEMORY = 10.0, 2 << 30
-FILES = 1000
+FILES = 400
 
 
 LIMITS = Ingest(

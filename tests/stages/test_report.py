@@ -257,7 +257,7 @@ def test_the_page_and_the_tables(rendered: Path) -> None:
     assert rows["real music"] == "| real music | – | – | – | 0.110 [0.05, 0.20] | – | – |"
     assert "¹ Generates music without a probability" in table and list(rows)[-1] == "real music"
     assert (
-        "| model | Fréchet distance" in tables[1]
+        "| model | classifier, % recognised" in tables[1]
         and {"ngram", "lstm", "gan", "real music"} <= set(near)
         and html.count("<td><strong>") == 4
     )

@@ -5,9 +5,11 @@ import io
 import locale
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from etude.core.errors import EtudeError
+from etude.core.text import visible
 
 
 def main() -> None:
@@ -26,7 +28,7 @@ def main() -> None:
             answer_shell()
         sys.exit(run(sys.argv[1:]))
     except EtudeError as error:
-        print(f"etude: {error}", file=sys.stderr)
+        print(visible(f"etude: {error}"), file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # the reader of the output has closed it, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -37,6 +39,10 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(130)
+    except Exception:  # a status of its own: 1 is an answer of verify and of originality
+        traceback.print_exc()
+        print("etude: this is a fault of etude; the lines above belong into a report of it.", file=sys.stderr)
+        sys.exit(70)
 
 
 def restart_in_utf8() -> None:

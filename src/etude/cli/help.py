@@ -1,7 +1,8 @@
 """The texts of ``etude --help`` and ``etude COMMAND --help``, at most 100 columns wide; nothing heavy is imported."""
 
+import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from etude.cli import explain
@@ -19,6 +20,7 @@ STATUSES = {
     "0": "done",
     "1": "etude verify found a difference, etude originality a copy, or a stage of etude rebuild failed",
     "2": "a fault with a known cause, in one sentence on standard error",
+    "70": "a fault of etude itself, with the lines of Python that a report of it needs",
     "130, 143": "interrupted, or stopped by SIGTERM; the same command goes on from there",
     "141": "the reader of the output has closed it",
 }
@@ -56,7 +58,7 @@ def help_of(name: str, conf: Path, given: Sequence[str] = ()) -> str:
     """
     command = COMMANDS[name]
     if not command.composes:
-        return _plain(name, command)
+        return _plain(name, command, given)
     sections = _sections(name, command, conf)
     for group, option in (argument.split("=", 1) for argument in given if "=" in argument):
         if option in (options := explain.groups(conf).get(group, {})):
@@ -99,11 +101,25 @@ def _below(keys: Iterable[Key], section: str) -> Iterable[Key]:
     return (key for key in keys if key.name.startswith(f"{section}.") and key.default)
 
 
-def _plain(name: str, command: Command) -> str:
-    """The help of a command that composes no settings."""
-    usage = " ".join([f"etude {name}", *(f"[{key}]" for key in command.own)])
+def _plain(name: str, command: Command, given: Sequence[str]) -> str:
+    """The help of a command that composes no settings; with a word of several only that word's keys."""
+    own, words = dict(command.own), next(iter(command.own), "").split("|")
+    if len(words) > 1 and given and given[0] in words:
+        name, own = f"{name} {given[0]}", _of_word(given[0], words, own)
+    usage = " ".join([f"etude {name}", *(f"[{key}]" for key in own)])
     lines = [*textwrap.wrap(usage, WIDTH, subsequent_indent="    "), "", *_sentence(command.what)]
-    return "\n".join([*lines, "", *_columns(command.own.items(), COLUMN)] if command.own else lines)
+    return "\n".join([*lines, "", *_columns(own.items(), COLUMN)] if own else lines)
+
+
+def _of_word(word: str, words: Sequence[str], own: Mapping[str, str]) -> dict[str, str]:
+    """The keys of one word of a command, whose texts name the words that take them: ``build: ... serve: ...``."""
+    found = {}
+    for key, text in own.items():
+        _, *parts = re.split(rf"\b({'|'.join(words)}): ", text)
+        for one, what in zip(parts[::2], parts[1::2], strict=True):
+            if one == word:
+                found[key] = what.rstrip(". ")
+    return found
 
 
 def _sentence(text: str) -> list[str]:

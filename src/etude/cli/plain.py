@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from etude.artifacts.context import Session
 from etude.cli.commands import COMMANDS
+from etude.cli.values import number, overwrite, path, run_folder, whole_number
 from etude.core.errors import EtudeError, closest
 from etude.core.project import dvc_runs, require_project
 
@@ -37,16 +37,8 @@ def parse(name: str, arguments: Sequence[str]) -> tuple[list[str], dict[str, str
     return words, keys
 
 
-def _number(keys: Mapping[str, str], key: str, most: int, least: int = 1) -> int | None:
-    """A whole number; None where the key is not given, or empty as in ``jobs=``."""
-    text = keys.get(key, "")
-    if text and not (text.isdecimal() and least <= int(text) <= most):
-        raise EtudeError(f"{key} = {text} must be a whole number from {least} to {most}.")
-    return int(text) if text else None
-
-
 def _ui(words: Sequence[str], keys: Mapping[str, str]) -> int:
-    port = _number(keys, "port", 65535) or 5000
+    port = whole_number(keys, "port", 65535) or 5000
     from etude.tracking.ui import show
 
     return show(Session(), port)
@@ -66,7 +58,7 @@ def _verify(words: Sequence[str], keys: Mapping[str, str]) -> int:
 
 
 def _rebuild(words: Sequence[str], keys: Mapping[str, str]) -> int:
-    jobs = _number(keys, "jobs", 1024)
+    jobs = whole_number(keys, "jobs", 1024)
     root = require_project()
     if not dvc_runs(root):
         raise EtudeError(
@@ -96,12 +88,12 @@ def _report_sweep(words: Sequence[str], keys: Mapping[str, str]) -> int:
 def _compare(words: Sequence[str], keys: Mapping[str, str]) -> int:
     if not words:
         raise EtudeError("etude compare needs runs: pipeline, folders below runs/, or ids of MLflow's runs.")
-    pieces = _number(keys, "pieces", 1000) or 4
+    pieces = whole_number(keys, "pieces", 1000) or 4
     session = Session()
     from etude.config.compile import settings_of
     from etude.runs.compare import compare
 
-    output = Path(keys["output"]).expanduser() if keys.get("output") else session.root / "runs" / "compare.html"
+    output = path(keys, "output") or session.root / "runs" / "compare.html"
     if output.suffix.lower() not in (".html", ".htm") or output.is_dir():
         raise EtudeError(f"output = {output} must name a file that ends in .html.")
     models = [name for name in keys.get("model", "").split(",") if name]
@@ -113,21 +105,14 @@ def _originality(words: Sequence[str], keys: Mapping[str, str]) -> int:
     for key in ("pieces", "reference"):
         if not keys.get(key):
             raise EtudeError(f"{key} is not set, as in: etude originality pieces=my_samples reference=train_pieces")
-    threshold = keys.get("threshold")
-    try:
-        limit = float(threshold) if threshold else None
-    except ValueError:
-        limit = -1.0
-    if limit is not None and not 0 <= limit <= 1:
-        raise EtudeError(f"threshold = {threshold} must be a number from 0 to 1.")
-    if keys.get("overwrite", "true") not in ("true", "false"):
-        raise EtudeError(f"overwrite = {keys['overwrite']} must be true or false.")
-    window = _number(keys, "window", 1024, least=8)
+        path(keys, key)  # one that no system knows costs no work
+    limit = number(keys, "threshold", 0, 1)
+    window = whole_number(keys, "window", 1024, least=8)
     from etude.core.files import write_json
     from etude.runs.score_sets import copies_as_text, find_copies, output_place
 
     session = Session()
-    output = output_place(keys.get("output"), (".json",), keys.get("overwrite") == "true")
+    output = output_place(keys.get("output"), (".json",), overwrite(keys))
     from etude.config.compile import settings_of
 
     settings = settings_of(session.root)
@@ -144,10 +129,7 @@ def _originality(words: Sequence[str], keys: Mapping[str, str]) -> int:
 def _log_model(words: Sequence[str], keys: Mapping[str, str]) -> int:
     if not keys.get("model"):
         raise EtudeError("etude log-model needs a model: etude log-model model=lstm")
-    run = Path(keys["session.run"]).resolve() if keys.get("session.run") else None
-    if run is not None and not run.is_dir():
-        raise EtudeError(f"session.run = {run}: there is no such folder. Manual runs are kept under runs/.")
-    session = Session(run=run)
+    session = Session(run=run_folder(keys))
     from etude.tracking.logged_model import log_model
     from etude.tracking.server import server
 

@@ -13,7 +13,7 @@ third packages is not followed.
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ SECTIONS: dict[str, str | None] = {
     "report": None,
     "track": None,
 }
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)  # what may start with a docstring
+UNSTABLE = ("kind", "type_comment", "type_params")  # fields of syntax trees that not every release of Python has
 HEADER = "# The code that each stage instance runs, as digests of its import closure. Compiled by `dvc repro params`.\n"
 
 
@@ -285,7 +287,9 @@ def _source(node: ast.ImportFrom, package: str) -> str:
 def _text_of(tree: ast.Module) -> tuple[str, frozenset[str]]:
     """A syntax tree as text, and the strings in it."""
     texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return "".join(_dump(tree)), frozenset(texts)
+    parts: list[str] = []
+    _dump(tree, parts)
+    return "".join(parts), frozenset(texts)
 
 
 def _digest(module: str) -> str:
@@ -323,22 +327,23 @@ def _all_data_files(package: Path) -> tuple[Path, ...]:
     return tuple(sorted(file for file in files if file.suffix != ".py" and not file.name.startswith(".")))
 
 
-def _dump(node: Any) -> Iterator[str]:
-    """A syntax tree as text, without docstrings, places and empty fields: the same for every release of Python."""
+def _dump(node: Any, parts: list[str]) -> None:
+    """Add a syntax tree as text, without docstrings, places and empty fields: the same for every release of Python."""
     if isinstance(node, ast.AST):
-        yield f"({type(node).__name__}"
-        for name, value in ast.iter_fields(node):
-            if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        parts.append(f"({type(node).__name__}")
+        for name in node._fields:
+            value: Any = getattr(node, name, None)
+            if name == "body" and isinstance(node, DOCUMENTED):
                 value = _without_docstring(value)
-            if value not in (None, []) and name not in ("kind", "type_comment", "type_params"):
-                yield f" {name}="
-                yield from _dump(value)
-        yield ")"
+            if value is not None and value != [] and name not in UNSTABLE:
+                parts.append(f" {name}=")
+                _dump(value, parts)
+        parts.append(")")
     elif isinstance(node, list):
         for item in node:
-            yield from _dump(item)
+            _dump(item, parts)
     else:
-        yield f"{type(node).__name__}:{node!r};"
+        parts.append(f"{type(node).__name__}:{node!r};")
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

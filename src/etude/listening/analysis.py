@@ -3,9 +3,10 @@
 The JSON has these parts; a system is named as in the key, intervals are of 95 %, and null stands for what few answers
 cannot show:
 
-- ``test``, ``systems``, ``simulated`` (true: no person was asked), ``settings`` of the statistics.
-- ``listeners``: ``asked``, ``kept``, ``left_out`` (entries with code, source, reason, detail), ``spoiled`` (entries
-  with source, reason), ``codes`` of those who finished.
+- ``test``, ``systems``, ``simulated`` (true: no person was asked), ``settings`` of the statistics, ``design`` (clips,
+  prompts, seconds of the shortest and longest clip, pages of a listener).
+- ``listeners``: ``asked`` (who gave an answer), ``silent`` (who gave none), ``kept``, ``left_out`` (entries with code,
+  source, reason, detail), ``spoiled`` (entries with source, reason), ``codes`` of those who finished.
 - ``strengths``: system -> ``strength`` (Bradley-Terry, mean 0), ``low``, ``high``, ``wins`` (share of the votes, a half
   for none), ``rank``.
 - ``preferences``: ``comparisons`` (see ``etude.listening.statistics.Comparison``, and ``verdict``), ``none`` (share of
@@ -30,11 +31,25 @@ from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json
 from etude.listening.answers import Listener, read_answers
-from etude.listening.design import FIRST, NONE, PAIR, QUESTION, RATING, SCALES, SECOND, VERSION, Test, repeats_of
+from etude.listening.design import (
+    FIRST,
+    LONGEST,
+    NONE,
+    PAIR,
+    QUESTION,
+    RATING,
+    SCALES,
+    SECOND,
+    VERSION,
+    Test,
+    repeats_of,
+)
 from etude.listening.exclusions import REASONS, contradictions, select
 from etude.listening.statistics import (
+    FEW,
     LEVEL,
     POWER,
+    RANGE,
     ROPE,
     RUNS,
     SURE,
@@ -43,10 +58,10 @@ from etude.listening.statistics import (
     Preference,
     Rating,
     agreement,
-    bootstrap,
     compare,
     interval,
     mean_interval,
+    over_listeners,
     preference_differences,
     rating_differences,
     rating_means,
@@ -72,26 +87,43 @@ class Key:
     test: Test
     systems: tuple[str, ...]
     system_of: Mapping[str, str | None]  # clip -> system, None on the training page
+    seconds: Mapping[str, float]  # clip -> its music
+    prompts: Mapping[str, str]  # clip -> what it goes on from, or its number
 
     @classmethod
     def read(cls, path: Path) -> "Key":
         """The key that ``etude listen build`` wrote. Raises EtudeError where the file is none."""
-        value = read_json(path, MADE_BY)
         try:
+            value = read_json(path, MADE_BY)
             if value["version"] != VERSION:
-                raise EtudeError(f"{path} has version {value['version']} of a key, and this release reads {VERSION}.")
-            systems = tuple(map(str, value["systems"]))
-            known = {clip: entry["system"] for clip, entry in value["clips"].items()}
+                version = str(value["version"])[:20]
+                raise EtudeError(f"{path} has version {version} of a key, and this release reads {VERSION}.")
             test = Test.of(value["test"], str(path))
-            missing = [clip for clip in test.clips if clip not in known]
-            if missing or len(systems) < 2:
-                raise KeyError(missing[0] if missing else "systems")
-        except (KeyError, TypeError, AttributeError) as error:
+            systems = tuple(value["systems"])
+            if (
+                len(systems) < 2
+                or len(set(systems)) != len(systems)
+                or not all(isinstance(one, str) for one in systems)
+            ):
+                raise ValueError("systems are not two or more names")
+            entries = {clip: value["clips"][clip] for clip in test.clips}
+            system_of = {clip: entry["system"] for clip, entry in entries.items()}
+            rated = {clip for page in test.pages for clip in page.clips}
+            if wrong := [clip for clip in sorted(rated) if system_of[clip] not in systems]:
+                raise ValueError(f"clip {wrong[0]} is of no system")
+            seconds = {clip: float(entry["seconds"]) for clip, entry in entries.items()}
+            if not all(0 < length <= 2 * LONGEST for length in seconds.values()):
+                raise ValueError("a clip has no length in seconds")
+            prompts = {clip: str(entry["prompt"])[:100] for clip, entry in entries.items() if clip in rated}
+        except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+            why = (
+                str(error)[:100] if isinstance(error, ValueError | OSError) else f"it lacks an entry, {str(error)[:60]}"
+            )
             raise EtudeError(
-                f"{path} is no key of a listening test ({type(error).__name__}: {error}). The key lies next to the "
-                f"page, and comes with: {MADE_BY}"
+                f"{path} is no key of a listening test ({why}). The key lies next to the page, and comes with: "
+                f"{MADE_BY}"
             ) from None
-        return cls(test, systems, known)
+        return cls(test, systems, system_of, seconds, prompts)
 
 
 def collect(key: Key, listeners: Sequence[Listener]) -> tuple[list[Preference], list[Rating]]:
@@ -133,7 +165,8 @@ def analyse(
         EtudeError: there are no answers, or nobody's count.
     """
     listeners, spoiled = read_answers(key.test, answers)
-    kept, left_out = select(key.test, listeners)
+    answered = [one for one in listeners if one.answers]
+    kept, left_out = select(key.test, answered, key.seconds)
     if not kept:
         why = ", ".join(f"{one.reason} ({one.listener.source})" for one in left_out[:5])
         why = why or ", ".join(f"{one.source}: {one.reason}" for one in spoiled[:5])
@@ -146,13 +179,15 @@ def analyse(
         "test": key.test.id,
         "simulated": all(one.simulated for one in kept),
         "systems": list(key.systems),
+        "design": _design(key),
         "settings": {"level": LEVEL, "power": POWER, "rope": ROPE, "sure": SURE, "bootstrap": runs, "seed": seed},
         "listeners": {
-            "asked": len(listeners),
+            "asked": len(answered),
+            "silent": len(listeners) - len(answered),
             "kept": len(kept),
             "left_out": [one.as_json() for one in left_out],
             "spoiled": [asdict(one) for one in spoiled],
-            "codes": sorted(one.code for one in listeners if len(one.answers) == len(key.test.pages_of(one.id))),
+            "codes": sorted(one.code for one in answered if len(one.answers) == len(key.test.pages_of(one.id))),
         },
         "strengths": _strengths(wins, drawn, key.systems),
         "preferences": _preferences(preferences, key.systems, seed),
@@ -164,6 +199,19 @@ def analyse(
     rounded = _round(found)
     assert isinstance(rounded, dict)
     return rounded
+
+
+def _design(key: Key) -> Json:
+    """What the test consists of: prompts (or pieces of each system), seconds of music in its clips."""
+    rated = [key.seconds[clip] for clip in key.prompts]
+    pages = [len(sheet) for sheet in key.test.sheets]
+    return {
+        "clips": len(rated),
+        "prompts": len(set(key.prompts.values())),
+        "shortest": min(rated),
+        "longest": max(rated),
+        "pages": pages[0],
+    }
 
 
 def _strengths(wins: Floats, drawn: Floats, systems: Sequence[str]) -> Json:
@@ -189,15 +237,16 @@ def _preferences(answers: Sequence[Preference], systems: Sequence[str], seed: in
     from scipy.stats import binomtest
 
     differences = {(PREFERENCE, *pair): own for pair, own in preference_differences(answers, systems).items()}
-    found = compare(differences, ROPE["preference"], seed)
+    found = compare(differences, ROPE["preference"], RANGE["preference"], seed)
     decided = [one.choice for one in answers if one.choice]
     first = sum(choice > 0 for choice in decided)
+    several = len({one.listener for one in answers}) >= FEW
     return {
         "answers": len(answers),
         "comparisons": [_comparison(one) for one in found],
         "none": 1 - len(decided) / len(answers) if answers else math.nan,
         "first": first / len(decided) if decided else math.nan,
-        "first_p": float(binomtest(first, len(decided)).pvalue) if decided else math.nan,
+        "first_p": float(binomtest(first, len(decided)).pvalue) if decided and several else math.nan,
     }
 
 
@@ -209,12 +258,12 @@ def _scales(answers: Sequence[Rating], systems: Sequence[str], scales: Sequence[
     found: Json = {}
     for scale in scales:
         means = rating_means(answers, scale)
-        intervals = {name: mean_interval(np.array(list(means.get(name, {}).values()))) for name in systems}
+        intervals = {name: mean_interval(np.array(list(means.get(name, {}).values())), 1, 5) for name in systems}
         found[scale] = {
             "means": {name: {"mean": mean, "low": low, "high": high} for name, (mean, low, high) in intervals.items()},
             "comparisons": [],
         }
-    for (scale, *_), one in zip(differences, compare(differences, ROPE["rating"], seed), strict=True):
+    for (scale, *_), one in zip(differences, compare(differences, ROPE["rating"], RANGE["rating"], seed), strict=True):
         found[scale]["comparisons"].append(_comparison(one))
     return found
 
@@ -276,7 +325,7 @@ def _objective(
         listeners = sorted({name for own in means.values() for name in own})
         table = np.array([[means.get(model, {}).get(name, np.nan) for model in models] for name in listeners])
         if len(table):
-            said[scale] = (_column_means(table), bootstrap(len(table), _means_of(table), seed, len(drawn)))
+            said[scale] = (_column_means(table), over_listeners(len(table), _means_of(table), seed, len(drawn)))
     found = []
     for measure, own in measures.items():
         for subjective, (values, runs) in said.items():

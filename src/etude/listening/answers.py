@@ -164,8 +164,8 @@ def read_answers(test: Test, path: Path) -> tuple[list[Listener], list[Spoiled]]
         return _read_files(test, files, path)
     if not path.is_file():
         raise EtudeError(
-            f"answers = {path} does not exist. Give the folder of the files that listeners sent, or the database of "
-            "etude listen serve."
+            f"answers = {path} does not exist, or is neither a file nor a folder. Give the folder of the files that "
+            "listeners sent, or the database of etude listen serve."
         )
     with path.open("rb") as stream:
         is_database = stream.read(16) == b"SQLite format 3\0"
@@ -179,39 +179,49 @@ def _read_files(test: Test, files: list[Path], top: Path) -> tuple[list[Listener
         try:
             if file.stat().st_size > MOST_BYTES:
                 raise EtudeError(f"it has more than {MOST_BYTES:,} bytes")
-            found.append(read_listener(test, json.loads(file.read_text(encoding="utf-8")), name))
+            found.append(read_listener(test, json.loads(file.read_text(encoding="utf-8-sig")), name))
         except EtudeError as error:
             spoiled.append(Spoiled(name, str(error)))
         except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-            spoiled.append(Spoiled(name, f"it is no JSON ({str(error).splitlines()[0][:100]})"))
+            kind = "cannot be read" if isinstance(error, OSError) else "is no JSON"
+            spoiled.append(Spoiled(name, f"it {kind}"))
     return found, spoiled
 
 
 def _read_database(test: Test, path: Path) -> tuple[list[Listener], list[Spoiled]]:
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as tables:
-            about = dict(tables.execute("SELECT name, value FROM about"))
+            tables.text_factory = lambda text: text.decode("utf-8", "replace")  # one damaged row costs that row
+            about = dict(tables.execute("SELECT name, value FROM about").fetchall())
             rows = tables.execute(
                 "SELECT id, simulated, page, answer FROM listeners LEFT JOIN answers ON listener = id ORDER BY id, page"
             ).fetchall()
     except sqlite3.Error as error:
         raise EtudeError(
-            f"answers = {path} cannot be read ({error}). Give the file that etude listen serve wrote."
+            f"answers = {path} cannot be read ({error}). Give the file that etude listen serve wrote; if it was copied "
+            "while the server ran or after it was killed, copy the file of the same name that ends in -wal with it."
         ) from None
-    if about.get("test") != test.id:
+    if about.get("test") != test.id or about.get("version") != str(VERSION):
         raise EtudeError(
-            f"answers = {path} is of test {about.get('test')}, and the key of {test.id}. Give its own key."
+            f"answers = {path} is of test {about.get('test')} (version {about.get('version')}), and the key of "
+            f"{test.id} (version {VERSION}). Give its own key."
         )
     answers: dict[str, dict[int, Json]] = {}
     simulated: dict[str, bool] = {}
     spoiled = []
     for listener, made, place, text in rows:
+        if not isinstance(listener, str) or not ID.fullmatch(listener):
+            spoiled.append(Spoiled(f"{path.name}, listener {_shown(listener)}", "its id has not 32 hexadecimal digits"))
+            continue
         own = answers.setdefault(listener, {})
         simulated[listener] = bool(made)
         if place is None:
             continue
         try:
-            own[place] = check_answer(test, listener, json.loads(text))
-        except (EtudeError, ValueError) as error:
-            spoiled.append(Spoiled(f"{path.name}, listener {listener[:8]}, page {place}", str(error)))
+            answer = check_answer(test, listener, json.loads(text))
+            if answer["page"] != place:
+                raise EtudeError(f"the answer is to page {answer['page']}")
+            own[place] = answer
+        except (EtudeError, ValueError, TypeError, RecursionError) as error:
+            spoiled.append(Spoiled(f"{path.name}, listener {listener[:8]}, page {_shown(place)}", str(error)[:200]))
     return [Listener(name, own, path.name, simulated[name]) for name, own in answers.items()], spoiled

@@ -1,20 +1,20 @@
 """``etude listen build``: the page of a listening test, and the key that says which clip is of which system."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
+from symusic.core import ScoreTick
 
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, digest_of, write_json
 from etude.core.progress import follow
-from etude.listening.clips import LONGEST, SHORTEST, Clip, encode, excerpt, length_of, sound_of
-from etude.listening.design import COMFORT, PLACES, VERSION, Question, Shape, Test, design
+from etude.listening.clips import Clip, common_cut, encode, length_of, sound_of
+from etude.listening.design import COMFORT, LONGEST, PLACES, SHORTEST, VERSION, Question, Shape, Test, design
 from etude.listening.page import Texts, write_page
 from etude.listening.sources import (
     REAL,
@@ -68,7 +68,8 @@ class Built:
     megabytes: float
     pages: int
     minutes: float
-    passed_over: Mapping[str, int]
+    seconds: tuple[float, float]  # of music in the shortest and the longest clip
+    notes: list[str]
 
 
 def build(settings: Settings, session: Session, request: Request) -> Built:
@@ -86,12 +87,17 @@ def build(settings: Settings, session: Session, request: Request) -> Built:
     if not request.prompts:
         count = request.pieces or PIECES
         shape = request.shape.filled(len(systems), count, seconds)
-        chosen = choose(settings, session, systems, count, seconds, request.seed)
+        chosen = choose(settings, session, systems, count, request.seed)
     else:
         check_continuing(settings, session, systems)
-        primes = _primes(settings, session, request, seconds)
-        shape = request.shape.filled(len(systems), len(primes), seconds)
-        chosen = continue_prompts(settings, session, systems, primes, seconds, request.prompt_bars, request.seed)
+        primes, wanted, unread = _primes(settings, session, request, seconds)
+        if wanted is not None:
+            request.shape.filled(len(systems), wanted, seconds)  # what cannot be costs no work
+        chosen = continue_prompts(
+            settings, session, systems, primes, wanted, seconds, request.prompt_bars, request.seed
+        )
+        chosen.unread.extend(unread)
+        shape = request.shape.filled(len(systems), len(chosen.prompts), seconds)
     ids, secret = draw_ids(chosen, request.seed)
     clips = dict(_clips(settings, chosen, ids, seconds, session.progress))
     training = (ids[None, 0], ids[None, 1])
@@ -107,8 +113,25 @@ def build(settings: Settings, session: Session, request: Request) -> Built:
         request.output.stat().st_size / 1e6,
         shape.pages(len(systems)),
         shape.minutes(len(systems), seconds),
-        chosen.passed_over,
+        _lengths(clips),
+        _notes(chosen),
     )
+
+
+def _notes(chosen: Chosen) -> list[str]:
+    """A sentence on each file and on each system's pieces that were left out."""
+    short = [
+        f"{name}: {count} pieces of less than {SHORTEST:g} seconds were passed over."
+        for name, count in chosen.passed_over.items()
+        if count
+    ]
+    return [*chosen.unread, *short]
+
+
+def _lengths(clips: Mapping[str, Clip]) -> tuple[float, float]:
+    """The seconds of music in the shortest and in the longest clip."""
+    seconds = [clip.seconds for clip in clips.values()]
+    return min(seconds), max(seconds)
 
 
 def warn_long(built: Built) -> str:
@@ -151,27 +174,28 @@ def _real(request: Request) -> list[System]:
     return [System(REAL, folder)]
 
 
-def _primes(settings: Settings, session: Session, request: Request, seconds: float) -> dict[str, Any]:
-    """The pieces whose first bars are the prompts, by name."""
+def _primes(
+    settings: Settings, session: Session, request: Request, seconds: float
+) -> tuple[Iterator[tuple[str, ScoreTick]], int | None, list[str]]:
+    """The pieces whose first bars are the prompts, how many are wanted (None: all), and the files not readable."""
     text = str(request.prompts)
     if not text.isdecimal():
         folder = Path(text).expanduser()
         if not folder.is_dir():
             raise EtudeError(f"prompts = {text} must be a number of test pieces, or a folder of score files.")
-        return read_folder(settings, folder, "prompts")
-    count = int(text)
+        found, unread = read_folder(settings, folder, "prompts")
+        return iter(found.items()), None, unread
+    count = int(text) if len(text) < 5 else 0
     if not 1 <= count <= 1000:
-        raise EtudeError(f"prompts = {text} must be a whole number from 1 to 1000, or a folder of score files.")
-    found = {}
-    for piece in real_pieces(settings, session, request.seed):
-        if length_of(piece.score) >= seconds:  # its own continuation is the hidden real piece
-            found[piece.source] = piece.score
-        if len(found) == count:
-            return found
-    raise EtudeError(
-        f"prompts = {count}: only {len(found)} test pieces last {seconds:g} seconds. Give fewer prompts, or shorter "
-        "clips with seconds=."
-    )
+        raise EtudeError(f"prompts = {text[:20]} must be a whole number from 1 to 1000, or a folder of score files.")
+    # a piece's own continuation is the hidden real piece
+    long = [piece for piece in real_pieces(settings, session, request.seed) if length_of(piece.score) >= seconds]
+    if len(long) < count:
+        raise EtudeError(
+            f"prompts = {count}: only {len(long)} test pieces last {seconds:g} seconds. Give fewer prompts, or shorter "
+            "clips with seconds=."
+        )
+    return ((piece.source, piece.score) for piece in long), count, []
 
 
 def draw_ids(chosen: Chosen, seed: int) -> tuple[dict[tuple[str | None, int], str], str]:
@@ -195,19 +219,19 @@ def draw_ids(chosen: Chosen, seed: int) -> tuple[dict[tuple[str | None, int], st
 def _clips(
     settings: Settings, chosen: Chosen, ids: Mapping[tuple[str | None, int], str], seconds: float, show: bool
 ) -> list[tuple[str, Clip]]:
-    """The clips by id. Those of one prompt have one length: the longest that all systems reach."""
+    """The clips by id. Those of one prompt have one length."""
     names, sounds, lengths = [], [], []
     groups: list[dict[tuple[str | None, int], Piece]] = [
         {(name, place): pieces[place] for name, pieces in chosen.pieces.items()} for place in range(len(chosen.prompts))
     ]
     groups.append({(None, place): piece for place, piece in enumerate(chosen.training)})
-    for group in follow(groups, "rendering clips", len(groups), show):
-        most = min([seconds, *(length_of(piece.score) for piece in group.values())])
+    least = [*chosen.least, *[SHORTEST] * len(groups)][: len(groups)]
+    for group, shortest in zip(follow(groups, "rendering clips", len(groups), show), least, strict=True):
+        cut = common_cut([piece.score for piece in group.values()], seconds, shortest)
         for key, piece in group.items():
-            part = excerpt(piece.score, most)
             names.append(ids[key])
-            sounds.append(sound_of(part, settings.arrange, most))
-            lengths.append(part.seconds)
+            sounds.append(sound_of(piece.score, settings.arrange, cut))
+            lengths.append(cut.seconds)
     return list(zip(names, follow(encode(sounds, lengths), "encoding clips", len(sounds), show), strict=True))
 
 
@@ -253,7 +277,7 @@ def read_questions(path: Path) -> tuple[Question, ...]:
     try:
         # every value is a text, as it stands: a choice "yes" is no truth value
         entries = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise EtudeError(f"questions = {path} cannot be read ({str(error).splitlines()[0]}).") from None
     found = []
     for number, entry in enumerate(entries if isinstance(entries, list) else [None], 1):

@@ -1,4 +1,4 @@
-"""Clips of a listening test: an excerpt of a score that ends at a bar line, as sound of one length and one loudness."""
+"""Clips of a listening test: the start of a score, as sound of one length and one loudness."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +17,12 @@ from etude.audio.render import render
 from etude.audio.synthesis import TAIL
 from etude.config.sections import Arrange
 from etude.core.errors import EtudeError
+from etude.listening.design import SHORTEST
 from etude.report.pianoroll import bar_lines
 
-SHORTEST, LONGEST = 10.0, 30.0  # seconds of a clip
 LEAD = 0.05  # seconds before the first note
-FADE = 0.5  # seconds at the end, over the release of the last notes
+RELEASE = 0.5  # seconds that fade at the end of the release of the last notes
+FADE = 1.5  # seconds that fade where music is cut within a bar
 SAMPLE_RATE = 32000
 QUALITY = 0.12  # of the mp3: 64 kbit/s, mono, with a constant bit rate
 QUIET = -35.0  # LUFS of a rendering, before all get one loudness
@@ -30,17 +31,16 @@ CEILING = -2.0  # dBFS before encoding, which may add a little
 TOLERANCE = 0.5  # LU between any two clips, decoded
 EXACT = 0.05  # LU that are not worth another round
 ROUNDS = 4  # of encoding: a low bit rate takes up to half a LU away, by what it leaves out
-FINEST = 24  # of a quarter note, where neither a bar line nor a beat fits
 NEAR = 1e-6  # seconds within which two times are one
+SHARED = 0.02  # seconds within which bar lines of two pieces are one
 
 
 @dataclass(frozen=True)
-class Excerpt:
-    """The start of a piece: its notes, from its first onset, and how long it lasts in seconds."""
+class Cut:
+    """Where the clips of one prompt end: after so many seconds of music, at a bar line that they share or faded out."""
 
-    score: ScoreTick
-    start: float  # of the first note in the score, in seconds
     seconds: float
+    at_line: bool
 
 
 @dataclass(frozen=True)
@@ -73,34 +73,32 @@ def length_of(score: ScoreTick) -> float:
     return float(last - first)
 
 
-def excerpt(score: ScoreTick, seconds: float) -> Excerpt:
-    """The start of a piece, ``seconds`` long at most, from its first onset.
+def common_cut(scores: Sequence[ScoreTick], seconds: float, least: float = SHORTEST) -> Cut:
+    """One length for clips that are compared, as any difference could tell their systems.
 
-    A longer piece ends at its last bar line within them; where that would leave less than 10 seconds (or half of
-    ``seconds``, if these are fewer), at its last beat, or as near as it can.
+    The last bar line (or end) that all pieces share within 20 ms, if ``least`` fits before it; else as long as the
+    shortest piece.
 
-    Raises:
-        EtudeError: it has no notes.
+    Args:
+        scores: the pieces, each with notes.
+        seconds: the most.
+        least: seconds that a cut at a bar line keeps.
     """
-    onsets = [note.time for track in score.tracks for note in track.notes]
-    if not onsets:
-        raise EtudeError("it has no notes")
-    length = length_of(score)
-    first, end = min(onsets), score.end()
-    start = float(seconds_at(score, [first])[0])
-    if length <= seconds + NEAR:
-        return Excerpt(score, start, length)
-    quarter = score.ticks_per_quarter
-    finest = max(1, quarter // FINEST)
-    least = SHORTEST if seconds >= SHORTEST else seconds / 2
-    for lines in (bar_lines(score), range(first, end + 1, quarter), range(first, end + 1, finest)):
-        ticks = [tick for tick in lines if tick > first]
-        times = seconds_at(score, ticks) - start
-        fitting = [(tick, time) for tick, time in zip(ticks, times, strict=True) if time <= seconds + NEAR]
-        if fitting and fitting[-1][1] >= least - NEAR:
-            break
-    tick, time = fitting[-1]
-    return Excerpt(end_at(score, tick), start, float(time))
+    most = min([seconds, *(length_of(score) for score in scores)])
+    first, *others = [_lines(score)[1] for score in scores]
+    for time in reversed(first):
+        shared = all(np.abs(own - time).min() <= SHARED for own in others)
+        if least - NEAR <= time <= most + NEAR and shared:
+            return Cut(float(time), True)
+    return Cut(most, False)
+
+
+def _lines(score: ScoreTick) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The bar lines after the first onset and the end of the piece: ticks, and seconds from the first onset."""
+    first, end = min(note.time for track in score.tracks for note in track.notes), score.end()
+    ticks = sorted({tick for tick in bar_lines(score) if first < tick < end} | {end})
+    times = seconds_at(score, [first, *ticks])
+    return np.array(ticks), times[1:] - times[0]
 
 
 def opening(score: ScoreTick, bars: int) -> ScoreTick:
@@ -128,25 +126,32 @@ def end_at(score: ScoreTick, end: int) -> ScoreTick:
     return piece
 
 
-def sound_of(piece: Excerpt, settings: Arrange, seconds: float) -> NDArray[np.float64]:
-    """The sound of an excerpt, mono (1, samples) at ``SAMPLE_RATE``, with the release of its last notes.
+def sound_of(score: ScoreTick, settings: Arrange, cut: Cut) -> NDArray[np.float64]:
+    """The sound of a piece from its first onset to a cut, mono (1, samples) at ``SAMPLE_RATE``.
+
+    At a bar line the last notes have their release, elsewhere the music fades out. The length depends on the cut alone.
 
     Args:
-        piece: the excerpt.
+        score: a piece that lasts as long as the cut, at least.
         settings: the gain and pan of tracks.
-        seconds: the length of the sound without its release: silence follows a shorter excerpt. Clips that are
-            compared get one length, as the length of a file could tell its system.
+        cut: where it ends.
     """
+    ticks, times = _lines(score)
+    if cut.at_line:
+        score = end_at(score, int(ticks[np.abs(times - cut.seconds).argmin()]))
+    elif (later := times > cut.seconds + TAIL).any():
+        score = end_at(score, int(ticks[later][0]))  # what comes then is not heard
     # so quiet that no peak is limited: what is louder or softer within the clip stays so
     quiet = replace(settings, sample_rate=SAMPLE_RATE, loudness=QUIET)
-    mono = render(piece.score, quiet).mix.mean(axis=0, dtype=np.float64)  # (samples,)
-    first = max(0, round((piece.start - LEAD) * SAMPLE_RATE))
-    mono = mono[first : first + round((LEAD + piece.seconds + TAIL) * SAMPLE_RATE)]
-    fade = min(len(mono), round(FADE * SAMPLE_RATE))
-    if fade:
-        mono[-fade:] *= np.cos(np.linspace(0, np.pi / 2, fade)) ** 2
-    sound = np.zeros((1, round((LEAD + seconds + TAIL) * SAMPLE_RATE)))
-    sound[0, : len(mono)] = mono[: sound.shape[1]]
+    mono = render(score, quiet).mix.mean(axis=0, dtype=np.float64)  # (samples,)
+    onset = min(note.time for track in score.tracks for note in track.notes)
+    first = round((float(seconds_at(score, [onset])[0]) - LEAD) * SAMPLE_RATE)
+    mono = np.concatenate([np.zeros(max(0, -first)), mono[max(0, first) :]])
+    sound = np.zeros((1, round((LEAD + cut.seconds + TAIL) * SAMPLE_RATE)))
+    end = sound.shape[1] if cut.at_line else round((LEAD + cut.seconds) * SAMPLE_RATE)
+    sound[0, : min(end, len(mono))] = mono[:end]
+    fade = min(end, round((RELEASE if cut.at_line else FADE) * SAMPLE_RATE))
+    sound[0, end - fade : end] *= np.cos(np.linspace(0, np.pi / 2, fade)) ** 2
     return sound
 
 

@@ -5,6 +5,7 @@ to be the better one, and scales. Real pieces are hidden among the systems.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -25,8 +26,10 @@ SCALES = {  # name -> what a listener is asked, and what 1 and 5 stand for
     "harmony": ("Harmony: do melody, chords and bass fit together?", "not at all", "entirely"),
 }
 PAIR, RATING, QUESTION = "pair", "rating", "question"
+CLIPS = {PAIR: 2, RATING: 1, QUESTION: 0}  # on a page
 FIRST, SECOND, NONE = "first", "second", "none"  # choices of a pair
 PLACES = ("start", "middle", "end")  # of a question: before the pairs, between pairs and ratings, after all
+SHORTEST, LONGEST = 10.0, 30.0  # seconds of a clip
 COMFORT = 30  # minutes that a listener stays attentive (BS.1534-3: sessions of 20 to 30 minutes)
 REPEATS = 3  # pairs that come again as attention check, where the number is not given
 MOST_PAGES = 80  # of one listener
@@ -48,6 +51,17 @@ class Page:
         if self.kind == QUESTION:
             return {"kind": self.kind, "text": self.text, "choices": list(self.choices)}
         return {"kind": self.kind, "clips": list(self.clips)}
+
+    @classmethod
+    def of(cls, value: Any) -> "Page":
+        """A page from JSON. Raises KeyError, TypeError or ValueError where it is none."""
+        kind, clips = value["kind"], tuple(map(_clip, value.get("clips", ())))
+        if kind not in CLIPS or len(set(clips)) != len(clips) or len(clips) != CLIPS[kind]:
+            raise ValueError(f"a page of kind {str(kind)[:20]} with {len(clips)} clips is not known")
+        text, choices = value.get("text", ""), tuple(value.get("choices", ()))
+        if not all(isinstance(one, str) for one in (text, *choices)) or (kind == QUESTION) != (len(choices) > 1):
+            raise ValueError("a question has not a text and two choices or more")
+        return cls(kind, clips, text, choices)
 
 
 @dataclass(frozen=True)
@@ -109,27 +123,38 @@ class Test:
         Raises:
             EtudeError: it is no test, or that of another release.
         """
-        if isinstance(value, dict) and value.get("version", VERSION) != VERSION:
-            raise EtudeError(
-                f"{where} has version {value['version']} of a listening test, and this release reads version "
-                f"{VERSION}. Build it again with: etude listen build"
-            )
         try:
-            pages = tuple(
-                Page(page["kind"], tuple(page.get("clips", ())), page.get("text", ""), tuple(page.get("choices", ())))
-                for page in value["pages"]
-            )
-            sheets = tuple(tuple(map(int, sheet)) for sheet in value["sheets"])
-            first, second = map(str, value["training"])
-            test = cls(str(value["id"]), tuple(map(str, value["scales"])), pages, sheets, (first, second))
-            if not sheets or not all(0 <= place < len(pages) for sheet in sheets for place in sheet):
+            if value["version"] != VERSION:
+                raise EtudeError(
+                    f"{where} has version {str(value['version'])[:20]} of a listening test, and this release reads "
+                    f"version {VERSION}. Build it again with: etude listen build"
+                )
+            pages = tuple(map(Page.of, value["pages"]))
+            sheets = tuple(map(tuple, value["sheets"]))
+            scales, training = tuple(value["scales"]), tuple(map(_clip, value["training"]))
+            if not pages or not sheets or not all(sheets):
+                raise ValueError("it has no pages")
+            if not all(type(place) is int and 0 <= place < len(pages) for sheet in sheets for place in sheet):
                 raise ValueError("a sheet names a page that is not there")
+            if scales != tuple(SCALES):
+                raise ValueError(f"its scales are not {', '.join(SCALES)}")
+            if len(training) != 2:
+                raise ValueError("it has no two clips for the training page")
+            if not re.fullmatch(r"[0-9a-f]{16}", value["id"]):
+                raise ValueError("its id has not 16 hexadecimal digits")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EtudeError(
-                f"{where} holds no listening test ({type(error).__name__}: {error}). "
+                f"{where} holds no listening test ({type(error).__name__}: {str(error)[:100]}). "
                 "Build it with: etude listen build models=... output=listen.html"
             ) from None
-        return test
+        return cls(value["id"], scales, pages, sheets, (training[0], training[1]))
+
+
+def _clip(value: Any) -> str:
+    """The id of a clip, checked."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{12}", value):
+        raise ValueError("the id of a clip has not 12 hexadecimal digits")
+    return value
 
 
 @dataclass(frozen=True)

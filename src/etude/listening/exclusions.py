@@ -1,6 +1,6 @@
 """Who is left out of the statistics, and why: incomplete and duplicate answers, and listeners who did not attend."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from etude.core.files import Json
@@ -11,9 +11,12 @@ REASONS = {
     "simulated": "a program answered, and people did too",
     "duplicate": "the same listener's answers are there once more",
     "incomplete": "the test was not finished",
-    "attention": "the preference is the opposite in more than half of the repeated pairs",
+    "hasty": "a page was left sooner than its clips last",
+    "attention": "the preference is the opposite in more than half of the repeated pairs, and in two at least",
     "straight": "every answer of a kind is the same",
 }
+HASTE = 0.9  # of the length of its clips, below which a page cannot have been heard
+LEAST_CONTRADICTIONS = 2  # one slip is no lack of attention
 LEAST_PAIRS, LEAST_RATINGS = 8, 4  # pages on which equal answers are no chance
 
 
@@ -35,7 +38,9 @@ class LeftOut:
         }
 
 
-def select(test: Test, listeners: Sequence[Listener]) -> tuple[list[Listener], list[LeftOut]]:
+def select(
+    test: Test, listeners: Sequence[Listener], seconds: Mapping[str, float]
+) -> tuple[list[Listener], list[LeftOut]]:
     """The listeners whose answers count, and those who are left out.
 
     The rules, in their order; they look at no system, so they favour none:
@@ -43,10 +48,16 @@ def select(test: Test, listeners: Sequence[Listener]) -> tuple[list[Listener], l
     - simulated: answers are marked as those of a program, and others are not. Where all are, none is left out for it.
     - duplicate: of several files of one id the one with most answers counts, the first of equals.
     - incomplete: a page is not answered.
-    - attention: in more than half of the pairs that came again the other clip is preferred than before. Twice "no
-      preference", or once, is no contradiction.
+    - hasty: a page took less than 0.9 of the time that its clips last, which the page itself does not allow.
+    - attention: in more than half of the pairs that came again, and in two at least, the other clip is preferred than
+      before. Twice "no preference", or once, is no contradiction.
     - straight: of at least 8 pairs all have one choice (not "no preference"), by place; or of at least 4 rated clips
       all scales have one number.
+
+    Args:
+        test: the test.
+        listeners: all who answered.
+        seconds: of music in each clip.
     """
     kept: list[Listener] = []
     out: list[LeftOut] = []
@@ -61,7 +72,7 @@ def select(test: Test, listeners: Sequence[Listener]) -> tuple[list[Listener], l
         if best[one.id] is not one:
             out.append(LeftOut(one, "duplicate", f"{best[one.id].source} counts"))
             continue
-        found = _incomplete(test, one) or _inattentive(test, one) or _straight(test, one)
+        found = _incomplete(test, one) or _hasty(one, seconds) or _inattentive(test, one) or _straight(test, one)
         if found is None:
             kept.append(one)
         else:
@@ -91,9 +102,20 @@ def _incomplete(test: Test, listener: Listener) -> LeftOut | None:
     return LeftOut(listener, "incomplete", f"{len(listener.answers)} of {pages} pages")
 
 
+def _hasty(listener: Listener, seconds: Mapping[str, float]) -> LeftOut | None:
+    for place, answer in listener.answers.items():
+        last = sum(seconds[clip] for clip in answer.get("clips", ()))
+        if answer["seconds"] < HASTE * last:
+            detail = f"page {place + 1} took {answer['seconds']:g} s, its clips last {last:.1f} s"
+            return LeftOut(listener, "hasty", detail)
+    return None
+
+
 def _inattentive(test: Test, listener: Listener) -> LeftOut | None:
     count, repeats = contradictions(test, listener)
-    return LeftOut(listener, "attention", f"{count} of {repeats} repeated pairs") if 2 * count > repeats else None
+    if count < LEAST_CONTRADICTIONS or 2 * count <= repeats:
+        return None
+    return LeftOut(listener, "attention", f"{count} of {repeats} repeated pairs")
 
 
 def _straight(test: Test, listener: Listener) -> LeftOut | None:

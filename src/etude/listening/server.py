@@ -4,19 +4,21 @@ It stores no addresses and no user agents, writes no log of requests, and listen
 given. What a browser sends is checked against the test: its size, its host, every field.
 """
 
+import errno
 import json
 import re
 import sqlite3
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
 from etude.core.errors import EtudeError
 from etude.listening.answers import ID
@@ -85,17 +87,38 @@ class Limits:
             raise HTTPException(429, "too many requests; the page tries again", {"Retry-After": "2"})
 
 
-class Small:
-    """Refuses requests of more than ``MOST_BYTES``, whatever length they state."""
+class Guard:
+    """What every request passes first, and every answer last.
 
-    def __init__(self, app: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
-        """Args: the application."""
-        self.app = app
+    A request under another host name is refused, as a foreign page could rebind its own name to this machine; so is one
+    of more than ``MOST_BYTES``, whatever length it states. Each answer has the headers.
+    """
+
+    def __init__(
+        self,
+        app: Callable[[Message, Receive, Send], Awaitable[None]],
+        names: Iterable[str],
+        headers: Mapping[str, str],
+    ) -> None:
+        """Args: the application; host names (addresses need none); headers."""
+        self.app, self.names = app, {name.lower() for name in names}
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Read the request, and hand it on if it is small."""
+        """Read the request, and hand it on if it is small and asks for a known name."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self.headers]
+            await send(message)
+
+        if not self._is_known(dict(scope["headers"]).get(b"host", b"").decode("latin-1")):
+            await Response("this host name is not known here: start the server with names=", 400)(
+                scope, receive, send_with_headers
+            )
             return
         body, more = b"", True
         while more:
@@ -105,7 +128,7 @@ class Small:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > MOST_BYTES:
-                await Response("too long", 413, HEADERS)(scope, receive, send)
+                await Response("too long", 413)(scope, receive, send_with_headers)
                 return
         given = False
 
@@ -116,10 +139,24 @@ class Small:
             given = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self.app(scope, replay, send)
+        await self.app(scope, replay, send_with_headers)
+
+    def _is_known(self, host: str) -> bool:
+        """Whether a Host header has a known name, or an address, which no page can rebind."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            return name in self.names or bool(ip_address(name))
+        except ValueError:
+            return False
 
 
-def application(served: Served, store: Store, names: Iterable[str], limits: Limits | None = None) -> FastAPI:
+def application(
+    served: Served,
+    store: Store,
+    names: Iterable[str],
+    limits: Limits | None = None,
+    on_finished: Callable[[], None] = lambda: None,
+) -> FastAPI:
     """The application.
 
     Args:
@@ -127,23 +164,18 @@ def application(served: Served, store: Store, names: Iterable[str], limits: Limi
         store: where answers are kept.
         names: the host names under which it may be asked; others are refused, as a foreign page could rebind its name.
         limits: how much is taken in a time.
+        on_finished: called when a listener's last answer is kept.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     rates = limits or Limits()
-    policy = f"{served.policy}; frame-ancestors 'none'"
+    headers = {**HEADERS, "Content-Security-Policy": f"{served.policy}; frame-ancestors 'none'"}
+    app.add_middleware(Guard, names=names, headers=headers)
 
-    @app.middleware("http")
-    async def add_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call(request)
-        for name, value in HEADERS.items():
-            response.headers[name] = value
-        response.headers["Content-Security-Policy"] = policy
-        return response
+    @app.exception_handler(Exception)
+    async def say_sorry(request: Request, error: Exception) -> Response:
+        return Response("the server has a fault; the page tries again", 500, headers)
 
-    app.add_middleware(Small)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=sorted(set(names)), www_redirect=False)
-
-    @app.get("/")
+    @app.api_route("/", methods=["GET", "HEAD"])
     async def send_page() -> Response:
         return Response(served.html, media_type="text/html; charset=utf-8")
 
@@ -155,7 +187,10 @@ def application(served: Served, store: Store, names: Iterable[str], limits: Limi
         if not isinstance(value.get("simulated", False), bool):
             raise HTTPException(422, "simulated must be true or false")
         rates.check(None)
-        return {"listener": await run_in_threadpool(store.enrol, value.get("simulated", False))}
+        try:
+            return {"listener": await run_in_threadpool(store.enrol, value.get("simulated", False))}
+        except sqlite3.OperationalError:
+            raise _busy() from None
 
     @app.put("/api/answers/{listener}/{place}")
     async def put_answer(listener: str, place: str, request: Request) -> dict[str, bool]:
@@ -166,20 +201,24 @@ def application(served: Served, store: Store, names: Iterable[str], limits: Limi
         if not isinstance(value, dict) or str(value.get("page")) != place:
             raise HTTPException(422, "the answer is not to the page of its address")
         try:
-            await run_in_threadpool(store.put, listener, value)
+            if await run_in_threadpool(store.put, listener, value):
+                on_finished()
         except Unknown as error:
             raise HTTPException(404, str(error)) from None
         except Taken as error:
             raise HTTPException(409, str(error)) from None
         except EtudeError as error:
             raise HTTPException(422, str(error)) from None
-        except sqlite3.OperationalError:  # another process writes, or the disk is full: the page tries again
-            raise HTTPException(
-                503, "the answer cannot be kept now; the page tries again", {"Retry-After": "5"}
-            ) from None
+        except sqlite3.OperationalError:
+            raise _busy() from None
         return {"saved": True}
 
     return app
+
+
+def _busy() -> HTTPException:
+    """Another process writes, or the disk is full: the page tries again."""
+    return HTTPException(503, "nothing can be kept now; the page tries again", {"Retry-After": "5"})
 
 
 async def _json(request: Request) -> Any:
@@ -206,24 +245,33 @@ def serve(page: Path, answers: Path, port: int, host: str = HOST, names: Iterabl
     if wrong := [name for name in names if not NAME.fullmatch(name)]:
         raise EtudeError(f"names = {','.join(wrong)}: these are no host names, as in: names=study.example.org")
     served = read_page(page)
-    store = Store(answers, served.test)
     try:
-        address = socket.create_server((host, port))
-    except OSError as error:
-        store.close()
-        raise EtudeError(
-            f"host = {host}, port = {port}: the address cannot be used ({error.strerror or error}). Give another port, "
-            f"as in: port={port + 1 if port < 65535 else 8001}"
-        ) from None
+        address = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        advice = (
+            f"Give another port, as in: port={port + 1 if port < 65535 else 8001}"
+            if getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
+            else "Give an address of this machine, as 127.0.0.1 or 0.0.0.0."
+        )
+        raise EtudeError(f"host = {host}, port = {port}: the address cannot be used ({reason}). {advice}") from None
+    try:
+        store = Store(answers, served.test)
+    except EtudeError:
+        address.close()
+        raise
     real = address.getsockname()[1]
-    app = application(served, store, {"127.0.0.1", "localhost", host, *names} - {"0.0.0.0"})
-    config = uvicorn.Config(
-        app, access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=5
-    )
-    listeners, kept = store.counts()
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    every = ", and at each address of this machine" if host in ("0.0.0.0", "::") else ""
+
+    def show_counts() -> None:
+        print(f"etude: one more has finished; {store.counts()}", file=sys.stderr, flush=True)
+
+    app = application(served, store, {"localhost", host, *names}, on_finished=show_counts)
+    config = uvicorn.Config(app, access_log=False, log_level="error", server_header=False, timeout_graceful_shutdown=5)
     print(
-        f"etude: {page} is at http://{host}:{real}, its answers in {answers} ({listeners} listeners, {kept} answers so "
-        "far). Ctrl-C ends it.",
+        f"etude: {page} is at http://{shown}:{real}{every}, its answers in {answers} ({store.counts()} so far). "
+        "Ctrl-C ends it.",
         file=sys.stderr,
         flush=True,
     )
@@ -233,7 +281,7 @@ def serve(page: Path, answers: Path, port: int, host: str = HOST, names: Iterabl
         pass  # what uvicorn raises again after it has shut down
     finally:
         address.close()
-        listeners, kept = store.counts()
+        counts = store.counts()
         store.close()
-    print(f"etude: {answers} has {kept} answers of {listeners} listeners.", file=sys.stderr)
+    print(f"etude: {answers} has {counts}.", file=sys.stderr)
     return 0

@@ -1,8 +1,9 @@
 """Where the pieces of a listening test come from: samples, folders, real test pieces, and continuations of a prompt."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.progress import follow
 from etude.core.seeds import seed_of
-from etude.listening.clips import SHORTEST, excerpt, length_of, opening
+from etude.listening.clips import length_of, opening
+from etude.listening.design import SHORTEST
 from etude.scores.readers import FORMATS
 from etude.tasks.capabilities import CONTINUE, is_able, name_able
 from etude.tasks.continuation import continue_piece
@@ -23,6 +25,7 @@ from etude.tasks.given_piece import assign_voices
 from etude.tasks.score_files import read_score
 from etude.tasks.trained_model import TrainedModel
 
+NAME = re.compile(r"\w[\w.-]*")  # of a folder
 REAL = "real"  # the name of the system of real pieces
 AFTER = 5.0  # seconds that must follow a prompt within a clip
 
@@ -55,7 +58,12 @@ def parse_systems(text: str, models: Sequence[str]) -> list[System]:
     """
     systems = []
     for part in filter(None, (part.strip() for part in text.split(","))):
-        name, given, folder = part.partition("=")
+        name, given, folder = (word.strip() for word in part.partition("="))
+        if given and not NAME.fullmatch(name):
+            raise EtudeError(
+                f"models = {part}: a folder needs a name of letters, digits, dots, hyphens and underscores before the "
+                "=, as in: mine=~/scores"
+            )
         if given:
             path = Path(folder).expanduser()
             if not path.is_dir():
@@ -83,55 +91,60 @@ def shuffled(names: Sequence[str], seed: int, purpose: str) -> list[str]:
     return [names[place] for place in np.random.default_rng(seed_of(purpose, seed)).permutation(len(names))]
 
 
-def candidates(settings: Settings, session: Session, system: System, seed: int) -> Iterator[Piece]:
-    """The pieces of a system in a seeded order, those that are too short for a clip among them.
+def source_of(
+    settings: Settings, session: Session, system: System, seed: int
+) -> tuple[list[str], Callable[[str], ScoreTick]]:
+    """The names of a system's pieces in a seeded order, and what reads one.
 
     Raises:
-        EtudeError: there are none, or one cannot be read.
+        EtudeError: there are none.
     """
     if system.name == REAL and system.folder is None:
-        yield from real_pieces(settings, session, seed)
-        return
-    purpose = f"pieces of {system.name}"
+        source, _ = read_ingest(settings, session)
+        names = split_ids(settings, session, source)["test"]
+        return shuffled(sorted(names), seed, f"pieces of {REAL}"), source.score
     if system.folder is None:
         made = catalog.samples(system.name)
         files = {path.name: path for path in session.read(made).glob("*.mid")}
         if not files:
             raise EtudeError(f"{made} holds no samples. Make them with: {made.made_by}")
-        for name in shuffled(sorted(files), seed, purpose):
-            yield Piece(name, ScoreTick(files[name]))
-    else:
-        files = {path.name: path for path in system.folder.iterdir() if path.suffix.lower() in FORMATS}
-        if not files:
-            raise EtudeError(f"{system.folder} holds no score file. Files ending in {', '.join(FORMATS)} are read.")
-        for name in shuffled(sorted(files), seed, purpose):
-            yield Piece(name, read_score(files[name], settings.ingest)[0])
+    elif not (files := _score_files(system.folder)):
+        raise EtudeError(f"{system.folder} holds no score file. Files ending in {', '.join(FORMATS)} are read.")
+    names = shuffled(sorted(files), seed, f"pieces of {system.name}")
+    if system.folder is None:
+        return names, lambda name: ScoreTick(files[name])
+    return names, lambda name: read_score(files[name], settings.ingest)[0]
+
+
+def _score_files(folder: Path) -> dict[str, Path]:
+    """The score files of a folder by name."""
+    return {path.name: path for path in sorted(folder.iterdir()) if path.suffix.lower() in FORMATS}
 
 
 def real_pieces(settings: Settings, session: Session, seed: int) -> Iterator[Piece]:
     """The real test pieces in a seeded order."""
-    source, _ = read_ingest(settings, session)
-    names = split_ids(settings, session, source)["test"]
-    for name in shuffled(sorted(names), seed, f"pieces of {REAL}"):
-        yield Piece(name, source.score(name))
+    names, read = source_of(settings, session, System(REAL), seed)
+    for name in names:
+        yield Piece(name, read(name))
 
 
 @dataclass(frozen=True)
 class Chosen:
     """The pieces of a test: of each system one for each prompt, in their order; two more for the training page.
 
-    ``passed_over`` counts for each system the pieces that were too short for a clip.
+    ``passed_over`` counts for each system the pieces that were too short for a clip; ``unread`` has a sentence on each
+    file that could not be read.
     """
 
     prompts: list[str]
     pieces: dict[str, list[Piece]]
     training: list[Piece]
-    passed_over: dict[str, int]
+    least: list[float] = field(default_factory=list)  # seconds of each prompt's clips, beyond the prompt; else SHORTEST
+    passed_over: dict[str, int] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
 
 
-def choose(
-    settings: Settings, session: Session, systems: Sequence[System], count: int, seconds: float, seed: int
-) -> Chosen:
+def choose(settings: Settings, session: Session, systems: Sequence[System], count: int, seed: int) -> Chosen:
     """``count`` pieces of each system as they are, for a test without prompts.
 
     Args:
@@ -139,36 +152,42 @@ def choose(
         session: where samples and test pieces are.
         systems: the systems.
         count: pieces of each.
-        seconds: the length of a clip.
         seed: of the choice.
 
     Raises:
         EtudeError: a system has too few pieces that are long enough.
     """
-    pieces: dict[str, list[Piece]] = {}
-    passed_over: dict[str, int] = {}
+    chosen = Chosen([str(number + 1) for number in range(count)], {}, [])
     trained = _training_systems(systems, seed)
-    training = []
     for system in follow(systems, "choosing pieces", len(systems), session.progress):
         found: list[Piece] = []
+        unread: list[str] = []
         short = 0
-        wanted = count + (system.name in trained)
-        for piece in candidates(settings, session, system, seed):
-            if length_of(piece.score) >= SHORTEST and excerpt(piece.score, seconds).seconds >= SHORTEST:
-                found.append(piece)
+        names, read = source_of(settings, session, system, seed)
+        for name in names:
+            try:
+                score = read(name)
+            except EtudeError as error:
+                unread.append(f"{system.name}: {name} is left out: {error}")
+                continue
+            if length_of(score) >= SHORTEST:
+                found.append(Piece(name, score))
             else:
                 short += 1
-            if len(found) == wanted:
+            if len(found) == count + (system.name in trained):
                 break
         if len(found) < count:
             raise EtudeError(
-                f"{system.name} has {len(found)} pieces of at least {SHORTEST:g} seconds, and pieces = {count}. "
-                f"Give pieces={max(1, len(found))} at most, or make more pieces."
+                f"{system.name} has {len(found)} pieces of at least {SHORTEST:g} seconds (shorter: {short}, not "
+                f"readable: {len(unread)}), and pieces = {count}. "
+                + (f"Give pieces={len(found)}, or more pieces." if found else "Give it longer pieces.")
             )
-        pieces[system.name], passed_over[system.name] = found[:count], short
+        chosen.pieces[system.name] = found[:count]
+        chosen.passed_over[system.name] = short
+        chosen.unread.extend(unread)
         if system.name in trained:
-            training.append(found[-1])
-    return Chosen([str(number + 1) for number in range(count)], pieces, training, passed_over)
+            chosen.training.append(found[-1])
+    return chosen
 
 
 def _training_systems(systems: Sequence[System], seed: int) -> list[str]:
@@ -180,50 +199,75 @@ def continue_prompts(
     settings: Settings,
     session: Session,
     systems: Sequence[System],
-    primes: Mapping[str, ScoreTick],
+    primes: Iterable[tuple[str, ScoreTick]],
+    count: int | None,
     seconds: float,
     bars: int,
     seed: int,
 ) -> Chosen:
     """Each system's continuation of each prime: models make theirs, folders hold files of the primes' names.
 
+    Prompts after which less than 5 seconds of music would follow in a clip are passed over, and named in ``unread``.
+
     Args:
         settings: of the project.
         session: where models are.
         systems: the systems.
-        primes: name -> the whole piece, whose first bars are the prompt.
+        primes: names and whole pieces, whose first bars are the prompts.
+        count: of prompts; one more is for the training page, if there is one. None: all, and the training page has the
+            last one, too.
         seconds: the length of a clip.
         bars: of a prompt.
         seed: of the sampling, and of the training page.
 
     Raises:
-        EtudeError: a model cannot continue, a folder lacks a file, or a prompt leaves no room in a clip.
+        EtudeError: a model cannot continue, a folder lacks a file, or too few prompts leave room in a clip.
     """
-    names = list(primes)
-    openings = {name: opening(piece, bars) for name, piece in primes.items()}
-    for name, prime in openings.items():
-        if (length := length_of(prime)) > seconds - AFTER:
-            raise EtudeError(
-                f"The first {bars} bars of {name} last {length:.1f} seconds, and a clip {seconds:g}: less than "
-                f"{AFTER:g} would follow them. Give fewer with prompt_bars=, or longer clips with seconds=."
+    models = {
+        system.name: TrainedModel.load(settings, session, system.name)
+        for system in systems
+        if system.folder is None and system.name != REAL
+    }
+    chosen = Chosen([], {system.name: [] for system in systems}, [])
+    short: list[str] = []
+    for number, (name, whole) in enumerate(primes):
+        prime = opening(whole, bars)
+        least = max(SHORTEST, length_of(prime) + AFTER)
+        if least > seconds:
+            short.append(
+                f"prompts: {name} is passed over: its first {bars} bars last {length_of(prime):.1f} seconds, and less "
+                f"than {AFTER:g} would follow in a clip of {seconds:g}."
             )
-    pieces = {}
-    for system in systems:
-        if system.folder is not None:
-            pieces[system.name] = [_named(settings, system, name) for name in names]
-        elif system.name == REAL:
-            pieces[system.name] = [Piece(name, primes[name]) for name in names]
-        else:
-            pieces[system.name] = _continued(settings, session, system.name, openings, seconds, seed)
-    for name, made in pieces.items():
-        for prompt, piece in zip(names, made, strict=True):
-            if (length := length_of(piece.score)) < SHORTEST:
-                raise EtudeError(
-                    f"{name}'s continuation of {prompt} lasts {length:.1f} seconds, and a clip at least "
-                    f"{SHORTEST:g}. Leave that prompt out, or give another seed."
-                )
-    training = [pieces[name][-1] for name in _training_systems(systems, seed)]
-    return Chosen(names, pieces, training, dict.fromkeys(pieces, 0))
+            continue
+        made = {}
+        for system in systems:
+            if system.folder is not None:
+                made[system.name] = _named(settings, system, name)
+            elif system.name == REAL:
+                made[system.name] = Piece(name, whole)
+            else:
+                made[system.name] = _continued(models[system.name], name, prime, seconds, seed, number)
+        lengths = {own: length_of(piece.score) for own, piece in made.items()}
+        if too_short := [own for own, length in lengths.items() if length < least]:
+            short.append(
+                f"prompts: {name} is passed over: with what {too_short[0]} makes of it, it lasts "
+                f"{lengths[too_short[0]]:.1f} seconds, and {least:.1f} are needed."
+            )
+            continue
+        chosen.prompts.append(name)
+        chosen.least.append(least)
+        for own, piece in made.items():
+            chosen.pieces[own].append(piece)
+        if len(chosen.prompts) == (count or 0) + 1 and count is not None:
+            break
+    if len(chosen.prompts) < (count or 1):
+        raise EtudeError(
+            f"prompts: {len(chosen.prompts)} of {count or 'any'} can be used. {short[0] if short else ''} Give fewer "
+            "with prompt_bars=, longer clips with seconds=, or fewer prompts."
+        )
+    training = [chosen.pieces[name][-1] for name in _training_systems(systems, seed)]
+    pieces = {name: made[:count] for name, made in chosen.pieces.items()}
+    return Chosen(chosen.prompts[:count], pieces, training, chosen.least[:count], {}, short)
 
 
 def check_continuing(settings: Settings, session: Session, systems: Sequence[System]) -> None:
@@ -240,18 +284,33 @@ def check_continuing(settings: Settings, session: Session, systems: Sequence[Sys
         )
 
 
-def read_folder(settings: Settings, folder: Path, what: str) -> dict[str, ScoreTick]:
-    """The score files of a folder by their names without ending. Raises EtudeError where there are none."""
-    files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in FORMATS}
+def read_folder(settings: Settings, folder: Path, what: str) -> tuple[dict[str, ScoreTick], list[str]]:
+    """The score files of a folder by their names without ending, and a sentence on each that cannot be read.
+
+    Raises:
+        EtudeError: there are none, none can be read, or two differ in their ending alone.
+    """
+    files = _score_files(folder)
     if not files:
         raise EtudeError(f"{what} = {folder} holds no score file. Files ending in {', '.join(FORMATS)} are read.")
-    return {name: read_score(path, settings.ingest)[0] for name, path in files.items()}
+    found: dict[str, ScoreTick] = {}
+    unread = []
+    for name, path in files.items():
+        if path.stem in found:
+            raise EtudeError(f"{what} = {folder} holds two files {path.stem}. Rename one, or take it away.")
+        try:
+            found[path.stem] = read_score(path, settings.ingest)[0]
+        except EtudeError as error:
+            unread.append(f"{what}: {name} is left out: {error}")
+    if not found:
+        raise EtudeError(f"{what} = {folder} holds no score file that can be read. {unread[0]}")
+    return found, unread
 
 
 def _named(settings: Settings, system: System, name: str) -> Piece:
     """A system's own file of a prompt."""
     assert system.folder is not None
-    found = sorted(path for path in system.folder.glob("*") if path.stem == name and path.suffix.lower() in FORMATS)
+    found = [path for path in _score_files(system.folder).values() if path.stem == name]
     if not found:
         raise EtudeError(
             f"{system.folder} holds no score file {name}.mid or the like: with prompts, a folder has the continuation "
@@ -260,36 +319,17 @@ def _named(settings: Settings, system: System, name: str) -> Piece:
     return Piece(found[0].name, read_score(found[0], settings.ingest)[0])
 
 
-def _continued(
-    settings: Settings,
-    session: Session,
-    model_name: str,
-    primes: Mapping[str, ScoreTick],
-    seconds: float,
-    seed: int,
-) -> list[Piece]:
-    loaded = TrainedModel.load(settings, session, model_name)
-    made = []
-    for number, (name, prime) in enumerate(
-        follow(primes.items(), f"{model_name} continues", len(primes), session.progress)
-    ):
-        config = replace(
-            loaded.config,
-            pieces=1,
-            seed=seed_of("continued prompt", seed, number) % 2**32,
-            bars=None,
-            seconds=float(math.ceil(seconds) + 1),
-        )
-        try:
-            (sampled,) = continue_piece(
-                loaded.model,
-                loaded.representation,
-                loaded.observed,
-                config,
-                1,
-                assign_voices(prime, loaded.representation.voices),
-            )
-        except EtudeError as error:
-            raise EtudeError(f"{model_name} cannot continue {name}: {error}") from None
-        made.append(Piece(f"{name}, continued", sampled.score))
-    return made
+def _continued(loaded: TrainedModel, name: str, prime: ScoreTick, seconds: float, seed: int, number: int) -> Piece:
+    config = replace(
+        loaded.config,
+        pieces=1,
+        seed=seed_of("continued prompt", seed, number) % 2**32,
+        bars=None,
+        seconds=float(math.ceil(seconds) + 1),
+    )
+    voices = assign_voices(prime, loaded.representation.voices)
+    try:
+        (sampled,) = continue_piece(loaded.model, loaded.representation, loaded.observed, config, 1, voices)
+    except EtudeError as error:
+        raise EtudeError(f"{name} cannot be continued: {error}") from None
+    return Piece(f"{name}, continued", sampled.score)

@@ -21,9 +21,11 @@ Floats = NDArray[np.float64]
 LEVEL = 0.05  # of all tests of one family together
 POWER = 0.8
 RUNS = 1000  # of a bootstrap
+FEW = 5  # listeners, below whose number drawing them again gives no interval and no probability
 DRAWS = 10_000  # of a posterior
 EFFICIENCY = 3 / math.pi  # of the signed-rank test against Student's t, where differences are normal (Pitman)
 REGULARISATION = 0.01  # of Bradley-Terry: strengths stay finite where a system never wins
+RANGE = {"preference": 1.0, "rating": 4.0}  # the largest differences that there are
 ROPE = {
     "preference": 0.2,
     "rating": 0.5,
@@ -60,7 +62,8 @@ class Comparison:
     ``difference`` is the mean over listeners of first minus second: in scale points, or as preference in [-1, 1] (1:
     the first is always preferred). ``p`` is of Wilcoxon's signed-rank test, ``holm`` corrected over the family.
     ``better``, ``equal`` and ``worse`` are posterior probabilities, with differences up to ``rope`` as equal;
-    ``detectable`` is the smallest difference that as many listeners show with 80 % probability.
+    ``detectable`` is the smallest difference that as many listeners show with 80 % probability; nan where even
+    ``most``, the largest that there is, would not be shown.
     """
 
     first: str
@@ -76,6 +79,7 @@ class Comparison:
     worse: float
     detectable: float
     rope: float
+    most: float
 
     @property
     def verdict(self) -> str:
@@ -103,9 +107,9 @@ def holm(values: Sequence[float]) -> list[float]:
 def signed_rank(differences: Floats) -> float:
     """The two-sided p value of Wilcoxon's signed-rank test (1945); zeros are ranked, then dropped (Pratt, 1959).
 
-    Without a difference other than zero it is 1, without a difference nan.
+    Without a difference other than zero it is 1; nan with less than 5 listeners, of whom none can be significant.
     """
-    if not len(differences):
+    if len(differences) < FEW:
         return math.nan
     if not differences.any():
         return 1.0
@@ -130,8 +134,11 @@ def signed_rank_posterior(differences: Floats, rope: float, seed: int) -> tuple[
         differences: one for each listener.
         rope: the region of practical equivalence is [-rope, rope].
         seed: of the draws.
+
+    Returns:
+        nan each with less than 5 listeners, whom the prior would outweigh.
     """
-    if not len(differences):
+    if len(differences) < FEW:
         return math.nan, math.nan, math.nan
     values = np.concatenate([[0.0], differences])
     sums = values[:, None] + values[None, :]  # (n + 1, n + 1), twice the Walsh averages
@@ -167,37 +174,42 @@ def detectable(differences: Floats, tests: int) -> float:
     return float(factor * np.std(differences, ddof=1) / math.sqrt(EFFICIENCY * len(differences)))
 
 
-def mean_interval(values: Floats) -> tuple[float, float, float]:
-    """The mean, and its 95 % interval by Student's t distribution; nan where there are too few values."""
+def mean_interval(values: Floats, least: float = -math.inf, most: float = math.inf) -> tuple[float, float, float]:
+    """The mean over listeners, and its 95 % interval by Student's t distribution, within the range that values have.
+
+    Less than 5 listeners have no interval: nan.
+    """
     if not len(values):
         return math.nan, math.nan, math.nan
     mean = float(np.mean(values))
-    if len(values) < 2:
+    if len(values) < FEW:
         return mean, math.nan, math.nan
     from scipy.stats import t
 
     half = float(t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return mean, mean - half, mean + half
+    return mean, max(least, mean - half), min(most, mean + half)
 
 
-def compare(differences: Mapping[tuple[str, str, str], Floats], rope: float, seed: int) -> list[Comparison]:
+def compare(
+    differences: Mapping[tuple[str, str, str], Floats], rope: float, most: float, seed: int
+) -> list[Comparison]:
     """The comparisons of one family in the order of ``differences``, with Holm's correction over them all.
 
     Args:
         differences: what is asked and two systems -> the difference of each listener.
         rope: see ``signed_rank_posterior``.
+        most: the largest difference that there is.
         seed: of the posteriors.
     """
     values = [signed_rank(own) for own in differences.values()]
     corrected = holm(values)
     found = []
     for ((_, first, second), own), p, adjusted in zip(differences.items(), values, corrected, strict=True):
-        mean, low, high = mean_interval(own)
-        better, equal, worse = signed_rank_posterior(own, rope, seed)
+        mean, low, high = mean_interval(own, -most, most)
+        sure = signed_rank_posterior(own, rope, seed)
         smallest = detectable(own, len(differences))
-        found.append(
-            Comparison(first, second, len(own), mean, low, high, p, adjusted, better, equal, worse, smallest, rope)
-        )
+        smallest = smallest if smallest <= most else math.nan
+        found.append(Comparison(first, second, len(own), mean, low, high, p, adjusted, *sure, smallest, rope, most))
     return found
 
 
@@ -274,9 +286,19 @@ def bootstrap(count: int, measure: Callable[[NDArray[np.intp]], Floats], seed: i
     return np.stack([measure(rng.integers(0, count, count)) for _ in range(runs)])
 
 
+def over_listeners(count: int, measure: Callable[[NDArray[np.intp]], Floats], seed: int, runs: int) -> Floats:
+    """``bootstrap`` over listeners; nan with less than 5, whom drawing again shows to be surer than they are."""
+    if count < FEW:
+        return np.full((runs, *measure(np.arange(count)).shape), np.nan)
+    return bootstrap(count, measure, seed, runs)
+
+
 def strength_draws(wins: Floats, seed: int, runs: int = RUNS) -> Floats:
-    """The strengths of listeners drawn with replacement: (runs, systems). ``wins`` as of ``wins_of``."""
-    return bootstrap(len(wins), lambda places: strengths(wins[places].sum(axis=0)), seed, runs)
+    """The strengths of listeners drawn with replacement: (runs, systems). ``wins`` as of ``wins_of``.
+
+    nan with less than 5 listeners.
+    """
+    return over_listeners(len(wins), lambda places: strengths(wins[places].sum(axis=0)), seed, runs)
 
 
 def interval(values: Floats) -> tuple[Floats, Floats]:
@@ -296,13 +318,13 @@ def agreement(table: Mapping[str, Mapping[str, int]], runs: int = 0, seed: int =
 
     Args:
         table: listener -> what was judged -> value.
-        runs: of the bootstrap; 0: without interval.
+        runs: of the bootstrap; 0, or less than 5 listeners: without interval.
         seed: of the bootstrap.
     """
     units = sorted({unit for own in table.values() for unit in own})
     data = np.array([[own.get(unit, np.nan) for unit in units] for _, own in sorted(table.items())], dtype=float)
     value = _alpha(data)
-    if not runs or math.isnan(value):
+    if not runs or len(table) < FEW or math.isnan(value):
         return value, math.nan, math.nan
     drawn = bootstrap(len(units), lambda places: np.array([_alpha(data[:, places])]), seed, runs)
     low, high = interval(drawn)

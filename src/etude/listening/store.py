@@ -4,6 +4,7 @@ import json
 import secrets
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 from etude.core.errors import EtudeError
@@ -33,6 +34,7 @@ class Store:
         """Open or make the file. Raises EtudeError where it is none, or has answers to another test."""
         self.path, self.test = path, test
         self._lock = threading.Lock()
+        self._check_other(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._tables = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
@@ -50,9 +52,31 @@ class Store:
             ) from None
         if about != {"test": test.id, "version": str(VERSION)}:
             self.close()
+            theirs, version = about.get("test"), about.get("version")
             raise EtudeError(
-                f"answers = {path} has answers to test {about['test']} (version {about['version']}), and the page is "
-                f"of test {test.id} (version {VERSION}). Name another file, as in: answers=new.sqlite"
+                f"answers = {path} has answers to test {theirs} (version {version}), and the page is of test {test.id} "
+                f"(version {VERSION}). Name another file, as in: answers=new.sqlite"
+            )
+
+    @staticmethod
+    def _check_other(path: Path) -> None:
+        """Raise EtudeError where the file has something else than answers: it stays as it is."""
+        try:
+            if not path.exists() or not path.stat().st_size:
+                return
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=WAIT)) as tables:
+                names = {
+                    name
+                    for (name,) in tables.execute("SELECT name FROM sqlite_master")
+                    if not name.startswith("sqlite_")
+                }
+        except (OSError, sqlite3.Error) as error:
+            raise EtudeError(
+                f"answers = {path} cannot be used as a database ({error}). Name another file, as in: answers=new.sqlite"
+            ) from None
+        if names and names != {"about", "listeners", "answers"}:
+            raise EtudeError(
+                f"answers = {path} is the database of another program. Name another file, as in: answers=new.sqlite"
             )
 
     def close(self) -> None:
@@ -71,8 +95,8 @@ class Store:
             self._tables.execute("INSERT INTO listeners VALUES (?, ?, ?)", (listener, sheet, int(simulated)))
         return listener
 
-    def put(self, listener: str, value: Json) -> None:
-        """Keep an answer; the same answer again changes nothing.
+    def put(self, listener: str, value: Json) -> bool:
+        """Keep an answer; the same answer again changes nothing. Returns whether it was the listener's last open page.
 
         Raises:
             Unknown: the listener was not enrolled.
@@ -92,10 +116,13 @@ class Store:
                 ).fetchone()
                 if kept != text:
                     raise Taken(f"page {answer['page']} was answered before")
+                return False
+            (count,) = self._tables.execute("SELECT count(*) FROM answers WHERE listener = ?", (listener,)).fetchone()
+        return int(count) == len(self.test.pages_of(listener))
 
-    def counts(self) -> tuple[int, int]:
-        """How many listeners and how many answers there are."""
+    def counts(self) -> str:
+        """How many answers of how many listeners there are, as a text."""
         with self._lock:
-            (listeners,) = self._tables.execute("SELECT count(*) FROM listeners").fetchone()
-            (answers,) = self._tables.execute("SELECT count(*) FROM answers").fetchone()
-        return int(listeners), int(answers)
+            asked = "SELECT count(*), count(DISTINCT listener) FROM answers"
+            answers, listeners = map(int, self._tables.execute(asked).fetchone())
+        return f"{answers} answer{'s' * (answers != 1)} of {listeners} listener{'s' * (listeners != 1)}"

@@ -1,11 +1,13 @@
 """The tables of an analysis for a page, and the analysis as Markdown."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etude.core.files import Json
+from etude.core.text import one_line, visible
 from etude.listening.analysis import PREFERENCE, reasons, scale_names
-from etude.listening.statistics import LEVEL, POWER, SURE
+from etude.listening.statistics import FEW, LEVEL, POWER, SURE
 
 DASH = "–"
 SIMULATED = "These answers are simulated: a program gave them, and no person was asked."
@@ -23,10 +25,15 @@ class Table:
 
     def markdown(self) -> str:
         """The table in Markdown."""
-        lines = [f"## {self.title}", "", f"| {' | '.join(self.heads)} |"]
+        lines = [f"## {escaped(self.title)}", "", f"| {' | '.join(map(escaped, self.heads))} |"]
         lines += [f"| --- |{' ---: |' * (len(self.heads) - 1)}"]
-        lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in self.rows]
+        lines += [f"| {' | '.join(map(escaped, row))} |" for row in self.rows]
         return "\n".join([*lines, *(["", self.note] if self.note else [])])
+
+
+def escaped(text: str) -> str:
+    """A text, as the name of a file that somebody sent, as Markdown that shows it as it stands, in one line."""
+    return re.sub(r"([\\`*<>\[\]|#~!&])", r"\\\1", one_line(text))
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -160,21 +167,57 @@ def page_tables(analysis: Json) -> list[Table]:
 def facts(analysis: Json) -> list[str]:
     """Sentences on who was asked and who is left out; the first says so where no person was."""
     listeners, preferences = analysis["listeners"], analysis["preferences"]
-    lines = [SIMULATED] if analysis["simulated"] else []
+    lines, made = ([SIMULATED] if analysis["simulated"] else []), analysis["design"]
+    lines.append(
+        f"Test {analysis['test']}: {', '.join(analysis['systems'])}; {made['clips']} clips of {made['prompts']} "
+        f"prompts or pieces each, {made['shortest']:.3g} to {made['longest']:.3g} seconds; {made['pages']} pages "
+        "a listener."
+    )
     lines.append(f"{listeners['kept']} of {listeners['asked']} listeners count, {preferences['answers']} pairs in all.")
+    if listeners["kept"] < FEW:
+        lines.append(f"With less than {FEW} listeners no intervals and no probabilities are given: ask more.")
+    if listeners["silent"]:
+        lines.append(f"{listeners['silent']} more opened the test and gave no answer.")
     lines += [f"Left out: {count}, as {reason}." for reason, count in reasons(analysis)]
-    lines += [f"Spoiled: {one['source']}, {one['reason']}." for one in listeners["spoiled"]]
+    lines += [one_line(f"Spoiled: {one['source']}, {one['reason']}.") for one in listeners["spoiled"]]
     if preferences["first"] is not None:
         lines.append(
-            f"No preference in {preferences['none']:.0%} of the pairs; of the others {preferences['first']:.0%} for "
-            f"the clip that comes first (p {probability(preferences['first_p'])})."
+            f"No preference in {preferences['none']:.0%} of the pairs. The clip that came first was preferred in "
+            f"{preferences['first']:.0%} of the others (p {probability(preferences['first_p'])})."
         )
     return lines
 
 
+def conclusions(analysis: Json) -> list[str]:
+    """What each pair of systems shows by preference, a sentence a pair."""
+    found = []
+    for one in analysis["preferences"]["comparisons"]:
+        pair = f"{one['first']} and {one['second']}, by preference"
+        if one["verdict"] == "open":
+            shown = (
+                "so few listeners show no difference, however large"
+                if one["detectable"] is None
+                else f"as many listeners show differences from {one['detectable']:.2f} on"
+            )
+            found.append(f"{pair}: open, {number(one['difference'])} of 1; {shown}.")
+        else:
+            sure = f"p {probability(one['holm'])}" if one["verdict"] != "equal" else f"P {probability(one['equal'])}"
+            found.append(f"{pair}: {VERDICTS[one['verdict']].format(**one)} ({sure}).")
+    return found
+
+
+def summary(analysis: Json) -> str:
+    """The facts, the conclusions and the table of systems as plain text, for a terminal."""
+    table = system_table(analysis)
+    rows = [list(table.heads), *map(list, table.rows)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(table.heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return visible("\n".join([*facts(analysis), "", *lines, "", *conclusions(analysis)]))
+
+
 def markdown(analysis: Json) -> str:
     """The analysis as a page of Markdown."""
-    parts = ["# Listening test", "\n".join(f"- {line}" for line in facts(analysis))]
+    parts = ["# Listening test", "\n".join(f"- {escaped(line)}" for line in (*facts(analysis), *conclusions(analysis)))]
     parts += [table.markdown() for table in page_tables(analysis)]
     for text, choices in analysis["questions"].items():
         rows = [[choice, str(count)] for choice, count in choices.items()]

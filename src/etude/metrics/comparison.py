@@ -257,15 +257,16 @@ def describe_copies(
 
     Returns:
         ``pieces``, the highest score first: file, the values of ``Copied`` with times in quarter notes, ``nearest`` and
-        ``title`` of the train piece, ``flagged`` where the score is above that of every real piece; ``compared_with``,
-        the number of train pieces, ``of`` so many that there are. And the metrics ``samples/...``.
+        ``title`` of the train piece (null without a score), ``flagged``; ``compared_with``, the number of train pieces,
+        ``of`` so many that there are. And the metrics ``samples/...``.
     """
     steps = originality.STEPS
     found: list[dict[str, Any]] = []
     for file, one in zip(files, copied, strict=True):
         ident, title = train.names[one.nearest] if one.nearest >= 0 else (None, None)
-        piece = {"file": file, "score": one.score, "start": one.start / steps, "quarters": one.length / steps}
-        piece |= {"nearest": ident, "title": title, "where": one.where / steps, "semitones": one.semitones}
+        piece = {"file": file, "score": one.score, "nearest": ident, "title": title, "semitones": one.semitones}
+        times = {"start": one.start, "quarters": one.length, "where": one.where}
+        piece |= {name: math.nan if ident is None else value / steps for name, value in times.items()}
         piece |= {"run": one.run, "runs_found": one.runs_found, "flagged": originality.flagged(one, line)}
         found.append(piece)
     found.sort(key=lambda piece: (math.isnan(piece["score"]), -piece["score"], piece["file"]))

@@ -168,10 +168,13 @@ def at_size(
 
 
 def mean_interval(values: Values, resamples: int, seed: int) -> tuple[float, float, float]:
-    """Mean of the values that are not nan, with its 95 % percentile bootstrap interval: mean, low, high."""
+    """Mean of the values that are not nan, with its 95 % percentile bootstrap interval: mean, low, high.
+
+    One value has no interval, none has no mean: nan.
+    """
     kept = finite(values)
-    if not len(kept):
-        return math.nan, math.nan, math.nan
+    if len(kept) < 2:
+        return mean(kept), math.nan, math.nan
     draw = np.random.default_rng(seed)
     means = kept[draw.integers(len(kept), size=(resamples, len(kept)))].mean(axis=1)
     low, high = np.percentile(means, COVER)

@@ -92,6 +92,7 @@ def curves(
     unit: str = "training step",
     real: Sequence[tuple[float, float]] = (),
     real_name: str = "real music",
+    linear: bool = False,
 ) -> str:
     """One measure by training step, or by another ``unit``, a line a model, with a legend.
 
@@ -103,9 +104,10 @@ def curves(
         unit: for the axis that runs across.
         real: (step, value) of a line that models are compared with, drawn in the colour of text.
         real_name: what the legend calls it.
+        linear: the axis is never logarithmic.
 
     Returns:
-        HTML. Where the highest value is more than 20 times the lowest the axis is logarithmic.
+        HTML. Where the highest value is more than 20 times the lowest the axis is logarithmic, and says so.
     """
     lines = {
         name: [(step, value) for step, value in histories[name] if math.isfinite(value)]
@@ -119,8 +121,9 @@ def curves(
     last = "; ".join(f"{name} {(lines[name][-1][1] if name in lines else level[name]):.3g}" for name in shown)
     drawing = Drawing(210, f"Chart: {title}. Last values: {last}." if last else f"Chart: {title}, without values.")
     top, bottom = 8.0, drawing.height - BELOW
-    logarithmic = bool(seen) and min(seen) > 0 and max(seen) > 20 * min(seen)
+    logarithmic = not linear and bool(seen) and min(seen) > 0 and max(seen) > 20 * min(seen)
     low, high = _range(seen, logarithmic)
+    unit = f"{unit}; upward on a logarithmic scale" if logarithmic else unit
     upward = Axis(low, high, bottom, top, logarithmic)
     marks = [(tick, f"{tick:.6g}") for tick in upward.ticks()]
     left = 10 + DIGIT * max((len(mark) for _, mark in marks), default=1)
@@ -211,15 +214,17 @@ def _mark_across(drawing: Drawing, axis: Axis, y: float, unit: str) -> None:
 
 
 def _range(values: Sequence[float], logarithmic: bool) -> tuple[float, float]:
-    """The ends of an axis: a little beyond the values; a unit where they are one and the same, or absent."""
+    """The ends of an axis: a little beyond the values; a unit where they are one and the same, or absent.
+
+    An axis of values that are never negative does not go below 0.
+    """
     if not values:
         return 0.0, 1.0
     low, high = min(values), max(values)
     if logarithmic:
         return low / 1.1, high * 1.1
-    if high - low < 1e-9:
-        return low - 0.5, high + 0.5
-    return low - 0.04 * (high - low), high + 0.04 * (high - low)
+    margin = 0.04 * (high - low) if high - low >= 1e-9 else 0.5
+    return max(0.0, low - margin) if low >= 0 else low - margin, high + margin
 
 
 def _polyline(points: Sequence[tuple[float, float]]) -> str:

@@ -15,6 +15,7 @@ from etude.report.charts import curves
 from etude.report.panels import Panel
 from etude.report.summary import RULE, Figure, Measure, describe, light
 from etude.report.tables import DASH, Row, Table, decimal, interval, percent, plain
+from etude.report.words import OWN, Words
 
 RARE = 0.002  # share of a value below which a chart leaves it out at either end
 COMMON = 12  # chords and transitions that are named
@@ -35,12 +36,14 @@ class Compared:
 
     found: Mapping[str, Json]
     real: Json  # reports/reference.json
+    words: Words = OWN
 
 
 def set_measures(compared: Compared) -> list[Measure]:
     """The measures of sets, each with its values by model and that of real music."""
     measures = []
-    for name, (unit, better) in MEASURES.items():
+    # how often a classifier recognises them is what everybody understands
+    for name, (unit, better) in sorted(MEASURES.items(), key=lambda one: one[0] != "classifier"):
         factor = 100 if name in SHARES else 1
         values = {
             model: Figure(*(part[key] * factor for key in ("value", "low", "high")))
@@ -58,6 +61,7 @@ def set_measures(compared: Compared) -> list[Measure]:
                 values,
                 real,
                 1 if name in (*SHARES, "frechet") else 3,
+                100.0 if name in SHARES else None,
             )
         )
     return measures
@@ -82,10 +86,12 @@ def sets_table(compared: Compared, trials: Collection[str] = ()) -> Table:
         rows,
         [
             "Precision: samples that look like some real piece. Recall: real pieces that look like some sample; noise "
-            "can raise it. Density and coverage say the same, robustly. Classifier: how often a linear classifier "
-            "recognises which is which, on pieces that it has not seen; 50 % is perfect.",
+            "can raise it. Density and coverage ask the same, and single pieces mislead them less: trust them where "
+            "they disagree. Classifier: how often a linear classifier recognises which is which, on pieces that it has "
+            "not seen; 50 % is perfect.",
             RULE,
         ],
+        compared.words.row,
     )
 
 
@@ -108,6 +114,7 @@ def telling_table(compared: Compared) -> Table:
             "p: how often labels at random are recognised as well; small where samples and real pieces differ. More, "
             "less: in the samples than in real pieces.",
         ],
+        compared.words.row,
     )
 
 
@@ -133,7 +140,7 @@ def distribution_tables(compared: Compared) -> list[Table]:
                 cells.append(describe(figure, 3))
             rows.append(Row(model or "real music", tuple(cells), apart=not model))
         units = [KINDS[name].unit if measure == "wasserstein" else "" for name in names]
-        tables.append(Table(caption, list(zip(map(plain, names), units, strict=True)), rows))
+        tables.append(Table(caption, list(zip(map(plain, names), units, strict=True)), rows, (), compared.words.row))
     return tables
 
 
@@ -160,6 +167,7 @@ def distribution_panels(compared: Compared) -> list[Panel]:
             list(compared.found),
             ACROSS.get(name, kind.unit or plain(name)),
             [(float(value), 100 * real.get(value, 0.0)) for value in seen],
+            linear=True,
         )
         panels.append({"title": f"{plain(name)}, % of {kind.counts}", "chart": chart})
     return panels
@@ -214,7 +222,7 @@ def structure_table(compared: Compared) -> Table:
         [
             "Similarity: notes that two bars share, 1, 2, 4 or 8 bars apart, as a share of the notes of both. Longest "
             "repeat: of one line, in any key. Compression: below 1 where a piece repeats itself. Distinct bars of real "
-            "music: of sets of as many valid pieces.",
+            f"music: of sets of as many {compared.words.valid}.",
         ],
         "measure",
     )

@@ -15,6 +15,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json
 from etude.report.players import Piece
+from etude.report.words import describe_pair
 
 MANY = 5  # models; of more, the page plays one sample each, so that it stays small
 
@@ -157,25 +158,13 @@ def _read_copies(session: Session, model_name: str) -> tuple[Piece, Piece] | Non
     if copied is None:
         return None
     folder = session.read(sound) / catalog.COPIES
-    captions = _describe_pair(model_name, copied)
+    captions = describe_pair(f"Sample {copied['file']} of {model_name}", copied)
     titles = (f"{model_name}, sample {Path(copied['file']).stem}", f"Train piece {copied['nearest']}")
     ours, theirs = (
         read_piece(folder / f"{name}.mid", folder / f"{name}.mp3", title, caption, sound.made_by)
         for name, title, caption in zip(("sample", "train"), titles, captions, strict=True)
     )
     return ours, theirs
-
-
-def _describe_pair(model: str, copied: Json) -> tuple[str, str]:
-    """The captions of both excerpts: of the sample, and of the train piece."""
-    share = f"{copied['score']:.0%} of its notes"
-    title, name = copied["title"], copied["nearest"]
-    piece = name if title == name else f"{title} ({name})"
-    moved = f"{copied['semitones']:+d} semitones" if copied["semitones"] else "in the same key"
-    return (
-        f"Sample {copied['file']} of {model}, from quarter note {copied['start']:g}: {share} are in the train piece.",
-        f"The train piece {piece}, from quarter note {copied['where']:g}, {moved}.",
-    )
 
 
 def _read_harmony(session: Session, model_name: str, found: Json) -> Piece:

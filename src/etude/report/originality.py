@@ -6,8 +6,9 @@ from etude.report.charts import curves
 from etude.report.comparison import Compared
 from etude.report.panels import Panel
 from etude.report.tables import DASH, Row, Table, decimal, percent, whole_number
+from etude.report.words import transposed
 
-SHOWN = 5  # samples of each model that the page names, those with the highest scores
+SHOWN = 5  # samples of each model that the page names, those with the highest scores; it names all flagged ones
 
 
 def originality_table(compared: Compared) -> Table:
@@ -28,7 +29,7 @@ def originality_table(compared: Compared) -> Table:
     interval = f"{decimal(line['median'], 2)} [{decimal(line['low'], 2)}, {decimal(line['high'], 2)}]"
     rows.append(
         Row(
-            "real test pieces",
+            compared.words.test,
             (interval, decimal(line["highest"], 2), DASH, whole_number(line["longest_run"]), DASH),
             apart=True,
         )
@@ -36,21 +37,23 @@ def originality_table(compared: Compared) -> Table:
     window = compared.real["window"]
     expected = _by_chance(compared)
     return Table(
-        "What samples have in common with one train piece each, compared with real pieces of other tunes.",
+        f"What samples have in common with one {compared.words.piece} each, next to real pieces of other tunes.",
         [
             ("score", "median"),
             ("score", "highest"),
             ("flagged", "samples"),
             ("longest run", "notes"),
-            ("runs of 7 notes", "found in train"),
+            ("runs of 7 notes", f"found in {compared.words.train}"),
         ],
         rows,
         [
-            f"Score: the share of {window} successive notes of a sample that one train piece has too, in any key, at "
-            "any time (cardinality score). Real pieces: the test pieces, with the interval of 95 % of them. Flagged: a "
-            f"sample above the highest of them, as by chance {decimal(expected, 1)} of a set are. Samples with fewer "
-            f"than {window // 2} notes have no score.",
+            f"Score: the share of {window} successive notes of a sample that one {compared.words.piece} has too, "
+            "moved in time and by up to an octave (cardinality score). The last row: "
+            f"{compared.words.test}, with the interval of 95 % of them. Flagged: a sample that has all of a window, or "
+            f"more than the highest of them, as by chance {decimal(expected, 1)} of a set are. Samples with fewer than "
+            f"{window // 2} notes have no score.",
         ],
+        compared.words.row,
     )
 
 
@@ -64,26 +67,26 @@ def nearest_table(compared: Compared) -> Table:
     """The samples with the highest scores of each model, and the train piece that each is nearest to."""
     rows = []
     for model, results in compared.found.items():
-        for piece in results["originality"]["pieces"][:SHOWN]:
-            if piece["score"] is None:
+        for place, piece in enumerate(results["originality"]["pieces"]):
+            if piece["score"] is None or (place >= SHOWN and not piece["flagged"]):
                 continue
             cells = (
                 decimal(piece["score"], 2) + (" flagged" if piece["flagged"] else ""),
                 str(piece["title"]),
                 f"{piece['start']:g} to {piece['start'] + piece['quarters']:g}",
                 f"from {piece['where']:g}",
-                f"{piece['semitones']:+d}",
+                transposed(piece),
                 whole_number(piece["run"]),
             )
             rows.append(Row(f"{model}, {piece['file']}", cells))
     return Table(
-        "The least original samples of each model, and the train piece that each is nearest to.",
+        f"The least original samples, and the {compared.words.piece} that each is nearest to.",
         [
             ("score", ""),
-            ("nearest train piece", ""),
+            (f"nearest {compared.words.piece}", ""),
             ("in the sample", "quarter notes"),
-            ("in the train piece", "quarter notes"),
-            ("transposed", "semitones"),
+            (f"in the {compared.words.piece}", "quarter notes"),
+            ("the sample lies", ""),
             ("longest run", "notes"),
         ],
         rows,

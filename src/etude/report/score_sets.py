@@ -1,27 +1,38 @@
 """The page of ``etude evaluate pieces=... reference=...``: somebody's own files compared with real music."""
 
+from collections.abc import Sequence
+
 from etude.core.files import Json
 from etude.metrics.descriptors import UNITS
 from etude.report.charts import MODELS, strips
 from etude.report.comparison import Compared
 from etude.report.originality import nearest_table, originality_table
 from etude.report.panels import Panel
-from etude.report.players import style_players
-from etude.report.sections import Section, distributions_section, sets_section, structure_section
-from etude.report.tables import Row, Table, in_order, interval, plain, spread, whole_number
+from etude.report.players import Piece, make_players, style_players
+from etude.report.sections import Section, distributions_section, engrave, sets_section, structure_section
+from etude.report.tables import Row, Table, in_order, interval, percent, plain, spread, whole_number
 from etude.report.templates import render
+from etude.report.words import Words
 
+STEADY = 30  # pieces of a half of the reference, below which figures of real music vary with the split
 OURS = "pieces"  # the name of somebody's files in tables and charts
+WORDS = Words("the reference", "piece of the reference", "pieces of the reference", "pieces of its other half", "set")
 
 
-def score_sets_page(found: Json) -> str:
+def score_sets_page(found: Json, copied: Sequence[tuple[Piece, Piece]] = ()) -> str:
     """The page, which needs no other file.
 
     Args:
         found: as ``etude.runs.score_sets.evaluate_sets`` gives it.
+        copied: excerpts of the least original pieces, each with that of the piece that it is nearest to.
     """
-    compared = Compared({OURS: found}, found["real"])
-    copies = {"table": originality_table(compared), "nearest": nearest_table(compared), "panels": [], "pairs": []}
+    compared = Compared({OURS: found}, found["real"], WORDS)
+    every = [piece for pair in copied for piece in pair]
+    players, _ = make_players(every)
+    shown = [(engrave(piece), player) for piece, player in zip(every, players, strict=True)]
+    pairs = list(zip(shown[::2], shown[1::2], strict=True))
+    copies = {"table": originality_table(compared), "nearest": nearest_table(compared), "panels": [], "pairs": pairs}
+    copies["open"] = bool(found["metrics"]["samples/copied_flagged"])
     tables, panels = [descriptor_table(found)], descriptor_panels(found)
     numbers = {"reference": found["real"], "tables": tables, "panels": panels, "without": []}
     made = [
@@ -35,8 +46,10 @@ def score_sets_page(found: Json) -> str:
         "score_sets.html.j2",
         read=[(name, found[name]) for name in ("pieces", "reference")],
         facts=_facts(found),
+        unsteady=unsteady(found),
         sections=made,
-        models=MODELS,
+        settings=found["settings"],
+        models=MODELS[1:],  # one colour is enough, which is not that of text
         **style_players(),
     )
 
@@ -46,11 +59,28 @@ def _facts(found: Json) -> list[tuple[str, str]]:
     low, high = metrics["samples/distance_low"], metrics["samples/distance_high"]
     real = found["real"]["real_against_real"]
     return [
-        ("Pieces", whole_number(found["pieces"]["read"])),
-        ("Reference", whole_number(found["reference"]["read"])),
+        *((name.capitalize(), _read(found[name])) for name in ("pieces", "reference")),
         ("Distance", spread(metrics["samples/distance"], low, high)),
         ("Of real music", spread(real["distance"], real["low"], real["high"])),
+        ("Recognised, 50 % is perfect", percent(found["sets"]["classifier"]["value"])),
+        ("Flagged as copies", f"{metrics['samples/copied_flagged']} of {found['pieces']['read']}"),
     ]
+
+
+def unsteady(found: Json) -> str:
+    """A sentence where the reference is so small that figures of real music depend on how it was split, else ""."""
+    half = found["real"]["pieces"]
+    if half >= STEADY:
+        return ""
+    return (
+        f"Each half of the reference has {half} pieces: with less than {STEADY} the figures of real music depend on "
+        "how it was split (evaluate.seed), so a larger reference would say more."
+    )
+
+
+def _read(part: Json) -> str:
+    refused = len(part["refused"])
+    return whole_number(part["read"]) + (f" ({refused} refused)" if refused else "")
 
 
 def descriptor_panels(found: Json) -> list[Panel]:

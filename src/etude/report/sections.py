@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from etude.config.sections import Settings
+from etude.metrics.sets import FEWEST
 from etude.report.comparison import (
     Compared,
     chord_table,
@@ -108,15 +109,16 @@ def make_scores(pieces: Pieces) -> Scores:
         real=real,
         samples={name: [next(players) for _ in found] for name, found in pieces.samples.items()},
         conditioned=[next(players) for _ in pieces.conditioned],
-        harmonies=[(_engrave(piece), next(players)) for piece in harmonies],
+        harmonies=[(engrave(piece), next(players)) for piece in harmonies],
         copies=[
-            ((_engrave(one), next(players)), (_engrave(other), next(players))) for one, other in pieces.copies.values()
+            ((engrave(one), next(players)), (engrave(other), next(players))) for one, other in pieces.copies.values()
         ],
         seconds=seconds,
     )
 
 
-def _engrave(piece: Piece) -> Engraving:
+def engrave(piece: Piece) -> Engraving:
+    """A piece as a picture of its score."""
     svg = picture(musicxml(on_readable_grid(piece.score), piece.title))
     return Engraving(inline(svg.encode(), "image/svg+xml"), *size_of(svg))
 
@@ -196,7 +198,9 @@ def structure(contents: Contents) -> Section:
 def sets_section(compared: Compared, trials: Collection[str] = ()) -> Section:
     """Samples and real pieces as sets, and what gives the samples away; ``trials`` are models without lights."""
     tables = [sets_table(compared, trials), telling_table(compared)]
-    return _section("sets", "Samples as a set", "section_sets.html.j2", tables=tables)
+    known = any(part["value"] is not None for one in compared.found.values() for part in one["sets"].values())
+    few = "" if known else f"Measures of sets take at least {FEWEST} pieces on either side, and there are fewer."
+    return _section("sets", "Samples as a set", "section_sets.html.j2", tables=tables if known else [], few=few)
 
 
 def distributions_section(compared: Compared) -> Section:
@@ -225,6 +229,7 @@ def originality(contents: Contents) -> Section:
         "originality",
         "Originality",
         "section_originality.html.j2",
+        open=False,
         table=originality_table(compared),
         panels=[panel] if panel else [],
         nearest=nearest_table(compared),

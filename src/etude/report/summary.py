@@ -36,6 +36,7 @@ class Measure:
         values: by model.
         real: real music against real music, at the sample size of the models; None where there is no such thing.
         digits: decimals that are shown.
+        most: the highest value that there is, of a share; an interval of nearly all of it allows no light.
     """
 
     claim: str
@@ -45,6 +46,7 @@ class Measure:
     values: Mapping[str, Figure]
     real: Figure | None = None
     digits: int = 3
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,12 @@ class Verdict:
 
 
 GREEN, AMBER, RED = Light("within", "●", "green"), Light("near", "▲", "amber"), Light("beyond", "■", "red")
+UNKNOWN = 0.8  # of the range of a share: whose interval has as much of it, that is not known
 RULE = (
     "Traffic lights compare a model with real music measured against real music, at the same number of pieces. "
     "● within: the value lies in the 95 % interval of real music, or is better. ▲ near: the value lies outside, but "
     "its own 95 % interval reaches that of real music. ■ beyond: the two intervals are apart. No light: real music "
-    "has no such figure, or the model was hardly trained."
+    "has no such figure, the interval of a share has nearly all of its range, or the model was hardly trained."
 )
 
 
@@ -132,6 +135,9 @@ def light(figure: Figure, measure: Measure) -> Light | None:
     """The traffic light of a value, by ``RULE``; None where real music has no interval."""
     real = measure.real
     if real is None or real.low is None or real.high is None:
+        return None
+    own = None if figure.low is None or figure.high is None else figure.high - figure.low
+    if own is not None and measure.most and own >= UNKNOWN * measure.most:
         return None
     sign = 1 if measure.better == "lower" else -1
     limit = max(sign * real.low, sign * real.high)  # the worse end of real music

@@ -1,7 +1,7 @@
 """Two folders of scores compared, without any model: ``etude evaluate pieces=... reference=...`` and originality."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,25 +10,31 @@ from joblib import Parallel, delayed
 from symusic.core import ScoreTick
 
 from etude.artifacts.context import Session
+from etude.audio.render import render
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, write_json, write_text
 from etude.core.progress import bar
+from etude.core.text import one_line, visible
 from etude.metrics import originality
 from etude.metrics import sets as sets_of_pieces
 from etude.metrics.comparison import LONGEST, Measured, Real, Train, compare, describe, describe_copies
 from etude.metrics.distance import round_floats
 from etude.metrics.notes import Notes, tabulate
-from etude.metrics.originality import Copied, Line, Reference
-from etude.report.score_sets import score_sets_page
+from etude.metrics.originality import VERBATIM, Copied, Line, Reference
+from etude.report.players import Piece
+from etude.report.score_sets import WORDS, score_sets_page, unsteady
+from etude.report.words import describe_pair, transposed
+from etude.scores.excerpts import excerpt_of
 from etude.tasks.requests import ScoreSets
 from etude.tasks.score_files import check_place, place_with_ending
 from etude.tasks.score_folders import ScoreFolder, read_folder
 
 FEW = 20  # real pieces of a line that a warning comes with
-VERBATIM = 1 - 1e-9  # a score above it is a copy, whatever real pieces score
-NAMED = 5  # refused files that are named on the terminal
-CHUNK = 8  # pieces that a process compares at a time
+SHOWN = 4  # flagged pieces whose excerpts the page has, as score and sound
+NAMED = 5  # refused files, and copies, that are named on the terminal
+CHUNK = 2000  # notes that a process compares at a time, in whole pieces
+PARALLEL = 20_000  # notes from which several processes are worth their start
 LINE = 100  # pieces of a reference, each compared with all others, for what real pieces have in common
 PIECES = 2  # that a reference has at least
 
@@ -53,16 +59,25 @@ def evaluate_sets(settings: Settings, session: Session, pieces: str, reference: 
     Raises:
         EtudeError: a folder does not exist or holds no readable score, or the reference has fewer than four.
     """
-    how = settings.evaluate
+    return compare_folders(settings, session, *read_both(settings, session, pieces, reference))
+
+
+def read_both(settings: Settings, session: Session, pieces: str, reference: str) -> tuple[ScoreFolder, ScoreFolder]:
+    """The scores of both folders. Raises EtudeError where one does not exist, or holds no readable score."""
     ours, theirs = (
         read_folder(key, name, settings.ingest, session.progress)
         for key, name in (("pieces", pieces), ("reference", reference))
     )
-    names = list(theirs.scores)
+    return ours, theirs
+
+
+def compare_folders(settings: Settings, session: Session, ours: ScoreFolder, theirs: ScoreFolder) -> Json:
+    """``evaluate_sets`` of scores that are read."""
+    how, names = settings.evaluate, list(theirs.scores)
     if len(names) < 2 * PIECES:
         raise EtudeError(
-            f"reference = {reference} has {len(names)} readable scores. Name a folder with at least {2 * PIECES}: one "
-            "half of them is compared with the other."
+            f"reference = {theirs.name} has {len(names)} readable scores. Name a folder with at least {2 * PIECES}: "
+            "one half of them is compared with the other."
         )
     order = np.random.default_rng(how.seed).permutation(len(names)).tolist()
     half, rest = (sorted(part) for part in (order[: len(names) // 2], order[len(names) // 2 :]))
@@ -104,16 +119,33 @@ def write_comparison(
     assert page is not None
     numbers = page.with_suffix(".json")
     output_place(str(numbers), (".json",), overwrite or not output)
-    found = evaluate_sets(settings, session, str(folders.pieces), str(folders.reference))
+    ours, theirs = read_both(settings, session, str(folders.pieces), str(folders.reference))
+    found = compare_folders(settings, session, ours, theirs)
     write_json(numbers, found)
-    write_text(page, score_sets_page(found))
+    write_text(page, score_sets_page(found, list(_copied(found, ours, theirs, settings))))
     print(comparison_as_text(found))
     return page, numbers
 
 
+def _copied(found: Json, ours: ScoreFolder, theirs: ScoreFolder, settings: Settings) -> Iterator[tuple[Piece, Piece]]:
+    """The excerpts of the least original pieces that the page shows, each with that of the piece it is nearest to."""
+    known = [one for one in found["originality"]["pieces"] if one["score"] is not None]
+    for one in [one for one in known if one["flagged"]][:SHOWN] or known[:1]:
+        parts = [
+            excerpt_of(folder.scores[one[name]], one[start], one["quarters"])
+            for folder, name, start in ((ours, "file", "start"), (theirs, "nearest", "where"))
+        ]
+        captions = describe_pair(one["file"], one, WORDS)
+        first, second = (
+            Piece(title, caption, part, render(part, settings.arrange).mix, settings.arrange.sample_rate)
+            for title, caption, part in zip((one["file"], one["nearest"]), captions, parts, strict=True)
+        )
+        yield first, second
+
+
 def _facts(folder: ScoreFolder) -> Json:
     refused = [{"file": name, "reason": reason} for name, reason in folder.refused]
-    return {"read": len(folder.scores), "refused": refused, "same_bytes": folder.twice}
+    return {"folder": folder.name, "read": len(folder.scores), "refused": refused, "same_bytes": folder.twice}
 
 
 def compare_with_others(points: Notes, settings: Evaluate, session: Session) -> list[Copied]:
@@ -138,10 +170,13 @@ def compare_in_parallel(
             other pieces, and all are compared.
     """
     places = list(range(len(points))) if own is None else list(own)
-    chunks = [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]
+    sizes = np.cumsum(points.count()[places])
+    chunks = [[places[one] for one in np.flatnonzero(sizes // CHUNK == number)] for number in np.unique(sizes // CHUNK)]
     work = delayed(originality.compare)
-    jobs = (work(points, reference, window, own is not None, chunk) for chunk in chunks)
-    few = session.workers if len(chunks) > session.workers else 1  # starting processes takes seconds
+    jobs = (  # each gets the notes of its own pieces alone
+        work(points.rows(np.isin(points.piece, chunk)), reference, window, own is not None, chunk) for chunk in chunks
+    )
+    few = session.workers if len(places) and sizes[-1] >= PARALLEL else 1
     found: list[Copied] = []
     with bar(what, len(places), session.progress) as report:
         for part in Parallel(few, return_as="generator")(jobs):
@@ -162,7 +197,8 @@ def find_copies(
         reference: the scores that may have been copied, as those that a model learned from.
         real: real scores that are no copies, as held-out ones: what they score is the line; None: pieces of the
             reference, each compared with all others.
-        threshold: a score above which a piece is flagged, instead of the highest of the line; None: that.
+        threshold: a score above which a piece is flagged, instead of the highest of the line; None: that. A score of 1
+            is flagged in any case.
 
     Returns:
         ``pieces`` and ``reference``, what was read; ``line``, ``threshold``, ``copies`` (``describe_copies``, the
@@ -172,10 +208,7 @@ def find_copies(
         EtudeError: a folder does not exist, or holds no readable score; or there is no line and no threshold.
     """
     how = settings.evaluate
-    ours, theirs = (
-        read_folder(key, name, settings.ingest, session.progress)
-        for key, name in (("pieces", pieces), ("reference", reference))
-    )
+    ours, theirs = read_both(settings, session, pieces, reference)
     points = _points(theirs.scores)
     found = Reference.of(points)
     if real is not None:
@@ -191,12 +224,7 @@ def find_copies(
         )
     train = Train([(name, name) for name in theirs.scores], found, len(theirs.scores))
     copied = compare_in_parallel("searching copies", _points(ours.scores), found, how.window, session)
-    copies, metrics = describe_copies(
-        copied,
-        list(ours.scores),
-        train,
-        replace(line, highest=limit if threshold is not None else min(limit, VERBATIM)),
-    )
+    copies, metrics = describe_copies(copied, list(ours.scores), train, replace(line, highest=limit))
     made: Json = round_floats({"line": line.as_dict(), "threshold": limit, "copies": copies, "metrics": metrics})
     return {"pieces": _facts(ours), "reference": _facts(theirs), "window": how.window, **made}
 
@@ -212,7 +240,8 @@ def copies_as_text(found: Json, most: int = 10) -> str:
     shown = pieces[:most]
     wide = max([len(piece["file"]) for piece in shown], default=0)
     lines = [
-        f"Score: the share of {found['window']} successive notes that one other piece has too, in any key, any time.",
+        f"Score: the share of {found['window']} successive notes that one other piece has too, moved in time and by up "
+        "to an octave.",
         f"Real pieces: 95 % between {_number(line['low'])} and {_number(line['high'])}, highest "
         f"{_number(line['highest'])} ({line['pieces']} pieces).",
         *_warnings(found),
@@ -224,8 +253,9 @@ def copies_as_text(found: Json, most: int = 10) -> str:
             continue
         mark = "COPIES " if piece["flagged"] else ""
         lines.append(
-            f"{piece['file']:{wide}}  {piece['score']:.2f}  {mark}like {piece['nearest']}, quarter note "
-            f"{piece['where']:g}, {piece['semitones']:+d} semitones; longest run {piece['run']} notes"
+            f"{one_line(piece['file']):{wide}}  {piece['score']:.2f}  {mark}quarter notes {piece['start']:g} to "
+            f"{piece['start'] + piece['quarters']:g} as {one_line(piece['nearest'])} from {piece['where']:g} on, "
+            f"{transposed(piece)}; longest run of one line: {piece['run']} notes"
         )
     if len(pieces) > most:
         lines.append(f"These are the {most} highest of {len(pieces)}; output=FILE.json has all.")
@@ -233,10 +263,12 @@ def copies_as_text(found: Json, most: int = 10) -> str:
     if short:
         lines.append(f"{short} of {len(pieces)} pieces have fewer than {found['window'] // 2} notes, and no score.")
     last = f"{len(flagged)} of {len(pieces)} have more in common with one piece than {_number(found['threshold'])}"
-    if line["pieces"]:
+    if found["threshold"] != line["highest"]:
+        last += ", the threshold given"
+    elif line["pieces"]:
         expected = len(pieces) / (line["pieces"] + 1)
         last += f"; of as many more real pieces, {expected:.1f} would be expected above the highest of {line['pieces']}"
-    return "\n".join([*lines, "", f"{last}."])
+    return visible("\n".join([*lines, "", f"{last}."]))
 
 
 def _warnings(found: Json) -> list[str]:
@@ -256,7 +288,7 @@ def refusals(found: Json) -> list[str]:
     for name in ("pieces", "reference"):
         part = found[name]
         if part["refused"]:
-            texts = [f"{one['file']} ({one['reason']})" for one in part["refused"][:NAMED]]
+            texts = [f"{one_line(one['file'])} ({one['reason']})" for one in part["refused"][:NAMED]]
             more = len(part["refused"]) - len(texts)
             tail = f" and {more} more" if more else ""
             lines.append(f"{name}: {part['read']} read, {len(part['refused'])} refused: {', '.join(texts)}{tail}.")
@@ -271,12 +303,22 @@ def comparison_as_text(found: Json) -> str:
         f"distance {_number(metrics['samples/distance'])} (real music {_number(apart)})",
         f"classifier {_number(metrics['samples/classifier'])} (real music {_number(sets['classifier']['value'])})",
         f"coverage {_number(metrics['samples/coverage'])} (real music {_number(sets['coverage']['value'])})",
-        f"flagged as copies: {metrics['samples/copied_flagged']} of {found['pieces']['read']}",
+        f"flagged as copies: {metrics['samples/copied_flagged']} of {found['pieces']['read']}{_named(found)}",
         *refusals(found),
     ]
     if metrics["samples/classifier"] is None:
         lines.append(f"Measures of sets take at least {sets_of_pieces.FEWEST} pieces on either side.")
-    return "\n".join(lines)
+    if sentence := unsteady(found):
+        lines.append(sentence)
+    return visible("\n".join(lines))
+
+
+def _named(found: Json) -> str:
+    """The first flagged pieces, each with what it copies."""
+    flagged = [one for one in found["originality"]["pieces"] if one["flagged"]]
+    texts = [f"{one_line(one['file'])} ({one_line(one['nearest'])})" for one in flagged[:NAMED]]
+    more = f" and {len(flagged) - NAMED} more" if len(flagged) > NAMED else ""
+    return f": {', '.join(texts)}{more}" if texts else ""
 
 
 def _number(value: float | None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from symusic.core import NoteTick, ScoreTick, TrackTick
+from symusic.core import ScoreTick
 
 from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
@@ -27,6 +27,7 @@ from etude.core.files import Json, read_json, whole, write_json, write_text
 from etude.core.progress import follow
 from etude.report.pianoroll import picture
 from etude.report.sample import page
+from etude.scores.excerpts import excerpt_of
 from etude.stages import main
 
 DIGITS = 1  # of levels and lengths in the report: CPUs differ in the last bits of a sample
@@ -124,32 +125,6 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     facts = {"model": model_name, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": pieces}
     write_json(session.write(catalog.report("arrange", model_name)), {**facts, "copied": copied})
     return made
-
-
-def excerpt_of(score: ScoreTick, start: float, quarters: float) -> ScoreTick:
-    """The notes of a piece that start in a span of ``quarters`` quarter notes from ``start``, moved to its start.
-
-    Notes that sound across the end are cut there. Before the piece (``start`` below 0) there is silence.
-    """
-    ticks = score.ticks_per_quarter
-    first, span = round(start * ticks), max(1, math.ceil(quarters)) * ticks
-    part = ScoreTick(ticks)
-    for track in score.tracks:
-        own = TrackTick(track.name, track.program, track.is_drum)
-        for note in track.notes:
-            if first <= note.time < first + span:
-                onset = note.time - first
-                own.notes.append(NoteTick(onset, min(note.duration, span - onset), note.pitch, note.velocity))
-        part.tracks.append(own)
-    for name in ("tempos", "time_signatures", "key_signatures"):
-        events = sorted((event for event in getattr(score, name)), key=lambda event: event.time)
-        before = [event for event in events if event.time <= max(0, first)][-1:]
-        within = [event for event in events if max(0, first) < event.time < first + span]
-        for event, time in [*((event, 0) for event in before), *((event, event.time - first) for event in within)]:
-            event = event.copy()
-            event.time = time
-            getattr(part, name).append(event)
-    return part
 
 
 def _read(path: Path, sampled: Artifact, measured: Artifact) -> ScoreTick:

@@ -23,6 +23,7 @@ GROUP = 32  # MIDI files that are read together
 class ScoreFolder:
     """The pieces of a folder by name, in the order of the paths, and the files or pieces that cannot be read."""
 
+    name: str  # of the folder or file, without what it lies in
     scores: dict[str, ScoreTick]
     refused: list[tuple[str, str]]  # name and reason
     twice: int  # files with the same bytes as an earlier one, which are left out
@@ -85,7 +86,7 @@ def read_folder(key: str, name: str, limits: Ingest, show: bool = False) -> Scor
     if not scores:
         first, why = refused[0]
         raise EtudeError(f"{key} = {root}: none of its {len(files)} scores can be read ({first}: {why}).")
-    return ScoreFolder(scores, refused, twice)
+    return ScoreFolder(_shown(root.resolve(), root.resolve().parent), scores, refused, twice)
 
 
 def _scores_below(root: Path) -> list[Path]:

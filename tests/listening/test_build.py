@@ -87,7 +87,7 @@ def test_models_continue_the_same_prompt_as_the_real_piece(trained: Session, tmp
     systems = [System("lstm"), System(REAL)]
     chosen = continue_prompts(tiny(generate={"max_tokens": 600}), trained, systems, pieces.items(), 2, 11.5, 1, 1)
     assert len(chosen.prompts) == 2 and list(chosen.pieces) == ["lstm", "real"]
-    assert chosen.least == [10, 10] and any("p1 is passed over" in note for note in chosen.unread)
+    assert chosen.least == [10, 10] and any("p1 is passed over" in note for note in chosen.notes)
     (practice,) = {piece.source.removesuffix(", continued") for piece in chosen.training}
     assert practice not in chosen.prompts, "nobody practises on what is rated"
     for place, name in enumerate(chosen.prompts):
@@ -158,7 +158,7 @@ def test_what_cannot_be_is_refused(project: Session, tmp_path: Path, change: dic
 def test_one_broken_file_costs_that_file(project: Session, folder: Path, tmp_path: Path) -> None:
     (folder / "broken.mid").write_bytes(b"MThd, and no more")
     systems = [System("gan"), System("mine", folder)]
-    (note,) = choose(tiny(), project, systems, 2, 1).unread
+    (note,) = choose(tiny(), project, systems, 2, 1).notes
     assert note.startswith("mine: broken.mid is left out: ")
     with pytest.raises(EtudeError, match=r"mine has 2 pieces .* \(shorter: 0, not readable: 1\), and pieces = 3"):
         choose(tiny(), project, systems, 3, 1)

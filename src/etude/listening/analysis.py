@@ -204,13 +204,12 @@ def analyse(
 def _design(key: Key) -> Json:
     """What the test consists of: prompts (or pieces of each system), seconds of music in its clips."""
     rated = [key.seconds[clip] for clip in key.prompts]
-    pages = [len(sheet) for sheet in key.test.sheets]
     return {
         "clips": len(rated),
         "prompts": len(set(key.prompts.values())),
         "shortest": min(rated),
         "longest": max(rated),
-        "pages": pages[0],
+        "pages": len(key.test.sheets[0]),
     }
 
 

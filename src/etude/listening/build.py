@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def build(settings: Settings, session: Session, request: Request) -> Built:
         chosen = continue_prompts(
             settings, session, systems, primes, wanted, seconds, request.prompt_bars, request.seed
         )
-        chosen.unread.extend(unread)
+        chosen.notes.extend(unread)
         shape = request.shape.filled(len(systems), len(chosen.prompts), seconds)
     ids, secret = draw_ids(chosen, request.seed)
     clips = dict(_clips(settings, chosen, ids, seconds, session.progress))
@@ -125,7 +126,7 @@ def _notes(chosen: Chosen) -> list[str]:
         for name, count in chosen.passed_over.items()
         if count
     ]
-    return [*chosen.unread, *short]
+    return [*chosen.notes, *short]
 
 
 def _lengths(clips: Mapping[str, Clip]) -> tuple[float, float]:
@@ -225,8 +226,8 @@ def _clips(
         {(name, place): pieces[place] for name, pieces in chosen.pieces.items()} for place in range(len(chosen.prompts))
     ]
     groups.append({(None, place): piece for place, piece in enumerate(chosen.training)})
-    least = [*chosen.least, *[SHORTEST] * len(groups)][: len(groups)]
-    for group, shortest in zip(follow(groups, "rendering clips", len(groups), show), least, strict=True):
+    least = chain(chosen.least, repeat(SHORTEST))
+    for group, shortest in zip(follow(groups, "rendering clips", len(groups), show), least, strict=False):
         cut = common_cut([piece.score for piece in group.values()], seconds, shortest)
         for key, piece in group.items():
             names.append(ids[key])

@@ -132,8 +132,8 @@ def real_pieces(settings: Settings, session: Session, seed: int) -> Iterator[Pie
 class Chosen:
     """The pieces of a test: of each system one for each prompt, in their order; two more for the training page.
 
-    ``passed_over`` counts for each system the pieces that were too short for a clip; ``unread`` has a sentence on each
-    file that could not be read.
+    ``passed_over`` counts for each system the pieces that were too short for a clip; ``notes`` has a sentence on each
+    file, and on each prompt, that was left out.
     """
 
     prompts: list[str]
@@ -141,7 +141,7 @@ class Chosen:
     training: list[Piece]
     least: list[float] = field(default_factory=list)  # seconds of each prompt's clips, beyond the prompt; else SHORTEST
     passed_over: dict[str, int] = field(default_factory=dict)
-    unread: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def choose(settings: Settings, session: Session, systems: Sequence[System], count: int, seed: int) -> Chosen:
@@ -184,7 +184,7 @@ def choose(settings: Settings, session: Session, systems: Sequence[System], coun
             )
         chosen.pieces[system.name] = found[:count]
         chosen.passed_over[system.name] = short
-        chosen.unread.extend(unread)
+        chosen.notes.extend(unread)
         if system.name in trained:
             chosen.training.append(found[-1])
     return chosen
@@ -207,7 +207,7 @@ def continue_prompts(
 ) -> Chosen:
     """Each system's continuation of each prime: models make theirs, folders hold files of the primes' names.
 
-    Prompts after which less than 5 seconds of music would follow in a clip are passed over, and named in ``unread``.
+    Prompts after which less than 5 seconds of music would follow in a clip are passed over, and named in ``notes``.
 
     Args:
         settings: of the project.

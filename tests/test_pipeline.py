@@ -29,7 +29,7 @@ SMALLER = {
     "generate": {"pieces": PIECES, "open_bars": 2, "max_tokens": 48, "sweeps": 1},
     "harmonize": {"candidates": 1, "sweeps": 1, "pieces": 1, "bars": 2},
     "evaluate": {"bars": 2, "bootstrap": 10, "permutations": 10, "draws": 2, "snapshots": 1},
-    "arrange": {"sample_rate": 8000},
+    "mix": {"sample_rate": 8000},
 }
 # src/sitecustomize.py of the clone: as a process ends, it writes down the modules of the package that it has loaded
 RECORDER = """

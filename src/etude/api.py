@@ -28,7 +28,7 @@ from etude import sampling
 from etude.artifacts import catalog
 from etude.audio.render import render, write_sound
 from etude.config.check import Count, check, construct
-from etude.config.sections import Arrange, Generate, Harmonize, Ingest
+from etude.config.sections import Generate, Harmonize, Ingest, Mix
 from etude.core.errors import EtudeError, closest
 from etude.core.files import whole
 from etude.core.project import PACKAGE, conf_folder
@@ -164,7 +164,7 @@ class Piece:
         elif ending == ".svg":
             path.write_text(score_picture(musicxml(self.score, self.title)), encoding="utf-8")
         elif ending == ".mp3":
-            write_sound(path, self.score, _section(Arrange, "arrange", {}), at_once=True)
+            write_sound(path, self.score, _section(Mix, "mix", {}), at_once=True)
         elif ending == ".png":
             picture(self.score, path, self.title)
         else:
@@ -172,14 +172,14 @@ class Piece:
 
     def audio(self) -> tuple[np.ndarray, int]:
         """The sound: (2, samples) float32, and the samples a second."""
-        config = _section(Arrange, "arrange", {})
+        config = _section(Mix, "mix", {})
         return render(self.score, config).mix, config.sample_rate
 
     def play(self) -> Player:
         """A player with a piano roll, for a notebook."""
         from etude.audio.mp3 import encode_mp3
 
-        config = _section(Arrange, "arrange", {})
+        config = _section(Mix, "mix", {})
         mp3 = encode_mp3(self.audio()[0], config.sample_rate, config.quality)
         return Player(self.title, page(self.score, mp3, self.title))
 

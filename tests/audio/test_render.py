@@ -10,11 +10,9 @@ import etude
 from etude.audio.mastering import loudness_of
 from etude.audio.mp3 import read_mp3
 from etude.audio.render import render, write_sound
-from etude.config.sections import Arrange
+from etude.config.sections import Mix
 
-ARRANGE = Arrange(
-    best=1, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2
-)
+MIX = Mix(sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2)
 
 
 def piece() -> ScoreTick:
@@ -30,19 +28,19 @@ def piece() -> ScoreTick:
 
 
 def test_stems_add_up_to_a_mix_of_the_wanted_loudness() -> None:
-    sound = render(piece(), ARRANGE)
+    sound = render(piece(), MIX)
     assert list(sound.stems) == ["Soprano", "Bass"] and sound.mix.shape == (2, 3 * 16000)
     assert np.allclose(sum(sound.stems.values()), sound.mix, atol=1e-6)
     assert abs(loudness_of(sound.mix, 16000) + 16) < 0.1
 
 
 def test_the_mp3_holds_the_mix_or_its_start(tmp_path: Path) -> None:
-    write_sound(tmp_path / "a.mp3", piece(), ARRANGE)
-    write_sound(tmp_path / "b.mp3", piece(), ARRANGE)
+    write_sound(tmp_path / "a.mp3", piece(), MIX)
+    write_sound(tmp_path / "b.mp3", piece(), MIX)
     assert (tmp_path / "a.mp3").read_bytes() == (tmp_path / "b.mp3").read_bytes()
     sound, rate = read_mp3(tmp_path / "a.mp3")
     assert rate == 16000 and sound.shape == (2, 3 * rate)
-    write_sound(tmp_path / "c.mp3", piece(), ARRANGE, seconds=1)
+    write_sound(tmp_path / "c.mp3", piece(), MIX, seconds=1)
     assert read_mp3(tmp_path / "c.mp3")[0].shape == (2, rate)
 
 

@@ -16,7 +16,7 @@ SMALL = (
     "generate.pieces=2",
     "generate.max_tokens=80",
     "evaluate.bars=2",
-    "arrange.sample_rate=8000",
+    "mix.sample_rate=8000",
     "tokenize=remi",
 )  # what a test can wait for
 Run = Callable[[Sequence[str]], tuple[str, str]]

@@ -63,10 +63,10 @@ def test_notes_that_sound_on_end_at_the_cut() -> None:
 
 @pytest.mark.parametrize("at_line", [True, False])
 def test_sounds_of_a_cut_start_at_once_and_end_together(at_line: bool) -> None:
-    arrange, cut = smoke().arrange, Cut(3.0 if at_line else 2.6, at_line)
+    mix, cut = smoke().mix, Cut(3.0 if at_line else 2.6, at_line)
     late = make_piece(1, beats=8).shift_time(4 * BAR)
     late.tempos.append(TempoTick(0, qpm=80))
-    sounds = [sound_of(piece, arrange, cut) for piece in (make_piece(1, beats=8), make_piece(2, beats=4), late)]
+    sounds = [sound_of(piece, mix, cut) for piece in (make_piece(1, beats=8), make_piece(2, beats=4), late)]
     assert {sound.shape for sound in sounds} == {(1, round((LEAD + cut.seconds + TAIL) * SAMPLE_RATE))}
     end = round((LEAD + cut.seconds) * SAMPLE_RATE)
     for sound in sounds:
@@ -76,12 +76,12 @@ def test_sounds_of_a_cut_start_at_once_and_end_together(at_line: bool) -> None:
 
 
 def test_clips_are_equally_loud_and_equally_large_whatever_their_pieces() -> None:
-    arrange = smoke().arrange
+    mix = smoke().mix
     loud, soft = make_piece(1, beats=8), make_piece(2, beats=8)
     del soft.tracks[1:]
     for note in soft.tracks[0].notes:
         note.velocity = 20
-    sounds = [sound_of(piece, arrange, Cut(6, True)) for piece in (loud, soft)]
+    sounds = [sound_of(piece, mix, Cut(6, True)) for piece in (loud, soft)]
     made, again = (list(encode(sounds, [6.0, 6.0])) for _ in range(2))
     assert abs(made[0].loudness - made[1].loudness) < 0.5 and abs(made[0].loudness - LOUDNESS) < 0.3
     assert len(made[0].mp3) == len(made[1].mp3) and [clip.mp3 for clip in made] == [clip.mp3 for clip in again]

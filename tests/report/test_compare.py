@@ -8,11 +8,11 @@ import pytest
 from conftest import make_piece
 
 from etude.audio.render import write_sound
-from etude.config.sections import Arrange
+from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.report.compare import Column, Sample, chosen_numbers, compare_page, differing_settings, figure_lines
 
-ARRANGE = Arrange(best=1, sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={}, quality=0.1)
+MIX = Mix(sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={}, quality=0.1)
 
 
 def sample(folder: Path, seed: int, with_sound: bool = False) -> Sample:
@@ -20,7 +20,7 @@ def sample(folder: Path, seed: int, with_sound: bool = False) -> Sample:
     piece = make_piece(seed, beats=4)
     piece.dump_midi(midi)
     if with_sound:
-        write_sound(midi.with_suffix(".mp3"), piece, ARRANGE)
+        write_sound(midi.with_suffix(".mp3"), piece, MIX)
     return Sample(midi, midi.with_suffix(".mp3") if with_sound else None, "etude generate model=lstm")
 
 
@@ -30,7 +30,7 @@ def test_a_row_a_sample_and_a_column_a_run(tmp_path: Path) -> None:
         Column("lstm <1>", "runs/a", {"seed": "1", "optim.lr": "0.01"}, {}, {"00": sample(tmp_path, 0, True)}),
         Column("gan", "runs/b", {"seed": "2", "optim.lr": "0.01"}, {}, more),
     ]
-    html = compare_page(columns, ARRANGE, pieces=4)
+    html = compare_page(columns, MIX, pieces=4)
     assert "lstm &lt;1&gt;" in html and "lstm <1>" not in html
     assert html.count("data:audio/mpeg;base64,") == 3 and html.count("<canvas") == 3
     rolls = [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', html, re.S)]
@@ -77,4 +77,4 @@ def test_a_damaged_sample_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "0.mid").write_bytes(b"no MIDI")
     broken = Column("lstm", "", samples={"00": Sample(tmp_path / "0.mid", None, "etude generate model=lstm")})
     with pytest.raises(EtudeError, match=r"0\.mid cannot be read.*etude generate model=lstm"):
-        compare_page([broken], ARRANGE, pieces=1)
+        compare_page([broken], MIX, pieces=1)

@@ -10,10 +10,10 @@ import pytest
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from etude.audio.mp3 import read_mp3
-from etude.config.sections import Arrange
+from etude.config.sections import Mix
 from etude.report.sample import key_name, page, write_sample
 
-ARRANGE = Arrange(best=1, sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={"Bass": -0.5}, quality=0.2)
+MIX = Mix(sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={"Bass": -0.5}, quality=0.2)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def score() -> ScoreTick:
 def test_four_files_twice_the_same(score: ScoreTick, tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        write_sample(tmp_path / folder, "00", score, ARRANGE, "Piece", seconds=2)
+        write_sample(tmp_path / folder, "00", score, MIX, "Piece", seconds=2)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == ["00.html", "00.mid", "00.mp3", "00.png"]
     for name in names:
@@ -59,7 +59,7 @@ def test_page_is_self_contained_and_escaped(score: ScoreTick) -> None:
 
 
 def test_empty_piece(tmp_path: Path) -> None:
-    write_sample(tmp_path, "00", ScoreTick(24), ARRANGE, "Nothing")
+    write_sample(tmp_path, "00", ScoreTick(24), MIX, "Nothing")
     sound, rate = read_mp3(tmp_path / "00.mp3")
     assert sound.shape[1] >= rate and np.abs(sound).max() < 1e-4
     assert "unclear" in (tmp_path / "00.html").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ def train(top: Path, model_name: str, key: str, overrides: str = "") -> None:
     (folder / "result.json").write_text(json.dumps({"valid/nats_per_note": LR.get(overrides, 0.5), "steps": 5}))
     piece = make_piece(len(key), beats=4)
     piece.dump_midi(folder / "samples/00.mid")
-    write_sound(folder / "samples/00.mp3", piece, smoke().arrange, 1.0)
+    write_sound(folder / "samples/00.mp3", piece, smoke().mix, 1.0)
     if overrides:
         (top / tracking.SWEEP).write_text(json.dumps({"overrides": overrides}))
 

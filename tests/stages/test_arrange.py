@@ -14,15 +14,13 @@ from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
 from etude.artifacts.provenance import built_from
 from etude.audio.mp3 import read_mp3
-from etude.config.sections import Arrange, Settings
+from etude.config.sections import Arrange, Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
 from etude.scores.excerpts import excerpt_of
 from etude.stages.arrange import arrange, best, file_names, run
 
-ARRANGE = Arrange(
-    best=2, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2
-)
+MIX = Mix(sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2)
 
 
 def piece(pitch: int, tracks: tuple[str, ...] = ("Soprano", "Bass")) -> ScoreTick:
@@ -38,10 +36,11 @@ def piece(pitch: int, tracks: tuple[str, ...] = ("Soprano", "Bass")) -> ScoreTic
 
 
 class Stub(Settings):
-    """Settings of the one section that the stage looks at."""
+    """Settings of the sections that the stage looks at."""
 
-    def __init__(self, section: Arrange) -> None:
-        object.__setattr__(self, "arrange", section)
+    def __init__(self, section: Mix, best: int = 2) -> None:
+        object.__setattr__(self, "arrange", Arrange(best))
+        object.__setattr__(self, "mix", section)
         object.__setattr__(self, "models", {"lstm": {}})
 
 
@@ -71,7 +70,7 @@ def test_the_best_by_rank_then_name() -> None:
 
 
 def test_stems_add_up_to_the_mix() -> None:
-    sound, facts = arrange(piece(72), ARRANGE)
+    sound, facts = arrange(piece(72), MIX)
     assert np.allclose(sum(sound.stems.values()), sound.mix, atol=1e-6)
     assert facts["loudness_lufs"] == -16.0 and facts["seconds"] == 3.0 and facts["peak_dbfs"] <= -1
     assert [track["name"] for track in facts["tracks"]] == ["Soprano", "Bass"]
@@ -79,7 +78,7 @@ def test_stems_add_up_to_the_mix() -> None:
 
 
 def test_run_writes_mix_stems_and_report(session: Session) -> None:
-    run(Stub(ARRANGE), session, "lstm")
+    run(Stub(MIX), session, "lstm")
     folder = session.root / "data/arrange/lstm"
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     stems = ["01/Bass.mp3", "01/Soprano.mp3", "02/Silence.mp3"]  # MIDI holds no track without events
@@ -92,7 +91,7 @@ def test_run_writes_mix_stems_and_report(session: Session) -> None:
     assert report["pieces"][1]["loudness_lufs"] is None  # silence
     assert report["copied"] is None
     before = digest(folder)
-    run(Stub(ARRANGE), session, "lstm")
+    run(Stub(MIX), session, "lstm")
     assert digest(folder) == before
 
 
@@ -103,14 +102,14 @@ def test_names_that_are_no_file_names() -> None:
 
 def test_messages_name_what_is_missing(session: Session) -> None:
     with pytest.raises(EtudeError, match="no model"):
-        run(Stub(ARRANGE), session, "lstn")
+        run(Stub(MIX), session, "lstn")
     (session.root / "data/generate/lstm/01.mid").unlink()
     with pytest.raises(EtudeError, match="etude generate model=lstm"):
-        run(Stub(ARRANGE), session, "lstm")
+        run(Stub(MIX), session, "lstm")
     assert not (session.root / "data/arrange/lstm").exists()
     (session.root / "reports/evaluate/lstm.json").unlink()
     with pytest.raises(EtudeError, match="etude evaluate model=lstm"):
-        run(Stub(ARRANGE), session, "lstm")
+        run(Stub(MIX), session, "lstm")
 
 
 @pytest.mark.parametrize("other", [{"generate": {"seed": 2}, "key": "abc"}, {"generate": {"seed": 1}, "key": "abd"}])
@@ -118,7 +117,7 @@ def test_samples_that_the_evaluation_did_not_measure_are_refused(other: dict[str
     earlier = Session(root=session.root, run=session.root / "runs/1", progress=False)
     write_json(session.root / "data/generate/lstm/manifest.json", {"settings": other, "pieces": []})
     with pytest.raises(EtudeError, match=r"other samples .* etude evaluate model=lstm session\.run=.*runs/1"):
-        run(Stub(ARRANGE), earlier, "lstm")
+        run(Stub(MIX), earlier, "lstm")
 
 
 # --- the excerpt that has most in common with a train piece
@@ -127,7 +126,7 @@ def test_samples_that_the_evaluation_did_not_measure_are_refused(other: dict[str
 @pytest.fixture
 def copying(session: Session) -> tuple[Settings, Session]:
     """The project of ``session``, whose sample 01 is the train piece a whole tone up, from its second quarter on."""
-    root, settings = session.root, replace(smoke(), arrange=ARRANGE)
+    root, settings = session.root, replace(smoke(), mix=MIX)
     train = long_piece()
     (root / "data/ingest").mkdir(parents=True)
     shards = write_pieces(root / "data/ingest", [("t1", train.dumps_midi())])

@@ -17,7 +17,7 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 from etude.artifacts.context import Session
 from etude.audio.mp3 import read_mp3
 from etude.audio.render import write_sound
-from etude.config.sections import Arrange, Settings
+from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import write_json, write_text
 from etude.metrics.voice_leading import KINDS
@@ -26,11 +26,11 @@ from etude.stages.report import run
 
 def settings(*model_names: str) -> Settings:
     """The settings of experiment=smoke with some models, of which lstm alone can do all tasks, and small sounds."""
-    sounds = Arrange(best=2, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
+    sounds = Mix(sample_rate=16000, loudness=-16.0, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
     known = smoke().models
     models = {name: known.get(name, known["lstm"]) for name in model_names}
     able: dict[str, Any] = {name: {} for name in model_names if name == "lstm"}
-    return replace(smoke(), models=models, arrange=sounds, harmonizers=able, conditioners=able)
+    return replace(smoke(), models=models, mix=sounds, harmonizers=able, conditioners=able)
 
 
 def sound(folder: Path, name: str, pitch: int, made: Settings) -> None:
@@ -44,7 +44,7 @@ def sound(folder: Path, name: str, pitch: int, made: Settings) -> None:
         score.tracks.append(track)
     folder.mkdir(parents=True, exist_ok=True)
     score.dump_midi(folder / f"{name}.mid")
-    write_sound(folder / f"{name}.mp3", score, made.arrange)
+    write_sound(folder / f"{name}.mp3", score, made.mix)
 
 
 def descriptors(shift: float, seed: int, count: int) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def write_mp3(path: Path, audio: np.ndarray, sample_rate: int, quality: float, c
         rates = "8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100 or 48000"
         raise EtudeError(
             f"{path.name} cannot be written as mp3 at {sample_rate} samples a second ({error}). "
-            f"Set arrange.sample_rate to {rates}."
+            f"Set mix.sample_rate to {rates}."
         ) from None
 
 

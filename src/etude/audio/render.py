@@ -11,7 +11,7 @@ from etude.audio.mastering import master
 from etude.audio.mixing import balance, total
 from etude.audio.mp3 import write_mp3
 from etude.audio.synthesis import synthesize
-from etude.config.sections import Arrange
+from etude.config.sections import Mix
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,15 @@ class Rendering:
     """A score as sound.
 
     ``stems`` are the tracks as they sound in the mix, with gain and pan: track name -> (2, samples). ``mix`` is their
-    sum, (2, samples) float32, as loud as ``arrange.loudness`` says, with no sample above ``arrange.peak``.
+    sum, (2, samples) float32, as loud as ``mix.loudness`` says, with no sample above ``mix.peak``.
     """
 
     stems: dict[str, np.ndarray]
     mix: np.ndarray
 
 
-def render(score: ScoreTick, settings: Arrange) -> Rendering:
-    """Render a score (in ticks) to audio, at ``arrange.sample_rate``. The same score gives the same samples."""
+def render(score: ScoreTick, settings: Mix) -> Rendering:
+    """Render a score (in ticks) to audio, at ``mix.sample_rate``. The same score gives the same samples."""
     alone = synthesize(score, settings.sample_rate)
     stems = balance(alone, settings.gain, settings.pan)
     stems = master(stems, settings.sample_rate, settings.loudness, settings.peak)
@@ -35,7 +35,7 @@ def render(score: ScoreTick, settings: Arrange) -> Rendering:
 
 
 def write_sound(
-    path: Path, score: ScoreTick, settings: Arrange, seconds: float | None = None, at_once: bool = False
+    path: Path, score: ScoreTick, settings: Mix, seconds: float | None = None, at_once: bool = False
 ) -> None:
     """Write the mix of a score as mp3.
 
@@ -54,7 +54,7 @@ def write_sound(
     write_mp3(path, mix, settings.sample_rate, settings.quality)
 
 
-def write_sound_of(midi: Path, settings: Arrange, at_once: bool = False) -> Path:
+def write_sound_of(midi: Path, settings: Mix, at_once: bool = False) -> Path:
     """Write the sound of a MIDI file next to it, as mp3 under the same name; see ``write_sound``. Returns the mp3."""
     path = midi.with_suffix(".mp3")
     write_sound(path, ScoreTick.from_file(midi), settings, at_once=at_once)

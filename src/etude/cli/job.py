@@ -212,7 +212,7 @@ def _tell_pieces(folder: Path, asked: Asked) -> None:
         from etude.core.progress import follow
 
         for file in follow(pieces, "rendering", len(pieces), asked.own.get("progress", True)):
-            write_sound_of(file, asked.settings.arrange, at_once=True)
+            write_sound_of(file, asked.settings.mix, at_once=True)
         hear = "Hear the .mp3 next to each."
     print(f"etude: {len(pieces)} {'piece' if len(pieces) == 1 else 'pieces'}: {some} {hear}")
 

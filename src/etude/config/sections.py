@@ -211,9 +211,15 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Arrange:
-    """The sound of the best pieces."""
+    """The best pieces, to be heard."""
 
     best: Count
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How every piece sounds."""
+
     sample_rate: Annotated[int, Range(8000, 48000)]
     loudness: Annotated[float, Range(-40, -8)]
     peak: Annotated[float, Range(-40, 0)]
@@ -243,6 +249,7 @@ class Settings:
     harmonize: Harmonize
     evaluate: Evaluate
     arrange: Arrange
+    mix: Mix
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Settings":

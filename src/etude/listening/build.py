@@ -231,7 +231,7 @@ def _clips(
         cut = common_cut([piece.score for piece in group.values()], seconds, shortest)
         for key, piece in group.items():
             names.append(ids[key])
-            sounds.append(sound_of(piece.score, settings.arrange, cut))
+            sounds.append(sound_of(piece.score, settings.mix, cut))
             lengths.append(cut.seconds)
     return list(zip(names, follow(encode(sounds, lengths), "encoding clips", len(sounds), show), strict=True))
 

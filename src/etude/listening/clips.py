@@ -15,7 +15,7 @@ from etude.audio.mastering import loudness_of
 from etude.audio.mp3 import encode_mp3, read_mp3
 from etude.audio.render import render
 from etude.audio.synthesis import TAIL
-from etude.config.sections import Arrange
+from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.listening.design import SHORTEST
 from etude.report.pianoroll import bar_lines
@@ -126,7 +126,7 @@ def end_at(score: ScoreTick, end: int) -> ScoreTick:
     return piece
 
 
-def sound_of(score: ScoreTick, settings: Arrange, cut: Cut) -> NDArray[np.float64]:
+def sound_of(score: ScoreTick, settings: Mix, cut: Cut) -> NDArray[np.float64]:
     """The sound of a piece from its first onset to a cut, mono (1, samples) at ``SAMPLE_RATE``.
 
     At a bar line the last notes have their release, elsewhere the music fades out. The length depends on the cut alone.

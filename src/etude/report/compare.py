@@ -8,7 +8,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from etude.audio.render import render as render_sound
-from etude.config.sections import Arrange
+from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.core.progress import follow
 from etude.report.inputs import read_piece
@@ -114,12 +114,12 @@ def chosen_numbers(columns: Sequence[Column], pieces: int) -> list[str]:
     return sorted(first)
 
 
-def compare_page(columns: Sequence[Column], arrange: Arrange, pieces: int, show: bool = False) -> str:
+def compare_page(columns: Sequence[Column], mix: Mix, pieces: int, show: bool = False) -> str:
     """The page, which needs no other file.
 
     Args:
         columns: the runs, each with at least one sample.
-        arrange: how a sample without an mp3 sounds.
+        mix: how a sample without an mp3 sounds.
         pieces: rows of samples at most. The sounds of a row have the same length at most, 30 seconds or less.
         show: with a progress bar.
 
@@ -130,7 +130,7 @@ def compare_page(columns: Sequence[Column], arrange: Arrange, pieces: int, show:
     numbers = chosen_numbers(columns, pieces)
     for number in follow(numbers, "rows of samples", len(numbers), show):
         found = [column.samples.get(number) for column in columns]
-        read = [_piece(column, number, arrange) for column, sample in zip(columns, found, strict=True) if sample]
+        read = [_piece(column, number, mix) for column, sample in zip(columns, found, strict=True) if sample]
         players, seconds = make_players(read)
         queue = iter(players)
         rows.append((number, [next(queue) if sample else None for sample in found], seconds))
@@ -145,7 +145,7 @@ def compare_page(columns: Sequence[Column], arrange: Arrange, pieces: int, show:
     )
 
 
-def _piece(column: Column, number: str, arrange: Arrange) -> Piece:
+def _piece(column: Column, number: str, mix: Mix) -> Piece:
     """A sample with its sound, which is rendered where there is no mp3."""
     sample, title = column.samples[number], f"{column.title}, sample {number}"
     if sample.mp3 is not None:
@@ -155,7 +155,7 @@ def _piece(column: Column, number: str, arrange: Arrange) -> Piece:
         score = ScoreTick.from_file(sample.midi)
     except (OSError, RuntimeError, ValueError) as error:
         raise EtudeError(f"{sample.midi} cannot be read ({error}). Make it again with: {sample.made_by}") from None
-    return Piece(title, _caption(score), score, render_sound(score, arrange).mix, arrange.sample_rate)
+    return Piece(title, _caption(score), score, render_sound(score, mix).mix, mix.sample_rate)
 
 
 def _caption(score: ScoreTick) -> str:

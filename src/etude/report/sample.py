@@ -6,7 +6,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from etude.audio.render import write_sound
-from etude.config.sections import Arrange
+from etude.config.sections import Mix
 from etude.music.key import best_key
 from etude.report.pianoroll import NAMES, bar_lines, picture, roll
 from etude.report.players import Player, style_players
@@ -51,21 +51,19 @@ def page(score: ScoreTick, mp3: bytes, title: str, seconds: float | None = None)
     return render("sample.html.j2", player=player, facts=facts(score), **style_players())
 
 
-def write_sample(
-    folder: Path, name: str, score: ScoreTick, arrange: Arrange, title: str, seconds: float = 30.0
-) -> None:
+def write_sample(folder: Path, name: str, score: ScoreTick, mix: Mix, title: str, seconds: float = 30.0) -> None:
     """Write ``name``.mid, .mp3, .png and .html into ``folder``.
 
     Args:
         folder: exists.
         name: of the four files, without suffix.
         score: a piece in ticks.
-        arrange: how it sounds.
+        mix: how it sounds.
         title: of the picture and of the page.
         seconds: of sound, from the start, in the mp3 and the page; the MIDI file and the picture hold the whole piece.
     """
     score.dump_midi(folder / f"{name}.mid")
     sound = folder / f"{name}.mp3"
-    write_sound(sound, score, arrange, seconds)
+    write_sound(sound, score, mix, seconds)
     picture(score, folder / f"{name}.png", title)
     (folder / f"{name}.html").write_bytes(page(score, sound.read_bytes(), title, seconds).encode())

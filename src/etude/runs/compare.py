@@ -44,7 +44,7 @@ def compare(
         columns: list[Column] = []
         for name in names:
             columns += _columns(session, name, models, Path(scratch))
-        write_text(output, compare_page(_apart(columns), settings.arrange, pieces, session.progress))
+        write_text(output, compare_page(_apart(columns), settings.mix, pieces, session.progress))
     return output
 
 

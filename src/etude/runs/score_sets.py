@@ -137,7 +137,7 @@ def _copied(found: Json, ours: ScoreFolder, theirs: ScoreFolder, settings: Setti
         ]
         captions = describe_pair(one["file"], one, WORDS)
         first, second = (
-            Piece(title, caption, part, render(part, settings.arrange).mix, settings.arrange.sample_rate)
+            Piece(title, caption, part, render(part, settings.mix).mix, settings.mix.sample_rate)
             for title, caption, part in zip((one["file"], one["nearest"]), captions, parts, strict=True)
         )
         yield first, second

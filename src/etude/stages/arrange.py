@@ -21,7 +21,7 @@ from etude.audio.mastering import loudness_of
 from etude.audio.mixing import decibels
 from etude.audio.mp3 import write_mp3
 from etude.audio.render import Rendering, render, write_sound
-from etude.config.sections import Arrange, Settings
+from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json, whole, write_json, write_text
 from etude.core.progress import follow
@@ -39,7 +39,7 @@ def best(pieces: Sequence[Mapping[str, Any]], count: int) -> list[str]:
     return [str(piece["file"]) for piece in ranked[:count]]
 
 
-def arrange(score: ScoreTick, settings: Arrange) -> tuple[Rendering, Json]:
+def arrange(score: ScoreTick, settings: Mix) -> tuple[Rendering, Json]:
     """Render a piece, and measure the sound.
 
     Returns:
@@ -106,9 +106,9 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         part.mkdir()
         for file in follow(files, f"arranging {model_name}", len(files), session.progress):
             score, name = _read(folder / file, sampled, measured), Path(file).stem
-            sound, facts = arrange(score, settings.arrange)
+            sound, facts = arrange(score, settings.mix)
             score.dump_midi(part / f"{name}.mid")
-            _write_mp3s(part, name, sound, settings.arrange, session.workers)
+            _write_mp3s(part, name, sound, settings.mix, session.workers)
             title = f"{model_name}, {name}"
             picture(score, part / f"{name}.png", title)
             write_text(part / f"{name}.html", page(score, (part / f"{name}.mp3").read_bytes(), title))
@@ -121,8 +121,8 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             for place, (name, score) in zip(("start", "where"), both.items(), strict=True):
                 window = excerpt_of(score, copied[place], copied["quarters"])
                 window.dump_midi(part / catalog.COPIES / f"{name}.mid")
-                write_sound(part / catalog.COPIES / f"{name}.mp3", window, settings.arrange)
-    facts = {"model": model_name, "key": report["key"], "sample_rate": settings.arrange.sample_rate, "pieces": pieces}
+                write_sound(part / catalog.COPIES / f"{name}.mp3", window, settings.mix)
+    facts = {"model": model_name, "key": report["key"], "sample_rate": settings.mix.sample_rate, "pieces": pieces}
     write_json(session.write(catalog.report("arrange", model_name)), {**facts, "copied": copied})
     return made
 
@@ -137,7 +137,7 @@ def _read(path: Path, sampled: Artifact, measured: Artifact) -> ScoreTick:
         raise EtudeError(f"{path} cannot be read ({error}). Make it again with: {sampled.made_by}") from None
 
 
-def _write_mp3s(folder: Path, name: str, sound: Rendering, settings: Arrange, workers: int) -> None:
+def _write_mp3s(folder: Path, name: str, sound: Rendering, settings: Mix, workers: int) -> None:
     """Write the mix as ``name``.mp3, and the stems into the folder ``name``."""
     (folder / name).mkdir()
     paths = [folder / f"{name}.mp3", *(folder / name / f"{track}.mp3" for track in file_names(list(sound.stems)))]

@@ -69,7 +69,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     ]
     for row in rows:
         if row["control"] == PLAYED:
-            row["sound"] = write_sound_of(folder / row["example"], settings.arrange).relative_to(folder).as_posix()
+            row["sound"] = write_sound_of(folder / row["example"], settings.mix).relative_to(folder).as_posix()
     metrics = summary(rows) | {"control/pieces": count, "control/repaired": truncated}
     metrics |= {
         f"control/test_{name}": value for name, value in measure_nats(loaded.model, loaded.tokens(session)).items()

@@ -86,7 +86,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         result = {**summary(harmonizer, pieces, real), "left_out": left_out}
         if pieces:
             result["example"] = f"{typical(result['pieces'])}.mid"
-            result["sound"] = write_sound_of(folder / result["example"], settings.arrange).name
+            result["sound"] = write_sound_of(folder / result["example"], settings.mix).name
         write_json(report, result)
     return report
 

@@ -83,7 +83,7 @@ def run(settings: Settings, session: Session) -> Path:
     with whole(session.write(catalog.EXAMPLE)) as part:
         part.mkdir()
         (part / "real.mid").write_bytes(source.data(typical))
-        write_sound(part / "real.mp3", test[typical], settings.arrange)
+        write_sound(part / "real.mp3", test[typical], settings.mix)
     report["example"] = {
         "id": typical,
         "title": source.entries[typical]["title"] or typical,

@@ -8,7 +8,7 @@ from symusic.core import ScoreTick, TrackTick
 
 from etude.artifacts.context import Session
 from etude.audio.render import write_sound
-from etude.config.sections import Arrange, Harmonize, Ingest, Settings
+from etude.config.sections import Harmonize, Ingest, Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.music.chords import MARKER
@@ -48,7 +48,7 @@ def harmonize_file(settings: Settings, session: Session, files: HarmonizeFiles) 
     made = harmonize_melody(
         harmonizer, score, str(source), files, settings.harmonize, settings.ingest, session.progress
     )
-    _write(*made, source, places, settings.arrange)
+    _write(*made, source, places, settings.mix)
     return list(places.values())
 
 
@@ -97,7 +97,7 @@ def harmonize_melody(
     return to_score(best, representation, melody, score, track), track
 
 
-def _write(chorale: ScoreTick, melody: TrackTick, source: Path, places: dict[str, Path], config: Arrange) -> None:
+def _write(chorale: ScoreTick, melody: TrackTick, source: Path, places: dict[str, Path], config: Mix) -> None:
     """Write all files or none. Raises EtudeError where MIDI cannot hold the melody note for note."""
     with ExitStack() as stack:
         part, *others = (stack.enter_context(whole(place)) for place in places.values())

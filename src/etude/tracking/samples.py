@@ -22,4 +22,4 @@ def write_samples(
     folder.mkdir()
     config = settings.sampling(model_name)
     for number, piece in enumerate(sampling.sample_pieces(model, representation, observed, config, count)):
-        write_sample(folder, f"{number:02d}", piece.score, settings.arrange, f"Sample {number}")
+        write_sample(folder, f"{number:02d}", piece.score, settings.mix, f"Sample {number}")

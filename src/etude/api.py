@@ -34,7 +34,8 @@ from etude.core.files import whole
 from etude.core.project import PACKAGE, conf_folder
 from etude.metrics.likelihood import piece_nats
 from etude.models.sequence import SequenceModel
-from etude.report.pianoroll import bar_lines, picture, roll
+from etude.music.bars import bar_lines
+from etude.report.pianoroll import picture, roll
 from etude.report.sample import page
 from etude.scores.engraving import musicxml
 from etude.scores.engraving import picture as score_picture

@@ -1,4 +1,4 @@
-"""Piano rolls: bar lines, times, pictures with the same bytes."""
+"""Piano rolls: times, pictures with the same bytes."""
 
 import io
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from etude.report.pianoroll import VOICES, bar_lines, picture, pitch_name, roll
+from etude.report.pianoroll import VOICES, picture, pitch_name, roll
 
 
 def piece(*notes: tuple[int, int, int], signatures: tuple[tuple[int, int, int], ...] = ()) -> ScoreTick:
@@ -22,16 +22,6 @@ def piece(*notes: tuple[int, int, int], signatures: tuple[tuple[int, int, int], 
         track.notes.append(NoteTick(*note, 90))
     score.tracks.append(track)
     return score
-
-
-def test_bar_lines_follow_the_signatures() -> None:
-    assert bar_lines(piece((0, 24, 60))) == [0, 96]
-    assert bar_lines(piece((0, 97, 60))) == [0, 96, 192]
-    assert bar_lines(piece((0, 144, 60), signatures=((0, 3, 4),))) == [0, 72, 144]
-    changing = piece((0, 200, 60), signatures=((0, 4, 4), (96, 3, 4)))
-    assert bar_lines(changing) == [0, 96, 168, 240]
-    assert bar_lines(piece((0, 150, 60), signatures=((0, 4, 4), (120, 3, 4)))) == [0, 96, 120, 192]
-    assert bar_lines(ScoreTick(24)) == [0, 96]
 
 
 def test_roll_in_milliseconds_under_changing_tempo() -> None:

@@ -4,57 +4,19 @@ import numpy as np
 import pytest
 from conftest import make_piece
 from sampling.tunes import tune
-from symusic.core import TimeSignatureTick
 from tasks.test_harmony import CONFIG, GRIDS, MODELS, OBSERVED
 
 from etude.core.errors import EtudeError
 from etude.metrics.voice_leading import SILENCE, sounding
+from etude.music.chord_text import Chord
 from etude.music.key import Mode
 from etude.representations.base.grid import FIRST, HOLD, REST
-from etude.sampling.constraints import Chord, bar_lines, enter_together, keep_given, keep_to_chords, read_chords
+from etude.sampling.constraints import enter_together, keep_given, keep_to_chords
 from etude.sampling.harmonies import HarmonyTask
 from etude.tasks.harmony import grid_of, harmonize, place_on_grid
 from etude.tasks.melody import find_melody
 
 C_MAJOR: tuple[int, Mode] = (0, "major")
-
-
-def classes(text: str, key: tuple[int, Mode] = C_MAJOR) -> list[tuple[int, int, list[int], int]]:
-    source = tune((0, 24 * 400, 60))
-    return [(c.start, c.end, sorted(c.classes), c.bass) for c in read_chords(text, source, key, 4)]
-
-
-def test_chords_are_read_by_symbol_and_by_numeral() -> None:
-    assert classes("C") == [(0, 16, [0, 4, 7], 0)]
-    assert classes("Am7/G") == [(0, 16, [0, 4, 7, 9], 7)]
-    assert classes("Bbm") == [(0, 16, [1, 5, 10], 10)]
-    assert classes("F#dim") == [(0, 16, [0, 6, 9], 6)]
-    assert classes("I6") == [(0, 16, [0, 4, 7], 4)]
-    assert classes("V7", (7, "major")) == [(0, 16, [0, 2, 6, 9], 2)]
-    assert classes("i", (9, "minor")) == [(0, 16, [0, 4, 9], 9)]
-    assert classes("V", (9, "minor")) == [(0, 16, [4, 8, 11], 4)], "with the leading note"
-    assert classes("bVI", C_MAJOR) == [(0, 16, [0, 3, 8], 8)]
-
-
-def test_chords_share_their_bars() -> None:
-    assert [c[:2] for c in classes("| C F | G |")] == [(0, 8), (8, 16), (16, 32)]
-    assert [c[:2] for c in classes("C . . F | . - G -")] == [(0, 12), (12, 20), (24, 28)]
-    assert [c[:2] for c in classes("- | | C")] == [(32, 48)]
-    three = tune((0, 24 * 30, 60))
-    three.time_signatures.append(TimeSignatureTick(0, 3, 4))
-    three.time_signatures.append(TimeSignatureTick(24 * 8, 2, 4))
-    assert bar_lines(three, 4, 4) == [0, 12, 24, 32, 40], "a new meter starts a bar"
-    assert [(c.start, c.end) for c in read_chords("C | F | G | C", three, C_MAJOR, 4)] == [
-        (0, 12), (12, 24), (24, 32), (32, 40),
-    ]  # fmt: skip
-
-
-def test_what_is_no_chord_or_comes_too_late_is_said() -> None:
-    for text in ("H", "C | xyz", "V7x/", "c", "C/"):
-        with pytest.raises(EtudeError, match=r'chords: ".*" is no chord\. Give symbols such as C'):
-            classes(text)
-    with pytest.raises(EtudeError, match="chords has 3 bars, but the melody ends before bar 3"):
-        read_chords("C | C | C", tune((0, 24 * 8, 60)), C_MAJOR, 4)
 
 
 def test_given_cells_stay_and_nothing_is_held_beyond_them() -> None:
@@ -83,7 +45,7 @@ def test_chords_a_bass_line_and_fixed_notes_are_kept(name: str) -> None:
     own[:32, 3], given[:32, 3] = bass[:32], True
     alto = observed[1, FIRST:].nonzero()[0][0] + FIRST
     own[20:24, 1], given[20:24, 1] = (alto, HOLD, HOLD, HOLD), True
-    chords = [Chord("C", 32, 40, frozenset({0, 4, 7}), 0), Chord("G", 48, 64, frozenset({7, 11, 2}), 7)]
+    chords = [Chord("C", 32, 40, 0, frozenset({0, 4, 7}), 0), Chord("G", 48, 64, 7, frozenset({7, 11, 2}), 7)]
     allowed = keep_to_chords(keep_given(own, given, observed), given, chords, grid.low)
     rng = [np.random.default_rng(place) for place in range(3)]
     for harmony in harmonize(model, grid, [HarmonyTask(melody.piece, allowed, CONFIG, rng)])[0]:
@@ -102,7 +64,7 @@ def test_a_chord_beyond_a_voice_is_said() -> None:
     observed[:, [HOLD, REST, FIRST]] = True  # one pitch, 60
     allowed = np.tile(observed, (4, 1, 1))
     with pytest.raises(EtudeError, match="no note of D is in the range of the voice 2"):
-        keep_to_chords(allowed, np.zeros((4, 4), dtype=bool), [Chord("D", 0, 4, frozenset({2, 6, 9}), 2)], 60)
+        keep_to_chords(allowed, np.zeros((4, 4), dtype=bool), [Chord("D", 0, 4, 2, frozenset({2, 6, 9}), 2)], 60)
 
 
 def test_drawn_voices_enter_with_the_melody_and_given_ones_stay() -> None:

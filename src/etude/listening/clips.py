@@ -18,7 +18,7 @@ from etude.audio.synthesis import TAIL
 from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.listening.design import SHORTEST
-from etude.report.pianoroll import bar_lines
+from etude.music.bars import bar_lines
 
 LEAD = 0.05  # seconds before the first note
 RELEASE = 0.5  # seconds that fade at the end of the release of the last notes

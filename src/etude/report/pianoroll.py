@@ -16,6 +16,7 @@ from PIL import Image
 from symusic.core import ScoreTick, TrackTick
 
 from etude.audio.synthesis import track_names
+from etude.music.bars import bar_lines
 
 # One colour a voice, from the top voice down, distinct to the colour-blind too (Okabe and Ito 2008, adapted).
 VOICES = ("#d55e00", "#0072b2", "#009e73", "#a5599b", "#b58900", "#56b4e9", "#8c6d5a", "#7f7f7f")
@@ -32,33 +33,6 @@ def colour(place: int) -> str:
 def pitch_name(pitch: int) -> str:
     """A MIDI pitch by name and octave; 60 is C4."""
     return f"{NAMES[pitch % 12]}{pitch // 12 - 1}"
-
-
-def end_of(score: ScoreTick) -> int:
-    """The tick at which the last note ends; 0 in a piece without notes."""
-    return max((int(note.time + note.duration) for track in score.tracks for note in track.notes), default=0)
-
-
-def bar_lines(score: ScoreTick) -> list[int]:
-    """The ticks at which bars start, and the end of the last bar, so that n bars have n + 1 lines.
-
-    Bars are counted from tick 0 by the time signatures (4/4 where there is none); a signature in mid-bar starts a bar.
-    The last bar is the one in which the last note ends. A piece without notes has one bar.
-    """
-    signatures = sorted((int(s.time), s.numerator, s.denominator) for s in score.time_signatures)
-    end = end_of(score)
-    lines, measure = [0], 4 * score.ticks_per_quarter
-    while True:
-        for time, numerator, denominator in signatures:
-            if time <= lines[-1]:
-                measure = max(1, 4 * score.ticks_per_quarter * numerator // max(1, denominator))
-        following = lines[-1] + measure
-        change = next((time for time, _, _ in signatures if lines[-1] < time < following), None)
-        if change is not None and change < end:
-            following = change
-        lines.append(following)
-        if following >= end:
-            return lines
 
 
 def picture(score: ScoreTick, path: Path | BinaryIO, title: str = "") -> None:

@@ -7,8 +7,9 @@ from symusic.core import ScoreTick
 
 from etude.audio.render import write_sound
 from etude.config.sections import Mix
+from etude.music.bars import bar_lines
 from etude.music.key import best_key
-from etude.report.pianoroll import NAMES, bar_lines, picture, roll
+from etude.report.pianoroll import NAMES, picture, roll
 from etude.report.players import Player, style_players
 from etude.report.templates import inline, render
 

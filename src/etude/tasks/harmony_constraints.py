@@ -1,6 +1,7 @@
 """What a person asks of the voices below a melody - a bass, fixed parts, chords - as tokens that each cell may have."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +9,12 @@ from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from etude.config.sections import Ingest
 from etude.core.errors import EtudeError
+from etude.music.bars import bars_of
+from etude.music.chord_text import read_chords
 from etude.music.key import Mode
 from etude.representations.base.grid import FIRST, REST
 from etude.representations.base.survey import DRUMS
-from etude.sampling.constraints import enter_together, keep_given, keep_to_chords, read_chords
+from etude.sampling.constraints import enter_together, keep_given, keep_to_chords
 from etude.tasks.harmonizer import Harmonizer
 from etude.tasks.harmony import MelodyOnGrid, grid_of
 from etude.tasks.melody import find_melody
@@ -45,8 +48,15 @@ def allowed_tokens(
         grid[kept], given = cells[kept], given | kept
     allowed = enter_together(keep_given(grid, given, harmonizer.observed), grid, given)
     if files.chords:
-        chords = read_chords(files.chords, source, _key(melody), representation.steps)
-        transposed = [chord.transpose(melody.shift) for chord in chords]
+        steps, quarter = representation.steps, source.ticks_per_quarter
+        transposed = [
+            replace(
+                chord.transpose(melody.shift),
+                start=round(chord.start * steps / quarter),
+                end=round(chord.end * steps / quarter),
+            )
+            for chord in read_chords(files.chords, bars_of(source), _key(melody))
+        ]
         allowed = keep_to_chords(allowed, given, transposed, representation.low)
     return allowed
 

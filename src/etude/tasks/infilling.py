@@ -8,11 +8,12 @@ from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
 
 from etude.config.sections import Harmonize
 from etude.core.errors import EtudeError
+from etude.music.bars import bars_of
 from etude.music.stated_key import states_key
 from etude.representations.base.grid import HOLD, VoicesOnGrid, from_grid
 from etude.representations.base.survey import DRUMS, program_of
 from etude.representations.chorale import key_signature
-from etude.sampling.constraints import bar_lines, keep_given
+from etude.sampling.constraints import keep_given
 from etude.sampling.harmonies import HarmonyTask
 from etude.tasks.harmonizer import Harmonizer
 from etude.tasks.harmony import grid_of, harmonize
@@ -44,8 +45,8 @@ def fill_bars(
         EtudeError: there are no such bars, or a note that stays is beyond what the model knows.
     """
     representation, steps = harmonizer.representation, harmonizer.representation.steps
-    lines = bar_lines(source, bars[1], steps)
-    start, end = lines[bars[0] - 1], lines[bars[1]]
+    counted, quarter = bars_of(source, bars[1]), source.ticks_per_quarter
+    start, end = (round(tick * steps / quarter) for tick in (counted[bars[0] - 1].start, counted[bars[1] - 1].end))
     grid = grid_of(representation, source)
     if start >= len(grid):
         raise EtudeError(f"it ends before bar {bars[0]} starts. Name bars that it has.")

@@ -1,0 +1,55 @@
+"""Chords as text: symbols, numerals, bar by bar."""
+
+import pytest
+from sampling.tunes import tune
+from symusic.core import TimeSignatureTick
+
+from etude.core.errors import EtudeError
+from etude.music.bars import bars_of
+from etude.music.chord_text import bars_in, chord_named, read_chords
+from etude.music.key import Mode
+
+C_MAJOR: tuple[int, Mode] = (0, "major")
+
+
+def classes(text: str, key: tuple[int, Mode] = C_MAJOR) -> list[tuple[int, int, list[int], int]]:
+    bars = bars_of(tune((0, 24 * 400, 60)))
+    return [(c.start // 6, c.end // 6, sorted(c.classes), c.bass) for c in read_chords(text, bars, key)]
+
+
+def test_chords_are_read_by_symbol_and_by_numeral() -> None:
+    assert classes("C") == [(0, 16, [0, 4, 7], 0)]
+    assert classes("Am7/G") == [(0, 16, [0, 4, 7, 9], 7)]
+    assert classes("Bbm") == [(0, 16, [1, 5, 10], 10)]
+    assert classes("F#dim") == [(0, 16, [0, 6, 9], 6)]
+    assert classes("I6") == [(0, 16, [0, 4, 7], 4)]
+    assert classes("V7", (7, "major")) == [(0, 16, [0, 2, 6, 9], 2)]
+    assert classes("i", (9, "minor")) == [(0, 16, [0, 4, 9], 9)]
+    assert classes("V", (9, "minor")) == [(0, 16, [4, 8, 11], 4)], "with the leading note"
+    assert classes("bVI", C_MAJOR) == [(0, 16, [0, 3, 8], 8)]
+
+
+def test_chords_share_their_bars() -> None:
+    assert [c[:2] for c in classes("| C F | G |")] == [(0, 8), (8, 16), (16, 32)]
+    assert [c[:2] for c in classes("C . . F | . - G -")] == [(0, 12), (12, 20), (24, 28)]
+    assert [c[:2] for c in classes("- | | C")] == [(32, 48)]
+    three = tune((0, 24 * 30, 60))
+    three.time_signatures.append(TimeSignatureTick(0, 3, 4))
+    three.time_signatures.append(TimeSignatureTick(24 * 8, 2, 4))
+    assert [(c.start, c.end) for c in read_chords("C | F | G | C", bars_of(three), C_MAJOR)] == [
+        (0, 72), (72, 144), (144, 192), (192, 240),
+    ]  # fmt: skip
+
+
+def test_what_is_no_chord_or_comes_too_late_is_said() -> None:
+    for text in ("H", "C | xyz", "V7x/", "c", "C/"):
+        with pytest.raises(EtudeError, match=r'chords: ".*" is no chord\. Give symbols such as C'):
+            classes(text)
+    with pytest.raises(EtudeError, match="chords has 3 bars, but the melody ends before bar 3"):
+        read_chords("C | C | C", bars_of(tune((0, 24 * 8, 60))), C_MAJOR)
+
+
+def test_the_root_is_not_the_bass_and_bars_are_counted() -> None:
+    assert chord_named("Am7/G") == (9, frozenset({9, 0, 4, 7}), 7)
+    assert chord_named("V6", (7, "major")) == (2, frozenset({2, 6, 9}), 6)
+    assert bars_in("C | Am F | G |") == 3

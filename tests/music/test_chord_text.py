@@ -6,7 +6,7 @@ from symusic.core import TimeSignatureTick
 
 from etude.core.errors import EtudeError
 from etude.music.bars import bars_of
-from etude.music.chord_text import bars_in, chord_named, read_chords
+from etude.music.chord_text import chord_named, read_chords, repeated
 from etude.music.key import Mode
 
 C_MAJOR: tuple[int, Mode] = (0, "major")
@@ -49,7 +49,7 @@ def test_what_is_no_chord_or_comes_too_late_is_said() -> None:
         read_chords("C | C | C", bars_of(tune((0, 24 * 8, 60))), C_MAJOR)
 
 
-def test_the_root_is_not_the_bass_and_bars_are_counted() -> None:
+def test_the_root_is_not_the_bass_and_bars_are_repeated() -> None:
     assert chord_named("Am7/G") == (9, frozenset({9, 0, 4, 7}), 7)
     assert chord_named("V6", (7, "major")) == (2, frozenset({2, 6, 9}), 6)
-    assert bars_in("C | Am F | G |") == 3
+    assert repeated("| C | Am F |", 5) == "C | Am F | C | Am F | C" and repeated("C | F", 1) == "C | F"

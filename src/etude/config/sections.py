@@ -211,9 +211,15 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Arrange:
-    """The best pieces, to be heard."""
+    """The best pieces, to be heard, and their arrangement for a band."""
 
     best: Count
+    seed: Seed
+    form: str | None
+    choruses: Annotated[int, Range(1, 16)]
+    intro: Annotated[int, Range(0, 64)] | None
+    ending: Annotated[int, Range(0, 64)] | None
+    humanise: Annotated[float, Range(0, 4)]
 
 
 @dataclass(frozen=True)
@@ -249,6 +255,7 @@ class Settings:
     harmonize: Harmonize
     evaluate: Evaluate
     arrange: Arrange
+    style: dict[str, Any]
     mix: Mix
 
     @classmethod

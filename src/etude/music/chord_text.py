@@ -71,9 +71,10 @@ def read_chords(text: str, bars: Sequence[Bar], key: tuple[int, Mode]) -> list[C
     return found
 
 
-def bars_in(text: str) -> int:
-    """How many bars a progression has."""
-    return len(_split(text))
+def repeated(text: str, count: int) -> str:
+    """A progression played again from its start until it has ``count`` bars; a longer one stays as it is."""
+    bars = _split(text)
+    return " | ".join(" ".join(bars[place % len(bars)]) for place in range(max(count, len(bars))))
 
 
 def _split(text: str) -> list[list[str]]:

@@ -51,7 +51,15 @@ def voicing(root: int, classes: Iterable[int], bass: int) -> tuple[int, ...]:
 
 
 def harte(text: str) -> tuple[int, ...]:
-    """The block chord of a symbol such as ``F#:maj7/5``; ``N`` and ``X`` (no chord, an unknown one) give none.
+    """The block chord of a symbol such as ``F#:maj7/5``; see ``harte_classes``. ``N`` and ``X`` give none."""
+    found = harte_classes(text)
+    return () if found is None else voicing(*found)
+
+
+def harte_classes(text: str) -> tuple[int, frozenset[int], int] | None:
+    """The root, the pitch classes and the bass of a symbol such as ``F#:maj7/5``.
+
+    ``N`` and ``X`` (no chord, an unknown one) have none.
 
     Source: Harte, Sandler, Abdallah, Gómez: Symbolic Representation of Musical Chords, ISMIR 2005.
 
@@ -59,7 +67,7 @@ def harte(text: str) -> tuple[int, ...]:
         EtudeError: the text is no such symbol.
     """
     if text in ("N", "X"):
-        return ()
+        return None
     found = HARTE.fullmatch(text)
     if found is None or (found["short"] or "") not in SHORTHANDS:
         raise EtudeError(f'"{text}" is no chord symbol')
@@ -70,7 +78,7 @@ def harte(text: str) -> tuple[int, ...]:
             pitch = (root + _degree(degree.lstrip("*"))) % 12
             classes = classes - {pitch} if degree.startswith("*") else classes | {pitch}
     bass = root + (_degree(found["bass"]) if found["bass"] else 0)
-    return voicing(root % 12, classes, bass % 12)
+    return root % 12, frozenset(classes), bass % 12
 
 
 def _sharps(text: str) -> int:

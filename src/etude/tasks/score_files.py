@@ -100,17 +100,19 @@ def read_part(path: Path, part: str | None, repeats: str, tempo: float) -> tuple
     return score, cast(dict[str, int], facts["changed"])
 
 
-def check_files(files: HarmonizeFiles) -> tuple[Path, dict[str, Path]]:
+def check_files(files: HarmonizeFiles, usage: str = USAGE) -> tuple[Path, dict[str, Path]]:
     """The melody's file, and those that will be written: ``midi`` first, then ``score``, ``picture`` and ``sound``.
+
+    ``usage`` is an example for messages.
 
     Raises:
         EtudeError: a file is not named, is missing, has another ending, or is in the way.
     """
     for key, value in (("input", files.input), ("output", files.output)):
         if not value:
-            raise EtudeError(f"{key} names no file. Give one, as in: {USAGE}")
+            raise EtudeError(f"{key} names no file. Give one, as in: {usage}")
     source, place = (
-        require_score("input", str(files.input), USAGE),
+        require_score("input", str(files.input), usage),
         place_with_ending("output", files.output, MIDI + MUSICXML),
     )
     midi = place if place.suffix.lower() in MIDI else place.with_suffix(MIDI[0])

@@ -1,0 +1,203 @@
+"""Where the chords of a lead sheet come from: symbols in the piece, a track of chords, or the melody itself."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick, TrackTick
+
+from etude.core.errors import EtudeError
+from etude.music.bars import Bar, end_of
+from etude.music.chord_text import Chord, chord_named
+from etude.music.chords import MARKER, harte_classes
+from etude.music.columns import Columns, columns_of
+from etude.music.key import Mode, sharps_of
+
+FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
+SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+CHORDS = "chord"  # the start of the name of a track of chords
+# The chords of a key: semitones of the root above the tonic, quality, and how likely they are in comparison
+CHOICES: dict[Mode, tuple[tuple[int, str, float], ...]] = {
+    "major": (
+        (0, "", 3.0), (2, "m", 1.4), (4, "m", 0.7), (5, "", 2.2), (7, "", 2.4), (9, "m", 1.8),
+        (10, "", 0.15), (2, "", 0.15), (4, "", 0.15), (9, "", 0.1), (5, "m", 0.1),
+    ),
+    "minor": (
+        (0, "m", 3.0), (3, "", 1.4), (5, "m", 1.8), (7, "", 1.8), (7, "m", 0.7), (8, "", 1.6), (10, "", 1.4),
+        (2, "dim", 0.3), (5, "", 0.2),
+    ),
+}  # fmt: skip
+STEPS = {"": (0, 4, 7), "m": (0, 3, 7), "dim": (0, 3, 6)}
+FITS = (1.0, 0.9, 0.8)  # what a quarter note on root, third and fifth adds
+CLASH = -1.0  # what it adds on another pitch
+ACCENTED = 1.5  # factor of a note that starts with the chord
+STAY_WITHIN, STAY_ACROSS = 2.0, 0.0  # for the same chord in the second half of a bar, and in the next bar
+FIFTH_DOWN, BACKWARDS = 0.6, -0.5  # for a root that falls a fifth; for dominant to subdominant
+CLOSE, HALF_CLOSE = 2.0, 0.5  # for the tonic at the end; for tonic or dominant at the end of four bars
+
+
+def chords_of_symbols(score: ScoreTick) -> list[Chord]:
+    """The chords that the markers of a piece name, each until the next; symbols that are no chord give none."""
+    marks = sorted(
+        (marker.time, marker.text.removeprefix(MARKER)) for marker in score.markers if marker.text.startswith(MARKER)
+    )
+    ends = [*(time for time, _ in marks[1:]), end_of(score)]
+    made = []
+    for (start, text), end in zip(marks, ends, strict=False):
+        found = _classes(text)
+        if found is not None and end > start:
+            made.append(Chord(text, start, end, *found))
+    return made
+
+
+def _classes(text: str) -> tuple[int, frozenset[int], int] | None:
+    try:
+        return harte_classes(text)
+    except EtudeError:
+        pass
+    try:
+        return chord_named(text)
+    except EtudeError:
+        return None
+
+
+def chord_track(score: ScoreTick, melody: TrackTick) -> TrackTick | None:
+    """The track of block chords next to a melody: one whose name starts with "chord"."""
+    return next(
+        (
+            track
+            for track in score.tracks
+            if track.name.casefold().startswith(CHORDS) and len(track.notes) and track.name != melody.name
+        ),
+        None,
+    )
+
+
+def chords_of_track(track: TrackTick) -> list[Chord]:
+    """The chords that a track plays as blocks: notes that start together; each lasts until its notes end.
+
+    The root is the lowest note of the stack of thirds that has most of the notes, or else the lowest note.
+    """
+    notes = columns_of(track)
+    made: list[Chord] = []
+    for start in np.unique(notes.onset).tolist():
+        own = notes[notes.onset == start]
+        classes = frozenset((own.pitch % 12).tolist())
+        bass = int(own.pitch.min()) % 12
+        root = max(sorted(classes), key=lambda pitch: (_stacked(pitch, classes), pitch == bass))
+        end = start + int(own.length.max())
+        if made and made[-1].end > start:
+            made[-1] = Chord(made[-1].symbol, made[-1].start, start, made[-1].root, made[-1].classes, made[-1].bass)
+        made.append(Chord(name_of(root, classes, bass), start, end, root, classes, bass))
+    return made
+
+
+def _stacked(root: int, classes: frozenset[int]) -> float:
+    """How well pitch classes are a chord on a root: third, fifth and seventh count."""
+    above = {(pitch - root) % 12 for pitch in classes}
+    return 2.0 * bool(above & {3, 4}) + 1.5 * (7 in above) + 0.7 * bool(above & {6, 8}) + 0.5 * bool(above & {10, 11})
+
+
+def name_of(root: int, classes: frozenset[int], bass: int, flats: bool = True) -> str:
+    """A chord symbol for pitch classes: triad, seventh and bass; other notes are not named."""
+    above = {(pitch - root) % 12 for pitch in classes}
+    third = "m" if 3 in above and 4 not in above else ""
+    if third and 6 in above and 7 not in above:
+        third = "dim7" if 9 in above else "m7b5" if 10 in above else "dim"
+    elif 4 in above and 8 in above and 7 not in above:
+        third = "+"
+    elif not above & {3, 4}:
+        third = "sus4" if 5 in above else "sus2" if 2 in above else ""
+    seventh = "maj7" if 11 in above else "7" if 10 in above else "6" if 9 in above and 7 in above else ""
+    if third in ("dim7", "m7b5", "dim", "+"):
+        seventh = ""
+    names = FLATS if flats else SHARPS
+    text = names[root] + (seventh + third if third.startswith("sus") else third + seventh)
+    return text if bass == root or bass not in classes else f"{text}/{names[bass]}"
+
+
+def harmonise(notes: Columns, bars: Sequence[Bar], key: tuple[int, Mode], quarter: int) -> list[Chord]:
+    """Chords for a melody, or for any notes: the sequence that fits notes and key best, one or two a bar.
+
+    Bars of four or more quarter notes may have two. The sequence is the best by dynamic programming over the chords of
+    the key: notes of the chord, likely chords, roots that fall by a fifth and closes count for it.
+
+    Args:
+        notes: of the melody.
+        bars: of the piece.
+        key: tonic and mode.
+        quarter: ticks of a quarter note.
+    """
+    tonic, mode = key
+    choices = CHOICES[mode]
+    roots = np.array([(tonic + step) % 12 for step, _, _ in choices])
+    spans = [(bar, start, end) for bar in bars for start, end in _halves(bar, quarter)]
+    prior = np.log(np.array([weight for _, _, weight in choices]))
+    moves = _moves(choices)
+    score = np.zeros((len(spans), len(choices)))
+    back = np.zeros((len(spans), len(choices)), dtype=int)
+    for place, (bar, start, end) in enumerate(spans):
+        fit = _fit(notes, start, end, choices, roots, quarter) + prior
+        if place == len(spans) - 1:
+            fit = fit + CLOSE * (roots == tonic)
+        elif bar is not spans[place + 1][0] and (bars.index(bar) + 1) % 4 == 0:
+            fit = fit + HALF_CLOSE * ((roots == tonic) | (roots == (tonic + 7) % 12))
+        if not place:
+            score[0] = fit + 0.5 * (roots == tonic)
+            continue
+        stay = STAY_WITHIN if bar is spans[place - 1][0] else STAY_ACROSS
+        reached = score[place - 1][:, None] + moves + stay * np.eye(len(choices))
+        back[place] = reached.argmax(axis=0)
+        score[place] = reached.max(axis=0) + fit
+    chosen = [int(score[-1].argmax())]
+    for place in range(len(spans) - 1, 0, -1):
+        chosen.append(int(back[place][chosen[-1]]))
+    flats = sharps_of(tonic, mode) < 0
+    made: list[Chord] = []
+    for (bar, start, end), number in zip(spans, reversed(chosen), strict=True):
+        root, quality = int(roots[number]), choices[number][1]
+        classes = frozenset((root + step) % 12 for step in STEPS[quality])
+        if made and made[-1].end == start > bar.start and (made[-1].root, made[-1].classes) == (root, classes):
+            made[-1] = Chord(made[-1].symbol, made[-1].start, end, root, classes, root)
+        else:
+            made.append(Chord(name_of(root, classes, root, flats), start, end, root, classes, root))
+    return made
+
+
+def _halves(bar: Bar, quarter: int) -> list[tuple[int, int]]:
+    if bar.length >= 4 * quarter and bar.length % (2 * quarter) == 0:
+        middle = bar.start + bar.length // (4 * quarter) * 2 * quarter
+        return [(bar.start, middle), (middle, bar.end)] if middle < bar.end else [(bar.start, bar.end)]
+    return [(bar.start, bar.end)]
+
+
+def _fit(
+    notes: Columns,
+    start: int,
+    end: int,
+    choices: Sequence[tuple[int, str, float]],
+    roots: NDArray[np.int64],
+    quarter: int,
+) -> NDArray[np.float64]:
+    """How well the notes between two ticks fit each chord: (choices,)."""
+    onset, until = notes.onset.astype(np.int64), notes.onset.astype(np.int64) + notes.length
+    inside = (onset < end) & (until > start)
+    times = (np.minimum(until, end) - np.maximum(onset, start))[inside] / quarter
+    times = times * np.where(onset[inside] == start, ACCENTED, 1.0)
+    weights = np.zeros(12)
+    np.add.at(weights, notes.pitch[inside].astype(int) % 12, times)
+    gains = np.full((len(choices), 12), CLASH)
+    for number, (_, quality, _) in enumerate(choices):
+        for step, gain in zip(STEPS[quality], FITS, strict=True):
+            gains[number, (roots[number] + step) % 12] = gain
+    found: NDArray[np.float64] = gains @ weights
+    return found
+
+
+def _moves(choices: Sequence[tuple[int, str, float]]) -> NDArray[np.float64]:
+    """What going from one chord to another adds: (choices, choices)."""
+    steps = np.array([step for step, _, _ in choices])
+    falls = (steps[None, :] - steps[:, None]) % 12 == 5
+    backwards = (steps[:, None] == 7) & (steps[None, :] == 5)
+    found: NDArray[np.float64] = FIFTH_DOWN * falls + BACKWARDS * backwards
+    return found

@@ -14,7 +14,7 @@ from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
 from etude.artifacts.provenance import built_from
 from etude.audio.mp3 import read_mp3
-from etude.config.sections import Arrange, Mix, Settings
+from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
 from etude.scores.excerpts import excerpt_of
@@ -39,7 +39,7 @@ class Stub(Settings):
     """Settings of the sections that the stage looks at."""
 
     def __init__(self, section: Mix, best: int = 2) -> None:
-        object.__setattr__(self, "arrange", Arrange(best))
+        object.__setattr__(self, "arrange", replace(smoke().arrange, best=best))
         object.__setattr__(self, "mix", section)
         object.__setattr__(self, "models", {"lstm": {}})
 

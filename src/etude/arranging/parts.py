@@ -44,8 +44,8 @@ def _bars(song: Song, part: Part) -> Iterator[SongBar]:
     return (bar for bar in song.bars if bar.energy >= part.enters)
 
 
-def _events(song: Song, one: SongBar, groove: Groove, name: str = "") -> list[Event]:
-    return events(groove[name], one.bar, one.number, song.quarter, name) if name in groove else []
+def _events(song: Song, one: SongBar, groove: Groove, name: str = "", to_end: bool = False) -> list[Event]:
+    return events(groove[name], one.bar, one.number, song.quarter, name, to_end) if name in groove else []
 
 
 def _level(part: Part, energy: float, sign: str = "x") -> int:
@@ -67,7 +67,7 @@ def bass(song: Song, part: Part, rng: np.random.Generator) -> list[Note]:
     ``1``, ``3``, ``5``, ``7`` and ``8`` are notes of the chord, ``a`` is a step from the next chord's bass.
     """
     notes: list[Note] = []
-    last = (part.range[0] + part.range[1]) // 2
+    last, led = (part.range[0] + part.range[1]) // 2, False  # whether the last note leads to the next
     for one in _bars(song, part):
         bar = one.bar
         if _final(song, one):
@@ -85,10 +85,10 @@ def bass(song: Song, part: Part, rng: np.random.Generator) -> list[Note]:
                 inside.insert(0, Event(chord.start, until, "1"))
             for place, event in enumerate(inside):
                 sign = "1" if place == 0 and event.start == chord.start else event.sign
-                pitch = _below(song, event, _bass_pitch(song, part, chord, sign, event.end, last))
+                pitch = _below(song, event, _bass_pitch(song, part, chord, sign, event.end, last, led))
                 if pitch is not None:
                     notes.append(Note(event.start, min(event.end, chord.end), pitch, _level(part, one.energy)))
-                    last = pitch
+                    last, led = pitch, sign == "a"
     return notes
 
 
@@ -99,7 +99,7 @@ def degree(chord: Chord, sign: str) -> int:
     return next(((chord.root + step) % 12 for step in wanted if step in steps), chord.bass)
 
 
-def _bass_pitch(song: Song, part: Part, chord: Chord, sign: str, end: int, last: int) -> int:
+def _bass_pitch(song: Song, part: Part, chord: Chord, sign: str, end: int, last: int, led: bool) -> int:
     low, high = part.range
     if sign == "a":
         target = song.chord_at(end) or song.chord_after(end - 1)
@@ -115,7 +115,7 @@ def _bass_pitch(song: Song, part: Part, chord: Chord, sign: str, end: int, last:
         root = _nearest(chord.bass, low, high, low)
         return root + 12 if root + 12 <= high else root
     if sign == "1":
-        return _nearest(chord.bass, low, high, (2 * low + last) // 3)
+        return _nearest(chord.bass, low, high, last if led else (2 * low + last) // 3)
     return _nearest(degree(chord, sign), low, high, last)
 
 
@@ -314,7 +314,7 @@ def drums(song: Song, part: Part, rng: np.random.Generator) -> list[Note]:
             if filled:
                 since = _fill_starts(song, one, part)
                 played = [event for event in played if event.start < since]
-                played += [event for event in _events(song, one, part.fill, name) if event.start >= since]
+                played += [event for event in _events(song, one, part.fill, name, True) if event.start >= since]
             for event in played:
                 kept = rng.random() < GHOSTED  # drawn for every hit, so that one more changes no other
                 if event.sign == "o" and not kept:
@@ -327,7 +327,7 @@ def drums(song: Song, part: Part, rng: np.random.Generator) -> list[Note]:
 
 def _fill_starts(song: Song, one: SongBar, part: Part) -> int:
     """Where the fill of a bar starts: at its first hit."""
-    found = [event.start for name in part.fill for event in _events(song, one, part.fill, name)]
+    found = [event.start for name in part.fill for event in _events(song, one, part.fill, name, True)]
     return min(found, default=one.bar.end)
 
 

@@ -73,7 +73,9 @@ def source_meter(meters: Sequence[str], bar: Bar) -> str:
     return min(alike, key=lambda meter: pulse_of(meter)[0]) if alike else meters[0]
 
 
-def events(written: Mapping[str, Sequence[str]], bar: Bar, number: int, quarter: int, where: str) -> list[Event]:
+def events(
+    written: Mapping[str, Sequence[str]], bar: Bar, number: int, quarter: int, where: str, to_end: bool = False
+) -> list[Event]:
     """What a pattern asks for in a bar.
 
     Args:
@@ -82,6 +84,7 @@ def events(written: Mapping[str, Sequence[str]], bar: Bar, number: int, quarter:
         number: of the bar, from 0, which chooses among successive bars.
         quarter: ticks of a quarter note.
         where: the name of the pattern, for messages.
+        to_end: of a pattern in a longer meter take the last pulses, not the first, as a fill needs it.
 
     Raises:
         EtudeError: a pattern does not fit its meter.
@@ -96,8 +99,9 @@ def events(written: Mapping[str, Sequence[str]], bar: Bar, number: int, quarter:
     elif own != QUARTER and pulse == QUARTER:
         found = [_in_two(signs) for signs in found]
     made: list[Event] = []
+    first = len(found) - count if to_end else 0
     for place in range(count):
-        signs = found[place % len(found)]
+        signs = found[(first + place) % len(found)]
         for step, sign in enumerate(signs):
             start, end = (
                 bar.start + round((place + Fraction(at, len(signs))) * pulse * quarter) for at in (step, step + 1)

@@ -9,6 +9,7 @@ from etude.core.errors import EtudeError, closest
 
 Program = Annotated[int, Range(0, 127)]
 Pitch = Annotated[int, Range(0, 127)]
+Kind = Annotated[str, OneOf(("bass", "chords", "arpeggio", "pad", "second", "voice", "drums"))]
 Written = dict[str, tuple[str, ...]]  # meter -> the patterns of successive bars
 Groove = dict[str, Written]  # instrument of a kit, or "" for a part that has one line -> its patterns
 
@@ -34,7 +35,7 @@ class Part:
     its place in the mix.
     """
 
-    play: Annotated[str, OneOf(("bass", "chords", "arpeggio", "pad", "second", "voice", "drums"))]
+    play: Kind
     program: Program = 0
     enters: Fraction = 0.0
     range: tuple[Pitch, Pitch] = (48, 76)
@@ -96,9 +97,9 @@ class Style:
 
 def _part(values: Mapping[str, Any], name: str) -> Part:
     where = f"style.parts.{name}"
-    kind = values.get("play")
+    kind = check(values.get("play"), Kind, f"{where}.play")
     grooves = {
-        level: _groove(check(values[level], dict, f"{where}.{level}"), str(kind), f"{where}.{level}")
+        level: _groove(check(values[level], dict, f"{where}.{level}"), kind, f"{where}.{level}")
         for level in LEVELS
         if values.get(level) is not None
     }

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from etude.arranging.piece import arrange_piece
 from etude.arranging.styles import Style
 from etude.config.compile import compile_params
 from etude.config.sections import Reading, Settings
@@ -24,7 +25,6 @@ from etude.datasets import corpus
 from etude.datasets.folk import COLLECTIONS
 from etude.metrics.arrangement import Band, is_playable, measure_band
 from etude.music.bars import bars_of
-from etude.runs.arrange_file import arrange_score
 from etude.scores.readers import pieces_of, read
 
 ROOT = Path(__file__).parents[1]
@@ -70,7 +70,7 @@ def main() -> int:
         failed, found = 0, tunes(meters, count)
         for name, score in found:
             try:
-                made, _ = arrange_score(score, settings.arrange, style, name=name)
+                made, _ = arrange_piece(score, settings.arrange, style, name=name)
                 if not (is_playable(made.written) and is_playable(made.performed)):
                     raise EtudeError(f"{name} is not playable.")
                 measured.append(measure_band(made, style))

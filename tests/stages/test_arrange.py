@@ -18,7 +18,7 @@ from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
 from etude.scores.excerpts import excerpt_of
-from etude.stages.arrange import arrange, best, file_names, run
+from etude.stages.arrange import best, file_names, run, sound_of
 
 MIX = Mix(sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2)
 
@@ -40,6 +40,7 @@ class Stub(Settings):
 
     def __init__(self, section: Mix, best: int = 2) -> None:
         object.__setattr__(self, "arrange", replace(smoke().arrange, best=best))
+        object.__setattr__(self, "style", smoke().style)
         object.__setattr__(self, "mix", section)
         object.__setattr__(self, "models", {"lstm": {}})
 
@@ -70,7 +71,7 @@ def test_the_best_by_rank_then_name() -> None:
 
 
 def test_stems_add_up_to_the_mix() -> None:
-    sound, facts = arrange(piece(72), MIX)
+    sound, facts = sound_of(piece(72), MIX)
     assert np.allclose(sum(sound.stems.values()), sound.mix, atol=1e-6)
     assert facts["loudness_lufs"] == -16.0 and facts["seconds"] == 3.0 and facts["peak_dbfs"] <= -1
     assert [track["name"] for track in facts["tracks"]] == ["Soprano", "Bass"]
@@ -83,13 +84,19 @@ def test_run_writes_mix_stems_and_report(session: Session) -> None:
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     stems = ["01/Bass.mp3", "01/Soprano.mp3", "02/Silence.mp3"]  # MIDI holds no track without events
     kinds = (".mid", ".mp3", ".png", ".html")
-    assert files == sorted([*(f"{name}{kind}" for name in ("01", "02") for kind in kinds), *stems])
+    assert files == sorted([*(f"{name}{kind}" for name in ("01", "01_band", "02") for kind in kinds), *stems])
     sound, rate = read_mp3(folder / "01.mp3")
     assert rate == 16000 and sound.shape[1] == 3 * rate and 0.2 < np.abs(sound).max() < 1.1
     report = read_json(session.root / "reports/arrange/lstm.json", "")
     assert [piece["file"] for piece in report["pieces"]] == ["01.mp3", "02.mp3"] and report["key"] == "abc"
     assert report["pieces"][1]["loudness_lufs"] is None  # silence
     assert report["copied"] is None
+    band = report["band"]
+    assert (band["of"], band["file"], band["style"], band["form"]) == ("01.mid", "01_band.mp3", "pop", "A")
+    assert [track["name"] for track in band["tracks"]] == ["Melody", "Bass", "Piano", "Strings", "Drums"]
+    assert (band["kept"]["bass_roots"], band["kept"]["above"]) == (1.0, 0.0)
+    melody = ScoreTick.from_file(folder / "01_band.mid").tracks[0]
+    assert [note.pitch for note in melody.notes] == [74, 74], "the top line of the sample"
     before = digest(folder)
     run(Stub(MIX), session, "lstm")
     assert digest(folder) == before

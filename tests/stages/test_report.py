@@ -173,14 +173,14 @@ def complete(tmp_path_factory: pytest.TempPathFactory, made: Settings) -> Path:
         if model_name == "lstm":
             write_json(reports / "harmonize/lstm.json", harmonies(model_name))
             write_json(reports / "control/lstm.json", control(model_name))
-        arranged = [{"file": f"{n:02d}.mp3"} for n in range(2)]
+        arranged = {"pieces": [{"file": "00.mp3"}], "band": {"file": "00_band.mp3", "of": "00.mid", "style": "pop"}}
         copied = compared["originality"]["pieces"][0] if model_name == "lstm" else None
-        write_json(reports / f"arrange/{model_name}.json", {"model": model_name, "pieces": arranged, "copied": copied})
+        write_json(reports / f"arrange/{model_name}.json", {"model": model_name, **arranged, "copied": copied})
         if copied is not None:
             for name in ("sample", "train"):
                 sound(data / f"arrange/{model_name}/copies", name, 64, made)
-        for n in range(2):
-            sound(data / f"arrange/{model_name}", f"{n:02d}", 70 + place + n, made)
+        for n, name in enumerate(("00", "00_band")):
+            sound(data / f"arrange/{model_name}", name, 70 + place + n, made)
     (root / "README.md").write_text("# etude\n", encoding="utf-8")
     return root
 
@@ -362,7 +362,7 @@ def test_messages_name_what_is_missing_with_its_command(session: Session, made: 
     # the last file is read first
     for place, command in (
         ("data/harmonize/lstm/p2.mp3", "etude harmonize model=lstm"),
-        ("data/arrange/gan/01.mp3", "etude arrange model=gan"),
+        ("data/arrange/gan/00_band.mp3", "etude arrange model=gan"),
         ("reports/control/lstm.json", "etude control model=lstm"),
         ("reports/evaluate/lstm.json", "etude evaluate model=lstm"),
     ):

@@ -122,9 +122,7 @@ def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> P
     )
     return Pieces(
         real=real,
-        samples={
-            name: _read_samples(session, name, 2 if len(settings.models) <= MANY else 1) for name in settings.models
-        },
+        samples={name: _read_samples(session, name, len(settings.models) <= MANY) for name in settings.models},
         harmonies={
             name: _read_harmony(session, name, found) for name, found in inputs.harmonize.items() if found["pieces"]
         },
@@ -138,15 +136,20 @@ def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> P
     )
 
 
-def _read_samples(session: Session, model_name: str, count: int) -> list[Piece]:
+def _read_samples(session: Session, model_name: str, with_band: bool) -> list[Piece]:
+    """A model's best sample, and as it is arranged for a band."""
     sound, facts = catalog.data("arrange", model_name), catalog.report("arrange", model_name)
     folder = session.read(sound)
-    arranged = read_json(session.read(facts), facts.made_by)["pieces"]
-    pieces = []
-    for place, piece in enumerate(arranged[:count], start=1):
-        mp3 = folder / piece["file"]
-        title = f"{model_name}, sample {mp3.stem}"
-        caption = f"Sample {mp3.stem} of {model_name}: number {place} by distance to real music."
+    found = read_json(session.read(facts), facts.made_by)
+    best, band = found["pieces"][0], found["band"] if with_band else None
+    mp3 = folder / best["file"]
+    title = f"{model_name}, sample {mp3.stem}"
+    caption = f"Sample {mp3.stem} of {model_name}: the nearest to real music."
+    pieces = [read_piece(mp3.with_suffix(".mid"), mp3, title, caption, sound.made_by)]
+    if band is not None:
+        mp3 = folder / band["file"]
+        title = f"{model_name}, sample {Path(band['of']).stem} for a band"
+        caption = f"The top line of sample {Path(band['of']).stem}, arranged for a band: style {band['style']}."
         pieces.append(read_piece(mp3.with_suffix(".mid"), mp3, title, caption, sound.made_by))
     return pieces
 

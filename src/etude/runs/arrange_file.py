@@ -2,61 +2,21 @@
 
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
-from symusic.core import ScoreTick, TrackTick
-
-from etude.arranging.band import Arrangement, arrange
-from etude.arranging.chords import chord_track, chords_of_symbols, chords_of_track, harmonise
-from etude.arranging.lead_sheet import LeadSheet, key_of, lead_sheet_of
+from etude.arranging.band import Arrangement
+from etude.arranging.piece import arrange_piece, placed
 from etude.arranging.styles import Style
 from etude.artifacts.context import Session
 from etude.audio.render import write_sound
-from etude.config.sections import Arrange, Mix, Settings
+from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole
-from etude.music.bars import bars_of
-from etude.music.chord_text import read_chords, repeated
-from etude.music.columns import columns_of, concatenate
 from etude.scores.engraving import musicxml, picture
-from etude.tasks.melody import find_melody, skyline
 from etude.tasks.requests import HarmonizeFiles
 from etude.tasks.score_files import check_files, read_score
 
 USAGE = "etude arrange input=melody.mid output=song.mid"
-
-
-def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -> tuple[LeadSheet, str]:
-    """The lead sheet of a melody in its piece, and where its chords come from.
-
-    Chords are those given as text, which are played again from their start where the tune is longer; else the symbols
-    of the piece; else its track of chords; else what its other tracks sound; else chords for the melody.
-
-    Args:
-        score: the piece.
-        melody: the track, one note at a time.
-        chords: as text, bar by bar; the first bar is the first whole one.
-
-    Raises:
-        EtudeError: a chord cannot be read, or there are more bars of them than of the tune.
-    """
-    bars = bars_of(score)
-    if chords is not None:
-        bare = lead_sheet_of(score, melody)
-        first = next(number for number, bar in enumerate(bars) if bar.end > int(columns_of(melody).onset.min()))
-        tune = bars[first + int(bare.pickup) :]
-        found = read_chords(repeated(chords, len(tune)), tune, bare.key)
-        return lead_sheet_of(score, melody, found), "as given"
-    if symbols := chords_of_symbols(score):
-        return lead_sheet_of(score, melody, symbols), "the chord symbols of the piece"
-    if (track := chord_track(score, melody)) is not None:
-        return lead_sheet_of(score, melody, chords_of_track(track)), f"its track {track.name}"
-    others = [columns_of(track) for track in score.tracks if len(track.notes) and not track.is_drum]
-    notes = concatenate(others)
-    where = "recognised in all of its tracks" if len(others) > 1 else "chosen for the melody"
-    key = key_of(score, notes)
-    return lead_sheet_of(score, melody, harmonise(notes, bars, key, score.ticks_per_quarter)), where
 
 
 def arrange_file(settings: Settings, session: Session, files: HarmonizeFiles) -> list[Path]:
@@ -75,64 +35,13 @@ def arrange_file(settings: Settings, session: Session, files: HarmonizeFiles) ->
     source, places = check_files(files, USAGE)
     tune = None if files.tune is None else str(files.tune)
     score, _ = read_score(source, settings.ingest, session.progress, tune, style.tempo)
-    made, where = arrange_score(score, settings.arrange, style, files.chords, files.top_line, str(source))
+    made, where = arrange_piece(score, settings.arrange, style, files.chords, files.top_line, str(source))
     if session.progress:
         form = "".join(one.letter for one in made.song.bars if one.number == 0)
         say = f"{source}: chords: {where}; form: {form or 'one phrase'}; {len(made.song.bars)} bars in all"
         print(f"{say}; tracks: {', '.join(track.name for track in made.written.tracks)}", file=sys.stderr)
     _write(made, source, places, placed(settings.mix, style))
     return list(places.values())
-
-
-def arrange_score(
-    score: ScoreTick, config: Arrange, style: Style, chords: str | None = None, top_line: bool = False, name: str = "it"
-) -> tuple[Arrangement, str]:
-    """Arrange a piece: its first track is the melody, or the highest notes of all tracks with ``top_line``.
-
-    Args:
-        score: the piece.
-        config: form, choruses, intro, ending, humanise and seed.
-        style: the band.
-        chords: as text; None: those of the piece, see ``lead_sheet``.
-        top_line: take the highest notes.
-        name: of the piece, for messages.
-
-    Returns:
-        The arrangement, and where its chords come from.
-
-    Raises:
-        EtudeError: there is no melody, or what is requested does not fit it.
-    """
-    try:
-        melody = top_of(score) if top_line else find_melody(score)
-        sheet, where = lead_sheet(score, melody, chords)
-        made = arrange(
-            sheet, style, config.form, config.choruses, config.intro, config.ending, config.humanise, config.seed
-        )
-    except EtudeError as error:
-        raise EtudeError(f"{name}: {error}") from None
-    return made, where
-
-
-def top_of(score: ScoreTick) -> TrackTick:
-    """The highest notes of all tracks of a piece but the drums.
-
-    Raises:
-        EtudeError: there are no notes.
-    """
-    pitched = [track for track in score.tracks if len(track.notes) and not track.is_drum]
-    if not pitched:
-        raise EtudeError("it has no notes but percussion. Give a melody.")
-    line = pitched[0].copy()
-    line.notes = skyline(concatenate([columns_of(track) for track in pitched])).notes()
-    return line
-
-
-def placed(mix: Mix, style: Style) -> Mix:
-    """The settings of the mix, with the places that a style gives its parts, where the settings give them none."""
-    gain = {name: part.gain for name, part in style.parts.items()}
-    pan = {name: part.pan for name, part in style.parts.items()}
-    return replace(mix, gain={**mix.gain, **gain}, pan={**mix.pan, **pan})
 
 
 def _write(made: Arrangement, source: Path, places: dict[str, Path], mix: Mix) -> None:

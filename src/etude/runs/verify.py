@@ -60,7 +60,7 @@ TOLERANCES: dict[str, dict[str, Tolerance]] = {
         "metrics.harmony/agreement": Tolerance(0.15),
         "metrics.harmony/parallels_beside_all_real": Tolerance(0.0, 1.0),
     },
-    "arrange": {"pieces.": Tolerance(0.02, 0.5), "sample_rate": Tolerance(0)},
+    "arrange": {"pieces.": Tolerance(0.02, 0.5), "band.": Tolerance(0.02, 0.5), "sample_rate": Tolerance(0)},
 }
 FOLLOWS = {"train": "evaluate", "generate": "evaluate"}  # compared by the numbers of another stage
 MADE_FROM_ALL = ("report", "track")  # may differ only if an earlier stage differs

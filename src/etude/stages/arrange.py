@@ -1,18 +1,22 @@
 """Stage arrange: each model's best pieces as sound: stems on General MIDI programs, mix, mp3, picture and page.
 
-And the excerpt of a sample that has most in common with a train piece, next to that of the train piece.
+The best one also for a band, from its top line. And the excerpt of a sample that has most in common with a train piece,
+next to that of the train piece.
 """
 
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from symusic.core import ScoreTick
 
+from etude.arranging.piece import arrange_piece, placed
+from etude.arranging.styles import Style
 from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
@@ -25,6 +29,7 @@ from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json, whole, write_json, write_text
 from etude.core.progress import follow
+from etude.metrics.arrangement import measure_band
 from etude.report.pianoroll import picture
 from etude.report.sample import page
 from etude.scores.excerpts import excerpt_of
@@ -39,7 +44,7 @@ def best(pieces: Sequence[Mapping[str, Any]], count: int) -> list[str]:
     return [str(piece["file"]) for piece in ranked[:count]]
 
 
-def arrange(score: ScoreTick, settings: Mix) -> tuple[Rendering, Json]:
+def sound_of(score: ScoreTick, settings: Mix) -> tuple[Rendering, Json]:
     """Render a piece, and measure the sound.
 
     Returns:
@@ -99,32 +104,52 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     files = best(report["pieces"], settings.arrange.best)
     if not files:
         raise EtudeError(f"{measured} names no piece. Make it again with: {measured.made_by}")
-    pieces = []
+    pieces: list[Json] = []
+    band: Json | None = None
     copied = next((piece for piece in report["originality"]["pieces"] if piece["score"] is not None), None)
-    made = session.write(catalog.data("arrange", model_name))
-    with whole(made) as part:
+    place = session.write(catalog.data("arrange", model_name))
+    with whole(place) as part:
         part.mkdir()
         for file in follow(files, f"arranging {model_name}", len(files), session.progress):
             score, name = _read(folder / file, sampled, measured), Path(file).stem
-            sound, facts = arrange(score, settings.mix)
-            score.dump_midi(part / f"{name}.mid")
-            _write_mp3s(part, name, sound, settings.mix, session.workers)
-            title = f"{model_name}, {name}"
-            picture(score, part / f"{name}.png", title)
-            write_text(part / f"{name}.html", page(score, (part / f"{name}.mp3").read_bytes(), title))
-            pieces.append({"file": f"{name}.mp3", **facts})
+            pieces.append(_write_piece(part, name, score, f"{model_name}, {name}", settings.mix, session.workers))
+            if band is None and score.note_num():
+                style = Style.of(settings.style)
+                made, where = arrange_piece(score, settings.arrange, style, top_line=True, name=str(folder / file))
+                title = f"{model_name}, {name}, for a band: {style.name}"
+                mix = placed(settings.mix, style)
+                written = _write_piece(part, f"{name}_band", made.performed, title, mix)
+                form = "".join(one.letter for one in made.song.bars if one.number == 0)
+                kept = asdict(measure_band(made, style))
+                band = {"of": file, "style": style.name, "chords": where, "form": form, **written, "kept": kept}
         if copied is not None:
             source, _ = read_ingest(settings, session)
             (train,) = (score for _, score in source.scores([copied["nearest"]]))
             both = {"sample": _read(folder / copied["file"], sampled, measured), "train": train}
             (part / catalog.COPIES).mkdir()
-            for place, (name, score) in zip(("start", "where"), both.items(), strict=True):
-                window = excerpt_of(score, copied[place], copied["quarters"])
+            for start, (name, score) in zip(("start", "where"), both.items(), strict=True):
+                window = excerpt_of(score, copied[start], copied["quarters"])
                 window.dump_midi(part / catalog.COPIES / f"{name}.mid")
                 write_sound(part / catalog.COPIES / f"{name}.mp3", window, settings.mix)
     facts = {"model": model_name, "key": report["key"], "sample_rate": settings.mix.sample_rate, "pieces": pieces}
-    write_json(session.write(catalog.report("arrange", model_name)), {**facts, "copied": copied})
-    return made
+    write_json(session.write(catalog.report("arrange", model_name)), {**facts, "band": band, "copied": copied})
+    return place
+
+
+def _write_piece(folder: Path, name: str, score: ScoreTick, title: str, mix: Mix, workers: int = 0) -> Json:
+    """Write a piece as MIDI, sound, picture and page; with ``workers``, which share that work, its stems too.
+
+    Returns the facts of its sound, with the name of the mix.
+    """
+    sound, facts = sound_of(score, mix)
+    score.dump_midi(folder / f"{name}.mid")
+    if workers:
+        _write_mp3s(folder, name, sound, mix, workers)
+    else:
+        write_mp3(folder / f"{name}.mp3", sound.mix, mix.sample_rate, mix.quality)
+    picture(score, folder / f"{name}.png", title)
+    write_text(folder / f"{name}.html", page(score, (folder / f"{name}.mp3").read_bytes(), title))
+    return {"file": f"{name}.mp3", **facts}
 
 
 def _read(path: Path, sampled: Artifact, measured: Artifact) -> ScoreTick:

@@ -28,7 +28,7 @@ from etude import sampling
 from etude.artifacts import catalog
 from etude.audio.render import render, write_sound
 from etude.config.check import Count, check, construct
-from etude.config.sections import Generate, Harmonize, Ingest, Mix
+from etude.config.sections import Arrange, Generate, Harmonize, Ingest, Mix
 from etude.core.errors import EtudeError, closest
 from etude.core.files import whole
 from etude.core.project import PACKAGE, conf_folder
@@ -70,6 +70,18 @@ def _section(kind: type[T], section: str, changes: Mapping[str, Any]) -> T:
     return construct(kind, {**_defaults(section), **plain}, section)
 
 
+def _style(name: str) -> dict[str, Any]:
+    """The values of a style of conf/style."""
+    from omegaconf import OmegaConf
+
+    files = {file.stem: file for file in (conf_folder(PACKAGE) / "style").glob("*.yaml")}
+    if name not in files:
+        raise EtudeError(f'There is no style "{name}". {closest(name, files)}')
+    values = OmegaConf.to_container(OmegaConf.load(files[name]), resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
@@ -107,6 +119,7 @@ class Piece:
     score: ScoreTick  # symusic's, in ticks
     title: str = "Piece"
     changed: Mapping[str, int] = field(default_factory=dict)  # what reading a file changed, as "transposed": 32
+    mix: Mapping[str, Any] = field(default_factory=dict)  # keys of the section ``mix`` for its sound, as "pan"
 
     @property
     def notes(self) -> int:
@@ -165,22 +178,50 @@ class Piece:
         elif ending == ".svg":
             path.write_text(score_picture(musicxml(self.score, self.title)), encoding="utf-8")
         elif ending == ".mp3":
-            write_sound(path, self.score, _section(Mix, "mix", {}), at_once=True)
+            write_sound(path, self.score, _section(Mix, "mix", self.mix), at_once=True)
         elif ending == ".png":
             picture(self.score, path, self.title)
         else:
             path.write_text(self.play().page, encoding="utf-8")
 
+    def arrange(
+        self, style: str = "pop", chords: str | None = None, top_line: bool = False, seed: int = 1, **settings: Any
+    ) -> "Piece":
+        """Arrange the melody, which is the first track, for a band: bass, chords, drums and more.
+
+        Args:
+            style: a file of conf/style, as ``bossa``.
+            chords: bar by bar, as ``"C | Am F | G"``; None: the chord symbols of the piece, its track of chords, what
+                its other tracks sound, or chords for the melody.
+            top_line: the melody are the highest notes of all tracks.
+            seed: of ghost notes and of the performance.
+            settings: other keys of the section ``arrange`` of conf/config.yaml, as ``form="AABA"`` and ``humanise=0``.
+
+        Returns:
+            The arrangement, one track a part.
+
+        Raises:
+            EtudeError: there is no melody, or chords, form, style or a setting are not as they should be.
+        """
+        from etude.arranging.piece import arrange_piece, placed
+        from etude.arranging.styles import Style
+
+        band = Style.of(_style(style))
+        config = _section(Arrange, "arrange", {**settings, "seed": seed})
+        made, _ = arrange_piece(self.score, config, band, chords, top_line, self.title)
+        mix = placed(_section(Mix, "mix", self.mix), band)
+        return Piece(made.performed, f"{self.title}, {band.name}", mix={"gain": mix.gain, "pan": mix.pan})
+
     def audio(self) -> tuple[np.ndarray, int]:
         """The sound: (2, samples) float32, and the samples a second."""
-        config = _section(Mix, "mix", {})
+        config = _section(Mix, "mix", self.mix)
         return render(self.score, config).mix, config.sample_rate
 
     def play(self) -> Player:
         """A player with a piano roll, for a notebook."""
         from etude.audio.mp3 import encode_mp3
 
-        config = _section(Mix, "mix", {})
+        config = _section(Mix, "mix", self.mix)
         mp3 = encode_mp3(self.audio()[0], config.sample_rate, config.quality)
         return Player(self.title, page(self.score, mp3, self.title))
 

@@ -96,4 +96,4 @@ def placed(mix: Mix, style: Style) -> Mix:
     """The settings of the mix, with the places that a style gives its parts, where the settings give them none."""
     gain = {name: part.gain for name, part in style.parts.items()}
     pan = {name: part.pan for name, part in style.parts.items()}
-    return replace(mix, gain={**mix.gain, **gain}, pan={**mix.pan, **pan})
+    return replace(mix, gain={**gain, **mix.gain}, pan={**pan, **mix.pan})

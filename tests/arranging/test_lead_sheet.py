@@ -79,8 +79,8 @@ def test_the_upbeat_of_a_later_chorus_gets_a_bar_where_the_tune_leaves_no_room()
 def test_the_lowest_note_of_the_melody_bounds_the_others() -> None:
     made = song(sheet(8), intro=1)
     start = made.bars[1].bar.start
-    assert made.lowest_melody(start, start + 2 * made.quarter) == 72
-    assert made.lowest_melody(0, 10) == 72, "before it starts, its first note"
+    assert made.ceiling(start, start + 2 * made.quarter) == 72
+    assert made.ceiling(0, 10) == 72, "before it starts, its first note"
 
 
 def test_the_key_is_stated_or_found() -> None:

@@ -71,7 +71,16 @@ def test_no_part_sounds_above_the_melody(kind: str) -> None:
     groove: Groove = {"": {"4/4": (signs,)}} if signs else {}
     notes = played(Part(kind, range=(28, 100), soft=groove), made)
     assert notes
-    assert all(note.pitch < made.lowest_melody(note.start, note.end) for note in notes)
+    assert all(note.pitch < made.ceiling(note.start, note.end) for note in notes)
+
+
+def test_around_a_low_melody_the_others_are_free() -> None:
+    low = sheet(8)
+    low.melody.pitch[:] -= 30
+    made = lay_out(low, given_form("AB", 8), 1, 0, 0)
+    assert made.lies_low and not song().lies_low
+    pitches = [note.pitch for note in played(Part("pad", range=(55, 76)), made)]
+    assert pitches and min(pitches) >= 55 > int(low.melody.pitch.max())
 
 
 def test_a_second_voice_moves_with_the_melody_in_thirds_and_sixths() -> None:

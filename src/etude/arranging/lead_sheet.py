@@ -23,6 +23,8 @@ DIVISIONS = 48  # of a quarter note that are whole ticks: sixteenths, triplets a
 FINEST = 480  # ticks of a quarter note at least, for timing by hand
 INTRO, TUNE, ENDING = "intro", "tune", "ending"
 LOW, LOUD = 0.4, 0.8  # energy of an intro, and of an ending
+DEEP = 52  # median MIDI pitch of a melody below which others may sound above it
+HIGHEST = 128  # above all pitches
 SILENT = -1.0  # of a bar with an upbeat alone, where no part plays
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
@@ -157,8 +159,19 @@ class Song:
         onset = self.melody.onset.astype(np.int64)
         return onset, onset + self.melody.length
 
-    def lowest_melody(self, start: int, end: int) -> int:
-        """The lowest pitch of the melody between two ticks; where it rests, of the note before, or else after."""
+    @cached_property
+    def lies_low(self) -> bool:
+        """Whether the melody is a low one, as of a cello: then the others may sound above it."""
+        return float(np.median(self.melody.pitch)) < DEEP
+
+    def ceiling(self, start: int, end: int) -> int:
+        """The pitch that other parts stay below between two ticks.
+
+        It is the lowest of the melody; where that rests, that of its note before, or else after. There is none where
+        the melody ``lies_low``.
+        """
+        if self.lies_low:
+            return HIGHEST
         onset, until = self._spans
         sounding = self.melody.pitch[(onset < end) & (until > start)]
         if len(sounding):

@@ -1,6 +1,7 @@
 """What each kind of part plays in a song: bass, chords, arpeggios, pads, single voices, a second voice, drums.
 
-All but the drums keep below the melody: no note of theirs is higher than the melody's at that time.
+All but the drums keep below the melody: no note of theirs is higher than the melody's at that time. Around a melody
+that is low itself, as a cello's, they are free.
 """
 
 from collections.abc import Callable, Iterator
@@ -127,7 +128,7 @@ def _nearest(pitch_class: int, low: int, high: int, to: int) -> int:
 
 def _below(song: Song, event: Event, pitch: int) -> int | None:
     """The pitch, octaves down until it is below the melody; None where it would be too low."""
-    ceiling = song.lowest_melody(event.start, event.end)
+    ceiling = song.ceiling(event.start, event.end)
     while pitch >= ceiling and pitch - 12 >= LOWEST:
         pitch -= 12
     return pitch if pitch < ceiling or ceiling <= LOWEST else None
@@ -143,7 +144,7 @@ def _voicings(song: Song, part: Part, spans: list[tuple[int, int]]) -> Iterator[
         chord = song.chord_at(start)
         if chord is None:
             continue
-        ceiling = min(part.range[1], song.lowest_melody(start, end) - 1)
+        ceiling = min(part.range[1], song.ceiling(start, end) - 1)
         found = voice(chord, part.voices, part.range[0], ceiling, before)
         if found:
             before = found
@@ -180,13 +181,13 @@ def arpeggio(song: Song, part: Part, rng: np.random.Generator) -> list[Note]:
         stop = song.end if last else one.bar.end
         found = [] if last else _events(song, one, part.groove(one.energy))
         for chord in song.chords_in(one.bar.start, stop):
-            ceiling = min(part.range[1], song.lowest_melody(chord.start, chord.end) - 1)
+            ceiling = min(part.range[1], song.ceiling(chord.start, chord.end) - 1)
             pitches = before = voice(chord, part.voices, part.range[0], ceiling, before) or before
             inside = [event for event in found if chord.start <= event.start < chord.end]
             if last:
                 notes += [Note(chord.start, chord.end, pitch, _level(part, one.energy)) for pitch in pitches]
             for event in inside:
-                pitch = _step_of(pitches, int(event.sign), song.lowest_melody(event.start, event.end))
+                pitch = _step_of(pitches, int(event.sign), song.ceiling(event.start, event.end))
                 if pitch is not None:
                     end = min(event.end, chord.end)
                     notes.append(Note(event.start, end, pitch, _level(part, one.energy)))

@@ -137,6 +137,15 @@ def _below(song: Song, event: Event, pitch: int) -> int | None:
 # --- chords
 
 
+def _voice(song: Song, part: Part, chord: Chord, start: int, end: int, before: list[int]) -> list[int]:
+    """A voicing within the range of the part, or an octave below it where the melody leaves no room."""
+    low, high = part.range
+    top = song.ceiling(start, end) - 1
+    return voice(chord, part.voices, low, min(high, top), before) or voice(
+        chord, part.voices, max(LOWEST, low - 12), min(high, top), before
+    )
+
+
 def _voicings(song: Song, part: Part, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int, list[int]]]:
     """The pitches of a chord part in each span, voice-led from one to the next."""
     before: list[int] = []
@@ -144,8 +153,7 @@ def _voicings(song: Song, part: Part, spans: list[tuple[int, int]]) -> Iterator[
         chord = song.chord_at(start)
         if chord is None:
             continue
-        ceiling = min(part.range[1], song.ceiling(start, end) - 1)
-        found = voice(chord, part.voices, part.range[0], ceiling, before)
+        found = _voice(song, part, chord, start, end, before)
         if found:
             before = found
             yield start, end, found
@@ -181,8 +189,7 @@ def arpeggio(song: Song, part: Part, rng: np.random.Generator) -> list[Note]:
         stop = song.end if last else one.bar.end
         found = [] if last else _events(song, one, part.groove(one.energy))
         for chord in song.chords_in(one.bar.start, stop):
-            ceiling = min(part.range[1], song.ceiling(chord.start, chord.end) - 1)
-            pitches = before = voice(chord, part.voices, part.range[0], ceiling, before) or before
+            pitches = before = _voice(song, part, chord, chord.start, chord.end, before) or before
             inside = [event for event in found if chord.start <= event.start < chord.end]
             if last:
                 notes += [Note(chord.start, chord.end, pitch, _level(part, one.energy)) for pitch in pitches]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from symusic.core import ScoreTick, TrackTick
 
-from etude.arranging.band import Arrangement, arrange
+from etude.arranging.band import MELODY, Arrangement, arrange
 from etude.arranging.chords import chord_track, chords_of_symbols, chords_of_track, harmonise
 from etude.arranging.lead_sheet import LeadSheet, key_of, lead_sheet_of
 from etude.arranging.styles import Style
@@ -94,6 +94,6 @@ def top_of(score: ScoreTick) -> TrackTick:
 
 def placed(mix: Mix, style: Style) -> Mix:
     """The settings of the mix, with the places that a style gives its parts, where the settings give them none."""
-    gain = {name: part.gain for name, part in style.parts.items()}
+    gain = {MELODY: style.lead_gain, **{name: part.gain for name, part in style.parts.items()}}
     pan = {name: part.pan for name, part in style.parts.items()}
     return replace(mix, gain={**gain, **mix.gain}, pan={**pan, **mix.pan})

@@ -61,6 +61,7 @@ class Style:
     name: str
     swing: Annotated[float, Range(0.5, 0.75)]
     lead: Program | None
+    lead_gain: Annotated[float, Range(-40, 12)]
     tempo: Annotated[float, Range(10, 400)]
     intro: Natural
     ending: Natural

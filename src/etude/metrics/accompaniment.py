@@ -31,7 +31,7 @@ STEPS = 4  # of the grid, a quarter note: 16ths
 CONSONANT = (0, 3, 4, 7, 8, 9)  # semitones between melody and accompaniment: unison, thirds, fifth, sixths
 MAJOR, MINOR = 0, 1
 THIRDS = {(4, 7): MAJOR, (3, 7): MINOR}
-MAJMIN = np.repeat([THIRDS.get(SHORTHANDS[kind][1:3], 2) for kind in KINDS], 12)  # of each chord; 2: neither
+MAJMIN = np.repeat([THIRDS.get((SHORTHANDS[kind][1], SHORTHANDS[kind][2]), 2) for kind in KINDS], 12)  # 2: neither
 
 
 @dataclass(frozen=True)

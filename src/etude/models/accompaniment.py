@@ -36,6 +36,7 @@ class Accompaniment(nn.Module):
     takes: ClassVar[tuple[str, ...]] = ("density", "steps")
     sampler: ClassVar[str] = "accompaniment"
     measure: ClassVar[str] = "accompaniment_likelihood"  # file of metrics/ that measures it
+    comparison: ClassVar[str] = "accompaniment_comparison"  # file of tasks/ that compares it with others
     can_accompany: ClassVar[bool] = True
     starts: Tensor
 

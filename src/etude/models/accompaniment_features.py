@@ -35,6 +35,7 @@ LENGTHS = np.array([*range(1, 17), 20, 24, 32])  # of notes, in steps
 PAST = 32  # steps before, of which it is known whether a note started
 LOOK = 64  # steps before, of which the notes are known
 LONGEST = 32  # steps of a bar that are distinguished
+PIECES = 4  # whole ones of a batch
 
 HELD, BLOCK, ARPEGGIO, BROKEN = range(1, 5)  # textures; 0: left open
 TEXTURES = {"held": HELD, "block": BLOCK, "arpeggio": ARPEGGIO, "broken": BROKEN}
@@ -56,8 +57,8 @@ class Sheet:
     bars: NDArray[np.int64]  # (bars,) starts
     lengths: NDArray[np.int64]  # (bars,)
     root: NDArray[np.int64]  # (steps,) of the chord, or of the last one where there is none
-    integers: NDArray[np.int64]  # (steps, INTEGERS)
-    bits: NDArray[np.float32]  # (steps, BITS)
+    integers: NDArray[np.int16]  # (steps, INTEGERS)
+    bits: NDArray[np.float16]  # (steps, BITS)
     notes: NDArray[np.int64]  # (notes, 3): step, pitch, length, in this order
 
     @property
@@ -81,18 +82,18 @@ def read_sheet(rows: NDArray[np.integer], density: Sequence[float], steps: int) 
     Returns:
         the sheet; where it has notes, each bar has the level of density and the texture that it has.
     """
-    rows = np.asarray(rows, np.int64)
-    bars, lengths, end = bars_of_rows(rows)
+    whole = np.asarray(rows, np.int64)
+    bars, lengths, end = bars_of_rows(whole)
     step = np.arange(end)
     bar = np.searchsorted(bars, step, side="right") - 1
-    values = np.zeros((end, len(NAMES)), np.int64)
+    values = np.zeros((end, len(NAMES)), np.int16)
 
     def put(name: str, found: NDArray[np.int64]) -> None:
         values[:, NAMES.index(name)] = np.minimum(found, INTEGERS[name] - 1)
 
     put("place", step - bars[bar])
     put("bar", lengths[bar])
-    root, classes, bass, starts = _chords(rows, end)
+    root, classes, bass, starts = _chords(whole, end)
     change = np.searchsorted(starts, step, side="right")  # the number of chords that have started
     after = np.append(starts, end)[change]
     known = np.append(root, NO_CHORD)
@@ -106,7 +107,7 @@ def read_sheet(rows: NDArray[np.integer], density: Sequence[float], steps: int) 
     put("since_chord", step - starts[change - 1])
     put("until_chord", np.where(change < len(starts), after - step, 33))
 
-    melody = rows[rows[:, KIND] == MELODY]
+    melody = whole[whole[:, KIND] == MELODY]
     pitch, onset = np.full(end, -1), np.zeros(end, bool)
     for _, at, high, length, _ in melody[np.lexsort((melody[:, FIRST], melody[:, STEP]))].tolist():
         pitch[at : at + length], onset[at] = high, True
@@ -132,8 +133,8 @@ def read_sheet(rows: NDArray[np.integer], density: Sequence[float], steps: int) 
     parts = [np.take_along_axis(part, rotation, axis=1) for part in (chord, coming, in_bar[bar])]
     scale = (scale / max(1.0, scale.max()))[rotation]
     soon = padded[step[:, None] + np.arange(16)]
-    notes = rows[rows[:, KIND] == NOTE][:, [STEP, FIRST, SECOND]]
-    sheet = Sheet(bars, lengths, base, values, np.concatenate([*parts, scale, soon], axis=1).astype(np.float32), notes)
+    notes = whole[whole[:, KIND] == NOTE][:, [STEP, FIRST, SECOND]]
+    sheet = Sheet(bars, lengths, base, values, np.concatenate([*parts, scale, soon], axis=1).astype(np.float16), notes)
     return describe(sheet, density, steps)
 
 
@@ -325,7 +326,7 @@ class Batch(NamedTuple):
     room: Tensor  # (B, T) steps to the next bar line
     step: Tensor  # (B, N) of each item, from 0
     least: Tensor  # (B, N)
-    count: Tensor  # (B, N)
+    number: Tensor  # (B, N) of notes at the step so far
     choice: Tensor  # (B, N), -1: padding
     length: Tensor  # (B, N), -1: none
 
@@ -338,7 +339,7 @@ def window(sheet: Sheet, first: int, last: int, cold: bool) -> list[NDArray[np.g
     zero = np.zeros(len(notes), np.int64)
     rolls.add(zero, notes[:, 0] - start, notes[:, 1] - LOW, notes[:, 2])
     step = np.arange(start, end)
-    integers = sheet.integers[start:end].copy()
+    integers = sheet.integers[start:end].astype(np.int64)
     bar = sheet.lengths[sheet.bar_of(step)]
     ago = roots_before(sheet.root, bar, step)
     integers[:, NAMES.index("known")] = np.minimum(sheet.bar_of(step) - (first if cold else 0), INTEGERS["known"] - 1)
@@ -366,3 +367,23 @@ def collate(windows: Sequence[list[NDArray[np.generic]]]) -> Batch:
             row[: len(part)] = part
         found.append(torch.from_numpy(whole))
     return Batch(*found)
+
+
+def open_batches(pieces: Sequence[NDArray[np.integer]], density: Sequence[float], steps: int) -> list[Batch]:
+    """Whole pieces in batches of similar length, their control attributes left open; those without notes are left out.
+
+    Args:
+        pieces: in rows.
+        density: the notes a quarter note that separate levels.
+        steps: of a quarter note.
+    """
+    sheets = [read_sheet(piece, density, steps) for piece in pieces]
+    sheets = sorted((sheet for sheet in sheets if len(sheet.notes)), key=lambda sheet: len(sheet.notes))
+    groups = (sheets[start : start + PIECES] for start in range(0, len(sheets), PIECES))
+    return [collate([window(leave_open(sheet), 0, len(sheet.bars), cold=True) for sheet in group]) for group in groups]
+
+
+def leave_open(sheet: Sheet) -> Sheet:
+    """The sheet without control attributes."""
+    none = np.zeros(len(sheet.bars), np.int64)
+    return request(sheet, none, none)

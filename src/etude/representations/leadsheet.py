@@ -22,6 +22,7 @@ NO_CHORD = 12  # in place of a root
 LOW, HIGH = 21, 108  # MIDI pitches of a piano's keys
 TICKS_PER_QUARTER = 24
 LEVELS = 5  # of the control attribute density
+OBSERVED = 32  # pieces
 FILE = "leadsheet.json"
 
 
@@ -89,26 +90,28 @@ class LeadSheet:
             length = _cut(start, length, pitch)
             kept = (pitch >= LOW) & (pitch <= HIGH) & (length > 0)
             add(NOTE, start[kept], pitch[kept], length[kept], columns_of(accompaniment).velocity[kept])
-        end = max((int(part[:, STEP].max(initial=0)) for part in rows), default=0)
-        edge = 0
+        symbols = symbols_of(score)
+        end = max(int(part[:, STEP].max(initial=0)) for part in rows)
+        if accompaniment is None and symbols:  # a chord after the last note is accompanied too
+            end = max(end, int(step(np.array([symbols[-1].time]))[0]))
+        edge, size, meter = 0, 4 * self.steps, (4, 4)
         for bar in bars_of(score):
-            size = round(bar.end * self.steps / quarter) - edge
-            if size > 0:
-                add(BAR, edge, size, bar.beats, bar.unit)
+            room = round(bar.end * self.steps / quarter) - edge
+            if room > 0:
+                size, meter = room, (bar.beats, bar.unit)
+                add(BAR, edge, size, *meter)
                 edge += size
-        while edge <= end:  # a note that starts at the end of the last bar, after rounding
-            add(BAR, edge, size, bar.beats, bar.unit)
+        while edge <= end:  # what starts at the end of the last bar, or after it
+            add(BAR, edge, size, *meter)
             edge += size
         for tempo in score.tempos:
             add(TEMPO, step(np.array([tempo.time])), round(tempo.qpm * 10), 0, 0)
-        for symbol in symbols_of(score):
+        for symbol in symbols:
             tones = tones_of(symbol.text)
-            classes = sum(1 << pitch for pitch in tones.classes) if tones else 0
-            add(
-                CHORD,
-                step(np.array([symbol.time])),
-                *((tones.root, classes, tones.bass) if tones else (NO_CHORD, 0, NO_CHORD)),
-            )
+            chord = (NO_CHORD, 0, NO_CHORD)
+            if tones is not None:
+                chord = (tones.root, sum(1 << pitch for pitch in tones.classes), tones.bass)
+            add(CHORD, step(np.array([symbol.time])), *chord)
         whole = np.concatenate(rows)
         whole = whole[(whole[:, STEP] < edge) & (whole[:, STEP] < 1 << 16)]
         return whole[np.lexsort((whole[:, FIRST], whole[:, KIND], whole[:, STEP]))].astype(np.uint16)
@@ -130,12 +133,13 @@ class LeadSheet:
             raise ValueError(f"steps_per_beat = {self.steps} does not divide {TICKS_PER_QUARTER}")
         piece = ScoreTick(TICKS_PER_QUARTER)
         tracks = [TrackTick(name, self.voices[name], False) for name in (self.melody, self.accompaniment)]
-        meter = None
+        meter, whole = None, True
         for kind, step, first, second, third in np.asarray(items, dtype=np.int64).tolist():
             time = step * tick
-            if kind == BAR and (second, third) != meter:
-                meter = (second, third)
-                piece.time_signatures.append(TimeSignatureTick(time, second, third))
+            if kind == BAR:
+                if (second, third) != meter or not whole:  # after a bar that is cut short the meter starts again
+                    piece.time_signatures.append(TimeSignatureTick(time, second, third))
+                meter, whole = (second, third), first * third == 4 * self.steps * second
             elif kind == TEMPO:
                 piece.tempos.append(TempoTick(time, first / 10))
             elif kind == CHORD:
@@ -162,9 +166,7 @@ class LeadSheet:
                 if size:
                     key = round(100 * size * self.steps / length)
                     counts[key] = counts.get(key, 0) + 1
-            upper = (
-                np.append(False, notes[1:, STEP] == notes[:-1, STEP]).astype(int) if len(notes) else np.zeros(0, int)
-            )
+            upper = _is_upper(notes[:, STEP])
             place = np.minimum(notes[:, STEP] - places[own], sums.shape[2] - 1)
             np.add.at(sums[0], (upper, place), notes[:, THIRD])
             np.add.at(sums[1], (upper, place), 1)
@@ -178,10 +180,8 @@ class LeadSheet:
                 counts[key] = counts.get(key, 0) + count
         keys = np.array(sorted(counts), dtype=np.float64)
         total = np.cumsum([counts[key] for key in sorted(counts)])
-        at = (
-            [int(np.searchsorted(total, total[-1] * level / LEVELS)) for level in range(1, LEVELS)] if len(keys) else []
-        )
-        self.density = [float(keys[place]) / 100 for place in at]
+        at = np.searchsorted(total, total[-1] * np.arange(1, LEVELS) / LEVELS) if len(keys) else np.zeros(0, int)
+        self.density = [float(key) / 100 for key in keys[at]]
         sums, numbers = np.sum([survey["loudness"] for survey in surveys], axis=0)
         mean = sums.sum() / numbers.sum() if numbers.sum() else 80.0
         self.loudness = (sums + 10 * mean) / (numbers + 10)  # ten notes of mean loudness at each place
@@ -203,12 +203,30 @@ class LeadSheet:
         return made
 
     def observe(self, train: Sequence[NDArray[np.integer]]) -> dict[str, NDArray[Any]]:
-        """What sampling needs to know of the train pieces: nothing."""
-        return {}
+        """What sampling needs to know of the train pieces: lead sheets to accompany, in want of others.
+
+        Returns:
+            ``rows`` of ``OBSERVED`` train pieces at most, spread evenly, one piece after the other (rows, 5); ``ends``,
+            where each of them ends (pieces,).
+        """
+        chosen = [
+            np.asarray(train[place], np.uint16) for place in range(0, len(train), -(-len(train) // OBSERVED) or 1)
+        ]
+        return lay_out(chosen)
 
     def cells(self, score: ScoreTick) -> int:
         """Both tracks times grid steps of a piece."""
         return 2 * -(-score.end() * self.steps // score.ticks_per_quarter)
+
+    def add(self, rows: NDArray[np.integer], notes: NDArray[np.int64]) -> NDArray[np.uint16]:
+        """Put an accompaniment, notes (notes, 3) of step, pitch and length, in place of the one that a piece has."""
+        given = np.asarray(rows, np.int64)
+        given = given[given[:, KIND] != NOTE]
+        notes = notes[np.lexsort((notes[:, 1], notes[:, 0]))]
+        loud = self.velocities(notes[:, :2], bars_of_rows(given)[0])
+        made = np.stack([np.full(len(notes), NOTE), notes[:, 0], notes[:, 1], notes[:, 2], loud], axis=1)
+        whole = np.concatenate([given, made])
+        return whole[np.lexsort((whole[:, FIRST], whole[:, KIND], whole[:, STEP]))].astype(np.uint16)
 
     def velocities(self, notes: NDArray[np.int64], bars: NDArray[np.int64]) -> NDArray[np.int64]:
         """The loudness of notes (notes, 2) of step and pitch, in this order, in bars that start so: (notes,)."""
@@ -216,6 +234,12 @@ class LeadSheet:
         place = notes[:, 0] - bars[np.searchsorted(bars, notes[:, 0], side="right") - 1]
         found = self.loudness[upper, np.minimum(place, self.loudness.shape[1] - 1)]
         return np.clip(np.rint(found), 1, 127).astype(np.int64)
+
+
+def lay_out(pieces: Sequence[NDArray[np.integer]]) -> dict[str, NDArray[Any]]:
+    """Pieces in rows as ``observe`` keeps them: ``rows`` and ``ends``."""
+    rows = np.concatenate([np.zeros((0, 5), np.uint16), *(np.asarray(piece, np.uint16) for piece in pieces)])
+    return {"rows": rows, "ends": np.cumsum([len(piece) for piece in pieces], dtype=np.int64)}
 
 
 def tones_of_row(root: int, classes: int, bass: int) -> Tones:
@@ -283,6 +307,11 @@ def segments(rows: NDArray[np.integer], bars: int, most: int) -> list[NDArray[np
             bar += 1
     chosen = [found[round(place)] for place in np.linspace(0, len(found) - 1, min(most, len(found)))]
     return [cut(rows, first, first + bars) for first in chosen]
+
+
+def _is_upper(steps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """1 for each note that starts with the one before it, 0 for the lowest: (notes,)."""
+    return np.asarray(np.diff(steps, prepend=-1) == 0).astype(np.int64)
 
 
 def _cut(start: NDArray[np.int64], length: NDArray[np.int64], pitch: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from etude.config.sections import Generate
+from etude.core.errors import EtudeError
 from etude.models.accompaniment import Accompaniment, State
 from etude.models.accompaniment_features import (
     INTEGERS,
@@ -22,13 +24,18 @@ from etude.models.accompaniment_features import (
     Rolls,
     Sheet,
     items_of,
+    read_sheet,
     relative,
 )
-from etude.representations.leadsheet import LOW
+from etude.representations.base.representation import Observed
+from etude.representations.leadsheet import KIND, LOW, NOTE, LeadSheet, segments
+from etude.sampling import Sampled
 from etude.sampling.filters import draw, softmax, top_p_filter
 
 ROWS = 16  # at least, of a batch: torch sums in another order for fewer
 MOST_NOTES = 12  # of a step
+BARS = 8  # of a passage, where nothing else is requested
+TEMPO = 90.0  # by which seconds become bars
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class _Particles:
         self.free[place, :size] = task.free[number]
         chord = np.asarray(sheet.bits[:, :12] > 0)  # above the root
         rotated = np.take_along_axis(chord, (np.arange(12)[None] - sheet.root[:, None]) % 12, axis=1)
-        missing = np.logical_not(rotated) & chord.any(axis=1)[:, None]
+        missing = np.logical_not(rotated) & (chord.sum(axis=1) > 0)[:, None]
         self.outside[place, 1 : size + 1] = np.cumsum(missing, axis=0) / self.model.steps
         self.outside[place, size + 1 :] = self.outside[place, size]
         given = sheet.notes[~task.free[sheet.bar_of(sheet.notes[:, 0])]] if len(sheet.notes) else sheet.notes
@@ -257,3 +264,43 @@ def _shorten(notes: NDArray[np.int64]) -> NDArray[np.int64]:
     room = found[1:, 0] - found[:-1, 0]
     found[:-1, 2] = np.where(same, np.minimum(found[:-1, 2], room), found[:-1, 2])
     return found[np.lexsort((found[:, 1], found[:, 0]))]
+
+
+def sample(
+    model: Accompaniment, representation: LeadSheet, observed: Observed, config: Generate, count: int, show: bool
+) -> list[Sampled]:
+    """See Sampler. Each piece is a passage of an observed lead sheet, of ``generate.bars`` bars (null: 8).
+
+    Passages come from evenly spread pieces, from each piece the first; where there are fewer than ``count``, they are
+    accompanied more than once. ``show`` is passed over.
+    """
+    bars = BARS if config.bars is None and config.seconds is None else config.length(TEMPO)
+    passages = [found for rows in observed_pieces(observed) for found in segments(rows, bars, 1)]
+    if not passages:
+        raise EtudeError(
+            f"No lead sheet has {bars} bars of one length with chords and accompaniment in all of them. "
+            "Set generate.bars to fewer."
+        )
+    places = [
+        place * len(passages) // count if count < len(passages) else place % len(passages) for place in range(count)
+    ]
+    steering = Steering(1.0 if config.temperature is None else config.temperature, config.top_p)
+    pieces = []
+    for start in range(0, count, config.batch_size):
+        chosen = range(start, min(start + config.batch_size, count))
+        tasks = [open_task(model, passages[places[place]], (config.seed, place)) for place in chosen]
+        for place, made in zip(chosen, sample_accompaniments(model, tasks, steering), strict=True):
+            pieces.append(Sampled(representation.decode(representation.add(passages[places[place]], made.notes))))
+    return pieces
+
+
+def observed_pieces(observed: Observed) -> list[NDArray[np.integer]]:
+    """The pieces in rows that ``observed`` holds (``LeadSheet.observe``)."""
+    return np.split(observed["rows"], observed["ends"][:-1]) if len(observed["ends"]) else []
+
+
+def open_task(model: Accompaniment, rows: NDArray[np.integer], seed: tuple[int, int]) -> AccompanimentTask:
+    """The task to accompany a piece in rows from its first bar to its last, whatever accompaniment it has."""
+    given = rows[rows[:, KIND] != NOTE]
+    sheet = read_sheet(given, model.density, model.steps)
+    return AccompanimentTask(sheet, np.ones(len(sheet.bars), bool), np.random.default_rng(seed))

@@ -4,13 +4,20 @@ import numpy as np
 import torch
 
 from etude.models.accompaniment import Accompaniment
-from etude.models.accompaniment_features import NAMES, Batch, Sheet, collate, read_sheet, transpose, window
+from etude.models.accompaniment_features import (
+    NAMES,
+    Batch,
+    Sheet,
+    collate,
+    open_batches,
+    read_sheet,
+    transpose,
+    window,
+)
 from etude.representations.leadsheet import HIGH, LOW
 from etude.training.data import Pieces
 from etude.training.task import Learned, Task
 from etude.training.trainer import Objective, Scheduled, fit
-
-VALID = 4  # whole pieces at a time
 
 
 class Windows(Pieces[Batch]):
@@ -19,7 +26,7 @@ class Windows(Pieces[Batch]):
     def __init__(self, model: Accompaniment, task: Task) -> None:
         """Args: the model that reads them, and what it learns from."""
         self.model = model
-        super().__init__(task, valid_batches(model, [*task.store.pieces("valid")]))
+        super().__init__(task, open_batches(list(task.store.pieces("valid")), model.density, model.steps))
         self.sheets: dict[int, Sheet] = {}
 
     def draw(self, rng: np.random.Generator) -> Batch:
@@ -50,22 +57,6 @@ class Windows(Pieces[Batch]):
             rows = self.store.piece("train", place)
             self.sheets[place] = read_sheet(rows, self.model.density, self.model.steps)
         return self.sheets[place]
-
-
-def valid_batches(model: Accompaniment, pieces: list[np.ndarray]) -> list[Batch]:
-    """Whole pieces, their control attributes left open, in batches of similar length."""
-    sheets = [read_sheet(piece, model.density, model.steps) for piece in pieces]
-    sheets = sorted((sheet for sheet in sheets if len(sheet.notes)), key=lambda sheet: len(sheet.notes))
-    return [
-        collate([open_window(sheet) for sheet in sheets[start : start + VALID]])
-        for start in range(0, len(sheets), VALID)
-    ]
-
-
-def open_window(sheet: Sheet) -> list[np.ndarray]:
-    """A whole piece with its control attributes left open."""
-    sheet.integers[:, [NAMES.index("density"), NAMES.index("texture")]] = 0
-    return window(sheet, 0, len(sheet.bars), cold=True)
 
 
 class ItemByItem(Objective):

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import smoke
+import yaml
+from conftest import ROOT, smoke
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -21,12 +22,13 @@ from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
 from etude.artifacts.provenance import SPLITS, built_from
+from etude.config.compile import compile_params
 from etude.config.sections import Settings, Split
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json
 from etude.metrics.melody import compare
 from etude.splits import features as features_room
-from etude.splits.assign import assign, assign_folds, assign_published
+from etude.splits.assign import assign, assign_folds, assign_published, hold_out
 from etude.splits.audit import audit, leaks
 from etude.splits.families import find_families
 from etude.splits.features import Features, drop_common, features, naming_title, plain_title
@@ -176,6 +178,24 @@ def test_folds_part_the_families_evenly(family: list[int], seed: int) -> None:
     assert sorted(name for splits in split_ids for name in splits["test"]) == sorted(families)
 
 
+@pytest.mark.parametrize("rest", [assign, assign_folds])
+def test_held_out_pieces_and_their_families_are_in_test(rest: Any) -> None:
+    families = {f"p{place:02}": f"p{place // 2 * 2:02}" for place in range(60)}
+    for fold in range(5):
+        settings = dataclasses.replace(SPLIT, fold=fold, held_out=["p07", "p20", "not there"])
+        splits = hold_out(families, settings, rest)
+        assert {"p06", "p07", "p20", "p21"} <= {*splits["test"]} and splits["test"] == sorted(splits["test"])
+        assert sorted(name for names in splits.values() for name in names) == sorted(families)
+    assert hold_out(families, SPLIT, rest) == rest(families, SPLIT)
+
+
+def test_the_songs_of_the_comparison_of_accompaniments_are_held_out() -> None:
+    values = yaml.safe_load(compile_params(ROOT / "conf", ["dataset=pop909"]))
+    songs = ["058", "163", "190", "445", "449", "492", "551", "573", "656", "692"]
+    assert Settings.of(values).split.held_out == songs
+    assert smoke().split.held_out == []
+
+
 def test_too_few_families_for_the_folds_is_an_error() -> None:
     with pytest.raises(EtudeError, match=r"2 tune families, too few for split\.folds = 5"):
         assign_folds({"a": "a", "b": "b"}, SPLIT)
@@ -195,6 +215,9 @@ def test_a_published_split_is_taken_whole_or_not_at_all() -> None:
     assert assign_published(pieces, "jsb") == {"train": ["p1", "p3"], "valid": ["p2"], "test": ["p0"]}
     with pytest.raises(EtudeError, match="of the dataset jsb has no pieces for valid and test"):
         assign_published([pieces[1], pieces[3]], "jsb")
+    assert assign_published(pieces, "jsb", ["p0"])["test"] == ["p0"]
+    with pytest.raises(EtudeError, match=r"does not have p2, which split\.held_out names, in test"):
+        assign_published(pieces, "jsb", ["p0", "p2"])
     with pytest.raises(
         EtudeError, match="1 of 5 pieces of the dataset folder have no split in its manifest, p9 for one"
     ):

@@ -9,7 +9,7 @@ from symusic.core import ScoreTick, TrackTick
 from etude.core.errors import EtudeError
 from etude.music.bars import Bar, end_of
 from etude.music.chord_text import Chord, chord_named
-from etude.music.chords import MARKER, harte_classes
+from etude.music.chords import MARKER, tones_of
 from etude.music.columns import Columns, columns_of
 from etude.music.key import Mode, sharps_of
 
@@ -52,7 +52,8 @@ def chords_of_symbols(score: ScoreTick) -> list[Chord]:
 
 def _classes(text: str) -> tuple[int, frozenset[int], int] | None:
     try:
-        return harte_classes(text)
+        tones = tones_of(text)
+        return None if tones is None else (tones.root, tones.classes, tones.bass)
     except EtudeError:
         pass
     try:

@@ -88,6 +88,8 @@ def roots(stage: str, settings: Settings, name: str | None = None) -> list[str]:
         if stage == "evaluate":
             measure = _class_attribute(section["_target_"], "measure")
             found += [f"etude.metrics.{measure}"] if measure else []
+            comparison = _class_attribute(section["_target_"], "comparison")
+            found += [f"etude.tasks.{comparison}"] if comparison else []
         if stage != "train":
             sampler = _class_attribute(section["_target_"], "sampler")
             ways = [sampler] if sampler else SEQUENCE_SAMPLERS[stage]

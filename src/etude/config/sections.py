@@ -77,6 +77,7 @@ class Split:
     fold: Natural
     opening: Annotated[int, Range(4, 64)]
     similarity: Fraction
+    held_out: list[str]
 
     def __post_init__(self) -> None:
         if self.fold >= self.folds:

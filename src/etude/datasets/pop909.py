@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from etude.core.files import digest
+from etude.config.check import Count
+from etude.core.files import digest as digest_of_file
 from etude.datasets import Entry, LeftOut, piece
 from etude.datasets.archived import Archived
 
@@ -27,11 +29,24 @@ class Pop909(Archived):
         "Pop-song Dataset for Music Arrangement Generation. Proceedings of ISMIR 2020."
     )
 
+    def __init__(
+        self,
+        name: str,
+        limit: Count | None,
+        reading: dict[str, Any],
+        version: str,
+        digest: str | None,
+        held_out: list[str],
+    ) -> None:
+        """Take the section ``dataset``: see ``Archived``. The split reads ``held_out``, ids of songs."""
+        super().__init__(name, limit, reading, version, digest)
+        self.held_out = held_out
+
     def entries(self, folder: Path, files: list[str], left_out: list[LeftOut]) -> Iterator[Entry]:
         """One piece per song; ``annotations`` holds the digests of the annotation files."""
         for file in files:
             if file.endswith(".mid"):
                 song = PurePosixPath(file).parent
                 notes = sorted((folder / song).glob("*.txt"))
-                annotations = {f"{song}/{note.name}": digest(note) for note in notes}
+                annotations = {f"{song}/{note.name}": digest_of_file(note) for note in notes}
                 yield piece(folder, file, song.name, f"POP909/{file}", annotations=annotations)

@@ -16,6 +16,8 @@ MARKER = "chord:"  # the start of a marker's text
 VELOCITY = 80
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 DEGREES = (0, 2, 4, 5, 7, 9, 11)  # of the major scale, in semitones
+DEGREE_OF = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "#5", "6", "b7", "7")  # of semitones above the root
+ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 SHORTHANDS = {
     "maj": (0, 4, 7), "min": (0, 3, 7), "dim": (0, 3, 6), "aug": (0, 4, 8), "sus2": (0, 2, 7), "sus4": (0, 5, 7),
     "maj6": (0, 4, 7, 9), "min6": (0, 3, 7, 9), "7": (0, 4, 7, 10), "maj7": (0, 4, 7, 11), "min7": (0, 3, 7, 10),
@@ -23,6 +25,20 @@ SHORTHANDS = {
     "maj9": (0, 4, 7, 11, 2), "min9": (0, 3, 7, 10, 2), "5": (0, 7), "1": (0,), "": (0, 4, 7),
 }  # fmt: skip
 HARTE = re.compile(r"(?P<root>[A-G][b#]*)(:(?P<short>[a-z]*[0-9]*)(\((?P<more>[^)]*)\))?)?(/(?P<bass>[b#]*[0-9]+))?")
+
+
+@dataclass(frozen=True)
+class Tones:
+    """What a chord consists of, as pitch classes: root, all of them, bass."""
+
+    root: int
+    classes: frozenset[int]
+    bass: int
+
+    @property
+    def relative(self) -> frozenset[int]:
+        """The pitch classes in semitones above the root."""
+        return frozenset((pitch - self.root) % 12 for pitch in self.classes)
 
 
 @dataclass(frozen=True)
@@ -51,15 +67,17 @@ def voicing(root: int, classes: Iterable[int], bass: int) -> tuple[int, ...]:
 
 
 def harte(text: str) -> tuple[int, ...]:
-    """The block chord of a symbol such as ``F#:maj7/5``; see ``harte_classes``. ``N`` and ``X`` give none."""
-    found = harte_classes(text)
-    return () if found is None else voicing(*found)
+    """The block chord of a symbol such as ``F#:maj7/5``; ``N`` and ``X`` (no chord, an unknown one) give none.
+
+    Raises:
+        EtudeError: the text is no such symbol.
+    """
+    tones = tones_of(text)
+    return () if tones is None else voicing(tones.root, tones.classes, tones.bass)
 
 
-def harte_classes(text: str) -> tuple[int, frozenset[int], int] | None:
-    """The root, the pitch classes and the bass of a symbol such as ``F#:maj7/5``.
-
-    ``N`` and ``X`` (no chord, an unknown one) have none.
+def tones_of(text: str) -> Tones | None:
+    """The pitch classes of a symbol such as ``F#:maj7/5``; None for ``N`` and ``X`` (no chord, an unknown one).
 
     Source: Harte, Sandler, Abdallah, Gómez: Symbolic Representation of Musical Chords, ISMIR 2005.
 
@@ -78,7 +96,7 @@ def harte_classes(text: str) -> tuple[int, frozenset[int], int] | None:
             pitch = (root + _degree(degree.lstrip("*"))) % 12
             classes = classes - {pitch} if degree.startswith("*") else classes | {pitch}
     bass = root + (_degree(found["bass"]) if found["bass"] else 0)
-    return root % 12, frozenset(classes), bass % 12
+    return Tones(root % 12, frozenset(classes), bass % 12)
 
 
 def _sharps(text: str) -> int:
@@ -94,6 +112,35 @@ def mark(score: Score, symbols: Sequence[Symbol]) -> None:
     """Add the symbols, which are in order of time, to the piece's markers."""
     for symbol in symbols:
         score.markers.append(TextMeta(symbol.time, MARKER + symbol.text))
+
+
+def text_of(tones: Tones | None) -> str:
+    """The symbol in Harte's notation of a chord's pitch classes, ``N`` for None: the opposite of ``tones_of``.
+
+    A chord that no shorthand names is written as its degrees, as ``C:1(3,#4)``.
+    """
+    if tones is None:
+        return "N"
+    kinds = {frozenset(step % 12 for step in steps): name for name, steps in reversed(SHORTHANDS.items()) if name}
+    kind = kinds.get(tones.relative | {0})
+    if kind is None:
+        kind = f"1({','.join(DEGREE_OF[step] for step in sorted(tones.relative - {0}))})"
+    bass = "" if tones.bass == tones.root else f"/{DEGREE_OF[(tones.bass - tones.root) % 12]}"
+    return f"{ROOTS[tones.root]}:{kind}{bass}"
+
+
+def symbols_of(score: Score) -> list[Symbol]:
+    """The chord symbols among a piece's markers, in order of time; of several at one time, the last.
+
+    Raises:
+        EtudeError: a marker is no chord symbol.
+    """
+    found: dict[int, Symbol] = {}
+    for marker in sorted(score.markers, key=lambda marker: marker.time):
+        if marker.text.startswith(MARKER):
+            text = marker.text.removeprefix(MARKER)
+            found[marker.time] = Symbol(int(marker.time), text, harte(text))
+    return list(found.values())
 
 
 def block_chords(symbols: Sequence[Symbol], end: int) -> Columns:

@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from etude.artifacts.provenance import SPLITS
 from etude.config.sections import Split
@@ -66,11 +66,32 @@ def assign_folds(families: Mapping[str, str], settings: Split) -> dict[str, list
     return {split: sorted(names) for split, names in splits.items()}
 
 
-def assign_published(pieces: Sequence[Features], dataset: str) -> dict[str, list[str]]:
+def hold_out(
+    families: Mapping[str, str], settings: Split, rest: Callable[[Mapping[str, str], Split], dict[str, list[str]]]
+) -> dict[str, list[str]]:
+    """Assign the families of the pieces ``settings.held_out`` to test, and all other families with ``rest``.
+
+    Ids that no piece has are passed over: a trial may take few pieces of the dataset.
+
+    Args:
+        families: the family of each piece id.
+        settings: passed on to ``rest``.
+        rest: ``assign`` or ``assign_folds``.
+
+    Returns:
+        Sorted piece ids by split.
+    """
+    held = {families[name] for name in settings.held_out if name in families}
+    splits = rest({name: family for name, family in families.items() if family not in held}, settings)
+    splits["test"] = sorted([*splits["test"], *(name for name, family in families.items() if family in held)])
+    return splits
+
+
+def assign_published(pieces: Sequence[Features], dataset: str, held_out: Sequence[str] = ()) -> dict[str, list[str]]:
     """The published assignment: sorted piece ids by split.
 
     Raises:
-        EtudeError: a piece has no split, or a split no piece.
+        EtudeError: a piece has no split, a split no piece, or a piece of ``held_out`` is not in test.
     """
     other = "Set split.method = ratio or folds."
     without = sorted(piece.id for piece in pieces if piece.split not in SPLITS)
@@ -84,6 +105,11 @@ def assign_published(pieces: Sequence[Features], dataset: str) -> dict[str, list
         raise EtudeError(
             f"split.method = published, but the published split of the dataset {dataset} has no pieces for "
             f"{' and '.join(empty)}. {other}"
+        )
+    if learned := sorted({*held_out} & {*splits["train"], *splits["valid"]}):
+        raise EtudeError(
+            f"split.method = published, but the published split does not have {learned[0]}, which split.held_out "
+            f"names, in test. {other}"
         )
     return splits
 

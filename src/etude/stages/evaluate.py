@@ -140,7 +140,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     scores = [score for _, score in source.scores(chosen)]
     train = Train.of(scores, [(name, source.entries[name]["title"] or name) for name in chosen], len(ids))
 
-    from etude.tasks.likelihood import likelihood, predictions
+    from etude.tasks.likelihood import comparison, likelihood, predictions
     from etude.tasks.snapshots import sample_snapshots
 
     real = Real.of(report)
@@ -153,6 +153,10 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         **prediction.flat(found["prediction"]),
         **found["metrics"],
     }
+    if compared := comparison(settings, session, model_name):
+        found["comparison"] = compared
+        row = compared["rows"].get(model_name, {})
+        found["metrics"] |= {f"samples/{name}": value for name, value in row.items()}
     if own := outside.measure(list(samples.values()), settings.evaluate.resolution, settings.evaluate.bars):
         known = report.get("outside", {})
         if missing := sorted(own.keys() - known.keys()):

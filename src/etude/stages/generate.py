@@ -12,6 +12,7 @@ from etude.core.files import whole, write_json
 from etude.sampling import Sampled
 from etude.stages import main
 from etude.tasks.capabilities import CONDITION, is_able, name_able
+from etude.tasks.lead_sheets import give_lead_sheets
 from etude.tasks.trained_model import TrainedModel
 
 
@@ -22,9 +23,12 @@ def generate(loaded: TrainedModel, show: bool = False) -> list[Sampled]:
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:
-    """Read models/``model_name``; write data/generate/``model_name``. Returns that folder."""
+    """Read models/``model_name``, and the test pieces if it accompanies them; write data/generate/``model_name``.
+
+    Returns that folder.
+    """
     check_request(settings, session, model_name)
-    loaded = TrainedModel.load(settings, session, model_name)
+    loaded = give_lead_sheets(TrainedModel.load(settings, session, model_name), session)
     return write_pieces(settings, session, loaded, generate(loaded, session.progress))
 
 

@@ -17,7 +17,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import Json, digest_of, write_json
 from etude.core.progress import bar
 from etude.metrics.melody import compare
-from etude.splits.assign import assign, assign_folds, assign_published
+from etude.splits.assign import assign, assign_folds, assign_published, hold_out
 from etude.splits.audit import audit, leaks
 from etude.splits.families import find_families
 from etude.splits.features import Features, drop_common, features
@@ -47,9 +47,9 @@ def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> t
     families = {piece.id: pieces[head].id for piece, head in zip(pieces, heads, strict=True)}
     method = automatic(pieces) if chosen.method == "auto" else chosen.method
     if method == "published":
-        splits = assign_published(pieces, str(settings.dataset.get("name")))
+        splits = assign_published(pieces, str(settings.dataset.get("name")), chosen.held_out)
     else:
-        splits = (assign_folds if method == "folds" else assign)(families, chosen)
+        splits = hold_out(families, chosen, assign_folds if method == "folds" else assign)
     sizes = Counter(Counter(families.values()).values())
     leakage = {
         "method": method,

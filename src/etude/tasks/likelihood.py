@@ -41,6 +41,21 @@ def likelihood(settings: Settings, session: Session, model_name: str) -> dict[st
     return found
 
 
+def comparison(settings: Settings, session: Session, model_name: str) -> Json:
+    """How the trained ``model_name`` compares with others at what it is made for; empty where its class names nothing.
+
+    A class names in ``comparison`` the file of tasks/ whose ``compare`` measures it.
+    """
+    loaded = TrainedModel.load(settings, session, model_name)
+    if (name := getattr(loaded.model, "comparison", None)) is None:
+        return {}
+    room = importlib.import_module(f"etude.tasks.{name}")
+    found: Json = round_floats(room.compare(loaded, loaded.tokens(session), settings.evaluate))
+    if session.progress:
+        print(room.table(found))
+    return found
+
+
 def predictions(settings: Settings, session: Session, model_name: str) -> Json:
     """How good the predictions behind the likelihood of test are: ``etude.metrics.prediction.measure``, rounded.
 

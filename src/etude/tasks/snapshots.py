@@ -7,6 +7,7 @@ from symusic.core import ScoreTick
 from etude import sampling
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
+from etude.tasks.lead_sheets import give_lead_sheets
 from etude.tasks.trained_model import SNAPSHOTS, TrainedModel, find_model, read_snapshots
 
 
@@ -18,7 +19,7 @@ def sample_snapshots(settings: Settings, session: Session, model_name: str) -> d
     folder = find_model(session, model_name)
     if not (folder / SNAPSHOTS).is_dir():
         return {}
-    loaded = TrainedModel.load(settings, session, model_name)
+    loaded = give_lead_sheets(TrainedModel.load(settings, session, model_name), session)
     count = settings.evaluate.snapshots
     config = replace(loaded.config, pieces=count)
     found = {}

@@ -8,8 +8,9 @@ from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TempoTick, TextM
 from etude.arranging.form import found_form, given_form
 from etude.arranging.humanise import humanise
 from etude.arranging.lead_sheet import ENDING, LeadSheet, Note, Song, lay_out
+from etude.arranging.learned import Accompanist, play_learned
 from etude.arranging.parts import play
-from etude.arranging.styles import Style
+from etude.arranging.styles import LEARNED, Style
 from etude.core.seeds import seed_of
 from etude.music.chords import MARKER
 from etude.music.key import sharps_of
@@ -41,6 +42,7 @@ def arrange(
     ending: int | None = None,
     humanised: float = 1.0,
     seed: int = 1,
+    accompanist: Accompanist | None = None,
 ) -> Arrangement:
     """Arrange a lead sheet for the band of a style.
 
@@ -53,9 +55,10 @@ def arrange(
         ending: bars after it, likewise.
         humanised: how much the performance differs from what is written; 0: not at all, without swing too.
         seed: of ghost notes and of the performance.
+        accompanist: the model that plays the parts of a style that are learned.
 
     Raises:
-        EtudeError: the form does not fit the tune.
+        EtudeError: the form does not fit the tune, or there is no model for a part that is learned.
     """
     tune = sheet.bars[int(sheet.pickup) :]
     phrases = given_form(form, len(tune)) if form else found_form(sheet.melody, tune, sheet.quarter)
@@ -76,7 +79,10 @@ def arrange(
     ]
     parts, kinds = {MELODY: melody}, {MELODY: "melody"}
     for number, (name, part) in enumerate(style.parts.items()):
-        notes = play(song, part, np.random.default_rng(seed_of(f"part {number}", seed)))
+        if part.play == LEARNED:
+            notes = play_learned(song, part, _empty(song), accompanist, seed)
+        else:
+            notes = play(song, part, np.random.default_rng(seed_of(f"part {number}", seed)))
         if notes:
             parts[name], kinds[name] = notes, part.play
     programs = {name: part.program for name, part in style.parts.items()}
@@ -90,7 +96,8 @@ def arrange(
     return Arrangement(song, written, performed)
 
 
-def _score(song: Song, parts: dict[str, list[Note]], kinds: dict[str, str], programs: dict[str, int]) -> ScoreTick:
+def _empty(song: Song) -> ScoreTick:
+    """Tempos, meters, key and chord symbols of a song."""
     score = ScoreTick(song.quarter)
     for tick, tempo in song.tempos:
         score.tempos.append(TempoTick(tick, tempo))
@@ -104,6 +111,11 @@ def _score(song: Song, parts: dict[str, list[Note]], kinds: dict[str, str], prog
     score.key_signatures.append(KeySignatureTick(0, sharps_of(tonic, mode), int(mode == "minor")))
     for chord in song.chords:
         score.markers.append(TextMetaTick(chord.start, MARKER + chord.symbol))
+    return score
+
+
+def _score(song: Song, parts: dict[str, list[Note]], kinds: dict[str, str], programs: dict[str, int]) -> ScoreTick:
+    score = _empty(song)
     for name, notes in parts.items():
         track = TrackTick(name, programs[name], kinds[name] == KIT)
         for note in notes:

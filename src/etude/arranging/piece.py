@@ -7,6 +7,7 @@ from symusic.core import ScoreTick, TrackTick
 from etude.arranging.band import MELODY, Arrangement, arrange
 from etude.arranging.chords import chord_track, chords_of_symbols, chords_of_track, harmonise
 from etude.arranging.lead_sheet import LeadSheet, key_of, lead_sheet_of
+from etude.arranging.learned import Accompanist
 from etude.arranging.styles import Style
 from etude.config.sections import Arrange, Mix
 from etude.core.errors import EtudeError
@@ -49,7 +50,13 @@ def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -
 
 
 def arrange_piece(
-    score: ScoreTick, config: Arrange, style: Style, chords: str | None = None, top_line: bool = False, name: str = "it"
+    score: ScoreTick,
+    config: Arrange,
+    style: Style,
+    chords: str | None = None,
+    top_line: bool = False,
+    name: str = "it",
+    accompanist: Accompanist | None = None,
 ) -> tuple[Arrangement, str]:
     """Arrange a piece: its first track is the melody, or the highest notes of all tracks with ``top_line``.
 
@@ -60,6 +67,7 @@ def arrange_piece(
         chords: as text; None: those of the piece, see ``lead_sheet``.
         top_line: take the highest notes.
         name: of the piece, for messages.
+        accompanist: the model that plays the parts of a style that are learned.
 
     Returns:
         The arrangement, and where its chords come from.
@@ -70,9 +78,8 @@ def arrange_piece(
     try:
         melody = top_of(score) if top_line else find_melody(score)
         sheet, where = lead_sheet(score, melody, chords)
-        made = arrange(
-            sheet, style, config.form, config.choruses, config.intro, config.ending, config.humanise, config.seed
-        )
+        layout = (config.form, config.choruses, config.intro, config.ending)
+        made = arrange(sheet, style, *layout, config.humanise, config.seed, accompanist)
     except EtudeError as error:
         raise EtudeError(f"{name}: {error}") from None
     return made, where

@@ -9,7 +9,7 @@ from etude.core.errors import EtudeError, closest
 
 Program = Annotated[int, Range(0, 127)]
 Pitch = Annotated[int, Range(0, 127)]
-Kind = Annotated[str, OneOf(("bass", "chords", "arpeggio", "pad", "second", "voice", "drums"))]
+Kind = Annotated[str, OneOf(("bass", "chords", "arpeggio", "pad", "second", "voice", "drums", "accompaniment"))]
 Written = dict[str, tuple[str, ...]]  # meter -> the patterns of successive bars
 Groove = dict[str, Written]  # instrument of a kit, or "" for a part that has one line -> its patterns
 
@@ -22,6 +22,7 @@ KIT = {
 }  # fmt: skip
 SIGNS = {"bass": "13578a", "chords": "xX", "arpeggio": "12345678", "drums": "xXo"}  # besides holds and rests
 LEVELS = ("soft", "full", "fill")
+LEARNED = "accompaniment"
 FULL = 0.6  # energy from which the full pattern is played
 
 
@@ -31,7 +32,7 @@ class Part:
 
     ``play`` says what it does, ``enters`` the energy of a phrase from which on it does; ``range`` are its lowest and
     highest pitch. A pad and chords have ``voices`` notes at once; a voice is the ``voice``-th of such a chord, counted
-    from the top. ``gain`` (dB), ``pan`` (-1 left, 1 right) and ``send`` (dB to the reverb; None: as ``mix`` says) are
+    from the top. An accompaniment is what a trained model plays, in a ``texture`` that it knows. ``gain`` (dB), ``pan`` (-1 left, 1 right) and ``send`` (dB to the reverb; None: as ``mix`` says) are
     its place in the mix.
     """
 
@@ -42,6 +43,7 @@ class Part:
     velocity: Annotated[int, Range(1, 127)] = 80
     voices: Annotated[int, Range(1, 6)] = 3
     voice: Count = 1
+    texture: str | None = None
     gain: Annotated[float, Range(-40, 12)] = 0.0
     pan: Annotated[float, Range(-1, 1)] = 0.0
     send: Annotated[float, Range(-60, 12)] | None = None
@@ -82,6 +84,11 @@ class Style:
         parts = {name: _part(check(part, dict, f"style.parts.{name}"), name) for name, part in listed.items()}
         rest = {key: value for key, value in values.items() if key not in ("parts", "about", "mix")}
         return construct(cls, rest, "style", parts=parts)
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether a trained model plays one of its parts."""
+        return any(part.play == LEARNED for part in self.parts.values())
 
     @property
     def meters(self) -> list[str]:

@@ -13,6 +13,7 @@ from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.scores.engraving import musicxml, picture
+from etude.tasks.accompaniment import find_accompanist
 from etude.tasks.requests import HarmonizeFiles
 from etude.tasks.score_files import check_files, read_score
 
@@ -35,7 +36,10 @@ def arrange_file(settings: Settings, session: Session, files: HarmonizeFiles) ->
     source, places = check_files(files, USAGE)
     tune = None if files.tune is None else str(files.tune)
     score, _ = read_score(source, settings.ingest, session.progress, tune, style.tempo)
-    made, where = arrange_piece(score, settings.arrange, style, files.chords, files.top_line, str(source))
+    player = find_accompanist(settings, session) if style.is_learned else None
+    made, where = arrange_piece(
+        score, settings.arrange, style, files.chords, files.top_line, str(source), accompanist=player
+    )
     if session.progress:
         form = "".join(one.letter for one in made.song.bars if one.number == 0)
         say = f"{source}: chords: {where}; form: {form or 'one phrase'}; {len(made.song.bars)} bars in all"

@@ -1,17 +1,24 @@
 """A melody with chords, accompanied by a trained model."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
+from etude.artifacts import catalog
+from etude.artifacts.context import Session
+from etude.config.check import target
+from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.seeds import seed_of
 from etude.models.accompaniment_features import TEXTURES, read_sheet, request
+from etude.models.building import set_threads
 from etude.music.chords import MARKER
 from etude.representations.leadsheet import KIND, LEVELS, NOTE, STEP, LeadSheet, bars_of_rows
 from etude.sampling.accompaniment import AccompanimentTask, Steering, sample_accompaniments
-from etude.tasks.trained_model import TrainedModel
+from etude.tasks.trained_model import TrainedModel, find_model
+
+NAME = "accompaniment"  # of the model that is looked for where the settings name none
 
 Texture = str | Sequence[str | None] | None
 Density = int | Sequence[int | None] | None
@@ -161,3 +168,29 @@ def _track(
         track.notes.append(note)
     track.notes.sort(lambda note: (note.time, note.pitch), inplace=True)
     return track
+
+
+def accompanist_of(loaded: TrainedModel) -> Callable[[ScoreTick, str | None, int], TrackTick]:
+    """A trained model as what arrangements ask for: lead sheet, texture and seed in, an accompaniment out."""
+
+    def play(lead_sheet: ScoreTick, texture: str | None, seed: int) -> TrackTick:
+        return accompany(loaded, lead_sheet, seed, texture=texture)
+
+    return play
+
+
+def find_accompanist(settings: Settings, session: Session) -> Callable[[ScoreTick, str | None, int], TrackTick]:
+    """The accompanying model of the settings, of the run that is read, or the one that comes with etude.
+
+    Raises:
+        EtudeError: there is none; the message has what makes it.
+    """
+    able = [
+        name for name, section in settings.models.items()
+        if getattr(target(section, f"models.{name}"), "can_accompany", False)
+    ]  # fmt: skip
+    name = able[0] if able else NAME
+    folder = find_model(session, name)
+    config = settings.sampling(name) if able else settings.generate
+    set_threads(settings.trainer.threads)
+    return accompanist_of(TrainedModel.read(folder, config, catalog.model(name).made_by))

@@ -46,9 +46,10 @@ def comparison(settings: Settings, session: Session, model_name: str) -> Json:
 
     A class names in ``comparison`` the file of tasks/ whose ``compare`` measures it.
     """
-    loaded = TrainedModel.load(settings, session, model_name)
-    if (name := getattr(loaded.model, "comparison", None)) is None:
+    name = getattr(target(settings.model(model_name), f"models.{model_name}"), "comparison", None)
+    if name is None:
         return {}
+    loaded = TrainedModel.load(settings, session, model_name)
     room = importlib.import_module(f"etude.tasks.{name}")
     found: Json = round_floats(room.compare(loaded, loaded.tokens(session), settings.evaluate))
     if session.progress:

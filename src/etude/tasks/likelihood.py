@@ -6,6 +6,7 @@ import numpy as np
 
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import read_ingest
+from etude.config.check import target
 from etude.config.sections import Settings
 from etude.core.files import Json
 from etude.metrics import prediction

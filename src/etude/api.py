@@ -177,7 +177,7 @@ class Piece:
 
     def play(self) -> Player:
         """A player with a piano roll, for a notebook."""
-        from etude.audio.mp3 import encode_mp3
+        from etude.audio.files import encode_mp3
 
         config = _section(Mix, "mix", {})
         mp3 = encode_mp3(self.audio()[0], config.sample_rate, config.quality)

@@ -17,9 +17,8 @@ from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import read_ingest
-from etude.audio.mastering import loudness_of
-from etude.audio.mixing import decibels
-from etude.audio.mp3 import write_mp3
+from etude.audio.files import write_audio
+from etude.audio.loudness import decibels, loudness_of
 from etude.audio.render import Rendering, render, write_sound
 from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
@@ -144,7 +143,7 @@ def _write_mp3s(folder: Path, name: str, sound: Rendering, settings: Mix, worker
     with ThreadPoolExecutor(workers) as pool:  # the encoder takes nearly all the time, outside Python
         list(
             pool.map(
-                lambda path, audio: write_mp3(path, audio, settings.sample_rate, settings.quality),
+                lambda path, audio: write_audio(path, audio, settings.sample_rate, settings.quality),
                 paths,
                 [sound.mix, *sound.stems.values()],
             )

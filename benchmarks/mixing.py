@@ -1,8 +1,9 @@
 """Mixing: seconds of a song that one core renders in a second, and whether any song lands where it should.
 
-A song is rendered as users render one: synthesis, reverb, compressor, limiter, and a WAV file. With --songs N random songs
-(lengths, tracks, programs, loudness, drums, clicks) are rendered and measured by other means than the chain's own: the
-loudness by pyloudnorm, the true peak by scipy's resampling at 8 times the rate. The exit status is 1 where one is off.
+A song is rendered as users render one: synthesis, reverb, compressor, limiter, and a WAV file. With --songs N random
+songs (lengths, tracks, programs, loudness, drums, clicks) are rendered and measured by other means than those of the
+chain: the loudness by pyloudnorm, the true peak by scipy's resampling at 8 times the rate. The exit status is 1 where
+one is off.
 """
 
 import argparse

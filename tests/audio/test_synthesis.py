@@ -118,3 +118,17 @@ def test_a_soundfont_of_ones_own(tmp_path: Path) -> None:
         soundfont(str(own))
     with pytest.raises(EtudeError, match=r"mix\.soundfont = .*absent\.sf3 is no file"):
         soundfont(str(tmp_path / "absent.sf3"))
+
+
+def test_drums_of_a_kit_that_the_soundfont_lacks_have_the_standard_one() -> None:
+    score = piece(("Drums", 89, 38))
+    score.tracks[0].is_drum = True
+    standard = piece(("Drums", 0, 38))
+    standard.tracks[0].is_drum = True
+    found = synthesize(score, RATE)["Drums"]
+    assert found.any() and np.array_equal(found, synthesize(standard, RATE)["Drums"])
+
+
+def test_the_whistle_which_reads_beyond_its_samples_is_an_ocarina() -> None:
+    found = synthesize(piece(("Whistle", 78, 90)), RATE)["Whistle"]
+    assert found.any() and np.array_equal(found, synthesize(piece(("Whistle", 79, 90)), RATE)["Whistle"])

@@ -12,7 +12,8 @@ from etude.config.sections import Mix
 
 EXACT = 0.1  # LU between the loudness and that of the settings, which nobody hears
 CLOSE = 0.02  # LU between the estimated loudness and the one aimed at
-MARGIN = 0.05  # dB that the limiter keeps below the ceiling, for what the interpolation of its gains adds
+SLACK = 0.05  # dB that the true peak stays below the wanted one, for what other meters may find between the samples
+MARGIN = 0.05  # dB that the limiter keeps below that, for what the interpolation of its gains adds
 CHECKS = 5  # of the finished mix; all but heavily limited ones need one
 ROUNDS = 24  # of the search for a gain
 STEEPEST = 12.0  # dB of gain for one LU at most, where the limiter takes most of it
@@ -42,22 +43,23 @@ def master(mix: np.ndarray, settings: Mix) -> NDArray[np.float32]:
     if not highest:
         return np.ones(samples, np.float32)
     search = _Search(mix / np.float32(highest), settings, faded)
-    ceiling, aim = settings.peak - MARGIN, settings.loudness
+    top, aim = settings.peak - SLACK, settings.loudness
+    ceiling = top - MARGIN
     best, error = np.zeros(0, np.float32), math.inf
     for _ in range(CHECKS):
         curve = search.curve(aim, ceiling) / np.float32(highest)
         made = mix * curve
         found = BlockLoudness(made, rate).of()
-        peak = decibels(float(TruePeaks(made).above(10 ** (settings.peak / 20)).max()))
+        peak = decibels(float(TruePeaks(made).above(10 ** (top / 20)).max()))
         miss = abs(found - settings.loudness) if math.isfinite(found) else 0.0
-        if peak <= settings.peak and (miss < error or not len(best)):
+        if peak <= top and (miss < error or not len(best)):
             best, error = curve, miss
-        if peak <= settings.peak and miss <= EXACT:
+        if peak <= top and miss <= EXACT:
             return best
         aim += settings.loudness - found if math.isfinite(found) else 0.0
-        ceiling -= max(0.0, peak - settings.peak)
+        ceiling -= max(0.0, peak - top)
     if not len(best):  # of which no case is known: the peak counts more than the loudness
-        return np.asarray(curve * np.float32(10 ** ((settings.peak - peak) / 20)))
+        return np.asarray(curve * np.float32(10 ** ((top - peak) / 20)))
     return best
 
 

@@ -49,5 +49,6 @@ def reverberate(send: np.ndarray, response: NDArray[np.float32]) -> NDArray[np.f
     """The room's answer to a sound (samples,): (2, samples), cut where the sound ends."""
     if not send.any():
         return np.zeros((2, len(send)), np.float32)
-    found = oaconvolve(send[None].astype(np.float32), response, axes=1)
-    return np.asarray(found[:, : len(send)], dtype=np.float32)
+    found = np.asarray(oaconvolve(send[None].astype(np.float32), response, axes=1)[:, : len(send)], dtype=np.float32)
+    found[:, : np.flatnonzero(send)[0]] = 0  # silence but for the rounding of the Fourier transforms
+    return found

@@ -13,6 +13,10 @@ from etude.core.errors import EtudeError
 
 SOUNDFONT = "TimGM6mb.sf2"  # comes with pretty_midi
 TAIL = 1.0  # seconds after the last note's end, for its release
+LOUDEST = 1000.0  # level of a track, which no soundfont reaches
+# programs whose samples the synthesizer reads beyond their end, into whatever is in memory there: the whistle of
+# SOUNDFONT, which differed from run to run -> one that sounds alike, the ocarina
+SOUND_ALIKE = {78: 79}
 EMPTY = 1.0  # seconds of silence that a piece without notes lasts, before the tail
 
 
@@ -104,9 +108,19 @@ def _synthesize_track(
         return stem  # the synthesizer refuses a score without notes
     alone = timed.copy()
     track = alone.tracks[place]
+    if not track.is_drum:
+        track.program = SOUND_ALIKE.get(track.program, track.program)
     # The synthesizer stops at the last note's end and would cut its release: a silent note later keeps it going.
     track.notes.append(NoteSecond(seconds, 0.01, 60, 0))
     alone.tracks = TrackSecondList([track])
     sound = np.asarray(synthesizer.render(alone, stereo=True))[:, :samples]
+    if track.is_drum and track.program and not sound.any():  # no kit of this number: the standard one, as players do
+        alone.tracks[0].program = 0
+        sound = np.asarray(synthesizer.render(alone, stereo=True))[:, :samples]
+    if not np.abs(sound).max(initial=0.0) < LOUDEST:
+        raise EtudeError(
+            f"The soundfont makes noise, no sound, of program {track.program}. Give the track another, or set "
+            "mix.soundfont to another file."
+        )
     stem[:, : sound.shape[1]] = sound
     return stem

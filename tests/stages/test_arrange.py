@@ -13,12 +13,12 @@ from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
 from etude.artifacts.provenance import built_from
-from etude.audio.files import read_audio
+from etude.audio.files import file_names, read_audio
 from etude.config.sections import Arrange, Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
 from etude.scores.excerpts import excerpt_of
-from etude.stages.arrange import arrange, best, file_names, run
+from etude.stages.arrange import arrange, best, run
 
 MIX = replace(
     smoke().mix, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2

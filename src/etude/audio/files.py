@@ -3,6 +3,7 @@
 import re
 import shutil
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -118,6 +119,19 @@ def id3(tags: Tags) -> bytes:
         return b""
     size = bytes(len(frames) >> shift & 0x7F for shift in (21, 14, 7, 0))
     return b"ID3\x03\x00\x00" + size + frames
+
+
+def file_names(names: Sequence[str]) -> Iterator[str]:
+    """Yield a file name for each track name: valid on any file system, and unique whatever the letter case."""
+    taken: set[str] = set()
+    for name in names:
+        first = plain = re.sub(r"[^\w.-]+", "_", name).strip("._") or "track"
+        again = 1
+        while plain.lower() in taken:
+            again += 1
+            plain = f"{first}_{again}"
+        taken.add(plain.lower())
+        yield plain
 
 
 def encode_mp3(audio: np.ndarray, sample_rate: int, quality: float, constant: bool = False) -> bytes:

@@ -15,7 +15,7 @@ from etude.config.check import Count, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, Pruned
 from etude.runs.trials import Figures, figures_of, figures_of_folds
-from etude.tasks.requests import GivenPiece, HarmonizeFiles, Request, ScoreSets, take_request
+from etude.tasks.requests import GivenPiece, HarmonizeFiles, MixFiles, Request, ScoreSets, take_request
 
 DEFAULT = "voices"  # the model of etude generate where none is chosen
 # stages that work on what an earlier one left for a model -> what that is
@@ -42,11 +42,9 @@ class Asked:
     @property
     def on_own_files(self) -> bool:
         """Whether the command works on files that somebody gives, and writes where they say."""
-        return (
-            self.request is not None
-            and not isinstance(self.request, GivenPiece)
-            and self.request != type(self.request)()
-        )
+        if self.request is None or isinstance(self.request, GivenPiece):
+            return False
+        return isinstance(self.request, MixFiles) or self.request != type(self.request)()
 
     def session(self, root: Path, **more: Any) -> Session:
         """The session of the job in a project."""
@@ -160,6 +158,10 @@ def _answer(request: Request, settings: Settings, session: Session) -> str:
         from etude.runs.score_sets import write_comparison
 
         return f"wrote {' and '.join(map(str, write_comparison(settings, session, request)))}"
+    if isinstance(request, MixFiles):
+        from etude.tasks.mix_files import mix_files
+
+        return str(mix_files(settings, session, request))
     assert isinstance(request, HarmonizeFiles)
     from etude.tasks.harmonize_file import harmonize_file
 

@@ -35,6 +35,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
     flags, overrides = take_flags(
         [quote_text(place_override(override, stage), stage) for override in drop_nulls(overrides)]
     )
+    overrides = [*COMMANDS[stage].presets, *overrides]
     given = [override for override in overrides if not override.startswith("-") and "=" in override]
     keys = {part.partition("=")[0] for part in given}
     own_files = stage != "generate" and bool(keys & {*keys_of(stage)})

@@ -16,7 +16,7 @@ from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, working_root
 from etude.tasks.requests import keys_of, texts_of
 
-TEXTS = (*PATHS, "generate.control.key", "mix.soundfont")  # keys whose values are any text, besides those of requests
+TEXTS = (*PATHS, "generate.control.key")  # keys whose values are any text, besides those of requests
 MAY_BE_NULL = ("experiment", "size", "hparams")  # groups
 HYDRAS_OWN = ("hydra", "hydra/sweeper", "hydra/launcher")  # parts that Hydra does not run without
 # keys of earlier releases -> their present names

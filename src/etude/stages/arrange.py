@@ -4,8 +4,7 @@ And the excerpt of a sample that has most in common with a train piece, next to 
 """
 
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import read_ingest
-from etude.audio.files import write_audio
+from etude.audio.files import file_names, write_audio
 from etude.audio.loudness import decibels, loudness_of
 from etude.audio.render import Rendering, render, write_sound
 from etude.config.sections import Mix, Settings
@@ -64,19 +63,6 @@ def _rms(audio: np.ndarray) -> float:
 
 def _level(value: float) -> float | None:
     return round(value, DIGITS) + 0.0 if math.isfinite(value) else None
-
-
-def file_names(names: Sequence[str]) -> Iterator[str]:
-    """Yield a file name for each track name: valid on any file system, and unique whatever the letter case."""
-    taken: set[str] = set()
-    for name in names:
-        first = plain = re.sub(r"[^\w.-]+", "_", name).strip("._") or "track"
-        again = 1
-        while plain.lower() in taken:
-            again += 1
-            plain = f"{first}_{again}"
-        taken.add(plain.lower())
-        yield plain
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:

@@ -52,11 +52,28 @@ class HarmonizeFiles:
     tune: int | None = None
 
 
-Request = GivenPiece | ScoreSets | HarmonizeFiles
+@dataclass(frozen=True)
+class MixFiles:
+    """The tracks that somebody gives to etude mix, and what they want of them."""
+
+    tracks: str | None = None
+    output: str | None = None
+    overwrite: bool = False
+    gain: str | None = None
+    pan: str | None = None
+    send: str | None = None
+    offset: str | None = None
+    loop: str | None = None
+    stems: str | None = None
+    title: str | None = None
+
+
+Request = GivenPiece | ScoreSets | HarmonizeFiles | MixFiles
 REQUESTS: dict[str, type[Request]] = {
     "generate": GivenPiece,
     "evaluate": ScoreSets,
     "harmonize": HarmonizeFiles,
+    "mix": MixFiles,
 }
 DEFAULTS: dict[str, Any] = {field.name: field.default for kind in REQUESTS.values() for field in fields(kind)}
 

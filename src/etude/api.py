@@ -210,7 +210,9 @@ class Piece:
         config = _section(Arrange, "arrange", {**settings, "seed": seed})
         made, _ = arrange_piece(self.score, config, band, chords, top_line, self.title)
         mix = placed(_section(Mix, "mix", self.mix), band)
-        return Piece(made.performed, f"{self.title}, {band.name}", mix={"gain": mix.gain, "pan": mix.pan})
+        return Piece(
+            made.performed, f"{self.title}, {band.name}", mix={"gain": mix.gain, "pan": mix.pan, "send": mix.send}
+        )
 
     def audio(self) -> tuple[np.ndarray, int]:
         """The sound: (2, samples) float32, and the samples a second."""
@@ -219,7 +221,7 @@ class Piece:
 
     def play(self) -> Player:
         """A player with a piano roll, for a notebook."""
-        from etude.audio.mp3 import encode_mp3
+        from etude.audio.files import encode_mp3
 
         config = _section(Mix, "mix", self.mix)
         mp3 = encode_mp3(self.audio()[0], config.sample_rate, config.quality)

@@ -1,18 +1,21 @@
 """Rendering: stems that add up to the mix, the mp3 of it, and that nobody else makes sound."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from conftest import smoke
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 import etude
-from etude.audio.mastering import loudness_of
-from etude.audio.mp3 import read_mp3
+from etude.audio.files import read_audio
+from etude.audio.loudness import loudness_of
 from etude.audio.render import render, write_sound
-from etude.config.sections import Mix
 
-MIX = Mix(sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2)
+MIX = replace(
+    smoke().mix, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2
+)
 
 
 def piece() -> ScoreTick:
@@ -38,10 +41,10 @@ def test_the_mp3_holds_the_mix_or_its_start(tmp_path: Path) -> None:
     write_sound(tmp_path / "a.mp3", piece(), MIX)
     write_sound(tmp_path / "b.mp3", piece(), MIX)
     assert (tmp_path / "a.mp3").read_bytes() == (tmp_path / "b.mp3").read_bytes()
-    sound, rate = read_mp3(tmp_path / "a.mp3")
+    sound, rate = read_audio(tmp_path / "a.mp3")
     assert rate == 16000 and sound.shape == (2, 3 * rate)
     write_sound(tmp_path / "c.mp3", piece(), MIX, seconds=1)
-    assert read_mp3(tmp_path / "c.mp3")[0].shape == (2, rate)
+    assert read_audio(tmp_path / "c.mp3")[0].shape == (2, rate)
 
 
 def test_no_other_file_synthesises() -> None:

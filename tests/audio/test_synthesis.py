@@ -10,10 +10,15 @@ import pytest
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from etude.audio import synthesis
-from etude.audio.synthesis import TAIL, synthesize, track_names
+from etude.audio.synthesis import TAIL, soundfont, track_names
 from etude.core.errors import EtudeError
 
 RATE = 8000
+
+
+def synthesize(score: ScoreTick, rate: int) -> dict[str, np.ndarray]:
+    """With the soundfont that comes with etude."""
+    return synthesis.synthesize(score, rate, soundfont())
 
 
 def piece(*tracks: tuple[str, int, int], qpm: float = 60) -> ScoreTick:
@@ -75,8 +80,8 @@ def test_another_process_renders_the_same_bytes(tmp_path: Path) -> None:
     score = piece(("A", 68, 72), ("B", 48, 55))
     score.dump_midi(path)
     code = (
-        "import sys, hashlib; from symusic import Score; from etude.audio.synthesis import synthesize\n"
-        f"parts = synthesize(Score(sys.argv[1]), {RATE}).values()\n"
+        "import sys, hashlib; from symusic import Score; from etude.audio.synthesis import soundfont, synthesize\n"
+        f"parts = synthesize(Score(sys.argv[1]), {RATE}, soundfont()).values()\n"
         "print(hashlib.sha256(b''.join(part.tobytes() for part in parts)).hexdigest())\n"
         "assert 'pretty_midi' not in sys.modules"
     )
@@ -90,9 +95,40 @@ def test_another_process_renders_the_same_bytes(tmp_path: Path) -> None:
 
 def test_without_the_soundfont(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthesis, "SOUNDFONT", "absent.sf2")
-    synthesis.soundfont.cache_clear()
+    synthesis._packaged.cache_clear()
     try:
         with pytest.raises(EtudeError, match=r"absent\.sf2"):
             synthesize(piece(("A", 68, 60)), RATE)
     finally:
-        synthesis.soundfont.cache_clear()
+        synthesis._packaged.cache_clear()
+
+
+def test_a_soundfont_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "own font.sf2"
+    whole = soundfont().read_bytes()
+    own.write_bytes(whole)
+    score = piece(("A", 68, 60))
+    found = synthesis.synthesize(score, RATE, soundfont(str(own)))
+    assert np.array_equal(found["A"], synthesize(score, RATE)["A"])
+    own.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(EtudeError, match=r"own font\.sf2 is damaged"):
+        synthesis.synthesize(score, RATE, soundfont(str(own)))
+    own.write_bytes(b"RIFF, or not")
+    with pytest.raises(EtudeError, match=r"own font\.sf2 is no soundfont"):
+        soundfont(str(own))
+    with pytest.raises(EtudeError, match=r"mix\.soundfont = .*absent\.sf3 is no file"):
+        soundfont(str(tmp_path / "absent.sf3"))
+
+
+def test_drums_of_a_kit_that_the_soundfont_lacks_have_the_standard_one() -> None:
+    score = piece(("Drums", 89, 38))
+    score.tracks[0].is_drum = True
+    standard = piece(("Drums", 0, 38))
+    standard.tracks[0].is_drum = True
+    found = synthesize(score, RATE)["Drums"]
+    assert found.any() and np.array_equal(found, synthesize(standard, RATE)["Drums"])
+
+
+def test_the_whistle_which_reads_beyond_its_samples_is_an_ocarina() -> None:
+    found = synthesize(piece(("Whistle", 78, 90)), RATE)["Whistle"]
+    assert found.any() and np.array_equal(found, synthesize(piece(("Whistle", 79, 90)), RATE)["Whistle"])

@@ -2,17 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import make_piece
+from conftest import make_piece, smoke
 
 from etude.audio.render import write_sound
-from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.report.compare import Column, Sample, chosen_numbers, compare_page, differing_settings, figure_lines
 
-MIX = Mix(sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={}, quality=0.1)
+MIX = replace(smoke().mix, sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={}, quality=0.1)
 
 
 def sample(folder: Path, seed: int, with_sound: bool = False) -> Sample:

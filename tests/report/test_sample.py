@@ -3,17 +3,18 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import smoke
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
-from etude.audio.mp3 import read_mp3
-from etude.config.sections import Mix
+from etude.audio.files import read_audio
 from etude.report.sample import key_name, page, write_sample
 
-MIX = Mix(sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={"Bass": -0.5}, quality=0.2)
+MIX = replace(smoke().mix, sample_rate=16000, loudness=-16.0, peak=-3.0, gain={}, pan={"Bass": -0.5}, quality=0.2)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_four_files_twice_the_same(score: ScoreTick, tmp_path: Path) -> None:
     assert names == ["00.html", "00.mid", "00.mp3", "00.png"]
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
-    sound, rate = read_mp3(tmp_path / "a" / "00.mp3")
+    sound, rate = read_audio(tmp_path / "a" / "00.mp3")
     assert sound.shape == (2, 2 * rate)
     assert ScoreTick.from_file(tmp_path / "a" / "00.mid").note_num() == 16
     html = (tmp_path / "a" / "00.html").read_text(encoding="utf-8")
@@ -60,7 +61,7 @@ def test_page_is_self_contained_and_escaped(score: ScoreTick) -> None:
 
 def test_empty_piece(tmp_path: Path) -> None:
     write_sample(tmp_path, "00", ScoreTick(24), MIX, "Nothing")
-    sound, rate = read_mp3(tmp_path / "00.mp3")
+    sound, rate = read_audio(tmp_path / "00.mp3")
     assert sound.shape[1] >= rate and np.abs(sound).max() < 1e-4
     assert "unclear" in (tmp_path / "00.html").read_text(encoding="utf-8")
     assert key_name(ScoreTick(24)) == "unclear"

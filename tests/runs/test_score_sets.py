@@ -219,8 +219,8 @@ def test_of_a_large_reference_some_pieces_draw_the_line(
 def test_page_and_numbers_lie_next_to_each_other(
     folders: Path, session: Session, compared: Json, tmp_path: Path
 ) -> None:
-    sets = ScoreSets(str(folders / "ours"), str(folders / "real"))
-    page, numbers = write_comparison(SETTINGS, session, sets, str(tmp_path / "own.html"), False)
+    sets = ScoreSets(str(folders / "ours"), str(folders / "real"), str(tmp_path / "own.html"))
+    page, numbers = write_comparison(SETTINGS, session, sets)
     assert (page, numbers) == (tmp_path / "own.html", tmp_path / "own.json")
     assert json.loads(numbers.read_text()) == json.loads(json.dumps(compared))
     html = page.read_text(encoding="utf-8")
@@ -229,7 +229,7 @@ def test_page_and_numbers_lie_next_to_each_other(
     assert "train piece" not in html and "test pieces" not in html and "valid pieces" not in html
     assert "Pieces</dt><dd>8 (1 refused)" in html and "pieces: ours, 8 read" in html
     first = page.read_bytes(), numbers.read_bytes()
-    write_comparison(SETTINGS, replace(session, workers=2), sets, str(page), True)
+    write_comparison(SETTINGS, replace(session, workers=2), replace(sets, overwrite=True))
     assert (page.read_bytes(), numbers.read_bytes()) == first
     assert sorted(file.name for file in tmp_path.iterdir()) == ["own.html", "own.json"]
 
@@ -244,7 +244,7 @@ def test_without_a_name_the_page_lies_in_runs_and_is_replaced(
     monkeypatch.setattr(score_sets, "comparison_as_text", lambda found: "")
     own = replace(session, root=tmp_path)
     for _ in range(2):
-        page, numbers = write_comparison(SETTINGS, own, ScoreSets("a", "b"), None, False)
+        page, numbers = write_comparison(SETTINGS, own, ScoreSets("a", "b"))
     assert (page, numbers) == (tmp_path / "runs/evaluation.html", tmp_path / "runs/evaluation.json")
     assert json.loads(numbers.read_text()) == {"given": ["a", "b"]} and page.read_text() == "page"
 
@@ -256,14 +256,14 @@ def test_existing_files_are_refused_before_any_work(
     monkeypatch.setattr(score_sets, "read_both", lambda *_: pytest.fail("nothing may be read"))
     (tmp_path / there).write_text("mine")
     with pytest.raises(EtudeError, match=rf"{there} exists\. Name another file, or replace it with overwrite=true"):
-        write_comparison(SETTINGS, session, ScoreSets("a", "b"), str(tmp_path / "own.html"), False)
+        write_comparison(SETTINGS, session, ScoreSets("a", "b", str(tmp_path / "own.html")))
     assert (tmp_path / there).read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_failure_leaves_nothing(session: Session, folders: Path, tmp_path: Path) -> None:
-    sets = ScoreSets(str(folders / "ours"), str(folders / "few"))
+    sets = ScoreSets(str(folders / "ours"), str(folders / "few"), str(tmp_path / "own.html"))
     with pytest.raises(EtudeError, match="3 readable scores"):
-        write_comparison(SETTINGS, session, sets, str(tmp_path / "own.html"), False)
+        write_comparison(SETTINGS, session, sets)
     assert not list(tmp_path.iterdir())
 
 
@@ -314,11 +314,11 @@ def test_evaluate_writes_the_page(folders: Path, commands: Path, capsys: pytest.
         (["evaluate", "reference=real"], r"pieces is not set\. Name two folders"),
         (
             ["evaluate", "pieces=a", "reference=b", "input=x.mid"],
-            r"are of etude harmonize alone, not of etude evaluate",
+            r"input is of etude harmonize alone, not of etude evaluate",
         ),
         (["evaluate", "pieces=gone", "reference=gone"], r"pieces = gone does not exist"),
-        (["evaluate", "output=x.html"], r"are of etude harmonize alone"),
-        (["control", "reference=b"], r"pieces and reference are of etude evaluate alone, not of etude control"),
+        (["evaluate", "output=x.html"], r"pieces is not set\. Name two folders"),
+        (["control", "reference=b"], r"reference is of etude evaluate alone, not of etude control"),
     ],
 )
 def test_mistakes_of_evaluate_are_sentences(arguments: list[str], message: str, commands: Path) -> None:

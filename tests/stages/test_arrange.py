@@ -13,14 +13,16 @@ from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import write_pieces
 from etude.artifacts.provenance import built_from
-from etude.audio.mp3 import read_mp3
+from etude.audio.files import file_names, read_audio
 from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
 from etude.scores.excerpts import excerpt_of
-from etude.stages.arrange import best, file_names, run, sound_of
+from etude.stages.arrange import best, run, sound_of
 
-MIX = Mix(sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2)
+MIX = replace(
+    smoke().mix, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={"Bass": -2.0}, pan={"Bass": 0.3}, quality=0.2
+)
 
 
 def piece(pitch: int, tracks: tuple[str, ...] = ("Soprano", "Bass")) -> ScoreTick:
@@ -85,7 +87,7 @@ def test_run_writes_mix_stems_and_report(session: Session) -> None:
     stems = ["01/Bass.mp3", "01/Soprano.mp3", "02/Silence.mp3"]  # MIDI holds no track without events
     kinds = (".mid", ".mp3", ".png", ".html")
     assert files == sorted([*(f"{name}{kind}" for name in ("01", "01_band", "02") for kind in kinds), *stems])
-    sound, rate = read_mp3(folder / "01.mp3")
+    sound, rate = read_audio(folder / "01.mp3")
     assert rate == 16000 and sound.shape[1] == 3 * rate and 0.2 < np.abs(sound).max() < 1.1
     report = read_json(session.root / "reports/arrange/lstm.json", "")
     assert [piece["file"] for piece in report["pieces"]] == ["01.mp3", "02.mp3"] and report["key"] == "abc"
@@ -159,7 +161,7 @@ def test_the_least_original_excerpt_lies_next_to_that_of_the_train_piece(copying
     ours, theirs = (notes(ScoreTick.from_file(folder / f"{name}.mid")) for name in ("sample", "train"))
     assert [(time, pitch - 2) for time, _, pitch in ours] == [(time, pitch) for time, _, pitch in theirs]
     assert [pitch for *_, pitch in theirs] == [62, 63, 64, 65]
-    sound, rate = read_mp3(folder / "train.mp3")
+    sound, rate = read_audio(folder / "train.mp3")
     assert rate == 16000 and np.abs(sound).max() > 0.1
     copied = read_json(session.root / "reports/arrange/lstm.json", "")["copied"]
     assert (copied["file"], copied["nearest"], copied["semitones"]) == ("01.mid", "t1", -2)

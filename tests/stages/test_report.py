@@ -15,9 +15,9 @@ from report.made_results import reference as made_reference
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from etude.artifacts.context import Session
-from etude.audio.mp3 import read_mp3
+from etude.audio.files import read_audio
 from etude.audio.render import write_sound
-from etude.config.sections import Mix, Settings
+from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import write_json, write_text
 from etude.metrics.voice_leading import KINDS
@@ -26,7 +26,7 @@ from etude.stages.report import run
 
 def settings(*model_names: str) -> Settings:
     """The settings of experiment=smoke with some models, of which lstm alone can do all tasks, and small sounds."""
-    sounds = Mix(sample_rate=16000, loudness=-16.0, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
+    sounds = replace(smoke().mix, sample_rate=16000, loudness=-16.0, peak=-1.0, gain={}, pan={"Bass": 0.2}, quality=0.1)
     known = smoke().models
     models = {name: known.get(name, known["lstm"]) for name in model_names}
     able: dict[str, Any] = {name: {} for name in model_names if name == "lstm"}
@@ -428,5 +428,5 @@ def test_the_sounds_of_the_readme_are_short_and_of_the_best(rendered: Path) -> N
     files = sorted((rendered.parent / "docs/samples").iterdir())
     assert [file.name for file in files] == ["best_likelihood.mp3", "harmony.mp3", "nearest_to_real.mp3"]
     assert all(0 < file.stat().st_size < 300_000 for file in files)
-    sound, rate = read_mp3(files[0])
+    sound, rate = read_audio(files[0])
     assert sound.shape[1] <= 30 * rate

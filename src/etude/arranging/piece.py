@@ -103,4 +103,5 @@ def placed(mix: Mix, style: Style) -> Mix:
     """The settings of the mix, with the places that a style gives its parts, where the settings give them none."""
     gain = {MELODY: style.lead_gain, **{name: part.gain for name, part in style.parts.items()}}
     pan = {name: part.pan for name, part in style.parts.items()}
-    return replace(mix, gain={**gain, **mix.gain}, pan={**pan, **mix.pan})
+    send = {name: part.send for name, part in style.parts.items() if part.send is not None}
+    return replace(mix, gain={**gain, **mix.gain}, pan={**pan, **mix.pan}, send={**send, **mix.send})

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from etude.audio.fades import fade_out
+
 FADE = 1.5  # seconds at the end of an excerpt
 SILENT = 1e-4  # amplitude (-80 dBFS) below which nothing is heard
 BEFORE = 0.05  # seconds that stay before the first sound
@@ -15,7 +17,7 @@ def excerpt(audio: np.ndarray, sample_rate: int, seconds: float) -> np.ndarray:
     cut = audio[:, :length].copy()
     fade = min(length, round(FADE * sample_rate))
     if fade:
-        cut[:, -fade:] *= np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
+        cut[:, -fade:] *= fade_out(fade)
     return cut
 
 

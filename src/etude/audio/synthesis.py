@@ -13,12 +13,34 @@ from etude.core.errors import EtudeError
 
 SOUNDFONT = "TimGM6mb.sf2"  # comes with pretty_midi
 TAIL = 1.0  # seconds after the last note's end, for its release
+LOUDEST = 1000.0  # level of a track, which no soundfont reaches
+# programs whose samples the synthesizer reads beyond their end, into whatever is in memory there: the whistle of
+# SOUNDFONT, which differed from run to run -> one that sounds alike, the ocarina
+SOUND_ALIKE = {78: 79}
 EMPTY = 1.0  # seconds of silence that a piece without notes lasts, before the tail
 
 
+def soundfont(path: str | None = None) -> Path:
+    """The soundfont of the settings, ``mix.soundfont``; of null the General MIDI one of the package pretty_midi.
+
+    Raises:
+        EtudeError: it does not exist, or is no soundfont.
+    """
+    if path is None:
+        return _packaged()
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise EtudeError(f"mix.soundfont = {file} is no file. Give an .sf2 or .sf3 file, or null.")
+    with file.open("rb") as stream:
+        head = stream.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"sfbk":
+        raise EtudeError(f"mix.soundfont = {file} is no soundfont. Give an .sf2 or .sf3 file, or null.")
+    return file
+
+
 @cache
-def soundfont() -> Path:
-    """The General MIDI soundfont that the pretty_midi package brings, found without importing that package."""
+def _packaged() -> Path:
+    """The soundfont that the pretty_midi package brings, found without importing that package."""
     found = importlib.util.find_spec("pretty_midi")
     for folder in (found.submodule_search_locations or []) if found else []:
         if (path := Path(folder) / SOUNDFONT).is_file():
@@ -41,28 +63,41 @@ def track_names(score: ScoreTick) -> list[str]:
     return names
 
 
-def synthesize(score: ScoreTick, sample_rate: int) -> dict[str, np.ndarray]:
+def synthesize(score: ScoreTick, sample_rate: int, font: Path, tail: float = TAIL) -> dict[str, np.ndarray]:
     """Render each track alone.
 
     Args:
         score: a piece in ticks.
         sample_rate: samples a second.
+        font: the soundfont.
+        tail: seconds after the last note's end.
 
     Returns:
         Track name (see :func:`track_names`) -> float32 samples of shape (2, samples), in the order of the tracks. All
-        have the same length: the piece and one second for the last release. A track without notes is silent, so is a
-        piece without notes, which lasts two seconds; a piece without tracks has one silent stem, ``Silence``. Levels
-        are the soundfont's own: a sum of stems can exceed 1. The same piece gives the same bytes.
+        have the same length: the piece and the tail for the last release. A track without notes is silent, so is a
+        piece without notes, which lasts one second and the tail; a piece without tracks has one silent stem,
+        ``Silence``. Levels are the soundfont's own: a sum of stems can exceed 1. The same piece gives the same bytes.
+
+    Raises:
+        EtudeError: the soundfont is damaged.
     """
     timed = cast(ScoreSecond, score.to("second"))
     ends = [float(note.time + note.duration) for track in timed.tracks for note in track.notes]
     end = max(ends, default=EMPTY)
-    samples = round((end + TAIL) * sample_rate)
-    synthesizer = symusic.Synthesizer(soundfont(), sample_rate, 0)
-    return {
-        name: _synthesize_track(synthesizer, timed, place, end + TAIL, samples)
-        for place, name in enumerate(track_names(score))
-    } or {"Silence": np.zeros((2, samples), np.float32)}
+    samples = round((end + tail) * sample_rate)
+    names = track_names(score)
+    if not ends:
+        return {name: np.zeros((2, samples), np.float32) for name in names or ["Silence"]}
+    try:
+        synthesizer = symusic.Synthesizer(font, sample_rate, 0)
+        return {
+            name: _synthesize_track(synthesizer, timed, place, end + tail, samples) for place, name in enumerate(names)
+        }
+    except RuntimeError as error:  # the synthesizer reads the file when it is first needed
+        reason = " ".join(str(error).split()).removesuffix(": iostream error").rstrip(".!")
+        raise EtudeError(
+            f"The soundfont {font} is damaged ({reason}). Set mix.soundfont to another, or to null."
+        ) from None
 
 
 def _synthesize_track(
@@ -73,9 +108,19 @@ def _synthesize_track(
         return stem  # the synthesizer refuses a score without notes
     alone = timed.copy()
     track = alone.tracks[place]
+    if not track.is_drum:
+        track.program = SOUND_ALIKE.get(track.program, track.program)
     # The synthesizer stops at the last note's end and would cut its release: a silent note later keeps it going.
     track.notes.append(NoteSecond(seconds, 0.01, 60, 0))
     alone.tracks = TrackSecondList([track])
     sound = np.asarray(synthesizer.render(alone, stereo=True))[:, :samples]
+    if track.is_drum and track.program and not sound.any():  # no kit of this number: the standard one, as players do
+        alone.tracks[0].program = 0
+        sound = np.asarray(synthesizer.render(alone, stereo=True))[:, :samples]
+    if not np.abs(sound).max(initial=0.0) < LOUDEST:
+        raise EtudeError(
+            f"The soundfont makes noise, no sound, of program {track.program}. Give the track another, or set "
+            "mix.soundfont to another file."
+        )
     stem[:, : sound.shape[1]] = sound
     return stem

@@ -18,12 +18,13 @@ class Command:
     example: str = ""  # what follows its name in an example
     keys: tuple[str, ...] = ()  # of conf/, besides the section of its own name: sections and keys
     groups: tuple[str, ...] = ()  # of conf/ that it depends on
+    presets: tuple[str, ...] = ()  # settings that hold where they are not typed, in place of those of conf/
     own: Mapping[str, str] = field(default_factory=dict)  # keys that are not in conf/, of a command without settings
 
     @property
     def composes(self) -> bool:
         """Whether it takes the settings of conf/."""
-        return self.stage or bool(self.groups)
+        return self.stage or bool(self.groups) or bool(self.keys)
 
 
 COMMANDS = {
@@ -92,11 +93,20 @@ COMMANDS = {
         groups=("model", "size"),
     ),
     "arrange": Command(
-        "render each model's best pieces: stems, mix, mp3",
+        "arrange a melody of yours for a band: input=... output=... style=...; or each model's best pieces",
         by_hand=True,
         purpose=MUSIC,
-        example="model=lstm best=4",
-        groups=("model",),
+        example="input=melody.mid output=song.mid sound=song.mp3 style=bossa form=AABA",
+        keys=("input", "tune", "output", "overwrite", "top_line", "picture", "sound", "chords", "mix"),
+        groups=("style", "model"),
+    ),
+    "mix": Command(
+        "mix tracks of yours, scores and sounds, into one file: reverb, compressor, limiter, -14 LUFS",
+        stage=False,
+        purpose=MUSIC,
+        example="tracks='[melody.mid,bass.wav,drums.wav]' output=final.mp3 gain='{bass: -3}' loop='{drums: true}'",
+        keys=("tracks", "output", "overwrite", "gain", "pan", "send", "offset", "loop", "stems", "title"),
+        presets=("mix.sample_rate=44100", "mix.quality=0.8"),
     ),
     "report": Command("write reports/index.html and the results as tables", by_hand=True),
     "track": Command("sync results to MLflow"),
@@ -205,6 +215,9 @@ PATHS = {  # keys that name a file, or a folder
     "dataset.path": "folder",
     "pieces": "folder",
     "reference": "folder",
+    "stems": "folder",
+    "mix.soundfont": "file",
+    "soundfont": "file",
     "session.run": "folder",
 }
 STAGES = [name for name, command in COMMANDS.items() if command.stage]

@@ -2,9 +2,8 @@
 
 import importlib
 import shlex
-import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from etude.config.check import Count, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, Pruned
 from etude.runs.trials import Figures, figures_of, figures_of_folds
-from etude.tasks.requests import GivenPiece, HarmonizeFiles, ScoreSets
+from etude.tasks.requests import ArrangeFiles, GivenPiece, HarmonizeFiles, MixFiles, Request, ScoreSets, take_request
 
 DEFAULT = "voices"  # the model of etude generate where none is chosen
 # stages that work on what an earlier one left for a model -> what that is
@@ -27,8 +26,6 @@ FROM = {
     "evaluate": catalog.samples,
     "arrange": catalog.evaluation,
 }
-FILES = tuple(field.name for field in fields(HarmonizeFiles))  # keys of etude harmonize for a melody of your own
-SETS = tuple(field.name for field in fields(ScoreSets))  # keys of etude evaluate for folders of your own
 
 
 @dataclass(frozen=True)
@@ -40,10 +37,14 @@ class Asked:
     own: dict[str, Any]  # of the section session, without nulls and ``run``
     run: Path | None  # the folder of an earlier run to read from
     folds: int | None  # of a cross-validation
-    files: HarmonizeFiles
-    given: GivenPiece
-    sets: ScoreSets
-    sound: bool  # of etude generate: an mp3 next to each piece
+    request: Request | None  # about files of the person's own; None: the command takes none
+
+    @property
+    def on_own_files(self) -> bool:
+        """Whether the command works on files that somebody gives, and writes where they say."""
+        if self.request is None or isinstance(self.request, GivenPiece):
+            return False
+        return isinstance(self.request, MixFiles) or self.request != type(self.request)()
 
     def session(self, root: Path, **more: Any) -> Session:
         """The session of the job in a project."""
@@ -66,44 +67,21 @@ def read_job(stage: str, root: Path, config: Any) -> Asked:
         raise EtudeError(
             f"cv = {folds} is for training: etude train cv={folds} model=... (etude {stage} has no folds)."
         )
-    kinds = typing.get_type_hints(HarmonizeFiles)
-    files = HarmonizeFiles(**{key: check(values.pop(key), kinds[key], key) for key in FILES})
-    sound = False
-    if stage == "generate" and files.sound is not None:
-        if files.sound not in ("true", "false"):
-            raise EtudeError(f"sound = {files.sound}: etude generate takes sound=true, for an mp3 next to each piece.")
-        sound, files = files.sound == "true", replace(files, sound=None)
-    kinds = typing.get_type_hints(ScoreSets)
-    sets = ScoreSets(**{key: check(values.pop(key), kinds[key], key) for key in kinds})
-    if sets != ScoreSets():
-        _check_sets(stage, sets, files)
-    elif stage != "harmonize" and files != HarmonizeFiles():
-        raise EtudeError(f"{', '.join(FILES)} are of etude harmonize alone, not of etude {stage}.")
-    kinds = typing.get_type_hints(GivenPiece)
-    given = GivenPiece(**{key: check(values.pop(key), kinds[key], key) for key in kinds})
-    if stage != "generate" and given != GivenPiece():
-        raise EtudeError(f"{', '.join(kinds)} are of etude generate alone, not of etude {stage}.")
+    request = take_request(stage, values)
+    if isinstance(request, GivenPiece) and request.sound not in (None, "true", "false"):
+        raise EtudeError(f"sound = {request.sound}: etude generate takes sound=true, for an mp3 next to each piece.")
+    if isinstance(request, ScoreSets) and request != ScoreSets() and None in (request.pieces, request.reference):
+        missing = "reference" if request.reference is None else "pieces"
+        raise EtudeError(f"{missing} is not set. Name two folders: etude evaluate pieces=my_samples reference=real")
     settings = Settings.of(values)
     named = own.pop("run", None)
     run = Path(named).resolve() if named else None
     if run is not None and not run.is_dir():
         raise EtudeError(f"session.run = {run}: there is no such folder. Manual runs are kept under runs/.")
     own = {name: value for name, value in own.items() if value is not None}  # null: Session's default
-    asked = Asked(values, settings, own, run, folds, files, given, sets, sound)
+    asked = Asked(values, settings, own, run, folds, request)
     asked.session(root)  # which raises where a key of it is wrong
     return asked
-
-
-def _check_sets(stage: str, sets: ScoreSets, files: HarmonizeFiles) -> None:
-    """Raise EtudeError unless two folders are given to etude evaluate, and nothing of other commands."""
-    if stage != "evaluate":
-        raise EtudeError(f"pieces and reference are of etude evaluate alone, not of etude {stage}.")
-    if sets.pieces is None or sets.reference is None:
-        missing = "reference" if sets.reference is None else "pieces"
-        raise EtudeError(f"{missing} is not set. Name two folders: etude evaluate pieces=my_samples reference=real")
-    if replace(files, output=None, overwrite=False) != HarmonizeFiles():
-        others = [key for key in FILES if key not in ("output", "overwrite")]
-        raise EtudeError(f"{', '.join(others)} are of etude harmonize alone, not of etude evaluate.")
 
 
 def run_job(
@@ -120,7 +98,7 @@ def run_job(
     from hydra.core.hydra_config import HydraConfig
 
     asked = read_job(stage, root, config)
-    by_hand = COMMANDS[stage].by_hand and asked.files == HarmonizeFiles() and asked.sets == ScoreSets()
+    by_hand = COMMANDS[stage].by_hand and not asked.on_own_files
     out = Path(HydraConfig.get().runtime.output_dir) if by_hand else None
     task = HydraConfig.get().overrides.task
     swept = " ".join(part for part in task if not part.startswith(("experiment=", "model=", "hparams=")))
@@ -136,22 +114,15 @@ def run_job(
         made = cross_validation.run(settings, session, asked.folds)
         print(f"etude: wrote {made.relative_to(root)}")
         return figures_of_folds(made)
-    if asked.sets != ScoreSets():
-        from etude.runs.score_sets import write_comparison
-
-        places = write_comparison(settings, session, asked.sets, asked.files.output, asked.files.overwrite)
-        print(f"etude: evaluate wrote {' and '.join(map(str, places))}")
-        return {}
-    if asked.files != HarmonizeFiles():
-        from etude.tasks.harmonize_file import harmonize_file
-
-        print(f"etude: harmonize wrote {' and '.join(map(str, harmonize_file(settings, session, asked.files)))}")
+    if asked.on_own_files:
+        assert asked.request is not None
+        print(f"etude: {stage} {_answer(asked.request, settings, session)}")
         return {}
     run_one = importlib.import_module(f"etude.stages.{stage}").run
-    if asked.given != GivenPiece():
+    if isinstance(asked.request, GivenPiece) and asked.request.is_given:
         from etude.runs.given_piece import generate_given
 
-        run_one = partial(generate_given, given=asked.given)
+        run_one = partial(generate_given, given=asked.request)
     session = replace(session, watch=watch)
     for name in _names(stage, asked, session, list(task)):
         try:
@@ -181,6 +152,26 @@ def run_job(
     return figures_of(settings, session) if stage == "train" else {}
 
 
+def _answer(request: Request, settings: Settings, session: Session) -> str:
+    """Do what is asked of files that somebody gives. Gives what was done, as the end of a sentence."""
+    if isinstance(request, ScoreSets):
+        from etude.runs.score_sets import write_comparison
+
+        return f"wrote {' and '.join(map(str, write_comparison(settings, session, request)))}"
+    if isinstance(request, MixFiles):
+        from etude.tasks.mix_files import mix_files
+
+        return str(mix_files(settings, session, request))
+    if isinstance(request, ArrangeFiles):
+        from etude.runs.arrange_file import arrange_file
+
+        return f"wrote {' and '.join(map(str, arrange_file(settings, session, request)))}"
+    assert isinstance(request, HarmonizeFiles)
+    from etude.tasks.harmonize_file import harmonize_file
+
+    return f"wrote {' and '.join(map(str, harmonize_file(settings, session, request)))}"
+
+
 def _choosing_data(task: Sequence[str]) -> list[str]:
     """The overrides that choose the data of a run: the dataset, an experiment, keys of the data stages."""
     keys = [part.lstrip("+").partition("=")[0] for part in task]
@@ -207,7 +198,7 @@ def _tell_pieces(folder: Path, asked: Asked) -> None:
     pieces = sorted(folder.glob("*.mid"))
     some = ", ".join(file.name for file in pieces[:3]) + (", ..." if len(pieces) > 3 else ".")
     hear = "Hear them in any MIDI player, or have mp3 files too with: sound=true."
-    if asked.sound:
+    if isinstance(asked.request, GivenPiece) and asked.request.sound == "true":
         from etude.audio.render import write_sound_of
         from etude.core.progress import follow
 

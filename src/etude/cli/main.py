@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from etude.cli.commands import BY_HAND, COMMANDS
-from etude.cli.job import FILES, SETS
 from etude.cli.launch import OURS, Launch
 from etude.cli.overrides import check_overrides, drop_nulls, place_override, quote_text, take_flags
 from etude.cli.plain import PLAIN, parse
 from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, find_project, working_root
+from etude.tasks.requests import keys_of
 
 
 def run_command(arguments: list[str]) -> int:
@@ -32,10 +32,13 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
     from etude.config.compile import composing
 
     root = working_root()
-    flags, overrides = take_flags([quote_text(place_override(override, stage)) for override in drop_nulls(overrides)])
+    flags, overrides = take_flags(
+        [quote_text(place_override(override, stage), stage) for override in drop_nulls(overrides)]
+    )
+    overrides = [*COMMANDS[stage].presets, *overrides]
     given = [override for override in overrides if not override.startswith("-") and "=" in override]
     keys = {part.partition("=")[0] for part in given}
-    own_files = bool(keys & {"harmonize": {*FILES}, "evaluate": {*SETS}}.get(stage, set()))
+    own_files = stage != "generate" and bool(keys & {*keys_of(stage)})
     apart = any(override.startswith("session.shard=") for override in given)  # each run works on a shard of its own
     by_hand = COMMANDS[stage].by_hand and not own_files
     if flags.many and not by_hand and stage != "all" and not apart:

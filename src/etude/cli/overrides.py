@@ -14,8 +14,9 @@ from etude.config.schedule import Train
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, working_root
+from etude.tasks.requests import keys_of, texts_of
 
-TEXTS = (*PATHS, "generate.control.key", "chords")  # keys whose values are any text
+TEXTS = (*PATHS, "generate.control.key")  # keys whose values are any text, besides those of requests
 MAY_BE_NULL = ("experiment", "size", "hparams")  # groups
 HYDRAS_OWN = ("hydra", "hydra/sweeper", "hydra/launcher")  # parts that Hydra does not run without
 # keys of earlier releases -> their present names
@@ -37,14 +38,17 @@ def place_override(override: str, stage: str) -> str:
         return f"fill={value}"
     if stage == "generate" and key.startswith("control."):
         return f"generate.{override}"
+    if key in keys_of(stage):
+        return override
     own = [field.name for field in fields(kinds[stage])] if hasattr(kinds.get(stage), "__dataclass_fields__") else []
-    return f"{stage}.{override}" if given and key in own and key not in kinds else override
+    section = key.split(".")[0]
+    return f"{stage}.{override}" if given and section in own and section not in kinds else override
 
 
-def quote_text(override: str) -> str:
+def quote_text(override: str, stage: str = "") -> str:
     """Put the text of an override in quotes: Hydra's grammar takes no ``~``, spaces or accents."""
     key, given, value = override.partition("=")
-    if key.lstrip("+") not in TEXTS or not given or value == "null" or value[:1] in ("'", '"'):
+    if key.lstrip("+") not in (*TEXTS, *texts_of(stage)) or not given or value == "null" or value[:1] in ("'", '"'):
         return override
     escaped = value.replace("'", "\\'")
     return f"{key}='{escaped}'"

@@ -6,7 +6,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any, TypeVar
 
 import yaml
@@ -91,6 +91,8 @@ def check(value: Any, annotation: Any, key: str) -> Any:
         return {name: check(item, of, f"{key}.{name}") for name, item in value.items()}
     if annotation is Any or annotation is inspect.Parameter.empty:
         return value
+    if inspect.isclass(annotation) and is_dataclass(annotation):
+        return value if isinstance(value, annotation) else construct(annotation, check(value, dict, key), key)
     if annotation is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if (isinstance(value, bool) and annotation is not bool) or not isinstance(value, annotation):

@@ -224,14 +224,44 @@ class Arrange:
 
 
 @dataclass(frozen=True)
+class Reverb:
+    """The room that tracks are sent to."""
+
+    seconds: Annotated[float, Range(0.1, 10)]
+    predelay: Annotated[float, Range(0, 0.2)]
+    damping: Fraction
+    seed: Seed
+
+
+@dataclass(frozen=True)
+class Compressor:
+    """What makes loud passages softer."""
+
+    threshold: Annotated[float, Range(-60, 0)]
+    ratio: Annotated[float, Range(1, 20)]
+    attack: Annotated[float, Range(0.001, 1)]
+    release: Annotated[float, Range(0.01, 5)]
+
+
+Decibels = Annotated[float, Range(-120, 40)]
+Place = Annotated[float, Range(-1, 1)]
+
+
+@dataclass(frozen=True)
 class Mix:
     """How every piece sounds."""
 
     sample_rate: Annotated[int, Range(8000, 48000)]
     loudness: Annotated[float, Range(-40, -8)]
     peak: Annotated[float, Range(-40, 0)]
-    gain: dict
-    pan: dict
+    gain: dict[str, Decibels]
+    pan: dict[str, Place]
+    send: dict[str, Decibels]
+    reverb: Reverb
+    compressor: Compressor
+    fade_in: Annotated[float, Range(0, 60)]
+    fade_out: Annotated[float, Range(0, 60)]
+    soundfont: str | None
     quality: Fraction
 
 

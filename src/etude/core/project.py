@@ -1,5 +1,7 @@
 """Where etude works: in a project, which has dvc.yaml and conf/, or in any other folder."""
 
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from etude.core.errors import EtudeError
@@ -52,3 +54,20 @@ def _part(root: Path, name: str) -> Path:
         return root / name
     packaged = PACKAGE / name
     return packaged if packaged.exists() else PACKAGE.parents[1] / name  # the latter in an editable install
+
+
+def version_of_code() -> str:
+    """The version of etude, with the commit of its clone where it runs from one: ``etude 0.1.0, commit 0a1b2c3``."""
+    try:
+        found = f"etude {version('etude')}"
+    except PackageNotFoundError:
+        found = "etude"
+    clone = PACKAGE.parents[1]
+    if not (clone / ".git").exists():
+        return found
+    try:
+        command = ["git", "--no-optional-locks", "-C", str(clone), "rev-parse", "--short=7", "HEAD"]
+        commit = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return found
+    return f"{found}, commit {commit}"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
-from etude.audio.mastering import loudness_of
-from etude.audio.mp3 import encode_mp3, read_mp3
+from etude.audio.files import encode_mp3, read_audio
+from etude.audio.loudness import loudness_of
 from etude.audio.render import render
 from etude.audio.synthesis import TAIL
 from etude.config.sections import Mix
@@ -204,5 +204,5 @@ def _decoded_loudness(mp3: bytes) -> float:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp3"
         path.write_bytes(mp3)
-        sound, sample_rate = read_mp3(path)
+        sound, sample_rate = read_audio(path)
     return loudness_of(sound, sample_rate)

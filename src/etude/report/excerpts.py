@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from etude.audio.excerpt import excerpt, from_first_sound
-from etude.audio.mp3 import write_mp3
+from etude.audio.files import write_audio
 from etude.report.inputs import Pieces, ReportInputs
 from etude.report.players import QUALITY, SECONDS, Piece
 
@@ -30,4 +30,4 @@ def write_excerpts(folder: Path, pieces: Mapping[str, Piece]) -> None:
     """Write each piece from its first note on as ``name``.mp3 into an existing folder: 30 seconds, some 200 kB."""
     for name, piece in pieces.items():
         sound = excerpt(from_first_sound(piece.audio, piece.sample_rate), piece.sample_rate, SECONDS)
-        write_mp3(folder / f"{name}.mp3", sound, piece.sample_rate, QUALITY)
+        write_audio(folder / f"{name}.mp3", sound, piece.sample_rate, QUALITY)

@@ -10,7 +10,7 @@ from symusic.core import ScoreTick
 from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
-from etude.audio.mp3 import read_mp3
+from etude.audio.files import read_audio
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json
@@ -200,7 +200,7 @@ def read_piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) ->
     except (OSError, RuntimeError, ValueError) as error:
         raise EtudeError(f"{midi} cannot be read ({error}). Make it again with: {made_by}") from None
     try:
-        audio, sample_rate = read_mp3(mp3)
+        audio, sample_rate = read_audio(mp3)
     except EtudeError as error:
         raise EtudeError(f"{error} Make it again with: {made_by}") from None
     return Piece(title, caption, score, audio, sample_rate)

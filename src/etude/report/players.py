@@ -8,7 +8,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from etude.audio.excerpt import excerpt
-from etude.audio.mp3 import encode_mp3
+from etude.audio.files import encode_mp3
 from etude.core.files import Json
 from etude.report.pianoroll import VOICES, roll
 from etude.report.templates import inline, render

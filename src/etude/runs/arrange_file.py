@@ -10,17 +10,16 @@ from etude.arranging.styles import Style
 from etude.artifacts.context import Session
 from etude.audio.render import write_sound
 from etude.config.sections import Mix, Settings
-from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.scores.engraving import musicxml, picture
 from etude.tasks.accompaniment import find_accompanist
-from etude.tasks.requests import HarmonizeFiles
+from etude.tasks.requests import ArrangeFiles
 from etude.tasks.score_files import check_files, read_score
 
 USAGE = "etude arrange input=melody.mid output=song.mid"
 
 
-def arrange_file(settings: Settings, session: Session, files: HarmonizeFiles) -> list[Path]:
+def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> list[Path]:
     """Arrange a melody for the band of ``style``, and write it as MIDI, as MusicXML and what else is requested.
 
     The MIDI file is a performance (``arrange.humanise``), the score and its picture are what is written. All files or
@@ -30,9 +29,6 @@ def arrange_file(settings: Settings, session: Session, files: HarmonizeFiles) ->
         EtudeError: a file is missing, in the way or no melody, or chords, form or style are not as they should be.
     """
     style = Style.of(settings.style)
-    for key in ("fixed", "bass"):
-        if getattr(files, key) is not None:
-            raise EtudeError(f"{key} is of etude harmonize alone, not of etude arrange.")
     source, places = check_files(files, USAGE)
     tune = None if files.tune is None else str(files.tune)
     score, _ = read_score(source, settings.ingest, session.progress, tune, style.tempo)

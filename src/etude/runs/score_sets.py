@@ -97,29 +97,26 @@ def compare_folders(settings: Settings, session: Session, ours: ScoreFolder, the
     return {"pieces": _facts(ours), "reference": _facts(theirs), "settings": vars(how), "real": described, **made}
 
 
-def write_comparison(
-    settings: Settings, session: Session, folders: ScoreSets, output: str | None, overwrite: bool
-) -> tuple[Path, Path]:
+def write_comparison(settings: Settings, session: Session, request: ScoreSets) -> tuple[Path, Path]:
     """Write the page of ``evaluate_sets``, and its numbers as JSON next to it. Returns both paths.
 
     Args:
         settings: see ``evaluate_sets``.
         session: the project; without ``output`` the page is runs/evaluation.html in it.
-        folders: both folders.
-        output: the page.
-        overwrite: replace existing files.
+        request: both folders, and the page.
 
     Raises:
         EtudeError: see ``evaluate_sets``; or a file cannot be written, or exists.
     """
     default = session.root / "runs" / "evaluation.html"
+    output, overwrite = request.output, request.overwrite
     if not output:
         default.parent.mkdir(exist_ok=True)
     page = output_place(output or str(default), (".html", ".htm"), overwrite or not output)
     assert page is not None
     numbers = page.with_suffix(".json")
     output_place(str(numbers), (".json",), overwrite or not output)
-    ours, theirs = read_both(settings, session, str(folders.pieces), str(folders.reference))
+    ours, theirs = read_both(settings, session, str(request.pieces), str(request.reference))
     found = compare_folders(settings, session, ours, theirs)
     write_json(numbers, found)
     write_text(page, score_sets_page(found, list(_copied(found, ours, theirs, settings))))

@@ -5,8 +5,7 @@ next to that of the train piece.
 """
 
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -21,9 +20,8 @@ from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import read_ingest
-from etude.audio.mastering import loudness_of
-from etude.audio.mixing import decibels
-from etude.audio.mp3 import write_mp3
+from etude.audio.files import file_names, write_audio
+from etude.audio.loudness import decibels, loudness_of
 from etude.audio.render import Rendering, render, write_sound
 from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
@@ -71,19 +69,6 @@ def _rms(audio: np.ndarray) -> float:
 
 def _level(value: float) -> float | None:
     return round(value, DIGITS) + 0.0 if math.isfinite(value) else None
-
-
-def file_names(names: Sequence[str]) -> Iterator[str]:
-    """Yield a file name for each track name: valid on any file system, and unique whatever the letter case."""
-    taken: set[str] = set()
-    for name in names:
-        first = plain = re.sub(r"[^\w.-]+", "_", name).strip("._") or "track"
-        again = 1
-        while plain.lower() in taken:
-            again += 1
-            plain = f"{first}_{again}"
-        taken.add(plain.lower())
-        yield plain
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:
@@ -147,10 +132,9 @@ def _write_piece(folder: Path, name: str, score: ScoreTick, title: str, mix: Mix
     """
     sound, facts = sound_of(score, mix)
     score.dump_midi(folder / f"{name}.mid")
+    write_audio(folder / f"{name}.mp3", sound.mix, mix.sample_rate, mix.quality)
     if workers:
-        _write_mp3s(folder, name, sound, mix, workers)
-    else:
-        write_mp3(folder / f"{name}.mp3", sound.mix, mix.sample_rate, mix.quality)
+        _write_stems(folder / name, sound, mix, workers)
     picture(score, folder / f"{name}.png", title)
     write_text(folder / f"{name}.html", page(score, (folder / f"{name}.mp3").read_bytes(), title))
     return {"file": f"{name}.mp3", **facts}
@@ -166,16 +150,16 @@ def _read(path: Path, sampled: Artifact, measured: Artifact) -> ScoreTick:
         raise EtudeError(f"{path} cannot be read ({error}). Make it again with: {sampled.made_by}") from None
 
 
-def _write_mp3s(folder: Path, name: str, sound: Rendering, settings: Mix, workers: int) -> None:
-    """Write the mix as ``name``.mp3, and the stems into the folder ``name``."""
-    (folder / name).mkdir()
-    paths = [folder / f"{name}.mp3", *(folder / name / f"{track}.mp3" for track in file_names(list(sound.stems)))]
+def _write_stems(folder: Path, sound: Rendering, settings: Mix, workers: int) -> None:
+    """Write the stems as mp3 into a folder."""
+    folder.mkdir()
+    paths = [folder / f"{track}.mp3" for track in file_names(list(sound.stems))]
     with ThreadPoolExecutor(workers) as pool:  # the encoder takes nearly all the time, outside Python
         list(
             pool.map(
-                lambda path, audio: write_mp3(path, audio, settings.sample_rate, settings.quality),
+                lambda path, audio: write_audio(path, audio, settings.sample_rate, settings.quality),
                 paths,
-                [sound.mix, *sound.stems.values()],
+                sound.stems.values(),
             )
         )
 

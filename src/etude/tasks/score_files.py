@@ -16,7 +16,7 @@ from etude.scores.notation import piece_of
 from etude.scores.readers import is_midi, is_notation, pieces_of, read, sheet_of
 from etude.scores.reading import CHANGES
 from etude.scores.written import Key
-from etude.tasks.requests import HarmonizeFiles
+from etude.tasks.requests import ArrangeFiles, HarmonizeFiles
 
 USAGE = "etude harmonize input=melody.mid output=chorale.mid"
 TEMPO = 80  # BPM of a hymn
@@ -100,7 +100,7 @@ def read_part(path: Path, part: str | None, repeats: str, tempo: float) -> tuple
     return score, cast(dict[str, int], facts["changed"])
 
 
-def check_files(files: HarmonizeFiles, usage: str = USAGE) -> tuple[Path, dict[str, Path]]:
+def check_files(files: HarmonizeFiles | ArrangeFiles, usage: str = USAGE) -> tuple[Path, dict[str, Path]]:
     """The melody's file, and those that will be written: ``midi`` first, then ``score``, ``picture`` and ``sound``.
 
     ``usage`` is an example for messages.
@@ -122,7 +122,8 @@ def check_files(files: HarmonizeFiles, usage: str = USAGE) -> tuple[Path, dict[s
         places["picture"] = place_with_ending("picture", files.picture, (".svg",))
     if files.sound:
         places["sound"] = place_with_ending("sound", files.sound, (".mp3",))
-    given = [Path(name).expanduser() for name in (files.input, files.fixed, files.bass) if name]
+    others = (files.fixed, files.bass) if isinstance(files, HarmonizeFiles) else ()
+    given = [Path(name).expanduser() for name in (files.input, *others) if name]
     for kind, made in places.items():
         check_place(kind if kind in ("picture", "sound") else "output", made, given, files.overwrite)
     return source, places

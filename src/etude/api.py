@@ -210,9 +210,8 @@ class Piece:
         config = _section(Arrange, "arrange", {**settings, "seed": seed})
         made, _ = arrange_piece(self.score, config, band, chords, top_line, self.title)
         mix = placed(_section(Mix, "mix", self.mix), band)
-        return Piece(
-            made.performed, f"{self.title}, {band.name}", mix={"gain": mix.gain, "pan": mix.pan, "send": mix.send}
-        )
+        places = {"gain": mix.gain, "pan": mix.pan, "send": mix.send}
+        return Piece(made.performed, f"{self.title}, {band.name}", mix=places)
 
     def audio(self) -> tuple[np.ndarray, int]:
         """The sound: (2, samples) float32, and the samples a second."""

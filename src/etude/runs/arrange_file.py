@@ -12,7 +12,6 @@ from etude.audio.render import write_sound
 from etude.config.sections import Mix, Settings
 from etude.core.files import whole
 from etude.scores.engraving import musicxml, picture
-from etude.tasks.accompaniment import find_accompanist
 from etude.tasks.requests import ArrangeFiles
 from etude.tasks.score_files import check_files, read_score
 
@@ -32,7 +31,11 @@ def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> l
     source, places = check_files(files, USAGE)
     tune = None if files.tune is None else str(files.tune)
     score, _ = read_score(source, settings.ingest, session.progress, tune, style.tempo)
-    player = find_accompanist(settings, session) if style.is_learned else None
+    player = None
+    if style.is_learned:
+        from etude.tasks.accompaniment import find_accompanist  # torch
+
+        player = find_accompanist(settings, session)
     made, where = arrange_piece(
         score, settings.arrange, style, files.chords, files.top_line, str(source), accompanist=player
     )

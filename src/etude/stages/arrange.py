@@ -32,7 +32,6 @@ from etude.report.pianoroll import picture
 from etude.report.sample import page
 from etude.scores.excerpts import excerpt_of
 from etude.stages import main
-from etude.tasks.accompaniment import find_accompanist
 
 DIGITS = 1  # of levels and lengths in the report: CPUs differ in the last bits of a sample
 
@@ -101,7 +100,11 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             pieces.append(_write_piece(part, name, score, f"{model_name}, {name}", settings.mix, session.workers))
             if band is None and score.note_num():
                 style = Style.of(settings.style)
-                player = find_accompanist(settings, session) if style.is_learned else None
+                player = None
+                if style.is_learned:
+                    from etude.tasks.accompaniment import find_accompanist  # torch
+
+                    player = find_accompanist(settings, session)
                 made, where = arrange_piece(
                     score, settings.arrange, style, None, True, str(folder / file), accompanist=player
                 )

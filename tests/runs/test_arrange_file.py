@@ -1,0 +1,130 @@
+"""A melody file arranged: the files that are written, where chords come from, what cannot be."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from arranging.sheets import style_values, tune
+from conftest import smoke
+from symusic.core import NoteTick, ScoreTick, TextMetaTick, TrackTick
+
+from etude.artifacts.context import Session
+from etude.audio.files import read_audio
+from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.runs.arrange_file import arrange_file
+from etude.tasks.requests import ArrangeFiles
+
+
+def settings(**arrange: object) -> Settings:
+    made = smoke()
+    small = replace(made.mix, sample_rate=16000, quality=0.1)
+    return replace(made, arrange=replace(made.arrange, **arrange), mix=small)  # type: ignore[arg-type]
+
+
+def run(folder: Path, made: Settings | None = None, **asked: object) -> list[Path]:
+    values = {"input": str(folder / "tune.mid"), "output": str(folder / "song.mid"), **asked}
+    session = Session(root=folder, progress=False)
+    return arrange_file(made or settings(), session, ArrangeFiles(**values))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tune(8).dump_midi(tmp_path / "tune.mid")
+    return tmp_path
+
+
+def test_a_tune_becomes_midi_score_picture_and_sound(folder: Path) -> None:
+    made = run(folder, picture=str(folder / "song.svg"), sound=str(folder / "song.mp3"))
+    assert sorted(file.name for file in made) == ["song.mid", "song.musicxml", "song.mp3", "song.svg"]
+    song = ScoreTick(folder / "song.mid")
+    assert [track.name for track in song.tracks][:3] == ["Melody", "Bass", "Piano"] and song.tracks[-1].is_drum
+    sound, rate = read_audio(folder / "song.mp3")
+    assert sound.shape[1] / rate > 8 * 4 * 0.6 and np.abs(sound).max() > 0.1
+    assert "<part-name>Melody" in (folder / "song.musicxml").read_text(encoding="utf-8")
+    assert (folder / "song.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_the_melody_is_written_note_for_note_without_a_performance(folder: Path) -> None:
+    run(folder, settings(humanise=0.0, intro=0, ending=0))
+    notes = [(note.time * 24, note.duration * 24, note.pitch) for note in tune(8).tracks[0].notes]
+    song = ScoreTick(folder / "song.mid")
+    quarter = song.ticks_per_quarter
+    assert [
+        (24 * n.time * 24 // quarter, 24 * n.duration * 24 // quarter, n.pitch) for n in song.tracks[0].notes
+    ] == notes
+
+
+def chords_of(file: Path) -> list[str]:
+    return [marker.text for marker in ScoreTick(file).markers]
+
+
+def test_chords_are_given_or_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = settings(intro=0, ending=0)
+    run(folder, made, chords="C | F")
+    assert chords_of(folder / "song.mid") == 4 * ["chord:C", "chord:F"]
+    piece = tune(8)
+    piece.markers.append(TextMetaTick(0, "chord:Am"))
+    piece.dump_midi(folder / "tune.mid")
+    run(folder, made, overwrite=True)
+    assert chords_of(folder / "song.mid") == ["chord:Am"]
+    piece = tune(8)
+    track = TrackTick("Chord track")
+    for bar in range(8):
+        for pitch in (50, 53, 57):
+            track.notes.append(NoteTick(96 * bar, 96, pitch, 60))
+    piece.tracks.append(track)
+    piece.dump_midi(folder / "tune.mid")
+    run(folder, made, overwrite=True)
+    assert set(chords_of(folder / "song.mid")) == {"chord:Dm"}
+    piece.tracks[1].name = "Guitar"
+    piece.dump_midi(folder / "tune.mid")
+    run(folder, made, overwrite=True)
+    assert len(chords_of(folder / "song.mid")) > 3, "what all tracks sound"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"input": None}, r"input names no file\. Give one, as in: etude arrange input=melody\.mid output=song\.mid"),
+        ({"input": "none.mid"}, r"input = none\.mid is no file"),
+        ({"output": "song.txt"}, r"output = song\.txt must end in \.mid"),
+        ({"chords": "C | H"}, r'tune\.mid: chords: "H" is no chord'),
+        ({"chords": " | ".join(9 * "C")}, r"chords has 9 bars, but the melody ends before bar 9"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence_and_nothing_is_written(folder: Path, asked: dict[str, str], message: str) -> None:
+    with pytest.raises(EtudeError, match=message):
+        run(folder, **asked)
+    assert not (folder / "song.mid").exists() and not list(folder.glob(".*part"))
+
+
+def test_files_in_the_way_stay(folder: Path) -> None:
+    (folder / "song.musicxml").write_text("mine", encoding="utf-8")
+    with pytest.raises(EtudeError, match=r"song\.musicxml exists\. Name another file, or replace it with overwrite"):
+        run(folder)
+    assert (folder / "song.musicxml").read_text(encoding="utf-8") == "mine"
+
+
+def test_forms_and_styles_are_checked_with_the_file_named(folder: Path) -> None:
+    with pytest.raises(EtudeError, match=r"tune\.mid: form = AABB3"):
+        run(folder, settings(form="AABB3"))
+    values = style_values("pop")
+    values["parts"]["Piano"] = {"play": "accompaniment"}
+    with pytest.raises(EtudeError, match=r"accompaniment does not exist|that a trained model plays"):
+        run(folder, replace(settings(), style=values))
+
+
+def test_the_top_line_is_that_of_all_tracks(folder: Path) -> None:
+    piece = tune(4)
+    for note in piece.tracks[0].notes:
+        note.pitch -= 30
+    top = TrackTick("Flute", 73)
+    for note in tune(4).tracks[0].notes:
+        top.notes.append(note)
+    piece.tracks.append(top)
+    piece.dump_midi(folder / "tune.mid")
+    run(folder, settings(humanise=0.0), top_line=True)
+    pitches = [note.pitch for note in ScoreTick(folder / "song.mid").tracks[0].notes]
+    assert pitches == [note.pitch for note in tune(4).tracks[0].notes]

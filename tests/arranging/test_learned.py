@@ -9,10 +9,8 @@ from etude.arranging.styles import Style
 from etude.core.errors import EtudeError
 
 VALUES = style_values("pop")
-VALUES["parts"] = {
-    "Piano": {"play": "accompaniment", "texture": "broken", "enters": 0.5},
-    "Bass": VALUES["parts"]["Bass"],
-}
+PIANO = {"play": "accompaniment", "texture": "broken", "enters": 0.5}
+VALUES["parts"] = {"Piano": PIANO, "Bass": VALUES["parts"]["Bass"]}
 
 
 def test_the_model_gets_a_lead_sheet_and_plays_where_the_part_does() -> None:

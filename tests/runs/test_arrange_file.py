@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_tune_becomes_midi_score_picture_and_sound(folder: Path) -> None:
     made = run(folder, picture=str(folder / "song.svg"), sound=str(folder / "song.mp3"))
-    assert sorted(file.name for file in made) == ["song.mid", "song.musicxml", "song.mp3", "song.svg"]
+    assert sorted(file.name for file in made) == ["song.mid", "song.mp3", "song.musicxml", "song.svg"]
     song = ScoreTick(folder / "song.mid")
     assert [track.name for track in song.tracks][:3] == ["Melody", "Bass", "Piano"] and song.tracks[-1].is_drum
     sound, rate = read_audio(folder / "song.mp3")
@@ -51,9 +52,8 @@ def test_the_melody_is_written_note_for_note_without_a_performance(folder: Path)
     notes = [(note.time * 24, note.duration * 24, note.pitch) for note in tune(8).tracks[0].notes]
     song = ScoreTick(folder / "song.mid")
     quarter = song.ticks_per_quarter
-    assert [
-        (24 * n.time * 24 // quarter, 24 * n.duration * 24 // quarter, n.pitch) for n in song.tracks[0].notes
-    ] == notes
+    factor = 24 * 24 / quarter
+    assert [(n.time * factor, n.duration * factor, n.pitch) for n in song.tracks[0].notes] == notes
 
 
 def chords_of(file: Path) -> list[str]:
@@ -94,7 +94,7 @@ def test_chords_are_given_or_found(folder: Path, capsys: pytest.CaptureFixture[s
         ({"chords": " | ".join(9 * "C")}, r"chords has 9 bars, but the melody ends before bar 9"),
     ],
 )
-def test_what_cannot_be_is_a_sentence_and_nothing_is_written(folder: Path, asked: dict[str, str], message: str) -> None:
+def test_what_cannot_be_is_a_sentence_and_nothing_is_written(folder: Path, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(EtudeError, match=message):
         run(folder, **asked)
     assert not (folder / "song.mid").exists() and not list(folder.glob(".*part"))

@@ -281,3 +281,25 @@ def test_a_piece_can_be_heard_and_tells_its_size() -> None:
     assert repr(piece) == f"<Piece 'a & b': 2 bars, {piece.notes} notes; Soprano, Alto, Tenor, Bass>"
     nothing = etude.Piece(ScoreTick(24), "nothing")
     assert (nothing.notes, nothing.seconds) == (0, 0.0)
+
+
+# --- arrange
+
+
+def test_a_melody_becomes_a_song_of_a_band() -> None:
+    piece = melody().arrange("folk", chords="F | C7", humanise=0, intro=0)
+    assert [track.name for track in piece.score.tracks][:3] == ["Melody", "Bass", "Guitar"]
+    assert notes(piece, "Melody") == notes(melody()) and piece.title == "tune, folk"
+    assert piece.mix["gain"]["Guitar"] == -4 and piece.mix["pan"]["Soprano"] == -0.2, "the style's places and the rest"
+    assert melody().arrange("folk", seed=2).to_midi() == melody().arrange("folk", seed=2).to_midi()
+
+
+def test_what_cannot_be_arranged_is_said() -> None:
+    with pytest.raises(EtudeError, match=r'There is no style "fok"\. Did you mean "folk"'):
+        melody().arrange("fok")
+    with pytest.raises(EtudeError, match=r"arrange\.forms is not a setting\. Did you mean \"form\""):
+        melody().arrange("folk", forms="AB")
+    with pytest.raises(EtudeError, match=r"drums: it has no track with notes but percussion"):
+        drums().arrange("folk")
+    with pytest.raises(EtudeError, match=r"drums: it has no notes but percussion"):
+        drums().arrange("folk", top_line=True)

@@ -73,11 +73,17 @@ def test_bash_completes_commands_keys_options_and_files(home: Path) -> None:
         (["harmonize"], "overwrite=", ["overwrite=true", "overwrite=false"]),
         (["generate"], "control.mode=", ["control.mode=major", "control.mode=minor"]),
         (["verify"], "", ["record=true"]),
+        (["mix"], "lou", ["loudness="]),
+        (["mix"], "tracks=[conf/cli.yaml,conf/conf", ["tracks=[conf/cli.yaml,conf/config.yaml"]),
+        (["mix"], "soundfont=conf/conf", ["soundfont=conf/config.yaml"]),
         (["generate"], "seed=", []),
         (["nothing"], "", []),
     ],
 )
-def test_what_may_stand_next(words: list[str], prefix: str, expected: list[str]) -> None:
+def test_what_may_stand_next(
+    words: list[str], prefix: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(CONF.parent)
     found = list(complete(words, prefix, CONF))
     if expected == ["models.gru."]:
         assert found and all(one.startswith("models.gru.") for one in found)

@@ -90,6 +90,8 @@ def test_chords_are_given_or_found(folder: Path, capsys: pytest.CaptureFixture[s
         ({"input": None}, r"input names no file\. Give one, as in: etude arrange input=melody\.mid output=song\.mid"),
         ({"input": "none.mid"}, r"input = none\.mid is no file"),
         ({"output": "song.txt"}, r"output = song\.txt must end in \.mid"),
+        ({"chords": "- | ."}, r'tune\.mid: chords = "- \| \." names no chord\. Give some'),
+        ({"sound": "song.ogg"}, r"sound = song\.ogg must end in \.mp3 or \.wav or \.flac"),
         ({"chords": "C | H"}, r'tune\.mid: chords: "H" is no chord'),
         ({"chords": " | ".join(9 * "C")}, r"chords has 9 bars, but the melody ends before bar 9"),
     ],

@@ -37,6 +37,11 @@ def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -
         first = next(number for number, bar in enumerate(bars) if bar.end > int(columns_of(melody).onset.min()))
         tune = bars[first + int(bare.pickup) :]
         found = read_chords(repeated(chords, len(tune)), tune, bare.key)
+        if not found:
+            raise EtudeError(
+                f'chords = "{chords}" names no chord. Give some, as "C | Am | F | G", or leave chords out, and they are '
+                "found."
+            )
         return lead_sheet_of(score, melody, found), "as given"
     if symbols := chords_of_symbols(score):
         return lead_sheet_of(score, melody, symbols), "the chord symbols of the piece"

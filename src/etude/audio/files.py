@@ -58,7 +58,7 @@ def write_audio(
         EtudeError: there are no samples, the ending is none of these, the sample rate is not one of mp3's, or the file
             cannot be written, as where the disk is full.
     """
-    becomes = path.with_name(PART.sub(r"\1", path.name))
+    becomes = Path(*(PART.sub(r"\1", name) for name in path.parts))
     kind = becomes.suffix.lower()
     if kind not in ENDINGS:
         raise EtudeError(f"{becomes} must end in .wav, .flac or .mp3.")
@@ -70,19 +70,21 @@ def write_audio(
             f"Set mix.sample_rate to {', '.join(map(str, RATES[:-1]))} or {RATES[-1]}."
         )
     tags = tags or Tags()
-    try:
-        with whole(path) as part:
+    with whole(path) as part:
+        try:
             _write(part, kind, audio, sample_rate, _how(kind, quality, constant), tags)
             if soundfile.info(part).frames != audio.shape[1]:
                 raise OSError("not all samples could be written")
             if kind == ".mp3" and (head := id3(tags)):
                 sound = part.read_bytes()
                 part.write_bytes(head + sound)
-    except (OSError, soundfile.SoundFileError) as error:
-        full = shutil.disk_usage(path.parent).free < FREE
-        text = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
-        reason = "the disk is full" if full else text or "the system refused it"
-        raise EtudeError(f"{becomes} cannot be written: {reason}. Free some space, or name another file.") from None
+        except (OSError, soundfile.SoundFileError) as error:
+            full = shutil.disk_usage(part.parent).free < FREE  # what was written is still there
+            text = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
+            reason = "the disk is full" if full else text or "the system refused it"
+            raise EtudeError(
+                f"{becomes} cannot be written: {reason}. Free some space, or name another place."
+            ) from None
 
 
 def _how(kind: str, quality: float, constant: bool) -> dict[str, Any]:

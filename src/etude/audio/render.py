@@ -68,8 +68,8 @@ def write_sound(
     write_audio(path, mix, settings.sample_rate, settings.quality, tags)
 
 
-def write_sound_of(midi: Path, settings: Mix, at_once: bool = False) -> Path:
+def write_sound_of(midi: Path, settings: Mix, at_once: bool = False, tags: Tags | None = None) -> Path:
     """Write the sound of a MIDI file next to it, as mp3 under the same name; see ``write_sound``. Returns the mp3."""
     path = midi.with_suffix(".mp3")
-    write_sound(path, ScoreTick.from_file(midi), settings, at_once=at_once)
+    write_sound(path, ScoreTick.from_file(midi), settings, at_once=at_once, tags=tags)
     return path

@@ -104,7 +104,7 @@ COMMANDS = {
         "mix tracks of yours, scores and sounds, into one file: reverb, compressor, limiter, -14 LUFS",
         stage=False,
         purpose=MUSIC,
-        example="tracks='[melody.mid,bass.wav,drums.wav]' output=final.mp3 gain='{bass: -3}' loop='{drums: true}'",
+        example="tracks='[melody.mid,bass.wav,drums.wav]' output=final.mp3 gain='{bass: -3}'",
         keys=("tracks", "output", "overwrite", "gain", "pan", "send", "offset", "loop", "stems", "title"),
         presets=("mix.sample_rate=44100", "mix.quality=0.8"),
     ),
@@ -217,9 +217,9 @@ PATHS = {  # keys that name a file, or a folder
     "reference": "folder",
     "stems": "folder",
     "mix.soundfont": "file",
-    "soundfont": "file",
     "session.run": "folder",
 }
+LISTS = {("mix", "tracks"): "file"}  # commands and keys that name several
 STAGES = [name for name, command in COMMANDS.items() if command.stage]
 BY_HAND = [name for name, command in COMMANDS.items() if command.by_hand]
 
@@ -232,3 +232,8 @@ def names_for(command: str, values: Mapping[str, Any]) -> list[str | None]:
     if section is None:
         return [None]
     return list(values[section] or values["models"])
+
+
+def path_kind(command: str, key: str) -> str | None:
+    """What a key of a command names, a file or a folder; None where it names none."""
+    return PATHS.get(key) or PATHS.get(f"{command}.{key}")

@@ -11,7 +11,7 @@ from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 from argcomplete.shell_integration import shellcode
 
 from etude.cli import explain
-from etude.cli.commands import COMMANDS, PATHS
+from etude.cli.commands import COMMANDS, LISTS, path_kind
 from etude.cli.mistakes import own_keys
 from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, working_root
@@ -87,8 +87,11 @@ def _values(command: str, key: str, value: str, conf: Path) -> dict[str, str]:
     if options := explain.groups(conf).get(key):
         before = value[: max(value.rfind(","), value.rfind("[")) + 1]  # of several: model=[lstm,gan]
         return {f"{before}{name}": what for name, what in options.items() if name.startswith(value[len(before) :])}
-    if key in PATHS:
-        return dict.fromkeys(_paths(value, PATHS[key] == "folder"), "")
+    if kind := path_kind(command, key):
+        return dict.fromkeys(_paths(value, kind == "folder"), "")
+    if kind := LISTS.get((command, key)):
+        before = value[: max(value.rfind(","), value.rfind("[")) + 1]
+        return {f"{before}{path}": "" for path in _paths(value[len(before) :], kind == "folder")}
     known = own_keys(command, conf).get(key) or _all_keys([], conf).get(key)
     return {one: known.what for one in known.choices if one.startswith(value)} if known else {}
 

@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from etude.cli import explain
@@ -87,10 +88,15 @@ def _sections(name: str, command: Command, conf: Path) -> list[tuple[str, list[t
     """The titles of a command's keys, and under each the keys as they are typed."""
     known = explain.settings(conf)
     found: list[tuple[str, list[tuple[str, Key]]]] = []
-    own = [(key.name.removeprefix(f"{name}."), key) for key in _below(known.values(), name)]
+    presets = dict(preset.split("=", 1) for preset in command.presets)
+    own = [
+        (key.name.removeprefix(f"{name}."), replace(key, default=presets.get(key.name, key.default)))
+        for key in _below(known.values(), name)
+    ]
     single = [(key, known[key]) for key in command.keys if known[key].default]
+    own = [(label, key) for label, key in own if label not in command.keys]  # which the command reads itself
     if own or single:
-        found.append(("Keys, with their defaults:", own + single))
+        found.append(("Keys, with their defaults:", own + single if command.stage else single + own))
     for section in (*command.keys, "session"):
         if keys := list(_below(known.values(), section)):
             found.append((f"{section}: {known[section].what}", [(key.name, key) for key in keys]))

@@ -199,11 +199,16 @@ def _tell_pieces(folder: Path, asked: Asked) -> None:
     some = ", ".join(file.name for file in pieces[:3]) + (", ..." if len(pieces) > 3 else ".")
     hear = "Hear them in any MIDI player, or have mp3 files too with: sound=true."
     if isinstance(asked.request, GivenPiece) and asked.request.sound == "true":
+        from etude.audio.files import Tags
         from etude.audio.render import write_sound_of
         from etude.core.progress import follow
+        from etude.core.project import version_of_code
+
+        comment = f"seed {asked.settings.generate.seed}; {version_of_code()}"
 
         for file in follow(pieces, "rendering", len(pieces), asked.own.get("progress", True)):
-            write_sound_of(file, asked.settings.mix, at_once=True)
+            tags = Tags(f"{folder.name}, {file.stem}", f"etude {folder.name}", comment)
+            write_sound_of(file, asked.settings.mix, at_once=True, tags=tags)
         hear = "Hear the .mp3 next to each."
     print(f"etude: {len(pieces)} {'piece' if len(pieces) == 1 else 'pieces'}: {some} {hear}")
 

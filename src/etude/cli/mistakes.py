@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from etude.cli import explain
-from etude.cli.commands import COMMANDS, PATHS
+from etude.cli.commands import COMMANDS, path_kind
 from etude.core.errors import EtudeError
 
 WITH_VALUE = ("-c", "--cfg", "-p", "--package", "-cd", "--config-dir", "-cn", "--config-name", "-cp", "--config-path")
-OWN_FILE = {"generate": "prime", "harmonize": "input"}  # commands that take a file of one's own, by which key
+# commands that take a file of one's own -> by which key
+OWN_FILE = {"generate": "prime", "harmonize": "input", "mix": "tracks"}
 
 
 def check_words(command: str, arguments: Sequence[str], conf: Path) -> None:
@@ -20,7 +21,7 @@ def check_words(command: str, arguments: Sequence[str], conf: Path) -> None:
         if "=" in word or word.startswith(("-", "~")) or before in WITH_VALUE or before == "--info":
             continue
         key = before.partition("=")[0]
-        if key in PATHS:
+        if path_kind(command, key):
             words = [before, *_take_words(arguments[place:])]
             raise EtudeError(
                 f'"{word}" is no key=value. If it belongs to the path before it, quote both together: '

@@ -9,7 +9,7 @@ from etude.core.errors import EtudeError
 from etude.scores.abc_tune import FIELD, VERSION, lines_of, sheet_of
 from etude.scores.written import Sheet
 
-MANY = "Say which: tune=1 of etude harmonize, part='1' of etude.read, or copy one into a file of its own"
+MANY = "Say which: tune=1 on the command line, part='1' of etude.read, or copy one into a file of its own"
 SHOWN = 5  # titles in a message
 ADDED = ("%%", "I:", "U:", "m:")  # a tune adds its own to those of the file's head; other fields take their place
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from symusic.core import ScoreTick, TrackTick
 
 from etude.artifacts.context import Session
+from etude.audio.files import Tags
 from etude.audio.render import write_sound
 from etude.config.sections import Harmonize, Ingest, Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole
+from etude.core.project import version_of_code
 from etude.music.chords import MARKER
 from etude.sampling.harmonies import HarmonyTask
 from etude.scores.engraving import musicxml, picture
@@ -48,7 +50,8 @@ def harmonize_file(settings: Settings, session: Session, files: HarmonizeFiles) 
     made = harmonize_melody(
         harmonizer, score, str(source), files, settings.harmonize, settings.ingest, session.progress
     )
-    _write(*made, source, places, settings.mix)
+    tags = Tags(source.stem, f"etude {able[0]}", f"seed {settings.harmonize.seed}; {version_of_code()}")
+    _write(*made, source, places, settings.mix, tags)
     return list(places.values())
 
 
@@ -97,7 +100,9 @@ def harmonize_melody(
     return to_score(best, representation, melody, score, track), track
 
 
-def _write(chorale: ScoreTick, melody: TrackTick, source: Path, places: dict[str, Path], config: Mix) -> None:
+def _write(
+    chorale: ScoreTick, melody: TrackTick, source: Path, places: dict[str, Path], config: Mix, tags: Tags
+) -> None:
     """Write all files or none. Raises EtudeError where MIDI cannot hold the melody note for note."""
     with ExitStack() as stack:
         part, *others = (stack.enter_context(whole(place)) for place in places.values())
@@ -114,7 +119,7 @@ def _write(chorale: ScoreTick, melody: TrackTick, source: Path, places: dict[str
             elif kind == "picture":
                 file.write_text(picture(text), encoding="utf-8")
             else:
-                write_sound(file, chorale, config, at_once=True)
+                write_sound(file, chorale, config, at_once=True, tags=tags)
 
 
 def _notes(track: TrackTick) -> list[tuple[int, int, int]]:

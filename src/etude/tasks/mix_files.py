@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etude.artifacts.context import Session
+from etude.audio.fades import fade_out
 from etude.audio.files import ENDINGS, RATES, Tags, file_names, write_audio
 from etude.audio.loudness import decibels, loudness_of, true_peak_of
 from etude.audio.mixing import NONE, Desk
@@ -20,6 +21,8 @@ from etude.core.project import version_of_code
 from etude.tasks.given_tracks import LONGEST, SILENT, USAGE, Sound, Track, find_tracks, read_track, repeat
 from etude.tasks.requests import MixFiles
 from etude.tasks.score_files import check_place, place_with_ending
+
+CUT = 0.01  # seconds in which a loop fades where the mix ends
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def place_tracks(tracks: list[Track], sounds: list[Sound], rate: int) -> list[ND
     """The tracks from the start of the mix on, each (2, samples) as long as it lasts.
 
     A track starts at its offset, to the sample. One that loops goes on until the last of the others has ended; where
-    all loop, until the longest has.
+    all loop, until the longest has. It fades there within 10 ms, so that the cut is no click.
 
     Raises:
         EtudeError: the mix would last longer than half an hour.
@@ -143,7 +146,12 @@ def place_tracks(tracks: list[Track], sounds: list[Sound], rate: int) -> list[ND
         )
     found = []
     for track, sound, start in zip(tracks, sounds, starts, strict=True):
-        audio = repeat(sound, max(0, last - start)) if track.loop else sound.audio
+        audio = sound.audio
+        if track.loop:
+            audio = repeat(sound, max(0, last - start))
+            cut = min(audio.shape[1], round(CUT * rate))
+            if cut:
+                audio[:, -cut:] *= fade_out(cut)
         found.append(np.concatenate([np.zeros((2, start), np.float32), audio], axis=1) if start else audio)
     return found
 

@@ -21,6 +21,7 @@ from etude.tasks.requests import ArrangeFiles, HarmonizeFiles
 USAGE = "etude harmonize input=melody.mid output=chorale.mid"
 TEMPO = 80  # BPM of a hymn
 TICKS = 480  # a quarter note, of scores that have no ticks of their own
+SOUNDS = (".mp3", ".wav", ".flac")
 MIDI, MUSICXML = (".mid", ".midi"), (".musicxml", ".xml")  # endings of what is written
 
 
@@ -121,7 +122,7 @@ def check_files(files: HarmonizeFiles | ArrangeFiles, usage: str = USAGE) -> tup
     if files.picture:
         places["picture"] = place_with_ending("picture", files.picture, (".svg",))
     if files.sound:
-        places["sound"] = place_with_ending("sound", files.sound, (".mp3",))
+        places["sound"] = place_with_ending("sound", files.sound, SOUNDS)
     others = (files.fixed, files.bass) if isinstance(files, HarmonizeFiles) else ()
     given = [Path(name).expanduser() for name in (files.input, *others) if name]
     for kind, made in places.items():

@@ -39,8 +39,7 @@ def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -
         found = read_chords(repeated(chords, len(tune)), tune, bare.key)
         if not found:
             raise EtudeError(
-                f'chords = "{chords}" names no chord. Give some, as "C | Am | F | G", or leave chords out, and they are '
-                "found."
+                f'chords = "{chords}" names no chord. Give some, as "C | Am | F | G", or leave chords out.'
             )
         return lead_sheet_of(score, melody, found), "as given"
     if symbols := chords_of_symbols(score):

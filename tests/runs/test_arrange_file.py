@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from arranging.sheets import style_values, tune
 from conftest import smoke
 from symusic.core import NoteTick, ScoreTick, TextMetaTick, TrackTick
@@ -42,6 +43,10 @@ def test_a_tune_becomes_midi_score_picture_and_sound(folder: Path) -> None:
     song = ScoreTick(folder / "song.mid")
     assert [track.name for track in song.tracks][:3] == ["Melody", "Bass", "Piano"] and song.tracks[-1].is_drum
     sound, rate = read_audio(folder / "song.mp3")
+    with soundfile.SoundFile(folder / "song.mp3") as file:
+        assert (file.title, file.artist) == ("tune", "etude arrange") and file.comment.startswith(
+            "style pop; seed 1; etude"
+        )
     assert sound.shape[1] / rate > 8 * 4 * 0.6 and np.abs(sound).max() > 0.1
     assert "<part-name>Melody" in (folder / "song.musicxml").read_text(encoding="utf-8")
     assert (folder / "song.svg").read_text(encoding="utf-8").startswith("<svg")

@@ -8,9 +8,11 @@ from etude.arranging.band import Arrangement
 from etude.arranging.piece import arrange_piece, placed
 from etude.arranging.styles import Style
 from etude.artifacts.context import Session
+from etude.audio.files import Tags
 from etude.audio.render import write_sound
 from etude.config.sections import Mix, Settings
 from etude.core.files import whole
+from etude.core.project import version_of_code
 from etude.scores.engraving import musicxml, picture
 from etude.tasks.requests import ArrangeFiles
 from etude.tasks.score_files import check_files, read_score
@@ -43,18 +45,19 @@ def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> l
         form = "".join(one.letter for one in made.song.bars if one.number == 0)
         say = f"{source}: chords: {where}; form: {form or 'one phrase'}; {len(made.song.bars)} bars in all"
         print(f"{say}; tracks: {', '.join(track.name for track in made.written.tracks)}", file=sys.stderr)
-    _write(made, source, places, placed(settings.mix, style))
+    comment = f"style {style.name}; seed {settings.arrange.seed}; {version_of_code()}"
+    _write(made, places, placed(settings.mix, style), Tags(source.stem, "etude arrange", comment))
     return list(places.values())
 
 
-def _write(made: Arrangement, source: Path, places: dict[str, Path], mix: Mix) -> None:
+def _write(made: Arrangement, places: dict[str, Path], mix: Mix, tags: Tags) -> None:
     """Write all files or none."""
     with ExitStack() as stack:
         parts = {kind: stack.enter_context(whole(place)) for kind, place in places.items()}
         made.performed.dump_midi(parts["midi"])
-        text = musicxml(made.written, source.stem)
+        text = musicxml(made.written, tags.title)
         parts["score"].write_text(text, encoding="utf-8")
         if "picture" in parts:
             parts["picture"].write_text(picture(text), encoding="utf-8")
         if "sound" in parts:
-            write_sound(parts["sound"], made.performed, mix, at_once=True)
+            write_sound(parts["sound"], made.performed, mix, at_once=True, tags=tags)

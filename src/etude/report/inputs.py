@@ -17,7 +17,7 @@ from etude.core.files import Json, read_json
 from etude.report.players import Piece
 from etude.report.words import describe_pair
 
-MANY = 5  # models; of more, the page plays one sample each, so that it stays small
+BANDS = 4  # models whose best sample the page plays for a band too: those nearest to real music, so that it stays small
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,12 @@ def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> P
         f"A real test piece ({example['id']}): of all test pieces the one whose measures are nearest to the middle.",
         made_by,
     )
+    far = {name: inputs.evaluate[name]["metrics"].get("samples/distance") for name in settings.models}
+    known = sorted((value, name) for name, value in far.items() if value is not None)
+    banded = {name for _, name in known[:BANDS]}
     return Pieces(
         real=real,
-        samples={name: _read_samples(session, name, len(settings.models) <= MANY) for name in settings.models},
+        samples={name: _read_samples(session, name, name in banded) for name in settings.models},
         harmonies={
             name: _read_harmony(session, name, found) for name, found in inputs.harmonize.items() if found["pieces"]
         },

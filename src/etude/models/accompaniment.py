@@ -104,6 +104,7 @@ class Accompaniment(nn.Module):
         tones = self.relative(x).gather(-1, keys + 11 - root[..., None])  # (B, N, KEYS)
         logits = self.absolute(x) + F.pad(tones, (0, FARTHEST))
         far = torch.arange(FARTHEST, device=x.device) >= _at(batch.room, batch.step)[..., None]
+        far = far | batch.must[..., None]
         barred = torch.cat([keys < batch.least[..., None], far], dim=-1)
         return logits.float().masked_fill(barred, -torch.inf)
 

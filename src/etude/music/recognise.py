@@ -6,6 +6,7 @@ near those that a study of these systems measured (docs/evaluation.md).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def recognise(notes: Columns, beats: Beats) -> list[Symbol]:
     silent = np.cumsum(weights.sum(axis=1)) == 0
     changes = np.flatnonzero(np.diff(np.where(silent, -1, chords), prepend=-2))
     found = []
-    for start, stop in zip(changes, [*changes[1:], len(beats)], strict=True):
+    for start, stop in pairwise([*changes.tolist(), len(beats)]):
         time = int(beats.ticks[start])
         if silent[start]:
             if stop < len(beats):

@@ -16,6 +16,7 @@ from etude.config.sections import Generate
 from etude.core.errors import EtudeError
 from etude.models.accompaniment import Accompaniment, State
 from etude.models.accompaniment_features import (
+    FARTHEST,
     INTEGERS,
     KEYS,
     LENGTHS,
@@ -96,6 +97,7 @@ class _Particles:
         for place, task in enumerate(tasks):
             self._lay_out(place, task)
         self.step, self.least, self.struck = (np.zeros(rows, np.int64) for _ in range(3))
+        self.must = np.zeros(rows, bool)  # whether a note has to follow
         self.nats, self.weight = np.zeros(rows), np.zeros(rows)
         self.notes: list[list[tuple[int, int, int]]] = [[] for _ in range(rows)]
         self.stops = self.ends.copy()  # where each row waits for the others of its task
@@ -153,7 +155,7 @@ class _Particles:
         struck = relative(self.rolls.struck[rows, at + (self.rolls.struck.shape[1] - self.root.shape[1])], root)
         parts = [
             self.integers[self.own, at], dense, struck.astype(np.uint8), root, self.room[self.own, at],
-            np.zeros_like(at), self.least, self.struck, np.zeros_like(at), np.zeros_like(at),
+            np.zeros_like(at), self.least, self.struck, self.must, np.zeros_like(at), np.zeros_like(at),
         ]  # fmt: skip
         extra = max(0, ROWS - len(at))
         filled = [np.concatenate([part, np.repeat(part[:1], extra, axis=0)]) for part in parts]
@@ -206,7 +208,9 @@ class _Particles:
             new = np.array([self.notes[row][-1] for row in np.flatnonzero(is_note)])
             self.rolls.add(rows[is_note], new[:, 0], new[:, 1] - LOW, new[:, 2])
         goes = active & ~is_note
-        self.step = np.where(goes, self.step + choice - KEYS + 1, self.step)
+        gap = np.where(goes, choice - KEYS + 1, 0)
+        self.must = np.where(goes, (gap < FARTHEST) & (gap < self.room[self.own, at]), self.must & ~is_note)
+        self.step = self.step + gap
         self.least = np.where(goes, 0, np.where(is_note, choice + 1, self.least))
         self.struck = np.where(goes, 0, np.where(is_note, self.struck + 1, self.struck))
         if state is None:

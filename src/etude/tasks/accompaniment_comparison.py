@@ -102,7 +102,9 @@ def table(found: Json) -> str:
         "jsd_onset": "JSD onset", "copied_median": "copied",
     }  # fmt: skip
     lines = [" ".join([f"{'':14}", *(f"{title:>11}" for title in columns.values())])]
-    for name, row in found["rows"].items():
+    known = [HUMAN, BLOCKS, RETRIEVAL]
+    for name in [*known, *(name for name in found["rows"] if name not in known)] if found["rows"] else []:
+        row = found["rows"][name]
         cells = [f"{row[key]:11.3f}" if row.get(key) is not None else f"{'':11}" for key in columns]
         lines.append(" ".join([f"{name:14}", *cells]))
     return "\n".join(lines)

@@ -168,6 +168,9 @@ def spans(score: ScoreTick, track: int) -> NDArray[np.int64]:
 def ways() -> dict[str, Steering]:
     """The settings of sampling that are compared."""
     return {
+        "temperature 1.1, top_p 1": Steering(1.1, 1.0),
+        "temperature 1.1, top_p .98": Steering(1.1, 0.98),
+        "temperature 1, top_p 1": Steering(1.0, 1.0),
         "temperature 1, top_p .98": Steering(1.0, 0.98),
         "temperature .9, top_p .95": Steering(0.9, 0.95),
         "temperature .8, top_p .9": Steering(0.8, 0.9),

@@ -274,7 +274,7 @@ def sample(
 ) -> list[Sampled]:
     """See Sampler. Each piece is a passage of an observed lead sheet, of ``generate.bars`` bars (null: 8).
 
-    Passages come from evenly spread pieces, from each piece the first; where there are fewer than ``count``, they are
+    Passages come from evenly spread pieces, from the middle of each; where there are fewer than ``count``, they are
     accompanied more than once. ``show`` is passed over.
     """
     bars = BARS if config.bars is None and config.seconds is None else config.length(TEMPO)

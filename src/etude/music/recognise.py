@@ -1,7 +1,7 @@
 """Chord recognition: which chord sounds in each beat of some notes, by templates and the best path through the beats.
 
 The weights were chosen so that ten segments of pop songs and five systems' accompaniments to them get chord accuracies
-near those that a study of these systems measured (docs/evaluation.md).
+near those that others measured by other means (docs/accompaniment.md).
 """
 
 from collections.abc import Sequence

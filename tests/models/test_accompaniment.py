@@ -139,3 +139,11 @@ def test_density_and_texture_of_bars() -> None:
     levels, textures = bar_attributes(read_sheet(SHEET.encode(song), DENSITY, 4), DENSITY, 4)
     assert textures.tolist()[1:] == [HELD, BLOCK] and levels.tolist() == [3, 1, 4]
     assert nearest_length(np.array([1, 16, 17, 18, 19, 40])).tolist() == [0, 15, 15, 15, 16, 18]
+
+
+def test_it_trains_in_bf16_on_any_cpu() -> None:
+    model, batch = small().train(), batch_of(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        cost = model.nats(batch).sum()
+    cost.backward()
+    assert torch.isfinite(cost) and all(torch.isfinite(weight.grad).all() for weight in model.lstm.parameters())

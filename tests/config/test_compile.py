@@ -16,6 +16,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.models.building import build_model
 from etude.representations.base.loading import load_representation
+from etude.representations.leadsheet import LeadSheet
 
 YAMLS = sorted(file.relative_to(ROOT / "conf") for file in (ROOT / "conf").glob("*/*.yaml"))
 YAMLS = [file for file in YAMLS if file.parts[0] != "hparams"]  # of the command line: tests/cli/test_sweeps.py
@@ -33,7 +34,10 @@ def test_every_yaml_composes_and_instantiates(file: Path, encoded: Session) -> N
     if group == "model":
         assert list(found.models) == [name]
         representation = found.models[name]["representation"]
-        learned = load_representation(Store(encoded.root / "data/tokenize" / representation))
+        if representation == "leadsheet":  # which the chorales of the tiny project are not
+            learned = LeadSheet(4, "MELODY", "PIANO").learn([LeadSheet(4, "MELODY", "PIANO").survey([])], None)
+        else:
+            learned = load_representation(Store(encoded.root / "data/tokenize" / representation))
         model = build_model(found.model(name), name, learned)
         assert type(model).__module__ == f"etude.models.{name}", "a model is one class in a file of its own name"
     elif group == "tokenize":

@@ -64,6 +64,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     likelihood = ModuleType("etude.tasks.likelihood")
     vars(likelihood)["likelihood"] = lambda settings, session, model_name: dict(LIKELIHOOD)
     vars(likelihood)["predictions"] = lambda settings, session, model_name: dict(PREDICTION)
+    vars(likelihood)["comparison"] = lambda settings, session, model_name: {}
     monkeypatch.setitem(sys.modules, "etude.tasks.likelihood", likelihood)
     settings = replace(Settings.from_params(working_root() / "params.yaml"), evaluate=EVALUATE)
 

@@ -11,7 +11,7 @@ def accompany(rows: NDArray[np.integer]) -> NDArray[np.int64]:
     """The block chords of a lead sheet in rows (see ``LeadSheet``): (notes, 3) of step, pitch and length in steps."""
     rows = np.asarray(rows, np.int64)
     chords = rows[rows[:, KIND] == CHORD]
-    stops = np.append(chords[1:, STEP], bars_of_rows(rows)[2])
+    stops = np.append(chords[:, STEP], bars_of_rows(rows)[2])[1:]
     found = [
         (step, pitch, stop - step)
         for (_, step, root, classes, bass), stop in zip(chords.tolist(), stops.tolist(), strict=True)

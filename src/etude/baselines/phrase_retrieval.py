@@ -78,12 +78,12 @@ class PhraseRetrieval:
             piece, source = places[int(similar.argmax())].tolist()
             last = (piece, source)
             theirs, own, notes = self.pieces[piece]
-            begin, size = int(own[source]), sum(key)
-            inside = notes[(notes[:, 0] >= begin) & (notes[:, 0] < begin + size)]
+            since, size = int(own[source]), sum(key)
+            inside = notes[(notes[:, 0] >= since) & (notes[:, 0] < since + size)]
             skipped = int(starts[bar] - starts[first])
             for step, pitch, length in inside.tolist():
-                if step - begin >= skipped:
-                    at = step - begin + int(starts[first])
+                if step - since >= skipped:
+                    at = step - since + int(starts[first])
                     found.append((at, *fit(pitch, length, (theirs, step), (chords, at), end)))
         return _without_doubles(found)
 

@@ -56,7 +56,7 @@ def of_rows(rows: NDArray[np.integer]) -> Accompanied:
     for part in (melody, notes):
         part[:, 1] += part[:, 0]
     chords = rows[rows[:, KIND] == CHORD]
-    stops = np.append(chords[1:, STEP], end)
+    stops = np.append(chords[:, STEP], end)[1:]
     blocks = [
         (step, stop, pitch)
         for (_, step, root, classes, bass), stop in zip(chords.tolist(), stops.tolist(), strict=True)

@@ -93,7 +93,8 @@ class Accompaniment(nn.Module):
         struck = (_at(batch.struck, batch.step) * (below & (batch.least > 0)[..., None])).float()
         found = found + self.struck(struck) + self.count(batch.number.clamp(max=MOST - 1))
         found = self.dropout(self.norm(found))
-        past, state = self.lstm(found, state)
+        with torch.autocast(found.device.type, enabled=False):  # CPUs without bf16 have no such LSTM
+            past, state = self.lstm(found.float(), state)
         mixed = F.gelu(self.mix(torch.cat([self.dropout(past), found], dim=-1)))
         return self.dropout(mixed), state
 
@@ -104,6 +105,7 @@ class Accompaniment(nn.Module):
         tones = self.relative(x).gather(-1, keys + 11 - root[..., None])  # (B, N, KEYS)
         logits = self.absolute(x) + F.pad(tones, (0, FARTHEST))
         far = torch.arange(FARTHEST, device=x.device) >= _at(batch.room, batch.step)[..., None]
+        far = far | batch.must[..., None]
         barred = torch.cat([keys < batch.least[..., None], far], dim=-1)
         return logits.float().masked_fill(barred, -torch.inf)
 

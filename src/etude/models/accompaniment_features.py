@@ -283,6 +283,7 @@ class Items(NamedTuple):
     step: NDArray[np.int64]  # (items,)
     least: NDArray[np.int64]  # the lowest key that is possible: above the last one at this step
     struck: NDArray[np.int64]  # notes at this step so far
+    must: NDArray[np.bool_]  # the step is visited for its notes: one has to follow
     choice: NDArray[np.int64]  # a key, or KEYS + steps to go on - 1
     length: NDArray[np.int64]  # number among LENGTHS, -1 where no note
 
@@ -308,7 +309,10 @@ def items_of(notes: NDArray[np.int64], bars: NDArray[np.int64], end: int) -> Ite
     struck = np.arange(len(step)) - np.repeat(ends - counts, counts + 1)
     least = np.zeros(len(step), np.int64)
     least[1:] = np.where(struck[1:] > 0, choice[:-1] + 1, 0)
-    return Items(step, least, struck, choice, length)
+    first = np.diff(step, prepend=-1) > 0
+    came = np.diff(step, prepend=step[:1] - FARTHEST)  # how far the item before went on
+    must = first & (came < FARTHEST) & ~np.isin(step, bars)
+    return Items(step, least, struck, must, choice, length)
 
 
 def nearest_length(length: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -327,6 +331,7 @@ class Batch(NamedTuple):
     step: Tensor  # (B, N) of each item, from 0
     least: Tensor  # (B, N)
     number: Tensor  # (B, N) of notes at the step so far
+    must: Tensor  # (B, N) whether a note has to follow
     choice: Tensor  # (B, N), -1: padding
     length: Tensor  # (B, N), -1: none
 
@@ -352,7 +357,7 @@ def window(sheet: Sheet, first: int, last: int, cold: bool) -> list[NDArray[np.g
     items = items_of(notes[notes[:, 0] >= start], sheet.bars[first:last], end)
     return [
         integers, dense, struck.astype(np.uint8), sheet.root[start:end], room,
-        items.step - start, items.least, items.struck, items.choice, items.length,
+        items.step - start, items.least, items.struck, items.must, items.choice, items.length,
     ]  # fmt: skip
 
 

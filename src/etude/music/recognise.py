@@ -1,11 +1,12 @@
 """Chord recognition: which chord sounds in each beat of some notes, by templates and the best path through the beats.
 
 The weights were chosen so that ten segments of pop songs and five systems' accompaniments to them get chord accuracies
-near those that a study of these systems measured (docs/evaluation.md).
+near those that others measured by other means (docs/accompaniment.md).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ MISSING = 0.25  # cost of a chord tone that does not sound, in beats
 SIZE = 0.05  # cost of each chord tone, which favours triads
 BASS = 0.4  # gain of a lowest note that is the root, in beats
 CHANGE = 0.45  # cost of a change of chord at a bar line, in beats
+MELODY = 0.25  # weight of a melody note: many are outside of the chord
 WEAK = 1.6  # factor of that cost within a bar; halfway through an even bar its square root
 
 TEMPLATES = np.zeros((len(KINDS) * 12, 12))  # one row a chord: which pitch classes it has
@@ -73,7 +75,7 @@ def change_cost(beat: int, count: int) -> float:
     return CHANGE * (WEAK**0.5 if 2 * beat == count else WEAK)
 
 
-def recognise(notes: Columns, beats: Beats) -> list[Symbol]:
+def recognise(notes: Columns, beats: Beats, melody: Columns | None = None) -> list[Symbol]:
     """Name the chords of some notes, as symbols in Harte's notation where the chord changes.
 
     A chord whose lowest note is mostly another chord tone than the root gets it as its bass (``C:maj/3``).
@@ -81,16 +83,17 @@ def recognise(notes: Columns, beats: Beats) -> list[Symbol]:
     Args:
         notes: of any tracks without drums; times in ticks.
         beats: of the piece.
+        melody: further notes, of tracks that sing or lead, which count a quarter (``MELODY``).
 
     Returns:
         The symbols in order of time; ``N`` up to the first beat with a note. Without notes there are none.
     """
-    weights, lowest = _weigh(notes, beats)
+    weights, lowest = _weigh_all(notes, beats, melody)
     chords = _best_path(_rate(weights, lowest), beats.cost)
     silent = np.cumsum(weights.sum(axis=1)) == 0
     changes = np.flatnonzero(np.diff(np.where(silent, -1, chords), prepend=-2))
     found = []
-    for start, stop in zip(changes, [*changes[1:], len(beats)], strict=True):
+    for start, stop in pairwise([*changes.tolist(), len(beats)]):
         time = int(beats.ticks[start])
         if silent[start]:
             if stop < len(beats):
@@ -104,9 +107,9 @@ def recognise(notes: Columns, beats: Beats) -> list[Symbol]:
     return found
 
 
-def recognise_beats(notes: Columns, beats: Beats) -> NDArray[np.int64]:
+def recognise_beats(notes: Columns, beats: Beats, melody: Columns | None = None) -> NDArray[np.int64]:
     """The chord of each beat as a number, see ``tones_at``: (beats,). A beat without notes continues the last chord."""
-    return _best_path(_rate(*_weigh(notes, beats)), beats.cost)
+    return _best_path(_rate(*_weigh_all(notes, beats, melody)), beats.cost)
 
 
 def tones_at(chord: int) -> Tones:
@@ -152,6 +155,12 @@ def symbols_of_track(notes: Columns) -> list[Symbol]:
 def _inversion(bass: int, tones: Tones) -> str:
     """The suffix of a symbol whose bass is not the root."""
     return "" if bass == tones.root else f"/{DEGREE_OF[(bass - tones.root) % 12]}"
+
+
+def _weigh_all(notes: Columns, beats: Beats, melody: Columns | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``_weigh`` of the notes and, with less weight, of the melody; the lowest notes are those of the former."""
+    weights, lowest = _weigh(notes, beats)
+    return (weights if melody is None else weights + MELODY * _weigh(melody, beats)[0]), lowest
 
 
 def _weigh(notes: Columns, beats: Beats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

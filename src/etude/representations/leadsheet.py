@@ -276,7 +276,7 @@ def cut(rows: NDArray[np.integer], first: int, last: int) -> NDArray[np.uint16]:
 
 
 def segments(rows: NDArray[np.integer], bars: int, most: int) -> list[NDArray[np.uint16]]:
-    """Passages of ``bars`` bars of one length that a piece can be compared by, at most ``most``, evenly spread.
+    """Passages of ``bars`` bars of one length that a piece can be compared by, at most ``most``, from its middle.
 
     In each of their bars accompaniment starts and a chord sounds, and in at least half of them melody starts. They do
     not overlap.
@@ -305,7 +305,8 @@ def segments(rows: NDArray[np.integer], bars: int, most: int) -> list[NDArray[np
             bar += bars
         else:
             bar += 1
-    chosen = [found[round(place)] for place in np.linspace(0, len(found) - 1, min(most, len(found)))]
+    count = min(most, len(found))
+    chosen = [found[(2 * place + 1) * len(found) // (2 * count)] for place in range(count)]
     return [cut(rows, first, first + bars) for first in chosen]
 
 

@@ -16,9 +16,12 @@ from etude.config.sections import Generate
 from etude.core.errors import EtudeError
 from etude.models.accompaniment import Accompaniment, State
 from etude.models.accompaniment_features import (
+    FARTHEST,
     INTEGERS,
     KEYS,
     LENGTHS,
+    LONGEST,
+    LOOK,
     NAMES,
     Batch,
     Rolls,
@@ -92,13 +95,14 @@ class _Particles:
         self.room += 1
         self.outside = np.zeros((len(tasks), longest + 1, 12))  # quarter notes up to a step outside of a chord
         self.free = np.zeros((len(tasks), longest), bool)
-        self.forced: list[dict[int, list[tuple[int, int]]]] = []  # of each task: step -> choices and lengths
+        self.forced: list[dict[int, list[tuple[int, int]]]] = []  # of given bars: step -> choices and lengths
+        self.given: list[dict[tuple[int, int], int]] = []  # step and pitch -> length, which may be any
         for place, task in enumerate(tasks):
             self._lay_out(place, task)
         self.step, self.least, self.struck = (np.zeros(rows, np.int64) for _ in range(3))
+        self.must = np.zeros(rows, bool)  # whether a note has to follow
         self.nats, self.weight = np.zeros(rows), np.zeros(rows)
         self.notes: list[list[tuple[int, int, int]]] = [[] for _ in range(rows)]
-        self.stops = self.ends.copy()  # where each row waits for the others of its task
         self.lines = [np.append(task.sheet.bars, task.sheet.steps) for task in tasks]
 
     def _lay_out(self, place: int, task: AccompanimentTask) -> None:
@@ -116,15 +120,14 @@ class _Particles:
         missing = np.logical_not(rotated) & (chord.sum(axis=1) > 0)[:, None]
         self.outside[place, 1 : size + 1] = np.cumsum(missing, axis=0) / self.model.steps
         self.outside[place, size + 1 :] = self.outside[place, size]
-        given = sheet.notes[~task.free[sheet.bar_of(sheet.notes[:, 0])]] if len(sheet.notes) else sheet.notes
+        given = sheet.notes[~task.free[sheet.bar_of(sheet.notes[:, 0])]]
         items = items_of(given, sheet.bars, size)
         found: dict[int, list[tuple[int, int]]] = {}
         for at, choice, length in zip(items.step.tolist(), items.choice.tolist(), items.length.tolist(), strict=True):
-            if not task.free[int(sheet.bar_of(np.array([at]))[0])]:
+            if not self.free[place, at]:
                 found.setdefault(at, []).append((choice, length))
         self.forced.append(found)
-        self.given = getattr(self, "given", [])
-        self.given.append({(int(a), int(b)): int(c) for a, b, c in given.tolist()})
+        self.given.append({(at, pitch): length for at, pitch, length in given.tolist()})
 
     def run(self) -> list[SampledAccompaniment]:
         """Go on until all rows are at the end of their task."""
@@ -143,17 +146,15 @@ class _Particles:
         """What the model makes of each row's next item: its features, the logits of its choice, the state after it."""
         at = np.minimum(self.step, self.ends - 1)
         root, bar = self.root[self.own, at], self.bar[self.own, at]
-        ago = np.zeros((len(at), 2), np.int64)
-        for many in (1, 2):
-            before = at - many * np.minimum(bar, 32)
-            ago[:, many - 1] = np.where(before < 0, 0, self.root[self.own, np.maximum(before, 0)])
+        before = at[:, None] - np.minimum(bar, LONGEST)[:, None] * [1, 2]
+        ago = np.where(before < 0, 0, self.root[self.own[:, None], np.maximum(before, 0)])
         rows = np.arange(len(at))
         played = self.rolls.features(rows, at, root, bar, ago)
         dense = np.concatenate([self.bits[self.own, at], played], axis=1)
-        struck = relative(self.rolls.struck[rows, at + (self.rolls.struck.shape[1] - self.root.shape[1])], root)
+        struck = relative(self.rolls.struck[rows, LOOK + at], root)
         parts = [
             self.integers[self.own, at], dense, struck.astype(np.uint8), root, self.room[self.own, at],
-            np.zeros_like(at), self.least, self.struck, np.zeros_like(at), np.zeros_like(at),
+            np.zeros_like(at), self.least, self.struck, self.must, np.zeros_like(at), np.zeros_like(at),
         ]  # fmt: skip
         extra = max(0, ROWS - len(at))
         filled = [np.concatenate([part, np.repeat(part[:1], extra, axis=0)]) for part in parts]
@@ -165,7 +166,7 @@ class _Particles:
     def _move(self, x: Tensor, logits: NDArray[np.float64], state: State | None, after: State) -> State:
         """Draw or take each row's next item, and note it."""
         steering, rows = self.steering, np.arange(len(self.own))
-        active = self.step < self.stops_now()
+        active = self.step < self._stops()
         at = np.minimum(self.step, self.ends - 1)
         free = self.free[self.own, at]
         uniforms = np.zeros((2, len(rows)))
@@ -206,7 +207,9 @@ class _Particles:
             new = np.array([self.notes[row][-1] for row in np.flatnonzero(is_note)])
             self.rolls.add(rows[is_note], new[:, 0], new[:, 1] - LOW, new[:, 2])
         goes = active & ~is_note
-        self.step = np.where(goes, self.step + choice - KEYS + 1, self.step)
+        gap = np.where(goes, choice - KEYS + 1, 0)
+        self.must = np.where(goes, (gap < FARTHEST) & (gap < self.room[self.own, at]), self.must & ~is_note)
+        self.step = self.step + gap
         self.least = np.where(goes, 0, np.where(is_note, choice + 1, self.least))
         self.struck = np.where(goes, 0, np.where(is_note, self.struck + 1, self.struck))
         if state is None:
@@ -215,7 +218,7 @@ class _Particles:
         mask = torch.from_numpy(kept).to(self.device)[None, :, None]
         return torch.where(mask, after[0], state[0]), torch.where(mask, after[1], state[1])
 
-    def stops_now(self) -> NDArray[np.int64]:
+    def _stops(self) -> NDArray[np.int64]:
         """Where each row waits next: at the bar line after its task's least advanced row."""
         if self.steering.candidates == 1:
             return self.ends
@@ -271,7 +274,7 @@ def sample(
 ) -> list[Sampled]:
     """See Sampler. Each piece is a passage of an observed lead sheet, of ``generate.bars`` bars (null: 8).
 
-    Passages come from evenly spread pieces, from each piece the first; where there are fewer than ``count``, they are
+    Passages come from evenly spread pieces, from the middle of each; where there are fewer than ``count``, they are
     accompanied more than once. ``show`` is passed over.
     """
     bars = BARS if config.bars is None and config.seconds is None else config.length(TEMPO)

@@ -1,7 +1,7 @@
 """A model's accompaniments next to those of people and of simple methods, on lead sheets of test pieces."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,12 +18,13 @@ from etude.metrics import originality
 from etude.metrics.accompaniment import Accompanied, measure_set, of_rows
 from etude.metrics.notes import tabulate
 from etude.models.accompaniment import Accompaniment
-from etude.representations.leadsheet import KIND, NOTE, LeadSheet, segments
+from etude.representations.leadsheet import KIND, NOTE, TEMPO, LeadSheet, segments
 from etude.sampling.accompaniment import Steering, open_task, sample_accompaniments
 from etude.tasks.trained_model import TrainedModel
 
 BARS = 8  # of a passage
-PASSAGES = 2  # of a piece at most
+PASSAGES = 1  # of a piece at most
+SEARCHED = 64  # passages at most that are searched for copies
 SIDE_BY_SIDE = 64
 LONGEST = 10_000  # bars of a piece that are searched
 HUMAN, BLOCKS, RETRIEVAL = "human", "block chords", "retrieval"
@@ -34,6 +35,14 @@ Rows = NDArray[np.integer]
 def passages_of(pieces: Sequence[Rows]) -> list[NDArray[np.uint16]]:
     """The passages of pieces in rows on which accompaniments are compared: see ``segments``."""
     return [passage for rows in pieces for passage in segments(rows, BARS, PASSAGES)]
+
+
+def distinct(pieces: Iterable[Rows]) -> list[Rows]:
+    """The pieces in rows without those that differ from an earlier one in their tempos alone, as copies do."""
+    found: dict[bytes, Rows] = {}
+    for rows in pieces:
+        found.setdefault(np.ascontiguousarray(rows[rows[:, KIND] != TEMPO]).tobytes(), rows)
+    return list(found.values())
 
 
 def accompany_passages(
@@ -65,11 +74,12 @@ def compare(loaded: TrainedModel, store: Store, settings: Evaluate) -> Json:
         ``passages`` and ``pieces``, their numbers, and ``bars`` of each; ``rows``: name -> the metrics of
         ``etude.metrics.accompaniment.measure_set``, and of ``originality``: ``copied_median``, ``copied_high`` (the
         97.5 % quantile), shares of a window that a train accompaniment has too, and ``flagged``, the number above what
-        any accompaniment by people has; ``nats_per_note_counts``: of the counting baseline on test.
+        any accompaniment by people has, of ``SEARCHED`` passages at most; ``nats_per_note_counts``: of the counting
+        baseline on test.
     """
     model, representation, config = loaded.model, loaded.representation, loaded.config
     steering = Steering(1.0 if config.temperature is None else config.temperature, config.top_p)
-    train, test = list(store.pieces("train")), list(store.pieces("test"))
+    train, test = distinct(store.pieces("train")), list(store.pieces("test"))
     passages = passages_of(test)
     if not passages:
         return {"passages": 0, "pieces": len(test), "bars": BARS, "rows": {}}
@@ -102,7 +112,9 @@ def table(found: Json) -> str:
         "jsd_onset": "JSD onset", "copied_median": "copied",
     }  # fmt: skip
     lines = [" ".join([f"{'':14}", *(f"{title:>11}" for title in columns.values())])]
-    for name, row in found["rows"].items():
+    known = [HUMAN, BLOCKS, RETRIEVAL]
+    for name in [*known, *(name for name in found["rows"] if name not in known)] if found["rows"] else []:
+        row = found["rows"][name]
         cells = [f"{row[key]:11.3f}" if row.get(key) is not None else f"{'':11}" for key in columns]
         lines.append(" ".join([f"{name:14}", *cells]))
     return "\n".join(lines)
@@ -125,14 +137,14 @@ def _copies(
         )
         return found
 
-    distinct = {rows.tobytes(): rows for rows in (_notes(piece) for piece in train)}  # copies at other speeds are equal
-    reference = originality.Reference.of(
-        tabulate([score(rows) for rows in distinct.values()], originality.STEPS, LONGEST)
-    )
+    reference = originality.Reference.of(tabulate([score(_notes(rows)) for rows in train], originality.STEPS, LONGEST))
     rows: dict[str, dict[str, float]] = {}
     line = None
     for name, accompaniments in made.items():
-        points = tabulate([score(notes) for notes in accompaniments], originality.STEPS, LONGEST)
+        if name == BLOCKS:  # which copy nobody
+            continue
+        searched = accompaniments[:: -(-len(accompaniments) // SEARCHED)]
+        points = tabulate([score(notes) for notes in searched], originality.STEPS, LONGEST)
         copied = originality.compare(points, reference, window)
         known = np.array([one.score for one in copied if not math.isnan(one.score)])
         line = line or originality.Line.of(copied)  # of people, the first

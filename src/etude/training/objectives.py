@@ -8,7 +8,6 @@ from etude.core.errors import EtudeError, closest
 from etude.training.task import Learned, Task
 
 OBJECTIVES = {  # name, as models.M.objective has it -> module with learn(model, task)
-    "accompaniment": "etude.training.accompaniment",
     "adversarial": "etude.training.adversarial",
     "counting": "etude.training.counting",
     "next_token": "etude.training.next_token",

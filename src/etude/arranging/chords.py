@@ -9,9 +9,10 @@ from symusic.core import ScoreTick, TrackTick
 from etude.core.errors import EtudeError
 from etude.music.bars import Bar, end_of
 from etude.music.chord_text import Chord, chord_named
-from etude.music.chords import MARKER, tones_of
-from etude.music.columns import Columns, columns_of
+from etude.music.chords import MARKER, Symbol, tones_of
+from etude.music.columns import Columns, columns_of, concatenate
 from etude.music.key import Mode, sharps_of
+from etude.music.recognise import beats_of, recognise, symbols_of_track
 
 FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -75,28 +76,37 @@ def chord_track(score: ScoreTick, melody: TrackTick) -> TrackTick | None:
 
 
 def chords_of_track(track: TrackTick) -> list[Chord]:
-    """The chords that a track plays as blocks: notes that start together; each lasts until its notes end.
+    """The chords that a track plays as blocks: notes that start together; each lasts until the next."""
+    return _named(symbols_of_track(columns_of(track)), track.end())
 
-    The root is the lowest note of the stack of thirds that has most of the notes, or else the lowest note.
+
+def recognised(score: ScoreTick, melody: TrackTick) -> list[Chord]:
+    """The chords that sound in the other tracks of a piece, where its melody counts less.
+
+    Without other tracks but drums there are none.
     """
-    notes = columns_of(track)
-    made: list[Chord] = []
-    for start in np.unique(notes.onset).tolist():
-        own = notes[notes.onset == start]
-        classes = frozenset((own.pitch % 12).tolist())
-        bass = int(own.pitch.min()) % 12
-        root = max(sorted(classes), key=lambda pitch: (_stacked(pitch, classes), pitch == bass))
-        end = start + int(own.length.max())
-        if made and made[-1].end > start:
-            made[-1] = Chord(made[-1].symbol, made[-1].start, start, made[-1].root, made[-1].classes, made[-1].bass)
-        made.append(Chord(name_of(root, classes, bass), start, end, root, classes, bass))
+    others = [
+        columns_of(track) for track in score.tracks if len(track.notes) and not track.is_drum and not _is(track, melody)
+    ]
+    if not others:
+        return []
+    return _named(recognise(concatenate(others), beats_of(score), columns_of(melody)), end_of(score))
+
+
+def _is(track: TrackTick, melody: TrackTick) -> bool:
+    """Whether a track is the melody itself, not one whose highest notes are the melody."""
+    return (track.name, track.program, len(track.notes)) == (melody.name, melody.program, len(melody.notes))
+
+
+def _named(symbols: Sequence[Symbol], end: int) -> list[Chord]:
+    """Symbols in Harte's notation as chords, each until the next, with the names that musicians write."""
+    made = []
+    for symbol, after in zip(symbols, [*(symbol.time for symbol in symbols[1:]), end], strict=False):
+        tones = tones_of(symbol.text)
+        if tones is not None and after > symbol.time:
+            name = name_of(tones.root, tones.classes, tones.bass)
+            made.append(Chord(name, symbol.time, after, tones.root, tones.classes, tones.bass))
     return made
-
-
-def _stacked(root: int, classes: frozenset[int]) -> float:
-    """How well pitch classes are a chord on a root: third, fifth and seventh count."""
-    above = {(pitch - root) % 12 for pitch in classes}
-    return 2.0 * bool(above & {3, 4}) + 1.5 * (7 in above) + 0.7 * bool(above & {6, 8}) + 0.5 * bool(above & {10, 11})
 
 
 def name_of(root: int, classes: frozenset[int], bass: int, flats: bool = True) -> str:

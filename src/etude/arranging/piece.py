@@ -5,7 +5,7 @@ from dataclasses import replace
 from symusic.core import ScoreTick, TrackTick
 
 from etude.arranging.band import MELODY, Arrangement, arrange
-from etude.arranging.chords import chord_track, chords_of_symbols, chords_of_track, harmonise
+from etude.arranging.chords import chord_track, chords_of_symbols, chords_of_track, harmonise, recognised
 from etude.arranging.lead_sheet import LeadSheet, key_of, lead_sheet_of
 from etude.arranging.learned import Accompanist
 from etude.arranging.styles import Style
@@ -46,11 +46,11 @@ def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -
         return lead_sheet_of(score, melody, symbols), "the chord symbols of the piece"
     if (track := chord_track(score, melody)) is not None:
         return lead_sheet_of(score, melody, chords_of_track(track)), f"its track {track.name}"
-    others = [columns_of(track) for track in score.tracks if len(track.notes) and not track.is_drum]
-    notes = concatenate(others)
-    where = "recognised in all of its tracks" if len(others) > 1 else "chosen for the melody"
-    key = key_of(score, notes)
-    return lead_sheet_of(score, melody, harmonise(notes, bars, key, score.ticks_per_quarter)), where
+    if found := recognised(score, melody):
+        return lead_sheet_of(score, melody, found), "recognised in its other tracks"
+    notes = columns_of(melody)
+    chosen = harmonise(notes, bars, key_of(score, notes), score.ticks_per_quarter)
+    return lead_sheet_of(score, melody, chosen), "chosen for the melody"
 
 
 def arrange_piece(

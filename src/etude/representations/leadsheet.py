@@ -44,7 +44,7 @@ class LeadSheet:
 
     name, kind = "leadsheet", "leadsheet"
     merges_voices = False
-    merges = None
+    merges: str | None = None
     tells_time = is_voice_grid = has_controls = False
 
     def __init__(self, steps_per_beat: Annotated[int, Range(1, 24)], melody: str, accompaniment: str) -> None:

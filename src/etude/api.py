@@ -203,6 +203,7 @@ class Piece:
         Raises:
             EtudeError: there is no melody, or chords, form, style or a setting are not as they should be.
         """
+        check(style, str, "style"), check(chords, str | None, "chords")
         from etude.arranging.piece import arrange_piece, placed
         from etude.arranging.styles import Style
 

@@ -45,7 +45,9 @@ def given_form(text: str, bars: int) -> list[tuple[int, int, str]]:
             raise EtudeError(f"form = {text} has {len(found)} phrases, and the tune only {bars} bars. Leave some out.")
         lines = [round(bars * place / len(found)) for place in range(len(found) + 1)]
     else:
-        if not all(size and int(size) for size in sizes) or sum(map(int, filter(None, sizes))) != bars:
+        if "0" in {str(int(size)) for size in sizes if size}:
+            raise EtudeError(f"form = {text} has a phrase of no bars. Leave it out.")
+        if not all(sizes) or sum(map(int, filter(None, sizes))) != bars:
             total = sum(map(int, filter(None, sizes)))
             raise EtudeError(
                 f"form = {text} has {total} bars in all, and the tune has {bars}. Give each letter its bars so that "
@@ -99,7 +101,7 @@ def found_form(notes: Columns, bars: Sequence[Bar], quarter: int) -> list[tuple[
 
 def _places(notes: Columns, start: int, end: int, quarter: int) -> set[tuple[int, int]]:
     inside = (notes.onset >= start) & (notes.onset < end)
-    steps = np.rint((notes.onset[inside] - start) * STEPS / quarter).astype(int)
+    steps = np.rint((notes.onset[inside].astype(np.int64) - start) * STEPS / quarter).astype(int)
     return set(zip(steps.tolist(), notes.pitch[inside].tolist(), strict=True))
 
 

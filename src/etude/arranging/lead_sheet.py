@@ -20,6 +20,7 @@ from etude.music.key import Mode, best_key
 from etude.music.stated_key import states_key
 
 DIVISIONS = 48  # of a quarter note that are whole ticks: sixteenths, triplets and their halves
+MOST = 32767  # of its ticks
 FINEST = 480  # ticks of a quarter note at least, for timing by hand
 INTRO, TUNE, ENDING = "intro", "tune", "ending"
 LOW, LOUD = 0.4, 0.8  # energy of an intro, and of an ending
@@ -70,8 +71,11 @@ def lead_sheet_of(score: ScoreTick, track: TrackTick, chords: Sequence[Chord] = 
     """
     if not len(track.notes):
         raise EtudeError("it has no notes to arrange. Give a melody.")
-    factor = lcm(score.ticks_per_quarter, DIVISIONS) // score.ticks_per_quarter
-    factor *= -(-FINEST // (score.ticks_per_quarter * factor))
+    given = score.ticks_per_quarter
+    factor = lcm(given, DIVISIONS) // given
+    factor *= -(-FINEST // (given * factor))
+    if given * factor > MOST:  # what a MIDI file can state: the divisions are rounded then
+        factor = max(1, min(-(-FINEST // given), MOST // given))
     notes = columns_of(track)
     end = int((notes.onset.astype(np.int64) + notes.length).max())
     listed = [bar for bar in bars_of(score) if bar.start < end]
@@ -88,7 +92,7 @@ def lead_sheet_of(score: ScoreTick, track: TrackTick, chords: Sequence[Chord] = 
     order = np.argsort(melody.onset, kind="stable")
     marks = sorted((int(mark.time), float(mark.qpm)) for mark in score.tempos)
     tempos = {max(0, (time - start) * factor): tempo for time, tempo in marks}
-    key, quarter = key_of(score, melody), score.ticks_per_quarter * factor
+    key, quarter = key_of(score, melody), given * factor
     return LeadSheet(melody[order], track.program, bars, moved, key, sorted(tempos.items()), quarter)
 
 

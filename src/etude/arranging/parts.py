@@ -71,7 +71,7 @@ def bass(song: Song, part: Part, rng: np.random.Generator) -> list[Note]:
     last, led = (part.range[0] + part.range[1]) // 2, False  # whether the last note leads to the next
     for one in _bars(song, part):
         bar = one.bar
-        if _final(song, one):
+        if _final(song, one) or (one is song.bars[-1] and one.kind != ENDING):
             found = [Event(bar.start, song.end, "1")]
         elif one.kind == ENDING:
             continue
@@ -80,12 +80,12 @@ def bass(song: Song, part: Part, rng: np.random.Generator) -> list[Note]:
         for chord in song.chords_in(bar.start, bar.end if one.kind != ENDING else song.end):
             inside = [event for event in found if chord.start <= event.start < chord.end]
             changes = song.chord_at(chord.start - 1)
-            is_new = changes is None or changes.symbol != chord.symbol or chord.start == bar.start
+            is_new = changes is None or changes.symbol != chord.symbol
             if is_new and (not inside or inside[0].start > chord.start):  # a chord starts on its bass
                 until = inside[0].start if inside else chord.end
                 inside.insert(0, Event(chord.start, until, "1"))
             for place, event in enumerate(inside):
-                sign = "1" if place == 0 and event.start == chord.start else event.sign
+                sign = "1" if is_new and place == 0 and event.start == chord.start else event.sign
                 pitch = _below(song, event, _bass_pitch(song, part, chord, sign, event.end, last, led))
                 if pitch is not None:
                     notes.append(Note(event.start, min(event.end, chord.end), pitch, _level(part, one.energy)))
@@ -110,14 +110,22 @@ def _bass_pitch(song: Song, part: Part, chord: Chord, sign: str, end: int, last:
             scale = SCALES[2 * tonic + MODES.index(mode)]
             steps = [goal + step for step in (-1, 1, -2, 2) if low <= goal + step <= high]
             near = [step for step in steps if scale[step % 12] or abs(step - goal) == 1]
-            return min(near or [goal], key=lambda step: (abs(step - last), step))
-        sign = "5"
+            clean = [step for step in near if step % 12 in chord.classes or not _rubs(step, chord)]
+            return min(
+                clean or [_nearest(degree(chord, "5"), low, high, last)], key=lambda step: (abs(step - last), step)
+            )
+        sign = "3" if last % 12 == degree(chord, "5") else "5"
     if sign == "8":
         root = _nearest(chord.bass, low, high, low)
         return root + 12 if root + 12 <= high else root
     if sign == "1":
         return _nearest(chord.bass, low, high, last if led else (2 * low + last) // 3)
     return _nearest(degree(chord, sign), low, high, last)
+
+
+def _rubs(pitch: int, chord: Chord) -> bool:
+    """Whether a pitch lies a semitone from a note of the chord."""
+    return any((pitch - own) % 12 in (1, 11) for own in chord.classes)
 
 
 def _nearest(pitch_class: int, low: int, high: int, to: int) -> int:

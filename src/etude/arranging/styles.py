@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from etude.config.check import Count, Fraction, Natural, OneOf, Range, check, construct
+from etude.config.check import Count, Fraction, OneOf, Range, check, construct
 from etude.core.errors import EtudeError, closest
 
 Program = Annotated[int, Range(0, 127)]
@@ -65,8 +65,8 @@ class Style:
     lead: Program | None
     lead_gain: Annotated[float, Range(-40, 12)]
     tempo: Annotated[float, Range(10, 400)]
-    intro: Natural
-    ending: Natural
+    intro: Annotated[int, Range(0, 64)]
+    ending: Annotated[int, Range(0, 64)]
     ritardando: Annotated[float, Range(0, 0.9)]
     parts: dict[str, Part]
 
@@ -134,6 +134,8 @@ def _groove(values: Mapping[str, Any], kind: str, where: str) -> Groove:
             raise EtudeError(f"{place} is no instrument of the kit. {closest(instrument, KIT)}")
         made[instrument] = {}
         for meter, texts in check(written, dict, place).items():
+            if not isinstance(meter, str):
+                raise EtudeError(f"{place}.{meter} is no meter. Write one as 4/4.")
             if isinstance(texts, int | float):
                 raise EtudeError(f'{place}.{meter} = {texts} is a number to YAML. Put the pattern in quotes: "{texts}"')
             listed: Sequence[str] = [texts] if isinstance(texts, str) else check(texts, list[str], f"{place}.{meter}")

@@ -9,6 +9,7 @@ import numpy as np
 import symusic
 from symusic.core import NoteSecond, ScoreSecond, ScoreTick, Synthesizer, TrackSecondList
 
+from etude.audio.soundfonts import in_tune
 from etude.core.errors import EtudeError
 
 SOUNDFONT = "TimGM6mb.sf2"  # comes with pretty_midi
@@ -50,6 +51,16 @@ def _packaged() -> Path:
     )
 
 
+def _tuned(font: Path) -> Path:
+    state = font.stat()
+    return _tuned_once(font, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _tuned_once(font: Path, changed: int, size: int) -> Path:
+    return in_tune(font)
+
+
 def track_names(score: ScoreTick) -> list[str]:
     """A name for each track, in order: its own, or ``Track 2``; a repeated name is numbered (``Violin 2``)."""
     names: list[str] = []
@@ -89,7 +100,7 @@ def synthesize(score: ScoreTick, sample_rate: int, font: Path, tail: float = TAI
     if not ends:
         return {name: np.zeros((2, samples), np.float32) for name in names or ["Silence"]}
     try:
-        synthesizer = symusic.Synthesizer(font, sample_rate, 0)
+        synthesizer = symusic.Synthesizer(_tuned(font), sample_rate, 0)
         return {
             name: _synthesize_track(synthesizer, timed, place, end + tail, samples) for place, name in enumerate(names)
         }

@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from etude.core.errors import EtudeError
 from etude.music.bars import Bar
+from etude.music.chords import tones_of
 from etude.music.key import Mode
 
 DEGREE = "[b#]?(vii|VII|vi|VI|iv|IV|v|V|iii|III|ii|II|i|I)"
 ROMAN = re.compile(rf"({DEGREE}|N|Ger|Fr|It)(o|ø|\+)?[0-9b#]*(/{DEGREE})?")
-STAYS, NONE = ".", "-"  # in place of a chord: the last one continues; nothing is given
+STAYS = (".", "%")  # in place of a chord: the last one continues
+NONE = ("-", "N", "NC", "N.C.")  # nothing is given
+SIGNS = {"♯": "#", "♭": "b", "Δ7": "maj7", "Δ": "maj7", "ø7": "m7b5", "ø": "m7b5", "°": "dim", "6/9": "6add9"}
 TONICS = ("C", "D-", "D", "E-", "E", "F", "F#", "G", "A-", "A", "B-", "B")
 
 
@@ -60,9 +64,9 @@ def read_chords(text: str, bars: Sequence[Bar], key: tuple[int, Mode]) -> list[C
     for symbols, bar in zip(written, bars, strict=False):
         for place, symbol in enumerate(symbols):
             since, until = (bar.start + round(bar.length * part / len(symbols)) for part in (place, place + 1))
-            if symbol == NONE:
+            if symbol in NONE:
                 continue
-            if symbol == STAYS:
+            if symbol in STAYS:
                 if found and found[-1].end == since:
                     found[-1] = replace(found[-1], end=until)
                 continue
@@ -92,6 +96,11 @@ def chord_named(symbol: str, key: tuple[int, Mode] = (0, "major")) -> tuple[int,
     Raises:
         EtudeError: the symbol is no chord.
     """
+    if ":" in symbol:
+        with suppress(EtudeError):
+            tones = tones_of(symbol)
+            if tones is not None:
+                return tones.root, tones.classes, tones.bass
     from music21 import harmony, roman  # its import takes a second
     from music21.key import Key
 
@@ -103,6 +112,9 @@ def chord_named(symbol: str, key: tuple[int, Mode] = (0, "major")) -> tuple[int,
             )
         else:
             plain = symbol.replace("(", "").replace(")", "")  # C(add9)
+            for sign, means in SIGNS.items():
+                plain = plain.replace(sign, means)
+            plain = re.sub(r"^([A-G][b#]*)-", r"\1m", plain)  # C-7 is C minor seventh
             root = re.fullmatch(r"([A-G])(b*|#*)(.*?)(/([A-G])(b*|#*))?", plain)
             if root is None:
                 raise ValueError

@@ -4,6 +4,8 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from symusic.core import ScoreTick
+
 from etude.arranging.band import Arrangement
 from etude.arranging.piece import arrange_piece, placed
 from etude.arranging.styles import Style
@@ -11,6 +13,7 @@ from etude.artifacts.context import Session
 from etude.audio.files import Tags
 from etude.audio.render import write_sound
 from etude.config.sections import Mix, Settings
+from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.core.project import version_of_code
 from etude.scores.engraving import musicxml, picture
@@ -55,9 +58,17 @@ def _write(made: Arrangement, places: dict[str, Path], mix: Mix, tags: Tags) -> 
     with ExitStack() as stack:
         parts = {kind: stack.enter_context(whole(place)) for kind, place in places.items()}
         made.performed.dump_midi(parts["midi"])
-        text = musicxml(made.written, tags.title)
+        text = _engrave(made.written, tags.title)
         parts["score"].write_text(text, encoding="utf-8")
         if "picture" in parts:
             parts["picture"].write_text(picture(text), encoding="utf-8")
         if "sound" in parts:
             write_sound(parts["sound"], made.performed, mix, at_once=True, tags=tags)
+
+
+def _engrave(score: ScoreTick, title: str) -> str:
+    try:
+        return musicxml(score, title)
+    except Exception as error:  # music21 raises what it meets, as in a bar of 99 quarter notes
+        reason = " ".join(str(error).split())[:120]
+        raise EtudeError(f"{title}: it cannot be written as a score ({reason}). Give it shorter bars.") from None

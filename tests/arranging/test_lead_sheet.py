@@ -24,7 +24,7 @@ def times(notes: Columns, quarter: int) -> list[tuple[float, float, int]]:
 
 
 def test_a_lead_sheet_has_the_notes_in_finer_ticks_without_empty_bars() -> None:
-    for quarter in (24, 220, 480, 7):
+    for quarter in (24, 220, 480, 7, 9600):
         piece = tune(4, quarter=quarter)
         for note in piece.tracks[0].notes:
             note.time += 8 * quarter
@@ -32,6 +32,14 @@ def test_a_lead_sheet_has_the_notes_in_finer_ticks_without_empty_bars() -> None:
         assert made.quarter >= 480 and made.quarter % 48 == 0 and made.quarter % quarter == 0
         assert times(made.melody, made.quarter) == times(columns_of(tune(4, quarter=quarter).tracks[0]), quarter)
         assert [bar.start // made.quarter for bar in made.bars] == [0, 4, 8, 12] and not made.pickup
+
+
+@pytest.mark.parametrize("quarter", [1021, 25000, 32749])
+def test_ticks_stay_within_what_midi_holds(quarter: int) -> None:
+    piece = tune(4, quarter=quarter)
+    made = lead_sheet_of(piece, piece.tracks[0])
+    assert 480 <= made.quarter <= 32767 and made.quarter % quarter == 0
+    assert times(made.melody, made.quarter) == times(columns_of(piece.tracks[0]), quarter)
 
 
 def test_a_piece_without_notes_is_refused() -> None:

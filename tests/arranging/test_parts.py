@@ -35,6 +35,19 @@ def test_an_approach_is_a_step_from_the_next_bass() -> None:
     assert steps and set(steps) <= {1, 2}
 
 
+def test_a_chord_that_goes_on_keeps_the_pattern_and_an_approach_rubs_against_no_note() -> None:
+    turns = Part("bass", range=(28, 45), soft={"": {"4/4": ("1---", "5---")}})
+    made = song("C | . | . | .", intro=0, ending=0, bars=4)
+    assert [note.pitch % 12 for note in played(turns, made)][:3] == [0, 7, 0]
+    part = Part("bass", range=(28, 45), soft={"": {"4/4": ("1---a---",)}})
+    leading = song("E7 | Am", intro=0, ending=0, bars=4)
+    for note in played(part, leading):
+        chord = leading.chord_at(note.start)
+        assert chord is not None and (
+            note.pitch % 12 in chord.classes or all((note.pitch - own) % 12 not in (1, 11) for own in chord.classes)
+        )
+
+
 def test_degrees_are_those_of_the_chord() -> None:
     def of(symbol: str, sign: str) -> int:
         return degree(Chord(symbol, 0, 1, *chord_named(symbol)), sign)

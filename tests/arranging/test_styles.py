@@ -38,6 +38,8 @@ def test_a_level_without_patterns_plays_the_other() -> None:
         (("parts", "Bass", "soft"), {"4/4": "1--"}, r"has 3 steps, and a bar of 4/4 has 4 pulses"),
         (("parts", "Bass", "soft"), {"4/4": 1535}, r'soft\.4/4 = 1535 is a number to YAML\. Put .* quotes: "1535"'),
         (("parts", "Bass", "soft"), {"4/4": []}, r"style\.parts\.Bass\.soft\.4/4 has no pattern"),
+        (("parts", "Bass", "soft"), {4: "1---"}, r"style\.parts\.Bass\.soft\.4 is no meter\. Write one as 4/4"),
+        (("intro",), 65, r"style\.intro = 65 is out of range"),
         (("parts", "Bass", "soft"), {"four": "1---"}, r'"four" is no meter'),
         (("parts", "Drums", "soft"), {"kik": {"4/4": "x..."}}, r"kik is no instrument of the kit\. Did you mean .kick"),
         (("parts", "Piano", "loud"), True, r"style\.parts\.Piano\.loud is not a setting"),

@@ -49,6 +49,25 @@ def test_what_is_no_chord_or_comes_too_late_is_said() -> None:
         read_chords("C | C | C", bars_of(tune((0, 24 * 8, 60))), C_MAJOR)
 
 
+def test_chords_are_read_as_musicians_write_them() -> None:
+    same = {
+        "C-": "Cm", "C-7": "Cm7", "B♭7": "Bb7", "C♯": "C#", "Cø": "Cm7b5", "C°": "Cdim", "CΔ7": "Cmaj7",
+        "C:min7/b3": "Cm7/Eb",
+    }  # fmt: skip
+        "C-": "Cm",
+        "C-7": "Cm7",
+        "B♭7": "Bb7",
+        "C♯": "C#",
+        "Cø": "Cm7b5",
+        "C°": "Cdim",
+        "CΔ7": "Cmaj7",
+        "C:min7/b3": "Cm7/Eb",
+    }
+    for written, plain in same.items():
+        assert chord_named(written) == chord_named(plain), written
+    assert classes("C | N.C. | % | N") == classes("C | - | . | -") == [(0, 16, [0, 4, 7], 0)]
+
+
 def test_the_root_is_not_the_bass_and_bars_are_repeated() -> None:
     assert chord_named("Am7/G") == (9, frozenset({9, 0, 4, 7}), 7)
     assert chord_named("V6", (7, "major")) == (2, frozenset({2, 6, 9}), 6)

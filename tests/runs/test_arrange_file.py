@@ -44,9 +44,7 @@ def test_a_tune_becomes_midi_score_picture_and_sound(folder: Path) -> None:
     assert [track.name for track in song.tracks][:3] == ["Melody", "Bass", "Piano"] and song.tracks[-1].is_drum
     sound, rate = read_audio(folder / "song.mp3")
     with soundfile.SoundFile(folder / "song.mp3") as file:
-        assert (file.title, file.artist) == ("tune", "etude arrange") and file.comment.startswith(
-            "style pop; seed 1; etude"
-        )
+        assert (file.title, file.artist) == ("tune", "etude") and file.comment.startswith("style pop; seed 1; etude")
     assert sound.shape[1] / rate > 8 * 4 * 0.6 and np.abs(sound).max() > 0.1
     assert "<part-name>Melody" in (folder / "song.musicxml").read_text(encoding="utf-8")
     assert (folder / "song.svg").read_text(encoding="utf-8").startswith("<svg")

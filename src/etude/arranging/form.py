@@ -12,7 +12,7 @@ from etude.music.bars import Bar
 from etude.music.columns import Columns
 
 LENGTHS = (8, 4)  # bars of a phrase that is looked for, the likelier first
-ALIKE = 0.5  # share of the notes of two phrases that are the same, from which on they have one letter
+ALIKE = 0.5  # share of common notes with which two phrases have one letter, at least
 STEPS = 4  # a quarter note, at which notes are compared
 LEVELS = {"A": 0.5, "B": 0.75, "C": 0.85}  # energy of a phrase by its letter
 OTHERS = 0.65

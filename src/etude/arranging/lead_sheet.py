@@ -21,7 +21,7 @@ from etude.music.stated_key import states_key
 
 DIVISIONS = 48  # of a quarter note that are whole ticks: sixteenths, triplets and their halves
 MOST = 32767  # of its ticks
-FINEST = 480  # ticks of a quarter note at least, for timing by hand
+FINEST = 480  # ticks of a quarter note at least, so that small differences in time can be played
 INTRO, TUNE, ENDING = "intro", "tune", "ending"
 LOW, LOUD = 0.4, 0.8  # energy of an intro, and of an ending
 DEEP = 52  # median MIDI pitch of a melody below which others may sound above it

@@ -17,7 +17,7 @@ def play_learned(song: Song, part: Part, sheet: ScoreTick, accompanist: Accompan
 
     Args:
         song: its bars, chords and melody.
-        part: its texture, and from which energy on it plays.
+        part: its texture, and the least energy with which it plays.
         sheet: the song's meters, tempos and key, without notes.
         accompanist: the model.
         seed: of its sampling.

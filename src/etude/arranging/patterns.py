@@ -27,7 +27,7 @@ def is_compound(beats: int, unit: int) -> bool:
 
 
 def pulse_of(meter: str) -> tuple[int, Fraction]:
-    """How many pulses a bar has, begun ones included, and how long each is in quarter notes.
+    """How many pulses a bar has, one that is cut short included, and how long each is in quarter notes.
 
     Raises:
         EtudeError: the text is no meter.

@@ -30,7 +30,7 @@ FULL = 0.6  # energy from which the full pattern is played
 class Part:
     """One instrument.
 
-    ``play`` says what it does, ``enters`` the energy of a phrase from which on it does; ``range`` are its lowest and
+    ``play`` says what it does, ``enters`` the least energy of a phrase in which it does; ``range`` are its lowest and
     highest pitch. A pad and chords have ``voices`` notes at once; a voice is the ``voice``-th of such a chord, counted
     from the top. An accompaniment is what a trained model plays, in a ``texture`` that it knows. ``gain`` (dB), ``pan``
     (-1 left, 1 right) and ``send`` (dB to the reverb; None: as ``mix`` says) are its place in the mix.

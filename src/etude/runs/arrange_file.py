@@ -49,7 +49,7 @@ def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> l
         say = f"{source}: chords: {where}; form: {form or 'one phrase'}; {len(made.song.bars)} bars in all"
         print(f"{say}; tracks: {', '.join(track.name for track in made.written.tracks)}", file=sys.stderr)
     comment = f"style {style.name}; seed {settings.arrange.seed}; {version_of_code()}"
-    _write(made, places, placed(settings.mix, style), Tags(source.stem, "etude arrange", comment))
+    _write(made, places, placed(settings.mix, style), Tags(source.stem, "etude", comment))
     return list(places.values())
 
 

@@ -71,7 +71,7 @@ def read_job(stage: str, root: Path, config: Any) -> Asked:
     if isinstance(request, GivenPiece) and request.sound not in (None, "true", "false"):
         raise EtudeError(f"sound = {request.sound}: etude generate takes sound=true, for an mp3 next to each piece.")
     if isinstance(request, ScoreSets) and request != ScoreSets() and None in (request.pieces, request.reference):
-        missing = "reference" if request.reference is None else "pieces"
+        missing = "pieces" if request.pieces is None else "reference"
         raise EtudeError(f"{missing} is not set. Name two folders: etude evaluate pieces=my_samples reference=real")
     settings = Settings.of(values)
     named = own.pop("run", None)

@@ -4,6 +4,7 @@ import pickle
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def make_splits(pieces: Sequence[Features], settings: Settings, show: bool) -> t
         EtudeError: there are too few families, or the published split is incomplete.
     """
     chosen = settings.split
+    held_out = chosen.held_out or list(settings.dataset.get("held_out") or [])
+    chosen = replace(chosen, held_out=held_out)
     pieces = drop_common(pieces)
     with bar("split: compare melodies", len(pieces), show) as advance:
         compared = compare([piece.melody for piece in pieces], advance)

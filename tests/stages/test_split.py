@@ -193,7 +193,7 @@ def test_the_songs_of_the_comparison_of_accompaniments_are_held_out() -> None:
     values = yaml.safe_load(compile_params(ROOT / "conf", ["dataset=pop909"]))
     songs = ["058", "163", "190", "445", "449", "492", "551", "573", "656", "692"]
     assert Settings.of(values).dataset["held_out"] == songs
-    assert smoke().dataset["held_out"] == []
+    assert "held_out" not in smoke().dataset
 
 
 def test_too_few_families_for_the_folds_is_an_error() -> None:

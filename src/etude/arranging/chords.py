@@ -1,6 +1,7 @@
 """Where the chords of a lead sheet come from: symbols in the piece, a track of chords, or the melody itself."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,15 +53,12 @@ def chords_of_symbols(score: ScoreTick) -> list[Chord]:
 
 
 def _classes(text: str) -> tuple[int, frozenset[int], int] | None:
-    try:
+    with suppress(EtudeError):  # Harte's notation
         tones = tones_of(text)
         return None if tones is None else (tones.root, tones.classes, tones.bass)
-    except EtudeError:
-        pass
-    try:
+    with suppress(EtudeError):
         return chord_named(text)
-    except EtudeError:
-        return None
+    return None
 
 
 def chord_track(score: ScoreTick, melody: TrackTick) -> TrackTick | None:

@@ -138,7 +138,7 @@ def measure_gpt2(settings: Settings, session: Session, model_name: str) -> float
     """Steps a second of a plain loop on Hugging Face's GPT-2 of the transformer's size, on the same batches."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from etude.training.next_token import NextToken, Windows
+    from etude.training.objectives.next_token import NextToken, Windows
 
     with tempfile.TemporaryDirectory() as folder:
         own, task = task_of(settings, session, model_name, Path(folder), lambda row, step: None)

@@ -27,10 +27,10 @@ from etude.core.seeds import seed_of
 from etude.models.building import build_model
 from etude.representations.base.loading import load_representation
 from etude.training.callbacks import Averaging
-from etude.training.next_token import NextToken, Windows
 from etude.training.objectives import learn
+from etude.training.objectives.next_token import NextToken, Windows
+from etude.training.objectives.wasserstein import RowsOfWindows, Wasserstein
 from etude.training.trainer import choose_hardware, learning_rate
-from etude.training.wasserstein import RowsOfWindows, Wasserstein
 
 
 def _slow(settings: Settings, model_name: str, session: Session, folder: Path) -> None:

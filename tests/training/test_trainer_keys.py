@@ -20,7 +20,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json
 from etude.training import processes
-from etude.training.next_token import NextToken, Windows
+from etude.training.objectives.next_token import NextToken, Windows
 from etude.training.processes import forks, strategy
 from etude.training.task import Learned
 from etude.training.trainer import choose_hardware

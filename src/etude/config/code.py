@@ -1,5 +1,4 @@
-"""The code that a stage instance runs: its static import closure, as one digest. ``python -m etude.config.code`` writes
-code.yaml.
+"""The code that a stage instance runs: its static import closure, as one digest, for code.yaml.
 
 The closure starts at the stage's module and at the classes that its settings name (model, representation, objective,
 sampler, dataset). It follows every import statement, those inside functions too. The digest covers syntax trees without
@@ -13,6 +12,7 @@ third packages is not followed.
 import ast
 import hashlib
 import importlib.util
+import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -61,9 +61,12 @@ SECTIONS: dict[str, str | None] = {
     "report": None,
     "track": None,
 }
+DIGESTED = ("style", "mix")  # settings sections that code.yaml has as digests: dvc.lock would list them for each model
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)  # what may start with a docstring
 UNSTABLE = ("kind", "type_comment", "type_params")  # fields of syntax trees that not every release of Python has
-HEADER = "# The code that each stage instance runs, as digests of its import closure. Compiled by `dvc repro params`.\n"
+HEADER = """# The code that each stage instance runs, as digests of its import closure; and digests of long sections of settings.
+# Compiled by `dvc repro params`.
+"""
 
 
 def roots(stage: str, settings: Settings, name: str | None = None) -> list[str]:
@@ -84,7 +87,7 @@ def roots(stage: str, settings: Settings, name: str | None = None) -> list[str]:
         if representation in settings.tokenize:
             found.append(_module_of(settings.tokenize[representation], f"tokenize.{representation}"))
         if stage == "train":
-            found += [f"etude.training.{section['objective']}", "etude.config.schedule"]
+            found += [f"etude.training.objectives.{section['objective']}", "etude.config.schedule"]
         if stage == "evaluate":
             measure = _class_attribute(section["_target_"], "measure")
             found += [f"etude.metrics.{measure}"] if measure else []
@@ -158,7 +161,9 @@ def digest_of_code(stage: str, settings: Settings, name: str | None = None) -> s
 
 
 def compile_code(settings: Settings) -> str:
-    """The text of code.yaml: ``stage: digest``, and ``stage: {name: digest}`` where a stage runs once for each name."""
+    """The text of code.yaml: ``stage: digest``, ``stage: {name: digest}`` where a stage runs once for each name, and
+    ``section: digest`` of the sections in ``DIGESTED``.
+    """
     values = settings.as_dict()
     found: dict[str, Any] = {}
     for stage, section in SECTIONS.items():
@@ -166,6 +171,9 @@ def compile_code(settings: Settings) -> str:
             found[stage] = digest_of_code(stage, settings)
         else:
             found[stage] = {name: digest_of_code(stage, settings, name) for name in names_of(section, settings, values)}
+    for section in DIGESTED:
+        text = json.dumps(values[section], sort_keys=True)
+        found[section] = hashlib.sha256(text.encode()).hexdigest()[:16]
     return HEADER + yaml.safe_dump(found, sort_keys=False)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from etude.config.code import digest_of_code
+from etude.config.code import DIGESTED, digest_of_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.project import pipeline_file
@@ -89,8 +89,10 @@ def _instance(stage: str, name: str | None, entry: Mapping[str, Any], item: Mapp
         for place in entry.get(key, []):
             yield filled(place if isinstance(place, str) else next(iter(place)))
 
-    params = tuple(filled(key) for key in entry.get("params", []) if isinstance(key, str))
-    return Instance(stage, name, tuple(places("deps")), (*places("outs"), *places("metrics")), params)
+    params = []
+    for key in entry.get("params", []):
+        params += [filled(key)] if isinstance(key, str) else [one for one in key["code.yaml"] if one in DIGESTED]
+    return Instance(stage, name, tuple(places("deps")), (*places("outs"), *places("metrics")), tuple(params))
 
 
 def _value(values: Any, key: str) -> Any:

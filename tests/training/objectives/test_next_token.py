@@ -27,9 +27,9 @@ from etude.representations.base.loading import load_representation
 from etude.representations.base.vocabulary import NONE
 from etude.stages import generate, tokenize, train
 from etude.tasks.likelihood import likelihood
-from etude.training.adversarial import Windows as WindowsOfRolls
 from etude.training.data import TrainingData
-from etude.training.next_token import NextToken, Windows
+from etude.training.objectives.adversarial import Windows as WindowsOfRolls
+from etude.training.objectives.next_token import NextToken, Windows
 from etude.training.task import Task
 
 FRAMES = ("lstm", "gru", "lstm_attention")

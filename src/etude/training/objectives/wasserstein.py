@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from etude.models.wgan import PLACES, WGAN
-from etude.training.adversarial import SAMPLES_ALONE, TwoNetworks
 from etude.training.data import TrainingData
+from etude.training.objectives.adversarial import SAMPLES_ALONE, TwoNetworks
 from etude.training.task import Learned, Task
 from etude.training.trainer import fit
 

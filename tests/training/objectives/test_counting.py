@@ -9,7 +9,7 @@ from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.models.building import build_model
 from etude.representations.base.loading import load_representation
-from etude.training.counting import learn
+from etude.training.objectives.counting import learn
 from etude.training.task import Task
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from etude.training.adversarial import roll_distance, roll_features
+from etude.training.objectives.adversarial import roll_distance, roll_features
 
 
 def rolls(seed: int, count: int = 6) -> torch.Tensor:

@@ -11,8 +11,8 @@ from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.models.building import build_model
 from etude.representations.base.loading import load_representation
+from etude.training.objectives.wasserstein import RowsOfWindows, gradient_penalty
 from etude.training.task import Task
-from etude.training.wasserstein import RowsOfWindows, gradient_penalty
 
 
 def test_the_penalty_of_a_plane_is_known() -> None:

@@ -156,10 +156,10 @@ def test_the_key_signature_moves_too(fifths: int, semitones: int, moved: int) ->
     assert (copy.key_signatures[0].key, copy.key_signatures[0].tonality) == (moved, 1)
 
 
-def test_a_transposed_copy_keeps_its_fermatas_and_loses_its_chord_symbols() -> None:
+def test_a_transposed_copy_keeps_its_fermatas_and_transposes_its_chord_symbols() -> None:
     score = piece([60, 62])
-    for time, text in ((0, "chord:Am7"), (24, "fermata")):
+    for time, text in ((0, "chord:Am7/G"), (24, "fermata"), (24, "verse"), (48, "chord:N")):
         score.markers.append(TextMeta(time, text))
     moved = alter(score, Copy("a", 2, 0.9), metrical=True)
-    assert [(mark.time, mark.text) for mark in moved.markers] == [(24, "fermata")]
-    assert len(alter(score, Copy("a", 0, 0.9), metrical=True).markers) == 2
+    assert [(mark.time, mark.text) for mark in moved.markers] == [(0, "chord:Bm7/A"), (24, "fermata"), (48, "chord:N")]
+    assert len(alter(score, Copy("a", 0, 0.9), metrical=True).markers) == 4

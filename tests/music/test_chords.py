@@ -3,7 +3,7 @@
 import pytest
 
 from etude.core.errors import EtudeError
-from etude.music.chords import Symbol, block_chords, harte, voicing
+from etude.music.chords import HARTE, ROOTS, SHORTHANDS, Symbol, block_chords, harte, tones_of, transpose_text, voicing
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,27 @@ def test_harte(text: str, pitches: tuple[int, ...]) -> None:
 def test_anything_but_a_chord_is_refused(text: str) -> None:
     with pytest.raises(EtudeError, match="no chord symbol"):
         harte(text)
+
+
+@pytest.mark.parametrize("root", [*ROOTS, "Cb", "E#", "Bbb"])
+@pytest.mark.parametrize("short", SHORTHANDS)
+def test_a_transposed_symbol_names_the_transposed_chord(root: str, short: str) -> None:
+    for text in (f"{root}:{short}" if short else root, f"{root}:{short or 'maj'}/b3"):
+        tones = tones_of(text)
+        assert tones is not None and HARTE.fullmatch(text)
+        for semitones in (-7, 0, 1, 5, 12):
+            moved = tones_of(transpose_text(text, semitones))
+            assert moved is not None
+            assert moved.root == (tones.root + semitones) % 12 and moved.bass == (tones.bass + semitones) % 12
+            assert moved.classes == {(pitch + semitones) % 12 for pitch in tones.classes}
+
+
+@pytest.mark.parametrize(
+    ("text", "moved"),
+    [("N", "N"), ("N.C.", "N.C."), ("Am7/G", "Bm7/A"), ("B♭maj7", "Cmaj7"), ("F♯", "Ab"), ("C6/9", "D6/9")],
+)
+def test_transposed_symbols_of_other_notations(text: str, moved: str) -> None:
+    assert transpose_text(text, 2) == moved
 
 
 def test_voicings_stay_around_middle_c() -> None:

@@ -64,7 +64,7 @@ SECTIONS: dict[str, str | None] = {
 DIGESTED = ("style", "mix")  # settings sections that code.yaml has as digests: dvc.lock would list them for each model
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)  # what may start with a docstring
 UNSTABLE = ("kind", "type_comment", "type_params")  # fields of syntax trees that not every release of Python has
-HEADER = """# The code that each stage instance runs, as digests of its import closure; and digests of long sections of settings.
+HEADER = """# The code that each stage instance runs, as digests of its import closure, and digests of long sections.
 # Compiled by `dvc repro params`.
 """
 

@@ -9,6 +9,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from etude.config.sections import Augment
+from etude.music.chords import MARKER, transpose_text
 from etude.music.columns import Columns, columns_of
 from etude.music.markers import FERMATA
 
@@ -107,8 +108,7 @@ def alter(piece: ScoreTick, copy: Copy, metrical: bool) -> ScoreTick:
     """Make the copy of a piece that ``copy`` describes. Drums are not transposed; key signatures are.
 
     A stretch changes the tempo of ``metrical`` music, whose onsets stay on the beat, or the times of a performance.
-    Velocities stay in 1 to 127. A transposed copy loses its chord symbols (markers), which would name the wrong chords.
-    Fermatas stay.
+    Velocities stay in 1 to 127. Chord symbols are transposed too. Of other markers a transposed copy keeps fermatas.
     """
     made = piece.copy()
     slower = 1.0 if metrical else 1 / copy.stretch
@@ -127,7 +127,10 @@ def alter(piece: ScoreTick, copy: Copy, metrical: bool) -> ScoreTick:
         for tempo in made.tempos:
             tempo.qpm = tempo.qpm * copy.stretch
     if copy.semitones:
-        made.markers.filter(lambda marker: marker.text == FERMATA, inplace=True)
+        for marker in made.markers:
+            if marker.text.startswith(MARKER):
+                marker.text = MARKER + transpose_text(marker.text.removeprefix(MARKER), copy.semitones)
+        made.markers.filter(lambda marker: marker.text == FERMATA or marker.text.startswith(MARKER), inplace=True)
         for key in made.key_signatures:
             key.key = transpose_key(key.key, copy.semitones)
     return made

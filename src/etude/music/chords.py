@@ -129,6 +129,16 @@ def text_of(tones: Tones | None) -> str:
     return f"{ROOTS[tones.root]}:{kind}{bass}"
 
 
+def transpose_text(text: str, semitones: int) -> str:
+    """A chord symbol of any notation, transposed: its root, and a bass that is a note, as in ``Am7/G``."""
+
+    def move(found: re.Match[str]) -> str:
+        sharps = sum({"#": 1, "♯": 1}.get(sign, -1) for sign in found[3])
+        return found[1] + ROOTS[(STEPS[found[2]] + sharps + semitones) % 12]
+
+    return re.sub(r"(^|/)([A-G])([b#♭♯]*)", move, text) if semitones else text
+
+
 def symbols_of(score: Score) -> list[Symbol]:
     """The chord symbols among a piece's markers, in order of time; of several at one time, the last.
 

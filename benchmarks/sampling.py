@@ -21,6 +21,7 @@ from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.metrics.voice_leading import QUARTERS
 from etude.models.building import set_threads
+from etude.music.melody import find_melody
 from etude.representations.base.grammar import BOS, EOS
 from etude.representations.base.loading import load_representation
 from etude.sampling.constraints import keep_given
@@ -29,7 +30,6 @@ from etude.sampling.tokens import sample_tokens
 from etude.tasks.capabilities import harmonizing_models
 from etude.tasks.harmonizer import Harmonizer
 from etude.tasks.harmony import harmonize, place_on_grid
-from etude.tasks.melody import find_melody
 from etude.tasks.trained_model import TrainedModel
 
 BARS = 16  # of the melody that is harmonised

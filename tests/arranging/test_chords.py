@@ -5,10 +5,11 @@ from itertools import pairwise
 from arranging.sheets import tune
 from symusic.core import NoteTick, ScoreTick, TextMetaTick, TrackTick
 
-from etude.arranging.chords import chord_track, chords_of_symbols, chords_of_track, harmonise, name_of
+from etude.arranging.chords import chords_of_symbols, chords_of_track, harmonise, name_of
 from etude.music.bars import bars_of
 from etude.music.chord_text import chord_named
 from etude.music.columns import columns_of
+from etude.music.tune import chord_track
 
 
 def test_symbols_last_until_the_next_in_either_notation() -> None:
@@ -35,8 +36,8 @@ def test_a_track_of_chords_is_read_with_its_roots() -> None:
     assert found == [("C", 0, 96, 0), ("Am7", 96, 192, 9), ("C/E", 192, 240, 0), ("G7/B", 240, 336, 7)]
     piece = tune(4)
     piece.tracks.append(track)
-    assert chord_track(piece, piece.tracks[0]).name == "Chords"  # type: ignore[union-attr]
-    assert chord_track(tune(4), tune(4).tracks[0]) is None
+    assert chord_track(piece.tracks[1:]).name == "Chords"  # type: ignore[union-attr]
+    assert chord_track(tune(4).tracks) is None
 
 
 def test_names_mean_the_same_when_they_are_read() -> None:

@@ -52,12 +52,25 @@ def test_rows_say_what_is_where() -> None:
     assert np.array_equal(given_only, rows[rows[:, KIND] != NOTE])
 
 
-def test_a_missing_track_is_named() -> None:
+def test_where_no_track_has_the_name_the_melody_is_found_and_all_others_accompany() -> None:
     song = make_song(1)
-    with pytest.raises(
-        EtudeError, match=r"no track Voice, which tokenize\.leadsheet\.melody names; its tracks: MELODY"
-    ):
-        LeadSheet(4, "Voice", "PIANO").encode(song)
+    rows = SHEET.encode(song)
+    for track, name in zip(song.tracks, ("Lead vocal", "Guitar"), strict=True):
+        track.name = name
+    song.tracks.insert(0, song.tracks.pop(1))
+    other = LeadSheet(4, "MELODY", "PIANO")
+    assert np.array_equal(other.encode(song), rows)
+    part = other.part_of(song)
+    assert [track.name for track in part.tracks] == ["MELODY", "PIANO"] and np.array_equal(other.encode(part), rows)
+
+
+def test_chords_that_a_piece_does_not_state_are_recognised() -> None:
+    song = make_song(1)
+    stated = SHEET.encode(song)
+    song.markers.clear()
+    found = SHEET.encode(song)
+    bar = {int(row[STEP]): row[FIRST] for row in stated if row[KIND] == CHORD}
+    assert {int(row[STEP]): row[FIRST] for row in found if row[KIND] == CHORD}.items() <= bar.items()
     with pytest.raises(EtudeError, match=r"no track PIANO, which tokenize\.leadsheet\.accompaniment names"):
         SHEET.encode(without_piano(song))
 

@@ -10,11 +10,11 @@ from etude.core.errors import EtudeError
 from etude.metrics.voice_leading import SILENCE, sounding
 from etude.music.chord_text import Chord
 from etude.music.key import Mode
+from etude.music.melody import find_melody
 from etude.representations.base.grid import FIRST, HOLD, REST
 from etude.sampling.constraints import enter_together, keep_given, keep_to_chords
 from etude.sampling.harmonies import HarmonyTask
 from etude.tasks.harmony import grid_of, harmonize, place_on_grid
-from etude.tasks.melody import find_melody
 
 C_MAJOR: tuple[int, Mode] = (0, "major")
 

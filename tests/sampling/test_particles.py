@@ -6,11 +6,11 @@ import numpy as np
 from conftest import make_piece
 from tasks.test_harmony import CONFIG, KNOWN
 
+from etude.music.melody import find_melody
 from etude.sampling.constraints import keep_given
 from etude.sampling.harmonies import HarmonyTask
 from etude.sampling.particles import sample_harmonies
 from etude.tasks.harmony import place_on_grid
-from etude.tasks.melody import find_melody
 
 MODEL, KIND = KNOWN.models["voices"]
 

@@ -86,14 +86,15 @@ def test_run_writes_mix_stems_and_report(session: Session) -> None:
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     stems = ["01/Bass.mp3", "01/Soprano.mp3", "02/Silence.mp3"]  # MIDI holds no track without events
     kinds = (".mid", ".mp3", ".png", ".html")
-    assert files == sorted([*(f"{name}{kind}" for name in ("01", "01_band", "02") for kind in kinds), *stems])
+    written = ["01_band.musicxml", "01_band.svg"]
+    assert files == sorted([*(f"{name}{kind}" for name in ("01", "01_band", "02") for kind in kinds), *stems, *written])
     sound, rate = read_audio(folder / "01.mp3")
     assert rate == 16000 and sound.shape[1] == 3 * rate and 0.2 < np.abs(sound).max() < 1.1
     report = read_json(session.root / "reports/arrange/lstm.json", "")
     assert [piece["file"] for piece in report["pieces"]] == ["01.mp3", "02.mp3"] and report["key"] == "abc"
     assert report["pieces"][1]["loudness_lufs"] is None  # silence
     assert report["copied"] is None
-    band = report["band"]
+    (band,) = report["bands"]
     assert (band["of"], band["file"], band["style"], band["form"]) == ("01.mid", "01_band.mp3", "pop", "A")
     assert [track["name"] for track in band["tracks"]] == ["Melody", "Bass", "Piano", "Strings", "Drums"]
     assert (band["kept"]["bass_roots"], band["kept"]["above"]) == (1.0, 0.0)

@@ -22,9 +22,9 @@ from etude.core.project import working_root
 from etude.metrics import structure
 from etude.metrics.comparison import Real, Train
 from etude.metrics.descriptors import UNITS
+from etude.metrics.reference import reference
 from etude.report.figures import distributions
 from etude.stages.evaluate import evaluate, run
-from etude.stages.reference import reference
 
 EVALUATE = Evaluate(
     resolution=12, bars=4, bootstrap=20, permutations=10, draws=2, window=8, train=100, snapshots=2, seed=0

@@ -17,7 +17,8 @@ from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, write_json
 from etude.metrics.descriptors import UNITS
-from etude.stages.reference import reference, run
+from etude.metrics.reference import reference
+from etude.stages.reference import run
 
 EVALUATE = Evaluate(
     resolution=12, bars=4, bootstrap=20, permutations=10, draws=2, window=8, train=100, snapshots=2, seed=0
@@ -94,7 +95,7 @@ def test_messages_name_missing_pieces_and_notes() -> None:
 
 
 def test_another_definition_than_muspy_s_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etude.stages.reference.difference_to_muspy", lambda notes, found: 0.25)
+    monkeypatch.setattr("etude.metrics.reference.difference_to_muspy", lambda notes, found: 0.25)
     with pytest.raises(EtudeError, match=r"differ from muspy's own by 0\.25.*requirements\.lock"):
         reference(TRAIN, TRAIN, TRAIN, EVALUATE, 32)
 

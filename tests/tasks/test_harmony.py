@@ -24,11 +24,11 @@ from etude.models.lstm import LSTM
 from etude.models.transformer import Transformer
 from etude.models.voices import Voices
 from etude.music.markers import fermatas, mark_fermatas
+from etude.music.melody import find_melody
 from etude.representations.base.grid import HOLD, REST
 from etude.sampling.constraints import keep_given
 from etude.sampling.harmonies import HarmonyTask, harmony_sampler
 from etude.tasks.harmony import Harmony, MelodyOnGrid, grid_of, harmonize, place_on_grid, to_score
-from etude.tasks.melody import find_melody
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 CONFIG = dataclasses.replace(smoke().harmonize, candidates=3)

@@ -13,9 +13,9 @@ from etude.config.check import construct
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.datasets import corpus
+from etude.music.melody import find_melody
 from etude.scores.readers import read
 from etude.tasks.harmony import harmonize, to_score
-from etude.tasks.melody import find_melody
 
 COUNT = 50
 FEW = dataclasses.replace(CONFIG, candidates=1, sweeps=1, particles=1)

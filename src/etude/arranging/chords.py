@@ -1,15 +1,13 @@
 """Where the chords of a lead sheet come from: symbols in the piece, a track of chords, or the melody itself."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick, TrackTick
 
-from etude.core.errors import EtudeError
 from etude.music.bars import Bar, end_of
-from etude.music.chord_text import Chord, chord_named
+from etude.music.chord_text import Chord, tones_named
 from etude.music.chords import MARKER, Symbol, tones_of
 from etude.music.columns import Columns, columns_of, concatenate
 from etude.music.key import Mode, sharps_of
@@ -17,7 +15,6 @@ from etude.music.recognise import beats_of, recognise, symbols_of_track
 
 FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-CHORDS = "chord"  # the start of the name of a track of chords
 # The chords of a key: semitones of the root above the tonic, quality, and how likely they are in comparison
 CHOICES: dict[Mode, tuple[tuple[int, str, float], ...]] = {
     "major": (
@@ -53,24 +50,8 @@ def chords_of_symbols(score: ScoreTick) -> list[Chord]:
 
 
 def _classes(text: str) -> tuple[int, frozenset[int], int] | None:
-    with suppress(EtudeError):  # Harte's notation
-        tones = tones_of(text)
-        return None if tones is None else (tones.root, tones.classes, tones.bass)
-    with suppress(EtudeError):
-        return chord_named(text)
-    return None
-
-
-def chord_track(score: ScoreTick, melody: TrackTick) -> TrackTick | None:
-    """The track of block chords next to a melody: one whose name starts with "chord"."""
-    return next(
-        (
-            track
-            for track in score.tracks
-            if track.name.casefold().startswith(CHORDS) and len(track.notes) and track.name != melody.name
-        ),
-        None,
-    )
+    tones = tones_named(text)
+    return None if tones is None else (tones.root, tones.classes, tones.bass)
 
 
 def chords_of_track(track: TrackTick) -> list[Chord]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from symusic.core import ScoreTick, TrackTick
 
 from etude.arranging.band import MELODY, Arrangement, arrange
-from etude.arranging.chords import chord_track, chords_of_symbols, chords_of_track, harmonise, recognised
+from etude.arranging.chords import chords_of_symbols, chords_of_track, harmonise, recognised
 from etude.arranging.lead_sheet import LeadSheet, key_of, lead_sheet_of
 from etude.arranging.learned import Accompanist
 from etude.arranging.styles import Style
@@ -14,7 +14,8 @@ from etude.core.errors import EtudeError
 from etude.music.bars import bars_of
 from etude.music.chord_text import read_chords, repeated
 from etude.music.columns import columns_of, concatenate
-from etude.tasks.melody import find_melody, skyline
+from etude.music.melody import find_melody, skyline
+from etude.music.tune import chord_track, melody_of, others_of
 
 
 def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -> tuple[LeadSheet, str]:
@@ -44,7 +45,7 @@ def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -
         return lead_sheet_of(score, melody, found), "as given"
     if symbols := chords_of_symbols(score):
         return lead_sheet_of(score, melody, symbols), "the chord symbols of the piece"
-    if (track := chord_track(score, melody)) is not None:
+    if (track := chord_track(others_of(score, melody))) is not None:
         return lead_sheet_of(score, melody, chords_of_track(track)), f"its track {track.name}"
     if found := recognised(score, melody):
         return lead_sheet_of(score, melody, found), "recognised in its other tracks"
@@ -61,6 +62,7 @@ def arrange_piece(
     top_line: bool = False,
     name: str = "it",
     accompanist: Accompanist | None = None,
+    melody: TrackTick | None = None,
 ) -> tuple[Arrangement, str]:
     """Arrange a piece: its first track is the melody, or the highest notes of all tracks with ``top_line``.
 
@@ -72,6 +74,7 @@ def arrange_piece(
         top_line: take the highest notes.
         name: of the piece, for messages.
         accompanist: the model that plays the parts of a style that are learned.
+        melody: one note at a time, in place of what is found.
 
     Returns:
         The arrangement, and where its chords come from.
@@ -80,13 +83,25 @@ def arrange_piece(
         EtudeError: there is no melody, or what is requested does not fit it.
     """
     try:
-        melody = top_of(score) if top_line else find_melody(score)
+        if melody is None:
+            melody = top_of(score) if top_line else find_melody(score)
         sheet, where = lead_sheet(score, melody, chords)
         layout = (config.form, config.choruses, config.intro, config.ending)
         made = arrange(sheet, style, *layout, config.humanise, config.seed, accompanist)
     except EtudeError as error:
         raise EtudeError(f"{name}: {error}") from None
     return made, where
+
+
+def sung_or_top(score: ScoreTick) -> TrackTick:
+    """The melody of a sampled piece: where it states chords, the top line of the track that sings; else that of all.
+
+    Raises:
+        EtudeError: there are no notes.
+    """
+    melody = melody_of(score)
+    stated = bool(chords_of_symbols(score)) or chord_track(others_of(score, melody)) is not None
+    return melody if stated else top_of(score)
 
 
 def top_of(score: ScoreTick) -> TrackTick:

@@ -89,12 +89,12 @@ def roots(stage: str, settings: Settings, name: str | None = None) -> list[str]:
         if stage == "train":
             found += [f"etude.training.objectives.{section['objective']}", "etude.config.schedule"]
         if stage == "evaluate":
-            measure = _class_attribute(section["_target_"], "measure")
+            measure = class_attribute(section["_target_"], "measure")
             found += [f"etude.metrics.{measure}"] if measure else []
-            comparison = _class_attribute(section["_target_"], "comparison")
+            comparison = class_attribute(section["_target_"], "comparison")
             found += [f"etude.tasks.{comparison}"] if comparison else []
         if stage != "train":
-            sampler = _class_attribute(section["_target_"], "sampler")
+            sampler = class_attribute(section["_target_"], "sampler")
             ways = [sampler] if sampler else SEQUENCE_SAMPLERS[stage]
             found += [f"etude.sampling.{way}" for way in ways]
     if stage in ("evaluate", "reference"):
@@ -127,7 +127,7 @@ def require_class(section: Mapping[str, Any], where: str) -> None:
         raise EtudeError(f"{where}._target_: {module} has no class {name}. {closest(name, classes)}")
 
 
-def _class_attribute(path: str, name: str) -> Any:
+def class_attribute(path: str, name: str) -> Any:
     """The constant that a class, or the first of its bases that has it, assigns to ``name``."""
     module, _, kind = path.rpartition(".")
     tree = _tree(module)
@@ -139,12 +139,12 @@ def _class_attribute(path: str, name: str) -> Any:
                     value = getattr(line, "value", None)
                     return value.value if isinstance(value, ast.Constant) else None
             bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-            return next((found for base in bases if (found := _class_attribute(f"{module}.{base}", name))), None)
+            return next((found for base in bases if (found := class_attribute(f"{module}.{base}", name))), None)
         if isinstance(node, ast.ImportFrom):
             original = next((alias.name for alias in node.names if (alias.asname or alias.name) == kind), None)
             if original is not None:
                 source = _source(node, _package(module))
-                return _class_attribute(f"{source}.{original}", name) if source in _modules_around(module) else None
+                return class_attribute(f"{source}.{original}", name) if source in _modules_around(module) else None
     return None
 
 

@@ -215,6 +215,7 @@ class Arrange:
     """The best pieces, to be heard, and their arrangement for a band."""
 
     best: Count
+    bands: Annotated[int, Range(0, 1000)]
     seed: Seed
     form: str | None
     choruses: Annotated[int, Range(1, 16)]

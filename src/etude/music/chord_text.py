@@ -9,7 +9,7 @@ from typing import Any
 
 from etude.core.errors import EtudeError
 from etude.music.bars import Bar
-from etude.music.chords import tones_of
+from etude.music.chords import Tones, tones_of
 from etude.music.key import Mode
 
 DEGREE = "[b#]?(vii|VII|vi|VI|iv|IV|v|V|iii|III|ii|II|i|I)"
@@ -130,3 +130,12 @@ def chord_named(symbol: str, key: tuple[int, Mode] = (0, "major")) -> tuple[int,
     if not classes:
         raise EtudeError(f'chords: "{symbol}" has no notes.')
     return of_root, classes, bass
+
+
+def tones_named(text: str) -> Tones | None:
+    """The pitch classes of a chord symbol in Harte's or any other notation; None for what is no chord."""
+    with suppress(EtudeError):
+        return tones_of(text)
+    with suppress(EtudeError):
+        return Tones(*chord_named(text))
+    return None

@@ -140,19 +140,22 @@ def read_pieces(settings: Settings, session: Session, inputs: ReportInputs) -> P
 
 
 def _read_samples(session: Session, model_name: str, with_band: bool) -> list[Piece]:
-    """A model's best sample, and as it is arranged for a band."""
+    """A model's best sample, and those that are arranged for a band."""
     sound, facts = catalog.data("arrange", model_name), catalog.report("arrange", model_name)
     folder = session.read(sound)
     found = read_json(session.read(facts), facts.made_by)
-    best, band = found["pieces"][0], found["band"] if with_band else None
+    best = found["pieces"][0]
     mp3 = folder / best["file"]
     title = f"{model_name}, sample {mp3.stem}"
     caption = f"Sample {mp3.stem} of {model_name}: the nearest to real music."
     pieces = [read_piece(mp3.with_suffix(".mid"), mp3, title, caption, sound.made_by)]
-    if band is not None:
+    for band in found["bands"] if with_band else []:
         mp3 = folder / band["file"]
         title = f"{model_name}, sample {Path(band['of']).stem} for a band"
-        caption = f"The top line of sample {Path(band['of']).stem}, arranged for a band: style {band['style']}."
+        caption = (
+            f"The melody of sample {Path(band['of']).stem}, arranged for a band: style {band['style']}, "
+            f"chords: {band['chords']}."
+        )
         pieces.append(read_piece(mp3.with_suffix(".mid"), mp3, title, caption, sound.made_by))
     return pieces
 

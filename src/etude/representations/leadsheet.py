@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreTick, TempoTick, TextMetaTick, TimeSignatureTick, TrackTick
 
 from etude.config.check import Range
-from etude.core.errors import EtudeError
 from etude.core.files import write_json
 from etude.music.bars import bars_of
-from etude.music.chords import MARKER, Tones, symbols_of, text_of, tones_of
-from etude.music.columns import columns_of
+from etude.music.chords import MARKER, Tones, text_of, tones_of
+from etude.music.columns import all_notes, columns_of
+from etude.music.tune import chords_of, melody_of, others_of
 
 KIND, STEP, FIRST, SECOND, THIRD = range(5)  # columns of a row
 BAR, TEMPO, CHORD, MELODY, NOTE = range(5)  # kinds of rows
@@ -28,6 +28,10 @@ FILE = "leadsheet.json"
 
 class LeadSheet:
     """Encode pieces as rows of five whole numbers, and back.
+
+    The melody and the accompaniment are the tracks that the settings name; where a piece has none of that name, the
+    melody is what ``etude.music.tune.melody_of`` finds, and the accompaniment all its other tracks but drums. The
+    chords are the piece's own symbols, or are recognised (``etude.music.tune.chords_of``).
 
     A row is a kind, a step of the grid, and three values:
 
@@ -46,6 +50,7 @@ class LeadSheet:
     merges_voices = False
     merges: str | None = None
     tells_time = is_voice_grid = has_controls = False
+    part = "melody and accompaniment"
 
     def __init__(self, steps_per_beat: Annotated[int, Range(1, 24)], melody: str, accompaniment: str) -> None:
         """Args: steps of the grid in a quarter note, the names of both tracks."""
@@ -55,18 +60,27 @@ class LeadSheet:
         self.loudness = np.full((2, 16 * steps_per_beat), 80.0)
 
     def encode(self, score: ScoreTick) -> NDArray[np.uint16]:
-        """The rows of a piece: (rows, 5).
-
-        Raises:
-            EtudeError: it has no track of melody or accompaniment.
-        """
-        return self._encode(score, self._track(score, self.accompaniment, "accompaniment"))
+        """The rows of a piece: (rows, 5)."""
+        melody = self._melody(score)
+        return self._encode(score, melody, self._accompaniment(score, melody))
 
     def encode_given(self, score: ScoreTick) -> NDArray[np.uint16]:
-        """The rows of a lead sheet, without accompaniment. Raises EtudeError where it has no melody."""
-        return self._encode(score, None)
+        """The rows of a lead sheet, without accompaniment."""
+        return self._encode(score, self._melody(score), None)
 
-    def _encode(self, score: ScoreTick, accompaniment: TrackTick | None) -> NDArray[np.uint16]:
+    def part_of(self, score: ScoreTick) -> ScoreTick:
+        """The melody and the accompaniment of a piece, as two tracks."""
+        melody = self._melody(score)
+        tracks = {self.melody: melody, self.accompaniment: self._accompaniment(score, melody)}
+        found = score.copy()
+        found.tracks = type(found.tracks)()
+        for name, track in tracks.items():
+            own = track.copy()
+            own.name = name
+            found.tracks.append(own)
+        return found
+
+    def _encode(self, score: ScoreTick, melody: TrackTick, accompaniment: TrackTick | None) -> NDArray[np.uint16]:
         quarter = score.ticks_per_quarter
 
         def step(ticks: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -83,14 +97,14 @@ class LeadSheet:
             columns = np.broadcast_arrays(np.int64(kind), steps, first, second, third)
             rows.append(np.stack([np.atleast_1d(column) for column in columns], axis=1).astype(np.int64))
 
-        start, length, pitch = notes(self._track(score, self.melody, "melody"))
+        start, length, pitch = notes(melody)
         add(MELODY, start, pitch, length, 0)
         if accompaniment is not None:
             start, length, pitch = notes(accompaniment)
             length = _cut(start, length, pitch)
             kept = (pitch >= LOW) & (pitch <= HIGH) & (length > 0)
             add(NOTE, start[kept], pitch[kept], length[kept], columns_of(accompaniment).velocity[kept])
-        symbols = symbols_of(score)
+        symbols = chords_of(score, melody)
         end = max(int(part[:, STEP].max(initial=0)) for part in rows)
         if accompaniment is None and symbols:  # a chord after the last note is accompanied too
             end = max(end, int(step(np.array([symbols[-1].time]))[0]))
@@ -116,14 +130,15 @@ class LeadSheet:
         whole = whole[(whole[:, STEP] < edge) & (whole[:, STEP] < 1 << 16)]
         return whole[np.lexsort((whole[:, FIRST], whole[:, KIND], whole[:, STEP]))].astype(np.uint16)
 
-    def _track(self, score: ScoreTick, name: str, what: str) -> TrackTick:
-        found = next((track for track in score.tracks if track.name == name), None)
-        if found is None:
-            others = ", ".join(track.name or "one without a name" for track in score.tracks) or "none"
-            raise EtudeError(
-                f"A piece has no track {name}, which tokenize.{self.name}.{what} names; its tracks: {others}. "
-                f"Set tokenize.{self.name}.{what} to one that all pieces have."
-            )
+    def _melody(self, score: ScoreTick) -> TrackTick:
+        return next((track for track in score.tracks if track.name == self.melody), None) or melody_of(score)
+
+    def _accompaniment(self, score: ScoreTick, melody: TrackTick) -> TrackTick:
+        named = next((track for track in score.tracks if track.name == self.accompaniment), None)
+        if named is not None:
+            return named
+        found = TrackTick(self.accompaniment)
+        found.notes = all_notes(others_of(score, melody))
         return found
 
     def decode(self, items: NDArray[np.integer]) -> ScoreTick:

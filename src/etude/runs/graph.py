@@ -1,13 +1,15 @@
 """The stage instances of the pipeline and their needs, read from dvc.yaml, the only place that states them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from etude.config.code import DIGESTED, digest_of_code
+from etude.arranging.styles import LEARNED
+from etude.artifacts import catalog
+from etude.config.code import DIGESTED, class_attribute, digest_of_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.project import pipeline_file
@@ -41,7 +43,10 @@ class Instance:
 
 
 def instances(root: Path, settings: Settings) -> list[Instance]:
-    """The instances of dvc.yaml for these settings, without ``params``, each after those that it needs."""
+    """The instances of dvc.yaml for these settings, without ``params``, each after those that it needs.
+
+    Where the style has a part that a trained model plays, ``arrange`` needs the chosen model that accompanies.
+    """
     stages = yaml.safe_load(pipeline_file(root).read_text(encoding="utf-8"))["stages"]
     values = settings.as_dict()
     found = []
@@ -55,6 +60,10 @@ def instances(root: Path, settings: Settings) -> list[Instance]:
         names = values[section] if section == "tokenize" else {*values[section]} & {*values["models"]}
         items = {name: item for name, item in values[section].items() if name in names}
         found += [_instance(stage, name, entry["do"], item) for name, item in items.items()]
+    if any(part.get("play") == LEARNED for part in settings.style["parts"].values()):
+        able = [name for name, item in settings.models.items() if class_attribute(item["_target_"], "can_accompany")]
+        heard = tuple(catalog.model(name).place for name in able[:1])
+        found = [replace(one, deps=one.deps + heard) if one.stage == "arrange" else one for one in found]
     needs = edges(found)
     ordered: list[Instance] = []
     while len(ordered) < len(found):

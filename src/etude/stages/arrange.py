@@ -1,7 +1,7 @@
 """Stage arrange: each model's best pieces as sound: stems on General MIDI programs, mix, mp3, picture and page.
 
-The best one also for a band, from its top line. And the excerpt of a sample that has most in common with a train piece,
-next to that of the train piece.
+The best of them also for a band, from their melody or top line, with a score. And the excerpt of a sample that has most
+in common with a train piece, next to that of the train piece.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick
 
-from etude.arranging.piece import arrange_piece, placed
+from etude.arranging.piece import arrange_piece, placed, sung_or_top
 from etude.arranging.styles import Style
 from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
@@ -30,6 +30,7 @@ from etude.core.progress import follow
 from etude.metrics.arrangement import measure_band
 from etude.report.pianoroll import picture
 from etude.report.sample import page
+from etude.scores import engraving
 from etude.scores.excerpts import excerpt_of
 from etude.stages import main
 
@@ -90,7 +91,13 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     if not files:
         raise EtudeError(f"{measured} names no piece. Make it again with: {measured.made_by}")
     pieces: list[Json] = []
-    band: Json | None = None
+    bands: list[Json] = []
+    style = Style.of(settings.style)
+    player = None
+    if style.is_learned and settings.arrange.bands:
+        from etude.tasks.accompaniment import find_accompanist  # torch
+
+        player = find_accompanist(settings, session)
     copied = next((piece for piece in report["originality"]["pieces"] if piece["score"] is not None), None)
     place = session.write(catalog.data("arrange", model_name))
     with whole(place) as part:
@@ -98,22 +105,18 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         for file in follow(files, f"arranging {model_name}", len(files), session.progress):
             score, name = _read(folder / file, sampled, measured), Path(file).stem
             pieces.append(_write_piece(part, name, score, f"{model_name}, {name}", settings.mix, session.workers))
-            if band is None and score.note_num():
-                style = Style.of(settings.style)
-                player = None
-                if style.is_learned:
-                    from etude.tasks.accompaniment import find_accompanist  # torch
-
-                    player = find_accompanist(settings, session)
+            if len(bands) < settings.arrange.bands and score.note_num():
+                tune = sung_or_top(score)
                 made, where = arrange_piece(
-                    score, settings.arrange, style, None, True, str(folder / file), accompanist=player
+                    score, settings.arrange, style, name=str(folder / file), accompanist=player, melody=tune
                 )
                 title = f"{model_name}, {name}, for a band: {style.name}"
                 mix = placed(settings.mix, style)
                 written = _write_piece(part, f"{name}_band", made.performed, title, mix)
+                _write_score(part, f"{name}_band", made.written, title)
                 form = "".join(one.letter for one in made.song.bars if one.number == 0)
                 kept = asdict(measure_band(made, style))
-                band = {"of": file, "style": style.name, "chords": where, "form": form, **written, "kept": kept}
+                bands.append({"of": file, "style": style.name, "chords": where, "form": form, **written, "kept": kept})
         if copied is not None:
             source, _ = read_ingest(settings, session)
             (train,) = (score for _, score in source.scores([copied["nearest"]]))
@@ -124,7 +127,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                 window.dump_midi(part / catalog.COPIES / f"{name}.mid")
                 write_sound(part / catalog.COPIES / f"{name}.mp3", window, settings.mix)
     facts = {"model": model_name, "key": report["key"], "sample_rate": settings.mix.sample_rate, "pieces": pieces}
-    write_json(session.write(catalog.report("arrange", model_name)), {**facts, "band": band, "copied": copied})
+    write_json(session.write(catalog.report("arrange", model_name)), {**facts, "bands": bands, "copied": copied})
     return place
 
 
@@ -141,6 +144,13 @@ def _write_piece(folder: Path, name: str, score: ScoreTick, title: str, mix: Mix
     picture(score, folder / f"{name}.png", title)
     write_text(folder / f"{name}.html", page(score, (folder / f"{name}.mp3").read_bytes(), title))
     return {"file": f"{name}.mp3", **facts}
+
+
+def _write_score(folder: Path, name: str, score: ScoreTick, title: str) -> None:
+    """Write what a band plays as MusicXML, and engraved."""
+    text = engraving.musicxml(score, title)
+    write_text(folder / f"{name}.musicxml", text)
+    write_text(folder / f"{name}.svg", engraving.picture(text))
 
 
 def _read(path: Path, sampled: Artifact, measured: Artifact) -> ScoreTick:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from symusic.core import ScoreTick
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import read_ingest, split_ids
+from etude.config.check import construct, target
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json, whole, write_json
@@ -16,7 +18,9 @@ from etude.metrics import originality, outside, prediction
 from etude.metrics.comparison import Measured, Real, Train, choose_train, compare, describe_copies, follow_copies
 from etude.metrics.descriptors import UNITS
 from etude.metrics.distance import round_floats
+from etude.metrics.reference import reference
 from etude.report.figures import distributions
+from etude.representations.base.round_trip import part_of
 from etude.stages import main
 
 MAIN = (  # of the metrics of a model, those that a table of all models shows
@@ -69,6 +73,13 @@ def evaluate(
         }
     )
     return made
+
+
+def representation_of(settings: Settings, model_name: str) -> Any:
+    """The representation of a model, with its settings alone: nothing is learned."""
+    name = settings.model(model_name)["representation"]
+    where, values = f"tokenize.{name}", settings.tokenize[name]
+    return construct(target(values, where), values, where)
 
 
 def main_figures(metrics: Mapping[str, float | None], training: Mapping[str, float | None]) -> dict[str, float]:
@@ -135,15 +146,25 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                 f"Measure the real pieces again with: {measure_again}"
             )
     source, _ = read_ingest(settings, session)
-    ids = split_ids(settings, session, source)["train"]
-    chosen = choose_train(ids, settings.evaluate)
-    scores = [score for _, score in source.scores(chosen)]
-    train = Train.of(scores, [(name, source.entries[name]["title"] or name) for name in chosen], len(ids))
+    splits = split_ids(settings, session, source)
+    chosen = {**splits, "train": choose_train(splits["train"], settings.evaluate)}
+    about = representation_of(settings, model_name)
+
+    def pieces(split: str) -> dict[str, ScoreTick]:
+        return {name: part_of(score, about) for name, score in source.scores(chosen[split])}
+
+    learned = pieces("train")
+    if part := getattr(about, "part", None):  # samples without the other tracks of real pieces are compared with those
+        report, _ = reference(
+            learned, pieces("valid"), pieces("test"), settings.evaluate, settings.generate.pieces, session.progress
+        )
+    real = Real.of(report)
+    titles = [(name, source.entries[name]["title"] or name) for name in learned]
+    train = Train.of(list(learned.values()), titles, len(splits["train"]))
 
     from etude.tasks.likelihood import comparison, likelihood, predictions
     from etude.tasks.snapshots import sample_snapshots
 
-    real = Real.of(report)
     found = evaluate(samples, real, train, settings.evaluate, session.progress)
     earlier = sample_snapshots(settings, session, model_name)
     found["originality"]["training"] = round_floats(follow_copies(earlier, train, real.line, settings.evaluate))
@@ -171,13 +192,16 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     found["metrics"]["samples/repaired"] = sum(piece["repaired"] for piece in manifest["pieces"])
     training = round_floats(read_json(model / "result.json", trained.made_by))
     result = {"model": model_name, "key": key, "training": training, "unreadable": unreadable, **found}
+    if part:
+        result["part"] = part
     result["settings"] = {"generate": sample_pieces["generate"], "evaluate": vars(settings.evaluate)}
     picture = distributions(
         {name: part["values"] for name, part in result["descriptors"].items()},
         real.descriptors,
         {name: part["distance"] for name, part in result["descriptors"].items()},
         UNITS,
-        f"{model_name}: {len(samples)} samples compared with {report['pieces']} real test pieces",
+        f"{model_name}: {len(samples)} samples compared with {part + ' of ' if part else ''}{report['pieces']} real "
+        "test pieces",
         f"First {report['bars']} bars of each piece, measured at {report['resolution']} time steps a quarter. "
         "Dashed: means. Distances in standard deviations of the real pieces.",
     )

@@ -24,7 +24,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import Json, digest, write_json
 from etude.music.augmentation import Copy, alter
 from etude.representations.base.representation import Representation
-from etude.representations.base.round_trip import RoundTrip, round_trip
+from etude.representations.base.round_trip import RoundTrip, part_of, round_trip
 from etude.stages import main
 
 VOICES = "voices.json"  # next to the files that a representation saves
@@ -67,8 +67,9 @@ def encode_held_out(task: Mapping[str, Any], folder: Path) -> None:
     representation = representation_of(task)
     arrays, facts = [], []
     total = RoundTrip()
-    for name, score in task["pieces"].scores(task["names"]):
-        arrays.append(representation.encode(score))
+    for name, piece in task["pieces"].scores(task["names"]):
+        score = part_of(piece, representation)
+        arrays.append(representation.encode(piece))
         facts.append({"id": name, "notes": score.note_num(), "cells": representation.cells(score)})
         if representation.kind == "frames":
             facts[-1]["frames"] = len(arrays[-1]) - 1  # predicted ones: the first is given

@@ -14,6 +14,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.core.project import version_of_code
 from etude.music.chords import MARKER
+from etude.music.melody import find_melody
 from etude.sampling.harmonies import HarmonyTask
 from etude.scores.engraving import musicxml, picture
 from etude.scores.midi import parse
@@ -21,7 +22,6 @@ from etude.tasks.capabilities import HARMONIZE, harmonizing_models, name_able
 from etude.tasks.harmonizer import Harmonizer
 from etude.tasks.harmony import harmonize, place_on_grid, to_score
 from etude.tasks.harmony_constraints import allowed_tokens
-from etude.tasks.melody import find_melody
 from etude.tasks.requests import HarmonizeFiles
 from etude.tasks.score_files import check_files, read_score
 from etude.tasks.trained_model import TrainedModel

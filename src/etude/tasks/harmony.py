@@ -11,12 +11,12 @@ from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
 from etude.metrics.voice_leading import parallels, sounding
 from etude.music.columns import Columns, columns_of
 from etude.music.markers import fermatas, mark_fermatas
+from etude.music.melody import phrase_ends, shift_into
 from etude.music.stated_key import states_key
 from etude.representations.base.grid import FIRST, VoicesOnGrid, from_grid, to_grid
 from etude.representations.base.survey import DRUMS
 from etude.representations.chorale import key_signature
 from etude.sampling.harmonies import HarmonyTask, harmony_sampler
-from etude.tasks.melody import phrase_ends, shift_into
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from etude.core.errors import EtudeError
 from etude.music.bars import bars_of
 from etude.music.chord_text import read_chords
 from etude.music.key import Mode
+from etude.music.melody import find_melody
 from etude.representations.base.grid import FIRST, REST
 from etude.representations.base.survey import DRUMS
 from etude.sampling.constraints import enter_together, keep_given, keep_to_chords
 from etude.tasks.harmonizer import Harmonizer
 from etude.tasks.harmony import MelodyOnGrid, grid_of
-from etude.tasks.melody import find_melody
 from etude.tasks.requests import HarmonizeFiles
 from etude.tasks.score_files import USAGE, read_score, require_score
 

@@ -52,6 +52,12 @@ class RoundTrip:
         return said
 
 
+def part_of(score: ScoreTick, representation: Any) -> ScoreTick:
+    """What a representation is about: a part of a piece for one that has ``part_of``, else the whole piece."""
+    found: ScoreTick = representation.part_of(score) if hasattr(representation, "part_of") else score
+    return found
+
+
 def round_trip(score: ScoreTick, decoded: ScoreTick, steps: int, by_voice: bool = True) -> RoundTrip:
     """Match the notes of a piece one to one with the notes that came back.
 

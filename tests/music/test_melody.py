@@ -10,7 +10,7 @@ from symusic.core import ScoreTick
 
 from etude.core.errors import EtudeError
 from etude.music.columns import columns_of
-from etude.tasks.melody import find_melody, phrase_ends, shift_into, skyline
+from etude.music.melody import find_melody, phrase_ends, shift_into, skyline
 
 
 def test_phrases_end_on_long_notes_before_rests_and_at_the_end() -> None:

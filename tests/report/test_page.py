@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import make_piece, smoke
 from playwright.sync_api import Browser
-from report.made_results import evaluated
+from report.made_results import comparison, evaluated
 from report.made_results import reference as made_reference
 from symusic.core import ScoreTick
 
@@ -38,6 +38,7 @@ def inputs() -> ReportInputs:
         described = {"polyphony": {**values, "distance": 0.5}}
         own = measured[name]
         evaluate[name] = {**own, "metrics": {**own["metrics"], **metrics}, "descriptors": described}
+    evaluate[NAMES[0]]["comparison"] = comparison(NAMES[0])
     real = {"distance": 0.3, "low": 0.2, "high": 0.4, "pieces": 4, "descriptors": {"polyphony": 0.1}}
     found = {
         **made_reference(),
@@ -146,7 +147,7 @@ def test_nothing_is_cut_off(opened: Any) -> None:
 def test_navigation_has_the_sections_in_their_order(opened: Any) -> None:
     targets = opened.locator("nav a").evaluate_all("found => found.map(link => link.getAttribute('href').slice(1))")
     sections = opened.locator("main > section").evaluate_all("found => found.map(section => section.id)")
-    assert targets == sections and sections[0] == "summary" and len(sections) == 14
+    assert targets == sections and sections[0] == "summary" and len(sections) == 15
 
 
 def test_a_column_sorts_as_numbers_and_real_music_stays_last(opened: Any) -> None:

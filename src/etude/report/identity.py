@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import yaml
 
-from etude.config.code import compile_code, digest_of_code
+from etude.config.code import DIGESTED, compile_code, digest_of_code
 from etude.config.sections import Settings
 from etude.core.files import digest_of
 from etude.report.inputs import ReportInputs
@@ -63,7 +63,7 @@ def code_digests(settings: Settings) -> Mapping[str, str]:
     """The digest of the code of each stage instance that the page shows, as code.yaml has it, by ``stage@name``."""
     found: dict[str, str] = {}
     for stage, value in yaml.safe_load(compile_code(settings)).items():
-        if stage == "track":  # it runs after the report
+        if stage == "track" or stage in DIGESTED:  # it runs after the report; sections of settings
             continue
         found |= (
             {f"{stage}@{name}": text for name, text in value.items()} if isinstance(value, dict) else {stage: value}

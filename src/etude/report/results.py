@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from etude.report.accompaniments import compared, flat_accompaniments
 from etude.report.inputs import ReportInputs
 from etude.report.tables import DASH, Row, Table, decimal, percent, spread, whole_number
 
@@ -59,11 +60,13 @@ def results_table(inputs: ReportInputs) -> Table:
 
 def flat_results(inputs: ReportInputs) -> dict[str, dict[str, float]]:
     """Each model's numbers, for ``dvc metrics show`` and ``dvc exp show``."""
-    found = {}
+    found, comparisons = {}, compared(inputs)
     for model_name, training in inputs.train.items():
         numbers = {**training.result, **inputs.evaluate[model_name]["metrics"]}
         for reports in (inputs.harmonize, inputs.control):
             numbers |= reports[model_name]["metrics"] if model_name in reports else {}
+        if model_name in comparisons:
+            numbers |= flat_accompaniments(comparisons[model_name])
         kept = [name for name in sorted(numbers) if not name.endswith("_mean") and numbers[name] is not None]
         found[model_name] = {name: round(float(numbers[name]), 6) for name in kept}
     return found

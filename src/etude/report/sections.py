@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from etude.config.sections import Settings
 from etude.metrics.sets import FEWEST
+from etude.report.accompaniments import accompaniment_tables, without_passages
 from etude.report.comparison import (
     Compared,
     chord_table,
@@ -299,6 +300,20 @@ def harmonies(contents: Contents) -> Section | None:
     )
 
 
+def accompaniments(contents: Contents) -> Section | None:
+    """Accompaniments of people, of simple methods and of models; None where no model was compared with them."""
+    tables, without = accompaniment_tables(contents.inputs), without_passages(contents.inputs)
+    if not tables and not without:
+        return None
+    return _section(
+        "accompaniments",
+        "Accompaniments",
+        "section_accompaniments.html.j2",
+        tables=list(tables.values()),
+        without=without,
+    )
+
+
 def training(contents: Contents) -> Section:
     """The course of each training."""
     return _section("training", "Training", "section_training.html.j2", panels=training_panels(contents.inputs))
@@ -362,6 +377,7 @@ SECTIONS: tuple[Callable[[Contents], Section | None], ...] = (
     music,
     conditioning,
     harmonies,
+    accompaniments,
     training,
     data,
     leakage,

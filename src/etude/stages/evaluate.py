@@ -177,7 +177,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     if compared := comparison(settings, session, model_name):
         found["comparison"] = compared
         row = compared["rows"].get(model_name, {})
-        found["metrics"] |= {f"samples/{name}": value for name, value in row.items()}
+        found["metrics"] |= {f"accompaniments/{name}": value for name, value in row.items()}
     if own := outside.measure(list(samples.values()), settings.evaluate.resolution, settings.evaluate.bars):
         known = report.get("outside", {})
         if missing := sorted(own.keys() - known.keys()):

@@ -7,6 +7,7 @@ from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.files import Json, read_json, whole, write_json, write_text
 from etude.listening import tables as listening
+from etude.report.accompaniments import accompaniment_texts
 from etude.report.cards import card, descriptors_csv
 from etude.report.charts import MODELS
 from etude.report.comparison import Compared, distribution_tables, sets_table, structure_table, telling_table
@@ -73,6 +74,7 @@ def markdown(inputs: ReportInputs) -> str:
         "# Results\n",
         *([f"**{warning}**\n"] if warning else []),
         *(table.markdown() for table in tables if table),
+        *accompaniment_texts(inputs),
     ]
     text = "\n".join(parts)
     return text.rstrip("\n") + "\n"

@@ -71,10 +71,11 @@ def compare(loaded: TrainedModel, store: Store, settings: Evaluate) -> Json:
         settings: the window in which copies of train accompaniments are searched.
 
     Returns:
-        ``passages`` and ``pieces``, their numbers, and ``bars`` of each; ``rows``: name -> the metrics of
+        ``passages`` and ``pieces``, their numbers, ``searched``, the number of passages that are searched for copies,
+        and ``bars`` of each passage; ``rows``: name -> the metrics of
         ``etude.metrics.accompaniment.measure_set``, and of ``originality``: ``copied_median``, ``copied_high`` (the
         97.5 % quantile), shares of a window that a train accompaniment has too, and ``flagged``, the number above what
-        any accompaniment by people has, of ``SEARCHED`` passages at most; ``nats_per_note_counts``: of the counting
+        any accompaniment by people has, of those searched; ``nats_per_note_counts``: of the counting
         baseline on test.
     """
     model, representation, config = loaded.model, loaded.representation, loaded.config
@@ -82,7 +83,7 @@ def compare(loaded: TrainedModel, store: Store, settings: Evaluate) -> Json:
     train, test = distinct(store.pieces("train")), list(store.pieces("test"))
     passages = passages_of(test)
     if not passages:
-        return {"passages": 0, "pieces": len(test), "bars": BARS, "rows": {}}
+        return {"passages": 0, "searched": 0, "pieces": len(test), "bars": BARS, "rows": {}}
     retrieval = PhraseRetrieval(train)
     real = [of_rows(rows) for rows in passages]
     made = {
@@ -99,7 +100,8 @@ def compare(loaded: TrainedModel, store: Store, settings: Evaluate) -> Json:
     counts = AccompanimentCounts(representation.steps)
     counts.count(train)
     return {
-        "passages": len(passages), "pieces": len(test), "bars": BARS, "rows": rows,
+        "passages": len(passages), "searched": len(searched(len(passages))), "pieces": len(test), "bars": BARS,
+        "rows": rows,
         "nats_per_note_counts": counts.nats_per_note(test),
     }  # fmt: skip
 
@@ -125,6 +127,11 @@ def _notes(rows: Rows) -> NDArray[np.int64]:
     return np.asarray(rows, np.int64)[rows[:, KIND] == NOTE][:, [1, 2, 3]]
 
 
+def searched(passages: int) -> list[int]:
+    """The places of the passages that are searched for copies: ``SEARCHED`` at most, evenly spread."""
+    return sorted({int(place) for place in np.linspace(0, passages - 1, min(passages, SEARCHED)).round()})
+
+
 def _copies(
     made: Mapping[str, Sequence[NDArray[np.int64]]], train: Sequence[Rows], representation: LeadSheet, window: int
 ) -> dict[str, dict[str, float]]:
@@ -139,12 +146,12 @@ def _copies(
 
     reference = originality.Reference.of(tabulate([score(_notes(rows)) for rows in train], originality.STEPS, LONGEST))
     rows: dict[str, dict[str, float]] = {}
+    chosen = searched(len(next(iter(made.values()))))
     line = None
     for name, accompaniments in made.items():
         if name == BLOCKS:  # which copy nobody
             continue
-        searched = accompaniments[:: -(-len(accompaniments) // SEARCHED)]
-        points = tabulate([score(notes) for notes in searched], originality.STEPS, LONGEST)
+        points = tabulate([score(accompaniments[place]) for place in chosen], originality.STEPS, LONGEST)
         copied = originality.compare(points, reference, window)
         known = np.array([one.score for one in copied if not math.isnan(one.score)])
         line = line or originality.Line.of(copied)  # of people, the first

@@ -89,9 +89,9 @@ def test_figures_have_their_units_errors_and_dashes() -> None:
         True,
     ]
     share = "95.5% ± 0.6"
-    assert rows[HUMAN].cells == (*5 * (share,), "13.6 ± 0.0", "–", "–", "56.0%", "90.0%", "0 of 49")
+    assert rows[HUMAN].cells == (*5 * (share,), "13.6 ± 0.0", "–", "–", "56.0%", "90.0%", "0 of 64")
     assert rows[BLOCKS].cells == (*5 * ("100.0% ± 0.6",), "4.7 ± 0.0", "0.155", "0.077", "–", "–", "–")
-    assert rows[NAME].cells[5:] == ("13.6 ± 0.0", "0.005", "0.003", "53.0%", "88.0%", "1 of 49")
+    assert rows[NAME].cells[5:] == ("13.6 ± 0.0", "0.005", "0.003", "53.0%", "88.0%", "1 of 64")
 
 
 def test_the_best_are_nearest_to_people_or_lowest() -> None:

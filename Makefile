@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup repro full test verify ui pack lock clean git
+.PHONY: help setup repro pop full test verify ui pack lock clean git
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,6 +28,9 @@ git:
 		echo "etude: $(CURDIR) is no git repository, and DVC, by which make repro works, needs one. Make one with" \
 			"git init and go on, or run everything without DVC, into a folder below runs/, with: make setup, and" \
 			".venv/bin/etude all" >&2; exit 2; }
+
+pop: $(BIN)/.installed ## POP909 in, finished tracks out: tunes, a learned piano, a band, a mix; below runs/, within an hour (JOBS=...)
+	$(RUN) ETUDE_JOBS=$${JOBS:-2} etude all experiment=pop
 
 full: $(BIN)/.installed ## train all models at full size, in a folder below runs/: hours on a CPU, minutes on a GPU
 	$(RUN) ETUDE_CPU=native etude all experiment=full

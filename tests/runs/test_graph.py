@@ -1,10 +1,13 @@
 """The stage instances that dvc.yaml has, and what each needs."""
 
+from dataclasses import replace
+
+import yaml
 from conftest import ROOT
 
 from etude.config.code import SECTIONS, names_of
 from etude.config.sections import Settings
-from etude.runs.graph import edges, instances
+from etude.runs.graph import Instance, edges, instances
 
 SETTINGS = Settings.from_params(ROOT / "params.yaml")
 
@@ -30,8 +33,29 @@ def test_each_stands_after_those_that_it_needs() -> None:
     assert {"train@lstm", "arrange@gan", "reference", "control@conditional"} <= named["report"]
 
 
+def test_a_band_with_a_learned_part_waits_for_the_model_that_plays_it() -> None:
+    section = yaml.safe_load((ROOT / "conf/model/accompaniment.yaml").read_text())["models"]["accompaniment"]
+    sheets = yaml.safe_load((ROOT / "conf/tokenize/leadsheet.yaml").read_text())
+    models, tokenize = {**SETTINGS.models, "accompaniment": section}, {**SETTINGS.tokenize, "leadsheet": sheets}
+    parts = {**SETTINGS.style["parts"], "Piano": {"play": "accompaniment"}}
+
+    def needs(settings: Settings) -> set[str]:
+        found = instances(ROOT, settings)
+        return {one.target for one in edges(found)[_named(found, "arrange@lstm")]}
+
+    plain = replace(SETTINGS, models=models, tokenize=tokenize)
+    learned = replace(plain, style={**SETTINGS.style, "parts": parts})
+    assert needs(learned) - needs(plain) == {"train@accompaniment"}
+
+
+def _named(found: list[Instance], target: str) -> Instance:
+    return next(one for one in found if one.target == target)
+
+
 def test_what_decides_an_instance_is_its_own_settings_and_code() -> None:
-    one = next(one for one in instances(ROOT, SETTINGS) if one.target == "train@lstm")
+    heard = _named(instances(ROOT, SETTINGS), "arrange@lstm")
+    assert set(heard.params) == {"arrange", "style", "mix"}, "what code.yaml has a digest of counts"
+    one = _named(instances(ROOT, SETTINGS), "train@lstm")
     made = one.decides(SETTINGS)
     assert set(made["params"]) == {"models.lstm", "optim", "train", "trainer"} and len(made["code"]) == 16
     assert made["params"]["models.lstm"]["representation"] == "remi"

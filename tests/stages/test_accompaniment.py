@@ -95,6 +95,7 @@ def test_evaluate_compares_people_simple_methods_and_the_model(
     assert {*found["rows"]} == {HUMAN, BLOCKS, RETRIEVAL, NAME}
     assert found["rows"][HUMAN]["jsd_pitch"] == 0 and found["rows"][BLOCKS]["chord_accuracy"] == 1
     assert report["metrics"]["accompaniments/chord_tones"] == found["rows"][NAME]["chord_tones"]
+    assert report["part"] == "melody and accompaniment" and report["real_against_real"]["pieces"] == 2
     assert report["metrics"]["test/nats_per_note"] > 0 and 0 < found["nats_per_note_counts"] < 8
     names = [line[:14].strip() for line in table(found).splitlines()[1:]]
     assert names == [HUMAN, BLOCKS, RETRIEVAL, NAME]

@@ -86,10 +86,11 @@ def tune_of(score: ScoreTick) -> ScoreTick:
     melody = melody_of(score)
     symbols = chords_of(score, melody)
     end = end_of(score)
+    lines = np.array(bar_lines(score))
     struck: list[Symbol] = []
     for symbol, until in zip(symbols, [*(later.time for later in symbols[1:]), end], strict=True):
-        lines = [line for line in bar_lines(score)[1:-1] if symbol.time < line < until]
-        struck += [replace(symbol, time=time) for time in (symbol.time, *lines) if time < end]
+        again = lines[(lines > symbol.time) & (lines < until)].tolist()
+        struck += [replace(symbol, time=time) for time in (symbol.time, *again) if time < end]
     chords = block_chords(struck, end)
     notes = columns_of(melody)
     tune = ScoreTick(score.ticks_per_quarter)

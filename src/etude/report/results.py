@@ -87,6 +87,15 @@ def _results_notes(rows: Sequence[Row], inputs: ReportInputs) -> list[str]:
         f"Real music: sets of {reference['real_against_real']['pieces']} valid pieces, measured as if they were "
         "samples. This is what a perfect model would score.",
     ]
+    for model_name in inputs.train:
+        if part := inputs.evaluate[model_name].get("part"):
+            among = spread(
+                *(inputs.evaluate[model_name]["real_against_real"].get(n) for n in ("distance", "low", "high"))
+            )
+            notes.append(
+                f"{model_name} is about {part}: its samples are compared with {part} of the real pieces, which score "
+                f"{among} among themselves."
+            )
     frames = {
         name: metrics["test/nats_per_frame"] for name, metrics in metrics_of.items() if "test/nats_per_frame" in metrics
     }

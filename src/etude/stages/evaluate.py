@@ -193,7 +193,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     training = round_floats(read_json(model / "result.json", trained.made_by))
     result = {"model": model_name, "key": key, "training": training, "unreadable": unreadable, **found}
     if part:
-        result["part"] = part
+        result |= {"part": part, "real_against_real": report["real_against_real"]}
     result["settings"] = {"generate": sample_pieces["generate"], "evaluate": vars(settings.evaluate)}
     picture = distributions(
         {name: part["values"] for name, part in result["descriptors"].items()},

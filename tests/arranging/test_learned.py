@@ -9,7 +9,12 @@ from etude.arranging.styles import Style
 from etude.core.errors import EtudeError
 
 VALUES = style_values("pop")
-PIANO = {"play": "accompaniment", "texture": "broken", "enters": 0.5}
+PIANO = {
+    **VALUES["parts"]["Piano"],
+    "play": "accompaniment",
+    "texture": "broken",
+    "enters": 0.5,
+}
 VALUES["parts"] = {"Piano": PIANO, "Bass": VALUES["parts"]["Bass"]}
 
 

@@ -109,7 +109,7 @@ def _part(values: Mapping[str, Any], name: str) -> Part:
     grooves = {
         level: _groove(check(values[level], dict, f"{where}.{level}"), kind, f"{where}.{level}")
         for level in LEVELS
-        if values.get(level) is not None
+        if values.get(level) is not None and kind != LEARNED  # a model that is handed a part knows no patterns
     }
     plain = {key: value for key, value in values.items() if key not in LEVELS}
     if "range" in plain:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import smoke
-from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+from symusic.core import ControlChangeTick, NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from etude import cli
 from etude.artifacts.context import Session
@@ -250,3 +250,17 @@ def test_the_command_takes_its_keys(
     assert soundfile.info("my mix é.flac").samplerate == 44100
     with pytest.raises(EtudeError, match='There is no setting "gian"'):
         run_command(["mix", *given, "gian={melody: -2}"])
+
+
+def test_a_score_has_the_volume_and_pan_that_it_states(there: Path) -> None:
+    score = ScoreTick(there / "melody.mid")
+    (plain,) = find_tracks(MixFiles("melody.mid"), SETTINGS.mix)
+    before = read_track(plain, SETTINGS, RATE, False).audio
+    score.tracks[0].controls.append(ControlChangeTick(0, 7, 50))
+    score.tracks[0].controls.append(ControlChangeTick(0, 10, 127))
+    score.dump_midi(there / "melody.mid")
+    after = read_track(plain, SETTINGS, RATE, False).audio
+    assert np.abs(after[0]).max() < 1e-6 and np.allclose(after[1], before[1] * np.sqrt(2) / 4, atol=1e-6)
+    own = read_track(plain, replace(SETTINGS, mix=replace(SETTINGS.mix, gain={"Melody": 0.0}, pan={"Melody": 0.0})),
+                     RATE, False, {"gain": {"Melody": 0.0}, "pan": {"Melody": 0.0}})  # fmt: skip
+    assert np.array_equal(own.audio, before), "what somebody sets holds"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
 
+from etude.audio.controllers import as_stated
 from etude.audio.files import encode_mp3, read_audio
 from etude.audio.loudness import loudness_of
 from etude.audio.render import render
@@ -133,7 +134,7 @@ def sound_of(score: ScoreTick, settings: Mix, cut: Cut) -> NDArray[np.float64]:
 
     Args:
         score: a piece that lasts as long as the cut, at least.
-        settings: the gain and pan of tracks.
+        settings: the gain and pan of tracks that state none.
         cut: where it ends.
     """
     ticks, times = _lines(score)
@@ -142,7 +143,7 @@ def sound_of(score: ScoreTick, settings: Mix, cut: Cut) -> NDArray[np.float64]:
     elif (later := times > cut.seconds + TAIL).any():
         score = end_at(score, int(ticks[later][0]))  # what comes then is not heard
     # so quiet that no peak is limited: what is louder or softer within the clip stays so
-    quiet = replace(settings, sample_rate=SAMPLE_RATE, loudness=QUIET)
+    quiet = replace(as_stated(score, settings, {}), sample_rate=SAMPLE_RATE, loudness=QUIET)
     mono = render(score, quiet).mix.mean(axis=0, dtype=np.float64)  # (samples,)
     onset = min(note.time for track in score.tracks for note in track.notes)
     first = round((float(seconds_at(score, [onset])[0]) - LEAD) * SAMPLE_RATE)

@@ -10,6 +10,7 @@ from etude.arranging.band import Arrangement
 from etude.arranging.piece import arrange_piece, placed
 from etude.arranging.styles import Style
 from etude.artifacts.context import Session
+from etude.audio.controllers import state
 from etude.audio.files import Tags
 from etude.audio.render import write_sound
 from etude.config.sections import Mix, Settings
@@ -26,8 +27,8 @@ USAGE = "etude arrange input=melody.mid output=song.mid"
 def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> list[Path]:
     """Arrange a melody for the band of ``style``, and write it as MIDI, as MusicXML and what else is requested.
 
-    The MIDI file is a performance (``arrange.humanise``), the score and its picture are what is written. All files or
-    none. Returns the files.
+    The MIDI file is a performance (``arrange.humanise``) and states volume and pan of each track; the score and its
+    picture are what is written. All files or none. Returns the files.
 
     Raises:
         EtudeError: a file is missing, in the way or no melody, or chords, form or style are not as they should be.
@@ -57,7 +58,7 @@ def _write(made: Arrangement, places: dict[str, Path], mix: Mix, tags: Tags) -> 
     """Write all files or none."""
     with ExitStack() as stack:
         parts = {kind: stack.enter_context(whole(place)) for kind, place in places.items()}
-        made.performed.dump_midi(parts["midi"])
+        state(made.performed, mix).dump_midi(parts["midi"])
         text = _engrave(made.written, tags.title)
         parts["score"].write_text(text, encoding="utf-8")
         if "picture" in parts:

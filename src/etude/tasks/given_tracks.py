@@ -3,7 +3,7 @@
 import difflib
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreSecond, ScoreTick, TrackTick
 
+from etude.audio.controllers import as_stated
 from etude.audio.mixing import Channel
 from etude.audio.resampling import resample, to_stereo
 from etude.audio.synthesis import TAIL, soundfont, synthesize, track_names
@@ -157,24 +158,35 @@ def _plain(value: str) -> object:
     return number if math.isfinite(number) else value
 
 
-def read_track(track: Track, settings: Settings, rate: int, show: bool) -> Sound:
+def read_track(
+    track: Track, settings: Settings, rate: int, show: bool, given: Mapping[str, Any] | None = None
+) -> Sound:
     """A track as stereo sound, at a rate.
+
+    The tracks of a MIDI file have the volume and the pan that it states.
+
+    Args:
+        track: the track.
+        settings: ``mix``, and ``ingest`` with the limits of reading.
+        rate: samples a second.
+        show: whether is said what reading changed.
+        given: keys of the section ``mix`` that somebody has set, which hold in place of what a MIDI file states.
 
     Raises:
         EtudeError: it cannot be read, lasts longer than half an hour, or holds what is no number.
     """
     if track.path.suffix.lower() in SCORES:
-        return _read_score(track, settings, rate, show)
+        return _read_score(track, settings, rate, show, given or {})
     return _read_sound(track, rate)
 
 
-def _read_score(track: Track, settings: Settings, rate: int, show: bool) -> Sound:
+def _read_score(track: Track, settings: Settings, rate: int, show: bool, given: Mapping[str, Any]) -> Sound:
     score, _ = read_score(track.path, settings.ingest, show)
     if not score.note_num():
         return Sound(np.zeros((2, rate), np.float32), rate)
     end, bar_end = _seconds(score, [score.end(), _end_of_bar(score)])
     _require_length(track, end + TAIL)
-    mix = settings.mix
+    mix = as_stated(score, settings.mix, given)
     stems = synthesize(score, rate, soundfont(mix.soundfont))
     total = np.zeros(next(iter(stems.values())).shape, np.float32)
     for name in track_names(score):

@@ -153,3 +153,13 @@ def test_its_midi_is_mixed_with_the_levels_and_places_of_the_style(folder: Path)
     (track,) = find_tracks(MixFiles(str(folder / "song.mid")), made.mix)
     sound = read_track(track, made, 16000, False).audio
     assert np.square(sound - expected).sum() < 2e-4 * np.square(expected).sum(), "whole numbers leave 0.1 dB"
+
+
+def test_an_interruption_leaves_nothing_half_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("etude.runs.arrange_file.write_sound", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, sound=str(folder / "song.mp3"))
+    assert [file.name for file in folder.iterdir()] == ["tune.mid"]

@@ -293,3 +293,15 @@ def test_a_score_has_the_volume_and_pan_that_it_states(there: Path) -> None:
     own = read_track(plain, replace(SETTINGS, mix=replace(SETTINGS.mix, gain={"Melody": 0.0}, pan={"Melody": 0.0})),
                      RATE, False, {"gain": {"Melody": 0.0}, "pan": {"Melody": 0.0}})  # fmt: skip
     assert np.array_equal(own.audio, before), "what somebody sets holds"
+
+
+def test_an_interruption_leaves_nothing_half_written(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(there.iterdir())
+
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mix_files, "write_audio", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        mix(tracks="[melody.mid,bass.wav]", stems="parts")
+    assert sorted(there.iterdir()) == before

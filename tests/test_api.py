@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import VOICES, make_piece
+from conftest import ROOT, VOICES, make_piece
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
 import etude
@@ -307,6 +307,13 @@ def test_a_saved_arrangement_sounds_as_it_did(tmp_path: Path) -> None:
         assert theirs.pan[name] == pytest.approx(mine.pan.get(name, 0.0), abs=0.01)
     louder = dataclasses.replace(back, mix={"gain": {"Bass": 3.0}})
     assert louder._how().gain["Bass"] == 3.0, "what somebody sets holds"
+
+
+def test_a_style_of_ones_own_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "funk.yaml"
+    path.write_text((ROOT / "conf/style/folk.yaml").read_text(encoding="utf-8").replace("name: folk", "name: funk"))
+    made, known = (melody().arrange(name, chords="F | C7") for name in (str(path), "folk"))
+    assert made.title.endswith(", funk") and made.to_midi() == known.to_midi()
 
 
 def test_what_cannot_be_arranged_is_said() -> None:

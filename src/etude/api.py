@@ -72,10 +72,14 @@ def _section(kind: type[T], section: str, changes: Mapping[str, Any]) -> T:
 
 
 def _style(name: str) -> dict[str, Any]:
-    """The values of a style of conf/style."""
+    """The values of a style of conf/style, or of a file of one's own."""
     from omegaconf import OmegaConf
 
+    from etude.arranging.style_files import is_path, read_style
+
     files = {file.stem: file for file in (conf_folder(PACKAGE) / "style").glob("*.yaml")}
+    if is_path(name):
+        return read_style(Path(name).expanduser(), sorted(files))
     if name not in files:
         raise EtudeError(f'There is no style "{name}". {closest(name, files)}')
     values = OmegaConf.to_container(OmegaConf.load(files[name]), resolve=True)
@@ -196,7 +200,7 @@ class Piece:
         """Arrange the melody, which is the first track, for a band: bass, chords, drums and more.
 
         Args:
-            style: a file of conf/style, as ``bossa``.
+            style: a file of conf/style, as ``bossa``, or the path of one of your own, as ``my/funk.yaml``.
             chords: bar by bar, as ``"C | Am F | G"``; None: the chord symbols of the piece, its track of chords, what
                 its other tracks sound, or chords for the melody.
             top_line: the melody are the highest notes of all tracks.

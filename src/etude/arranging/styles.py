@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from etude.arranging.style_files import FILE
 from etude.config.check import Count, Fraction, OneOf, Range, check, construct
 from etude.core.errors import EtudeError, closest
+from etude.core.project import conf_folder, working_root
 
 Program = Annotated[int, Range(0, 127)]
 Pitch = Annotated[int, Range(0, 127)]
@@ -76,13 +78,21 @@ class Style:
 
         Raises:
             EtudeError: a key is missing, unknown or out of range, or a pattern has a sign that its part does not know
-                or does not fit its meter.
+                or does not fit its meter. The message names the file.
         """
+        try:
+            return cls._of(values)
+        except EtudeError as error:
+            reason = str(error).replace("Set it in conf/.", "Set it there.")
+            raise EtudeError(f"{_file_of(values)}: {reason}") from None
+
+    @classmethod
+    def _of(cls, values: Mapping[str, Any]) -> "Style":
         listed = check(values.get("parts"), dict, "style.parts")
         if not listed:
             raise EtudeError("style.parts names no instrument. Name some, as the files in conf/style do.")
         parts = {name: _part(check(part, dict, f"style.parts.{name}"), name) for name, part in listed.items()}
-        rest = {key: value for key, value in values.items() if key not in ("parts", "about", "mix")}
+        rest = {key: value for key, value in values.items() if key not in ("parts", "about", "mix", FILE)}
         return construct(cls, rest, "style", parts=parts)
 
     @property
@@ -101,6 +111,13 @@ class Style:
             for meter in written
         )
         return list(dict.fromkeys(found))
+
+
+def _file_of(values: Mapping[str, Any]) -> str:
+    """The file that the values of a style come from; its name alone where it is none of conf/style."""
+    name = values.get("name")
+    known = (conf_folder(working_root()) / "style" / f"{name}.yaml").is_file()
+    return str(values.get(FILE) or (f"conf/style/{name}.yaml" if known else f'The style "{name}"'))
 
 
 def _part(values: Mapping[str, Any], name: str) -> Part:

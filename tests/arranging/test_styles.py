@@ -74,3 +74,13 @@ def test_the_message_names_the_file_and_the_key() -> None:
         with pytest.raises(EtudeError) as raised:
             Style.of(values)
         assert str(raised.value).startswith(said)
+
+
+@pytest.mark.parametrize("name", ["Melody", "melody "])
+def test_no_part_has_the_name_of_the_given_tune(name: str) -> None:
+    values = style_values("pop")
+    values["parts"][name] = values["parts"].pop("Strings")
+    with pytest.raises(EtudeError, match=r"style\.parts\.[Mm]elody +has the name of the track with the given tune"):
+        Style.of(values)
+    values["parts"]["Melody 2"] = values["parts"].pop(name)
+    assert "Melody 2" in Style.of(values).parts

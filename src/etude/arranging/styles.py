@@ -25,6 +25,7 @@ KIT = {
 SIGNS = {"bass": "13578a", "chords": "xX", "arpeggio": "12345678", "drums": "xXo"}  # besides holds and rests
 LEVELS = ("soft", "full", "fill")
 LEARNED = "accompaniment"
+MELODY = "Melody"  # the name of the track of the given tune, which no part of a style may have
 FULL = 0.6  # energy from which the full pattern is played
 
 
@@ -91,6 +92,12 @@ class Style:
         listed = check(values.get("parts"), dict, "style.parts")
         if not listed:
             raise EtudeError("style.parts names no instrument. Name some, as the files in conf/style do.")
+        for name in listed:
+            if str(name).strip().casefold() == MELODY.casefold():
+                raise EtudeError(
+                    f"style.parts.{name} has the name of the track with the given tune. Call the part something else, "
+                    f"as {name} 2."
+                )
         parts = {name: _part(check(part, dict, f"style.parts.{name}"), name) for name, part in listed.items()}
         rest = {key: value for key, value in values.items() if key not in ("parts", "about", "mix", FILE)}
         return construct(cls, rest, "style", parts=parts)

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from symusic.core import NoteTick, ScoreSecond, ScoreTick, TrackTick
+from symusic.core import ScoreTick
 
 from etude.audio.controllers import as_stated
 from etude.audio.damage import explain, missing, quiet
@@ -21,6 +21,7 @@ from etude.audio.synthesis import TAIL, soundfont, synthesize, track_names
 from etude.config.check import check
 from etude.config.sections import Decibels, Mix, Place, Settings
 from etude.core.errors import EtudeError, closest
+from etude.music.seconds import seconds_at
 from etude.scores.readers import FORMATS
 from etude.tasks.requests import MixFiles
 from etude.tasks.score_files import read_score
@@ -187,7 +188,7 @@ def _read_score(track: Track, settings: Settings, rate: int, show: bool, given: 
     score, _ = read_score(track.path, settings.ingest, show)
     if not score.note_num():
         return Sound(np.zeros((2, rate), np.float32), rate)
-    end, bar_end = _seconds(score, [score.end(), _end_of_bar(score)])
+    end, bar_end = map(float, seconds_at(score, [score.end(), _end_of_bar(score)]))
     _require_length(track, end + TAIL)
     mix = as_stated(score, settings.mix, given)
     stems = synthesize(score, rate, soundfont(mix.soundfont))
@@ -203,16 +204,6 @@ def _end_of_bar(score: ScoreTick) -> int:
     start, top, bottom = (signs[-1].time, signs[-1].numerator, signs[-1].denominator) if signs else (0, 4, 4)
     bar = max(1, round(4 * score.ticks_per_quarter * top / bottom))
     return int(start + math.ceil((score.end() - start) / bar) * bar)
-
-
-def _seconds(score: ScoreTick, ticks: Sequence[int]) -> list[float]:
-    probe = ScoreTick(score.ticks_per_quarter)
-    probe.tempos = score.tempos.copy()
-    line = TrackTick()
-    for tick in ticks:
-        line.notes.append(NoteTick(int(tick), 1, 60, 80))
-    probe.tracks.append(line)
-    return [float(note.time) for note in cast(ScoreSecond, probe.to("second")).tracks[0].notes]
 
 
 def _read_sound(track: Track, rate: int) -> Sound:

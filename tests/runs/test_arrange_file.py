@@ -21,6 +21,7 @@ from etude.audio.synthesis import soundfont, synthesize
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.runs.arrange_file import arrange_file
+from etude.scores.engraving import GRID, musicxml
 from etude.tasks.given_tracks import find_tracks, read_track
 from etude.tasks.requests import ArrangeFiles, MixFiles
 
@@ -163,3 +164,28 @@ def test_an_interruption_leaves_nothing_half_written(folder: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         run(folder, sound=str(folder / "song.mp3"))
     assert [file.name for file in folder.iterdir()] == ["tune.mid"]
+
+
+def test_the_picture_has_a_title_and_says_where_the_style_swings(folder: Path) -> None:
+    for name, swings in (("swing", True), ("pop", False)):
+        run(folder, replace(settings(), style=style_values(name)), picture=str(folder / "song.svg"), overwrite=True)
+        svg = (folder / "song.svg").read_text(encoding="utf-8")
+        assert ">tune<" in svg and (">Swing<" in svg) is swings
+        assert ("<words" in (folder / "song.musicxml").read_text(encoding="utf-8")) is swings
+
+
+def test_what_no_notation_has_is_written_on_a_readable_grid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def fussy(score: ScoreTick, title: str, feel: str) -> str:
+        tried.append(score.ticks_per_quarter)
+        if len(tried) < 2:
+            raise ValueError("Cannot convert complex durations to MusicXML.")
+        return musicxml(score, title, feel)
+
+    monkeypatch.setattr("etude.runs.arrange_file.musicxml", fussy)
+    run(folder)
+    assert tried[1] == GRID and (folder / "song.musicxml").exists()
+    monkeypatch.setattr("etude.runs.arrange_file.musicxml", lambda *_: 1 / 0)
+    with pytest.raises(EtudeError, match=r"tune: it cannot be written as a score\. Give it shorter bars, or notes on"):
+        run(folder, overwrite=True)

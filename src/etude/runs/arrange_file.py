@@ -1,7 +1,7 @@
 """A melody file arranged for a band, and written as MIDI, as a score, and as sound."""
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from symusic.core import ScoreTick
@@ -17,10 +17,11 @@ from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.core.project import version_of_code
-from etude.scores.engraving import musicxml, picture
+from etude.scores.engraving import musicxml, on_readable_grid, picture
 from etude.tasks.requests import ArrangeFiles
 from etude.tasks.score_files import check_files, read_score
 
+STRAIGHT = 0.5  # share of a quarter note that its first eighth takes, without swing
 USAGE = "etude arrange input=melody.mid output=song.mid"
 
 
@@ -50,26 +51,29 @@ def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> l
         say = f"{source}: chords: {where}; form: {form or 'one phrase'}; {len(made.song.bars)} bars in all"
         print(f"{say}; tracks: {', '.join(track.name for track in made.written.tracks)}", file=sys.stderr)
     comment = f"style {style.name}; seed {settings.arrange.seed}; {version_of_code()}"
-    _write(made, places, placed(settings.mix, style), Tags(source.stem, "etude", comment))
+    feel = "Swing" if style.swing > STRAIGHT else ""
+    _write(made, places, feel, placed(settings.mix, style), Tags(source.stem, "etude", comment))
     return list(places.values())
 
 
-def _write(made: Arrangement, places: dict[str, Path], mix: Mix, tags: Tags) -> None:
+def _write(made: Arrangement, places: dict[str, Path], feel: str, mix: Mix, tags: Tags) -> None:
     """Write all files or none."""
     with ExitStack() as stack:
         parts = {kind: stack.enter_context(whole(place)) for kind, place in places.items()}
         state(made.performed, mix).dump_midi(parts["midi"])
-        text = _engrave(made.written, tags.title)
+        text = _engrave(made.written, tags.title, feel)
         parts["score"].write_text(text, encoding="utf-8")
         if "picture" in parts:
-            parts["picture"].write_text(picture(text), encoding="utf-8")
+            parts["picture"].write_text(picture(text, titled=True), encoding="utf-8")
         if "sound" in parts:
             write_sound(parts["sound"], made.performed, mix, at_once=True, tags=tags)
 
 
-def _engrave(score: ScoreTick, title: str) -> str:
+def _engrave(score: ScoreTick, title: str, feel: str) -> str:
+    """The arrangement as a score; on a readable grid where its notes lie so that no notation has them."""
     try:
-        return musicxml(score, title)
-    except Exception as error:  # music21 raises what it meets, as in a bar of 99 quarter notes
-        reason = " ".join(str(error).split())[:120]
-        raise EtudeError(f"{title}: it cannot be written as a score ({reason}). Give it shorter bars.") from None
+        return musicxml(score, title, feel)
+    except Exception:  # music21 raises what it meets, as for a duration that takes several notes in 9/8
+        with suppress(Exception):
+            return musicxml(on_readable_grid(score), title, feel)
+    raise EtudeError(f"{title}: it cannot be written as a score. Give it shorter bars, or notes on a grid.")

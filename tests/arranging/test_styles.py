@@ -67,7 +67,7 @@ def test_the_message_names_the_file_and_the_key() -> None:
     for values, said in (
         ({**style_values("pop"), "swing": 0.9}, "conf/style/pop.yaml: style.swing = 0.9 is out of range"),
         ({**style_values("pop"), "name": "mine", "swing": 0.9}, 'The style "mine": style.swing = 0.9 is out of range'),
-        ({**style_values("pop"), "file": "my/funk.yaml", "tempo": 0}, "my/funk.yaml: style.tempo = 0.0 is out of range"),
+        ({**style_values("pop"), "file": "my/a.yaml", "tempo": 0}, "my/a.yaml: style.tempo = 0.0 is out of range"),
         ({key: value for key, value in style_values("pop").items() if key != "tempo"},
          "conf/style/pop.yaml: style.tempo is missing. Set it there."),
     ):  # fmt: skip

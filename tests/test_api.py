@@ -1,5 +1,6 @@
 """The Python door: load, generate, continue, fill in, harmonise, score, save and hear, as docs/api.md shows."""
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import VOICES, make_piece
+from conftest import ROOT, VOICES, make_piece
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
 import etude
@@ -292,6 +293,27 @@ def test_a_melody_becomes_a_song_of_a_band() -> None:
     assert notes(piece, "Melody") == notes(melody()) and piece.title == "tune, folk"
     assert piece.mix["gain"]["Guitar"] == -4 and piece.mix["pan"]["Soprano"] == -0.2, "the style's places and the rest"
     assert melody().arrange("folk", seed=2).to_midi() == melody().arrange("folk", seed=2).to_midi()
+
+
+def test_a_saved_arrangement_sounds_as_it_did(tmp_path: Path) -> None:
+    made = melody().arrange("folk", chords="F | C7", humanise=0, intro=0)
+    back = etude.read(made.save(tmp_path / "song.mid"))
+    assert back.score.tracks[0].controls and not made.score.tracks[0].controls
+    mine, theirs = made._how(), back._how()
+    names = [track.name for track in made.score.tracks]
+    assert len({mine.gain.get(name, 0.0) for name in names}) > 1
+    for name in names:
+        assert theirs.gain[name] == pytest.approx(mine.gain.get(name, 0.0), abs=0.13)
+        assert theirs.pan[name] == pytest.approx(mine.pan.get(name, 0.0), abs=0.01)
+    louder = dataclasses.replace(back, mix={"gain": {"Bass": 3.0}})
+    assert louder._how().gain["Bass"] == 3.0, "what somebody sets holds"
+
+
+def test_a_style_of_ones_own_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "funk.yaml"
+    path.write_text((ROOT / "conf/style/folk.yaml").read_text(encoding="utf-8").replace("name: folk", "name: funk"))
+    made, known = (melody().arrange(name, chords="F | C7") for name in (str(path), "folk"))
+    assert made.title.endswith(", funk") and made.to_midi() == known.to_midi()
 
 
 def test_what_cannot_be_arranged_is_said() -> None:

@@ -26,6 +26,7 @@ from symusic.core import ScoreTick
 
 from etude import sampling
 from etude.artifacts import catalog
+from etude.audio.controllers import as_stated, state
 from etude.audio.render import render, write_sound
 from etude.config.check import Count, check, construct
 from etude.config.sections import Arrange, Generate, Harmonize, Ingest, Mix
@@ -71,10 +72,14 @@ def _section(kind: type[T], section: str, changes: Mapping[str, Any]) -> T:
 
 
 def _style(name: str) -> dict[str, Any]:
-    """The values of a style of conf/style."""
+    """The values of a style of conf/style, or of a file of one's own."""
     from omegaconf import OmegaConf
 
+    from etude.arranging.style_files import is_path, read_style
+
     files = {file.stem: file for file in (conf_folder(PACKAGE) / "style").glob("*.yaml")}
+    if is_path(name):
+        return read_style(Path(name).expanduser(), sorted(files))
     if name not in files:
         raise EtudeError(f'There is no style "{name}". {closest(name, files)}')
     values = OmegaConf.to_container(OmegaConf.load(files[name]), resolve=True)
@@ -137,8 +142,13 @@ class Piece:
         return roll(self.score)["end"] / 1000
 
     def to_midi(self) -> bytes:
-        """The piece as the bytes of a MIDI file."""
-        return bytes(self.score.dumps_midi())
+        """The piece as the bytes of a MIDI file, which states the gain and pan of tracks that ``mix`` sets."""
+        score = state(self.score, self._how()) if {"gain", "pan"} & set(self.mix) else self.score
+        return bytes(score.dumps_midi())
+
+    def _how(self) -> Mix:
+        """How the piece sounds: what ``mix`` sets, then what its tracks state, then the settings of conf/."""
+        return as_stated(self.score, _section(Mix, "mix", self.mix), self.mix)
 
     def save(self, path: str | Path) -> Path:
         """Write the piece; the ending decides how. An existing file is replaced.
@@ -178,7 +188,7 @@ class Piece:
         elif ending == ".svg":
             path.write_text(score_picture(musicxml(self.score, self.title)), encoding="utf-8")
         elif ending == ".mp3":
-            write_sound(path, self.score, _section(Mix, "mix", self.mix), at_once=True)
+            write_sound(path, self.score, self._how(), at_once=True)
         elif ending == ".png":
             picture(self.score, path, self.title)
         else:
@@ -190,7 +200,7 @@ class Piece:
         """Arrange the melody, which is the first track, for a band: bass, chords, drums and more.
 
         Args:
-            style: a file of conf/style, as ``bossa``.
+            style: a file of conf/style, as ``bossa``, or the path of one of your own, as ``my/funk.yaml``.
             chords: bar by bar, as ``"C | Am F | G"``; None: the chord symbols of the piece, its track of chords, what
                 its other tracks sound, or chords for the melody.
             top_line: the melody are the highest notes of all tracks.
@@ -216,14 +226,14 @@ class Piece:
 
     def audio(self) -> tuple[np.ndarray, int]:
         """The sound: (2, samples) float32, and the samples a second."""
-        config = _section(Mix, "mix", self.mix)
+        config = self._how()
         return render(self.score, config).mix, config.sample_rate
 
     def play(self) -> Player:
         """A player with a piano roll, for a notebook."""
         from etude.audio.files import encode_mp3
 
-        config = _section(Mix, "mix", self.mix)
+        config = self._how()
         mp3 = encode_mp3(self.audio()[0], config.sample_rate, config.quality)
         return Player(self.title, page(self.score, mp3, self.title))
 

@@ -3,7 +3,8 @@
 import pytest
 from arranging.sheets import STYLES, sheet, style
 
-from etude.arranging.band import MELODY, arrange
+from etude.arranging.band import arrange
+from etude.arranging.styles import MELODY
 from etude.metrics.arrangement import is_playable, measure_band
 from etude.music.bars import bars_of
 from etude.music.columns import columns_of

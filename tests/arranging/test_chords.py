@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from arranging.sheets import tune
-from symusic.core import NoteTick, ScoreTick, TextMetaTick, TrackTick
+from symusic.core import NoteTick, ScoreTick, TextMetaTick, TimeSignatureTick, TrackTick
 
 from etude.arranging.chords import chords_of_symbols, chords_of_track, harmonise, name_of
 from etude.music.bars import bars_of
@@ -57,3 +57,17 @@ def test_a_melody_gets_chords_that_fit_and_close() -> None:
     assert found[0].start == 0 and found[-1].end == 16 * 24
     assert all(before.end == after.start for before, after in pairwise(found))
     assert harmonise(columns_of(track), bars_of(piece), (0, "minor"), 24)[-1].symbol == "Cm"
+
+
+def test_a_close_in_six_eight_may_have_two_chords_in_a_bar() -> None:
+    piece, track = ScoreTick(24), TrackTick("Jig", 73)
+    piece.time_signatures.append(TimeSignatureTick(0, 6, 8))
+    bars = [(60, 64, 67, 72, 67, 64), (65, 69, 72, 65, 69, 72), (65, 69, 72, 67, 71, 74), (72, 76, 79, 72, 67, 64)]
+    for place, pitch in enumerate(pitch for bar in bars for pitch in bar):
+        track.notes.append(NoteTick(12 * place, 12, pitch, 80))
+    piece.tracks.append(track)
+    found = harmonise(columns_of(track), bars_of(piece), (0, "major"), 24)
+    assert [(one.symbol, one.start // 36) for one in found] == [("C", 0), ("F", 2), ("F", 4), ("G", 5), ("C", 6)]
+    piece.time_signatures[0] = TimeSignatureTick(0, 12, 8)
+    starts = {one.start for one in harmonise(columns_of(track), bars_of(piece), (0, "major"), 24)}
+    assert starts <= {0, 72, 144, 216}, "the middle of a bar is a pulse"

@@ -74,3 +74,22 @@ def test_events_are_in_order_and_in_their_bar(signs: str, size: int, beats: int,
     found = events({"4/4": ((signs * size)[:size],)}, one, number, Q, "p")
     assert all(one.start <= event.start < event.end <= one.end for event in found)
     assert all(before.end <= after.start for before, after in pairwise(found))
+
+
+@pytest.mark.parametrize("meter", ["5/8", "7/8", "11/8", "7/16", "13/16"])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_meter_whose_last_pulse_is_short_has_patterns_in_its_beats(meter: str, size: int) -> None:
+    beats, unit = map(int, meter.split("/"))
+    text = "X" + "." * (beats * size - 2) + "x"
+    beat = 24 * 4 * Q // unit
+    first, last = events({meter: (text,)}, Bar(0, beats * beat, beats, unit), 0, 24 * Q, "p")
+    assert first == Event(0, beat // size, "X") and last == Event(beats * beat - beat // size, beats * beat, "x")
+
+
+def test_seven_eighths_are_seven_eighths() -> None:
+    found = events({"7/8": ("x-x-x--",)}, bar("7/8"), 0, Q, "p")
+    assert [(event.start * 2 / Q, event.end * 2 / Q) for event in found] == [(0, 2), (2, 4), (4, 7)]
+    assert events({"7/8": ("x-x-x--",)}, bar("4/4"), 0, Q, "p")[-1].end == 4 * Q, "in a longer bar the last one holds"
+    assert events({"7/8": ("x.x.x.x.",)}, bar("7/8"), 0, Q, "p")[-1] == Event(3 * Q, 7 * Q // 2, "x"), "as quarters"
+    with pytest.raises(EtudeError, match=r"has 6 steps, and a bar of 7/8 has 7 beats\. .* as 7 or 14 in all"):
+        pulses("x-x-x-", "7/8", "p")

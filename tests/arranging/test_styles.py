@@ -61,3 +61,26 @@ def test_a_part_that_needs_patterns_has_some() -> None:
         del values["parts"]["Bass"][level]
     with pytest.raises(EtudeError, match=r"style\.parts\.Bass has no pattern"):
         Style.of(values)
+
+
+def test_the_message_names_the_file_and_the_key() -> None:
+    for values, said in (
+        ({**style_values("pop"), "swing": 0.9}, "conf/style/pop.yaml: style.swing = 0.9 is out of range"),
+        ({**style_values("pop"), "name": "mine", "swing": 0.9}, 'The style "mine": style.swing = 0.9 is out of range'),
+        ({**style_values("pop"), "file": "my/a.yaml", "tempo": 0}, "my/a.yaml: style.tempo = 0.0 is out of range"),
+        ({key: value for key, value in style_values("pop").items() if key != "tempo"},
+         "conf/style/pop.yaml: style.tempo is missing. Set it there."),
+    ):  # fmt: skip
+        with pytest.raises(EtudeError) as raised:
+            Style.of(values)
+        assert str(raised.value).startswith(said)
+
+
+@pytest.mark.parametrize("name", ["Melody", "melody "])
+def test_no_part_has_the_name_of_the_given_tune(name: str) -> None:
+    values = style_values("pop")
+    values["parts"][name] = values["parts"].pop("Strings")
+    with pytest.raises(EtudeError, match=r"style\.parts\.[Mm]elody +has the name of the track with the given tune"):
+        Style.of(values)
+    values["parts"]["Melody 2"] = values["parts"].pop(name)
+    assert "Melody 2" in Style.of(values).parts

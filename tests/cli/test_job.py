@@ -44,3 +44,9 @@ def test_the_overrides_that_choose_data_are_those_of_the_dataset_and_the_data_st
     ]
     others = ["model=lstm", "tokenize=remi", "optim.lr=1e-3", "train.max_steps=9", "generate.pieces=2"]
     assert job._choosing_data([*others, *data]) == data
+
+
+def test_gains_and_pans_of_the_command_line_hold_in_place_of_those_of_a_file() -> None:
+    task = ["mix.gain={Bass: -3}", "+mix.gain.Melody=1", "mix.pan.Bass=0.5", "mix.loudness=-16", "gain='{a: 1}'"]
+    assert job._given_in_mix(task) == {"gain": {"Bass": -3, "Melody": 1}, "pan": {"Bass": 0.5}}
+    assert job._given_in_mix(["output=song.wav"]) == {"gain": {}, "pan": {}}

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from arranging.sheets import tune
 from conftest import ROOT
+from symusic.core import ScoreTick
 
 from etude.cli import main as cli
 from etude.cli.commands import COMMANDS
@@ -172,3 +174,26 @@ def test_each_command_is_a_stage_or_has_a_function_of_its_own() -> None:
     from etude.cli.plain import PLAIN
 
     assert set(COMMANDS) == {*SECTIONS, *PLAIN, "all", "mix"}
+
+
+def test_a_style_of_ones_own_is_given_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (CONF / "style/folk.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "my styles" / "folk.yaml"  # one of conf/style has this name too
+    path.parent.mkdir()
+    path.write_text(text.replace("lead: ", "lead: 21 # it was "), encoding="utf-8")
+    tune(4).dump_midi(tmp_path / "tune.mid")
+    given = [
+        "input=tune.mid",
+        "output=song.mid",
+        "style=my styles/folk.yaml",
+        "style.intro=0",
+        "session.progress=false",
+    ]
+    assert cli.run_command(["arrange", *given]) == 0
+    assert ScoreTick(tmp_path / "song.mid").tracks[0].program == 21
+    path.write_text(text.replace("swing: ", "swung: "), encoding="utf-8")
+    with pytest.raises(EtudeError, match=r"my styles/folk\.yaml: style\.swung is not a setting\. Did you mean .swing"):
+        cli.run_command(["arrange", *given, "overwrite=true"])
+    with pytest.raises(EtudeError, match=r"style = my/funk\.yaml is a file, which etude arrange takes"):
+        cli.run_command(["train", "style=my/funk.yaml"])

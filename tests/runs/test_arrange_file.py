@@ -11,12 +11,19 @@ from arranging.sheets import style_values, tune
 from conftest import smoke
 from symusic.core import NoteTick, ScoreTick, TextMetaTick, TrackTick
 
+from etude.arranging.piece import placed
+from etude.arranging.styles import Style
 from etude.artifacts.context import Session
+from etude.audio.controllers import gain_of
 from etude.audio.files import read_audio
+from etude.audio.mixing import Channel
+from etude.audio.synthesis import soundfont, synthesize
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.runs.arrange_file import arrange_file
-from etude.tasks.requests import ArrangeFiles
+from etude.scores.engraving import GRID, musicxml
+from etude.tasks.given_tracks import find_tracks, read_track
+from etude.tasks.requests import ArrangeFiles, MixFiles
 
 
 def settings(**arrange: object) -> Settings:
@@ -133,3 +140,52 @@ def test_the_top_line_is_that_of_all_tracks(folder: Path) -> None:
     run(folder, settings(humanise=0.0), top_line=True)
     pitches = [note.pitch for note in ScoreTick(folder / "song.mid").tracks[0].notes]
     assert pitches == [note.pitch for note in tune(4).tracks[0].notes]
+
+
+def test_its_midi_is_mixed_with_the_levels_and_places_of_the_style(folder: Path) -> None:
+    made = replace(settings(), style=style_values("bossa"))
+    run(folder, made)
+    score, mix = ScoreTick(folder / "song.mid"), placed(made.mix, Style.of(made.style))
+    levels = {track.name: mix.gain.get(track.name, 0.0) for track in score.tracks}
+    stated = {track.name: gain_of(track.controls[0].value) for track in score.tracks}
+    assert len(set(levels.values())) > 3 and stated == pytest.approx(levels, abs=0.15)
+    stems = synthesize(score, 16000, soundfont())
+    expected = sum(replace(Channel.of(name, mix), send=0.0).place(stem) for name, stem in stems.items())
+    (track,) = find_tracks(MixFiles(str(folder / "song.mid")), made.mix)
+    sound = read_track(track, made, 16000, False).audio
+    assert np.square(sound - expected).sum() < 2e-4 * np.square(expected).sum(), "whole numbers leave 0.1 dB"
+
+
+def test_an_interruption_leaves_nothing_half_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("etude.runs.arrange_file.write_sound", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, sound=str(folder / "song.mp3"))
+    assert [file.name for file in folder.iterdir()] == ["tune.mid"]
+
+
+def test_the_picture_has_a_title_and_says_where_the_style_swings(folder: Path) -> None:
+    for name, swings in (("swing", True), ("pop", False)):
+        run(folder, replace(settings(), style=style_values(name)), picture=str(folder / "song.svg"), overwrite=True)
+        svg = (folder / "song.svg").read_text(encoding="utf-8")
+        assert ">tune<" in svg and (">Swing<" in svg) is swings
+        assert ("<words" in (folder / "song.musicxml").read_text(encoding="utf-8")) is swings
+
+
+def test_what_no_notation_has_is_written_on_a_readable_grid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def fussy(score: ScoreTick, title: str, feel: str) -> str:
+        tried.append(score.ticks_per_quarter)
+        if len(tried) < 2:
+            raise ValueError("Cannot convert complex durations to MusicXML.")
+        return musicxml(score, title, feel)
+
+    monkeypatch.setattr("etude.runs.arrange_file.musicxml", fussy)
+    run(folder)
+    assert tried[1] == GRID and (folder / "song.musicxml").exists()
+    monkeypatch.setattr("etude.runs.arrange_file.musicxml", lambda *_: 1 / 0)
+    with pytest.raises(EtudeError, match=r"tune: it cannot be written as a score\. Give it shorter bars, or notes on"):
+        run(folder, overwrite=True)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from conftest import ROOT, make_piece
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
-from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TextMetaTick, TrackTick
+from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TextMetaTick, TimeSignatureTick, TrackTick
 
 from etude.config.sections import Reading
 from etude.core.errors import EtudeError
@@ -190,3 +191,48 @@ def test_the_key_is_the_stated_one_or_the_one_that_fits() -> None:
     piece.key_signatures[0].key = 2
     assert key_of(piece) == (2, 0)
     assert key_of(ScoreTick(24)) == (0, 0)
+
+
+OFF_GRID = (
+    (45, 47), (51, 47), (54, 5), (84, 10), (107, 22), (114, 39), (131, 31), (140, 44), (149, 2), (161, 20), (185, 14),
+    (206, 10), (207, 2), (224, 12),
+)  # fmt: skip
+
+
+def test_nothing_of_music21_reaches_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    score, track = ScoreTick(24), TrackTick("Melody", 73)
+    score.time_signatures.append(TimeSignatureTick(0, 2, 4))
+    for place, (onset, length) in enumerate(OFF_GRID):  # beams that music21 cannot join, of which it prints a list
+        track.notes.append(NoteTick(onset, length, 60 + place % 12, 80))
+    score.tracks.append(track)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "<beam" in musicxml(score, "Melody")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("pitch", "sign", "octave"), [(30, "F", "-1"), (40, "F", "-1"), (41, "F", None), (54, "F", None), (55, "G", None)]
+)
+def test_low_parts_have_a_bass_clef_and_the_lowest_one_an_octave_lower(
+    pitch: int, sign: str, octave: str | None
+) -> None:
+    score, track = ScoreTick(24), TrackTick("Bass", 33)
+    track.notes.append(NoteTick(0, 96, pitch, 80))
+    score.tracks.append(track)
+    root = ET.fromstring(musicxml(score, "x").partition("?>")[2].partition(">")[2])
+    assert [root.findtext(".//clef/sign"), root.findtext(".//clef/clef-octave-change")] == [sign, octave]
+    found = 12 * (int(root.findtext(".//pitch/octave") or 0) + 1) + {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7}[
+        root.findtext(".//pitch/step") or ""
+    ] + int(root.findtext(".//pitch/alter") or 0)  # fmt: skip
+    assert found == pitch, "notes are written where they sound"
+
+
+def test_a_word_and_a_title_stand_over_the_picture() -> None:
+    score, track = ScoreTick(24), TrackTick("Flute", 73)
+    track.notes.append(NoteTick(0, 96, 72, 80))
+    score.tracks.append(track)
+    sheet = musicxml(score, "Ode to joy", "Swing")
+    assert '<direction placement="above">' in sheet and ">Swing</words>" in sheet
+    assert "Swing" in picture(sheet) and "Ode to joy" not in picture(sheet)
+    assert "Ode to joy" in picture(sheet, titled=True) and "Swing" not in musicxml(score, "Ode to joy")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import smoke
-from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+from symusic.core import ControlChangeTick, NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from etude import cli
 from etude.artifacts.context import Session
@@ -147,6 +147,28 @@ def test_silent_and_clipped_tracks_are_named(there: Path, capsys: pytest.Capture
     assert clipped(np.array([[0, 1, 1, 1, 0, 1, 0.5]])) == 3 and clipped(np.array([[2.0, 1, 1, 1]])) == 0
 
 
+def test_sounds_that_are_cut_off_are_named(there: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_tone(there / "tone.mp3", 2.0)
+    write_tone(there / "tone.aiff", 2.0)
+    for name in ("bass.wav", "tone.mp3", "tone.aiff"):
+        whole = (there / name).read_bytes()
+        mix(tracks=name)
+        assert "cut off" not in capfd.readouterr().err
+        (there / name).write_bytes(whole[: len(whole) // 2])
+        mix(tracks=name, overwrite=True)
+        said = capfd.readouterr().err
+        assert said.startswith(f"{name} is cut off: it has ") and "of the 2.00 seconds that its header promises" in said
+        assert len(said.splitlines()) == 1, "not the decoder's words"
+        (there / "out.wav").unlink()
+    write_tone(there / "stream.wav")
+    stream = bytearray((there / "stream.wav").read_bytes())
+    place = stream.index(b"data")
+    stream[place + 4 : place + 8] = 4 * b"\xff"  # as a program writes that does not know the length yet
+    (there / "stream.wav").write_bytes(stream)
+    mix(tracks="stream.wav")
+    assert not capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -159,13 +181,15 @@ def test_silent_and_clipped_tracks_are_named(there: Path, capsys: pytest.Capture
         ({"tracks": "bas.wav"}, r"bas\.wav does not exist\. Did you mean bass\.wav"),
         ({"tracks": "[bass.wav,.]"}, r"tracks: \. is a folder"),
         ({"tracks": "empty.wav"}, r"empty\.wav is empty"),
-        ({"tracks": "broken.wav"}, r"broken\.wav is damaged, or no sound"),
+        ({"tracks": "broken.wav"}, r"broken\.wav is damaged: its sound cannot be decoded\. Export it again"),
+        ({"tracks": "false.mp3"}, r"false\.mp3 ends in \.mp3, but holds no sound\. Export it again, as WAV or FLAC"),
+        ({"tracks": "huge.wav"}, r"huge\.wav has 1 sample far beyond full scale, up to 1e\+30"),
         ({"tracks": "broken.mid"}, r"broken\.mid cannot be read"),
         ({"tracks": "notes.txt"}, r"notes\.txt is neither a score nor a sound"),
         ({"tracks": "nan.wav"}, r"nan\.wav has 2 samples that are no numbers"),
         ({"tracks": "none.wav"}, r"none\.wav holds no samples"),
         ({"tracks": "slow.wav"}, r"slow\.wav says 10 samples a second"),
-        ({"tracks": "zero.wav"}, r"zero\.wav is damaged, or no sound"),
+        ({"tracks": "zero.wav"}, r"zero\.wav states 0 samples a second, which no sound has\. Export it again"),
         ({"tracks": "long.wav"}, r"long\.wav lasts 33\.3 minutes, and 30 can be mixed"),
         ({"tracks": "bass.wav", "offset": "{bass: 1799}"}, r"bass would end after 30\.0 minutes"),
         ({"tracks": "bass.wav", "offset": "{bass: -1}"}, r"offset\.bass = -1 must be seconds from 0"),
@@ -180,12 +204,16 @@ def test_silent_and_clipped_tracks_are_named(there: Path, capsys: pytest.Capture
         ({"tracks": "bass.wav", "stems": "."}, r"stems = \. holds bass\.wav"),
     ],
 )
-def test_mistakes_are_sentences_and_leave_nothing(there: Path, asked: dict[str, Any], message: str) -> None:
+def test_mistakes_are_sentences_and_leave_nothing(
+    there: Path, asked: dict[str, Any], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     (there / "empty.wav").touch()
     (there / "notes.txt").write_text("no track")
     (there / "broken.wav").write_bytes(b"RIFF, it says")
     (there / "broken.mid").write_bytes(b"MThd, it says")
     soundfile.write("nan.wav", np.array([0, np.nan, np.inf, 0.1], np.float32), RATE, subtype="FLOAT")
+    soundfile.write("huge.wav", np.array([0, 0.5, 1e30, 0.1], np.float32), RATE, subtype="FLOAT")
+    (there / "false.mp3").write_bytes(500 * b"no mp3, ")
     soundfile.write("none.wav", np.zeros(0), RATE)
     soundfile.write("slow.wav", np.zeros(9), 10)
     soundfile.write("long.wav", np.zeros(2_000_000, np.int16), 1000)
@@ -196,6 +224,7 @@ def test_mistakes_are_sentences_and_leave_nothing(there: Path, asked: dict[str, 
     with pytest.raises(EtudeError, match=message):
         mix(**asked)
     assert sorted(there.iterdir()) == before
+    assert not capfd.readouterr().err, "not the decoder's words"
 
 
 def test_existing_files_are_replaced_only_where_that_is_asked_for(there: Path) -> None:
@@ -250,3 +279,29 @@ def test_the_command_takes_its_keys(
     assert soundfile.info("my mix é.flac").samplerate == 44100
     with pytest.raises(EtudeError, match='There is no setting "gian"'):
         run_command(["mix", *given, "gian={melody: -2}"])
+
+
+def test_a_score_has_the_volume_and_pan_that_it_states(there: Path) -> None:
+    score = ScoreTick(there / "melody.mid")
+    (plain,) = find_tracks(MixFiles("melody.mid"), SETTINGS.mix)
+    before = read_track(plain, SETTINGS, RATE, False).audio
+    score.tracks[0].controls.append(ControlChangeTick(0, 7, 50))
+    score.tracks[0].controls.append(ControlChangeTick(0, 10, 127))
+    score.dump_midi(there / "melody.mid")
+    after = read_track(plain, SETTINGS, RATE, False).audio
+    assert np.abs(after[0]).max() < 1e-6 and np.allclose(after[1], before[1] * np.sqrt(2) / 4, atol=1e-6)
+    own = read_track(plain, replace(SETTINGS, mix=replace(SETTINGS.mix, gain={"Melody": 0.0}, pan={"Melody": 0.0})),
+                     RATE, False, {"gain": {"Melody": 0.0}, "pan": {"Melody": 0.0}})  # fmt: skip
+    assert np.array_equal(own.audio, before), "what somebody sets holds"
+
+
+def test_an_interruption_leaves_nothing_half_written(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(there.iterdir())
+
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mix_files, "write_audio", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        mix(tracks="[melody.mid,bass.wav]", stems="parts")
+    assert sorted(there.iterdir()) == before

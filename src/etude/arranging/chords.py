@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick, TrackTick
 
+from etude.arranging.patterns import is_compound
 from etude.music.bars import Bar, end_of
 from etude.music.chord_text import Chord, tones_named
 from etude.music.chords import MARKER, Symbol, tones_of
@@ -109,7 +110,8 @@ def name_of(root: int, classes: frozenset[int], bass: int, flats: bool = True) -
 def harmonise(notes: Columns, bars: Sequence[Bar], key: tuple[int, Mode], quarter: int) -> list[Chord]:
     """Chords for a melody, or for any notes: the sequence that fits notes and key best, one or two a bar.
 
-    Bars of four or more quarter notes may have two. The sequence is the best by dynamic programming over the chords of
+    Bars of four or more quarter notes may have two, and so may those of 6/8 at a close: the last two of every four bars
+    and of the piece. The sequence is the best by dynamic programming over the chords of
     the key: notes of the chord, likely chords, roots that fall by a fifth and closes count for it.
 
     Args:
@@ -121,7 +123,10 @@ def harmonise(notes: Columns, bars: Sequence[Bar], key: tuple[int, Mode], quarte
     tonic, mode = key
     choices = CHOICES[mode]
     roots = np.array([(tonic + step) % 12 for step, _, _ in choices])
-    spans = [(bar, start, end) for bar in bars for start, end in _halves(bar, quarter)]
+    closing = {number for number in range(len(bars)) if number % 4 >= 2 or number >= len(bars) - 2}
+    spans = [
+        (bar, start, end) for number, bar in enumerate(bars) for start, end in _halves(bar, quarter, number in closing)
+    ]
     prior = np.log(np.array([weight for _, _, weight in choices]))
     moves = _moves(choices)
     score = np.zeros((len(spans), len(choices)))
@@ -154,7 +159,12 @@ def harmonise(notes: Columns, bars: Sequence[Bar], key: tuple[int, Mode], quarte
     return made
 
 
-def _halves(bar: Bar, quarter: int) -> list[tuple[int, int]]:
+def _halves(bar: Bar, quarter: int, closes: bool) -> list[tuple[int, int]]:
+    """The parts of a bar that may have a chord each; of 6/8 its two pulses where the bar ``closes`` a phrase."""
+    if is_compound(bar.beats, bar.unit):
+        two = bar.length % (3 * quarter) == 0 and (closes or bar.length > 3 * quarter)
+        middle = bar.start + bar.length // 2
+        return [(bar.start, middle), (middle, bar.end)] if two else [(bar.start, bar.end)]
     if bar.length >= 4 * quarter and bar.length % (2 * quarter) == 0:
         middle = bar.start + bar.length // (4 * quarter) * 2 * quarter
         return [(bar.start, middle), (middle, bar.end)] if middle < bar.end else [(bar.start, bar.end)]

@@ -43,11 +43,24 @@ def pulse_of(meter: str) -> tuple[int, Fraction]:
 def pulses(text: str, meter: str, where: str) -> Pulses:
     """The pulses of a pattern; spaces and ``|`` in it only help to read it.
 
+    Where the last pulse of a bar is cut short, as in 7/8, a pattern may have steps for the beats of its meter instead:
+    seven eighths. Its last pulse is filled up with a hold, which sounds in longer bars alone.
+
     Raises:
-        EtudeError: it is empty, or its steps cannot be shared evenly by the pulses of the meter. ``where`` names it.
+        EtudeError: it is empty, or its steps cannot be shared evenly by the pulses of the meter, or by its beats.
+            ``where`` names it.
     """
     signs = "".join(text.replace("|", "").split())
-    count, _ = pulse_of(meter)
+    count, pulse = pulse_of(meter)
+    beats, unit = map(int, meter.split("/"))
+    lacking = count * pulse - Fraction(4 * beats, unit)  # of the last pulse, in quarter notes
+    if lacking and signs and len(signs) % beats == 0:
+        signs += HOLD * int(lacking * len(signs) / (count * pulse - lacking))
+    if lacking and (not signs or len(signs) % count):
+        raise EtudeError(
+            f'{where} = "{text}" has {len(signs)} steps, and a bar of {meter} has {beats} beats. Give each beat '
+            f"equally many steps, as {beats} or {2 * beats} in all."
+        )
     if not signs or len(signs) % count:
         raise EtudeError(
             f'{where} = "{text}" has {len(signs)} steps, and a bar of {meter} has {count} pulses. Give each pulse '

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from symusic.core import ScoreTick, TrackTick
 
-from etude.arranging.band import MELODY, Arrangement, arrange
+from etude.arranging.band import Arrangement, arrange
 from etude.arranging.chords import chords_of_symbols, chords_of_track, harmonise, recognised
 from etude.arranging.lead_sheet import LeadSheet, key_of, lead_sheet_of
 from etude.arranging.learned import Accompanist
-from etude.arranging.styles import Style
+from etude.arranging.styles import MELODY, Style
 from etude.config.sections import Arrange, Mix
 from etude.core.errors import EtudeError
 from etude.music.bars import bars_of

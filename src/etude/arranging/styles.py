@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from etude.arranging.style_files import FILE
 from etude.config.check import Count, Fraction, OneOf, Range, check, construct
 from etude.core.errors import EtudeError, closest
+from etude.core.project import conf_folder, working_root
 
 Program = Annotated[int, Range(0, 127)]
 Pitch = Annotated[int, Range(0, 127)]
@@ -23,6 +25,8 @@ KIT = {
 SIGNS = {"bass": "13578a", "chords": "xX", "arpeggio": "12345678", "drums": "xXo"}  # besides holds and rests
 LEVELS = ("soft", "full", "fill")
 LEARNED = "accompaniment"
+MELODY = "Melody"  # the name of the track of the given tune, which no part of a style may have
+STRAIGHT = 0.5  # share of a quarter note that its first eighth takes, without swing
 FULL = 0.6  # energy from which the full pattern is played
 
 
@@ -76,19 +80,38 @@ class Style:
 
         Raises:
             EtudeError: a key is missing, unknown or out of range, or a pattern has a sign that its part does not know
-                or does not fit its meter.
+                or does not fit its meter. The message names the file.
         """
+        try:
+            return cls._of(values)
+        except EtudeError as error:
+            reason = str(error).replace("Set it in conf/.", "Set it there.")
+            raise EtudeError(f"{_file_of(values)}: {reason}") from None
+
+    @classmethod
+    def _of(cls, values: Mapping[str, Any]) -> "Style":
         listed = check(values.get("parts"), dict, "style.parts")
         if not listed:
             raise EtudeError("style.parts names no instrument. Name some, as the files in conf/style do.")
+        for name in listed:
+            if str(name).strip().casefold() == MELODY.casefold():
+                raise EtudeError(
+                    f"style.parts.{name} has the name of the track with the given tune. Call the part something else, "
+                    f"as {name} 2."
+                )
         parts = {name: _part(check(part, dict, f"style.parts.{name}"), name) for name, part in listed.items()}
-        rest = {key: value for key, value in values.items() if key not in ("parts", "about", "mix")}
+        rest = {key: value for key, value in values.items() if key not in ("parts", "about", "mix", FILE)}
         return construct(cls, rest, "style", parts=parts)
 
     @property
     def is_learned(self) -> bool:
         """Whether a trained model plays one of its parts."""
         return any(part.play == LEARNED for part in self.parts.values())
+
+    @property
+    def feel(self) -> str:
+        """The word over a score of it: Swing, or none."""
+        return "Swing" if self.swing > STRAIGHT else ""
 
     @property
     def meters(self) -> list[str]:
@@ -101,6 +124,13 @@ class Style:
             for meter in written
         )
         return list(dict.fromkeys(found))
+
+
+def _file_of(values: Mapping[str, Any]) -> str:
+    """The file that the values of a style come from; its name alone where it is none of conf/style."""
+    name = values.get("name")
+    known = (conf_folder(working_root()) / "style" / f"{name}.yaml").is_file()
+    return str(values.get(FILE) or (f"conf/style/{name}.yaml" if known else f'The style "{name}"'))
 
 
 def _part(values: Mapping[str, Any], name: str) -> Part:

@@ -93,7 +93,7 @@ COMMANDS = {
         groups=("model", "size"),
     ),
     "arrange": Command(
-        "arrange a melody of yours for a band: input=... output=... style=...; or each model's best pieces",
+        "arrange a melody of yours for a band: input=... output=... style=NAME|FILE; or each model's best pieces",
         by_hand=True,
         purpose=MUSIC,
         example="input=melody.mid output=song.mid sound=song.mp3 style=bossa form=AABA",

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from etude.core.errors import EtudeError
 from etude.core.text import visible
 
+TRAIN = ("train", "all", "rebuild")  # commands that may be interrupted in a training
+
 
 def main() -> None:
     """Run one command. A known fault prints one sentence, with exit status 2."""
@@ -21,6 +23,7 @@ def main() -> None:
             # names of files that are no UTF-8 are shown as they are; what a terminal cannot show, as its number
             utf8 = codecs.lookup(stream.encoding).name == "utf-8"
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
         if "_ARGCOMPLETE" in os.environ:
             from etude.cli.completion import answer_shell
@@ -34,15 +37,19 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except KeyboardInterrupt:
-        print(
-            "etude: interrupted. A training goes on from its last epoch when the same command is given again.",
-            file=sys.stderr,
-        )
+        print(f"etude: interrupted. {_what_is_left(command)}", file=sys.stderr)
         sys.exit(130)
     except Exception:  # a status of its own: 1 is an answer of verify and of originality
         traceback.print_exc()
         print("etude: this is a fault of etude; the lines above belong into a report of it.", file=sys.stderr)
         sys.exit(70)
+
+
+def _what_is_left(command: str) -> str:
+    """What an interrupted command leaves behind, in a sentence."""
+    if command in TRAIN:
+        return "A training goes on from its last epoch when the same command is given again."
+    return "No file is half-written: each is as it was before, or complete."
 
 
 def restart_in_utf8() -> None:

@@ -116,7 +116,7 @@ def run_job(
         return figures_of_folds(made)
     if asked.on_own_files:
         assert asked.request is not None
-        print(f"etude: {stage} {_answer(asked.request, settings, session)}")
+        print(f"etude: {stage} {_answer(asked.request, settings, session, _given_in_mix(task))}")
         return {}
     run_one = importlib.import_module(f"etude.stages.{stage}").run
     if isinstance(asked.request, GivenPiece) and asked.request.is_given:
@@ -152,8 +152,11 @@ def run_job(
     return figures_of(settings, session) if stage == "train" else {}
 
 
-def _answer(request: Request, settings: Settings, session: Session) -> str:
-    """Do what is asked of files that somebody gives. Gives what was done, as the end of a sentence."""
+def _answer(request: Request, settings: Settings, session: Session, given: Mapping[str, Any]) -> str:
+    """Do what is asked of files that somebody gives. Gives what was done, as the end of a sentence.
+
+    ``given`` are the keys of the section ``mix`` that are set on the command line.
+    """
     if isinstance(request, ScoreSets):
         from etude.runs.score_sets import write_comparison
 
@@ -161,7 +164,7 @@ def _answer(request: Request, settings: Settings, session: Session) -> str:
     if isinstance(request, MixFiles):
         from etude.tasks.mix_files import mix_files
 
-        return str(mix_files(settings, session, request))
+        return str(mix_files(settings, session, request, given))
     if isinstance(request, ArrangeFiles):
         from etude.runs.arrange_file import arrange_file
 
@@ -170,6 +173,20 @@ def _answer(request: Request, settings: Settings, session: Session) -> str:
     from etude.tasks.harmonize_file import harmonize_file
 
     return f"wrote {' and '.join(map(str, harmonize_file(settings, session, request)))}"
+
+
+def _given_in_mix(task: Sequence[str]) -> dict[str, Any]:
+    """The gains and pans by name of a track that overrides set, as ``{"gain": {"Bass": -3}}``."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    own = [part for part in task if part.lstrip("+").startswith("mix.")]
+    found: dict[str, Any] = {"gain": {}, "pan": {}}
+    for override in OverridesParser.create().parse_overrides(own):
+        _, key, *names = override.key_or_group.split(".", 2)
+        value = override.value()
+        if key in found and (names or isinstance(value, dict)):
+            found[key] |= {names[0]: value} if names else {str(name): level for name, level in value.items()}
+    return found
 
 
 def _choosing_data(task: Sequence[str]) -> list[str]:

@@ -6,10 +6,13 @@ import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
 
 from etude.cli.commands import BY_HAND, COMMANDS
 from etude.cli.launch import OURS, Launch
-from etude.cli.overrides import check_overrides, drop_nulls, place_override, quote_text, take_flags
+from etude.cli.overrides import GIVEN, check_overrides, drop_nulls, place_override, quote_text, take_flags, take_style
 from etude.cli.plain import PLAIN, parse
 from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, find_project, working_root
@@ -32,6 +35,13 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
     from etude.config.compile import composing
 
     root = working_root()
+    overrides, style = take_style(overrides, stage)
+    if style is not None:  # Hydra finds it as the only option of a group in a folder of its own
+        with TemporaryDirectory() as folder:
+            file = Path(folder, "style", f"{GIVEN}.yaml")
+            file.parent.mkdir()
+            file.write_text(yaml.safe_dump(style, sort_keys=False, allow_unicode=True), encoding="utf-8")
+            return _compose_and_run(stage, [*overrides, f"hydra.searchpath=['file://{folder}']"])
     flags, overrides = take_flags(
         [quote_text(place_override(override, stage), stage) for override in drop_nulls(overrides)]
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from etude.arranging.style_files import is_path, read_style
 from etude.cli import explain
 from etude.cli.commands import PATHS
 from etude.cli.mistakes import by_meaning, options_with
@@ -18,6 +19,7 @@ from etude.tasks.requests import keys_of, texts_of
 
 TEXTS = (*PATHS, "generate.control.key")  # keys whose values are any text, besides those of requests
 MAY_BE_NULL = ("experiment", "size", "hparams")  # groups
+GIVEN = "given"  # the option of the group ``style`` that stands for a file of one's own
 HYDRAS_OWN = ("hydra", "hydra/sweeper", "hydra/launcher")  # parts that Hydra does not run without
 # keys of earlier releases -> their present names
 RENAMED = {
@@ -67,6 +69,31 @@ def drop_nulls(overrides: Sequence[str]) -> list[str]:
         else:
             kept.append(override)
     return kept
+
+
+def take_style(overrides: Sequence[str], stage: str) -> tuple[list[str], dict[str, Any] | None]:
+    """The overrides with ``style=given`` in place of the path of a style, and the values in that file.
+
+    None where no path is given.
+
+    Raises:
+        EtudeError: there is no such file, it holds no style, or the command takes none.
+    """
+    kept, found = [], None
+    for override in overrides:
+        key, _, value = override.partition("=")
+        text = value.strip().strip("'\"")
+        if key != "style" or not is_path(text):
+            kept.append(override)
+            continue
+        if stage != "arrange":
+            raise EtudeError(
+                f"style = {text} is a file, which etude arrange takes. Copy it to conf/style for etude {stage}."
+            )
+        names = sorted(file.stem for file in (conf_folder(working_root()) / "style").glob("*.yaml"))
+        found = read_style(Path(text).expanduser(), names)
+        kept.append(f"style={GIVEN}")
+    return kept, found
 
 
 @dataclass(frozen=True)

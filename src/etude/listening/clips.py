@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import NoteTick, ScoreSecond, ScoreTick, TempoTick, TrackTick
+from symusic.core import NoteTick, ScoreTick, TempoTick
 
+from etude.audio.controllers import as_stated
 from etude.audio.files import encode_mp3, read_audio
 from etude.audio.loudness import loudness_of
 from etude.audio.render import render
@@ -19,6 +19,7 @@ from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.listening.design import SHORTEST
 from etude.music.bars import bar_lines
+from etude.music.seconds import seconds_at
 
 LEAD = 0.05  # seconds before the first note
 RELEASE = 0.5  # seconds that fade at the end of the release of the last notes
@@ -50,18 +51,6 @@ class Clip:
     mp3: bytes
     seconds: float  # of music
     loudness: float  # LUFS, BS.1770-4
-
-
-def seconds_at(score: ScoreTick, ticks: Sequence[int]) -> NDArray[np.float64]:
-    """The times of some ticks of a piece, in seconds: (ticks,)."""
-    probe = ScoreTick(score.ticks_per_quarter)
-    probe.tempos = score.tempos.copy()
-    track = TrackTick()
-    for tick in ticks:
-        track.notes.append(NoteTick(int(tick), 1, 60, 80))
-    probe.tracks.append(track)
-    timed = cast(ScoreSecond, probe.to("second"))
-    return np.array([note.time for note in timed.tracks[0].notes], dtype=np.float64)
 
 
 def length_of(score: ScoreTick) -> float:
@@ -133,7 +122,7 @@ def sound_of(score: ScoreTick, settings: Mix, cut: Cut) -> NDArray[np.float64]:
 
     Args:
         score: a piece that lasts as long as the cut, at least.
-        settings: the gain and pan of tracks.
+        settings: the gain and pan of tracks that state none.
         cut: where it ends.
     """
     ticks, times = _lines(score)
@@ -142,7 +131,7 @@ def sound_of(score: ScoreTick, settings: Mix, cut: Cut) -> NDArray[np.float64]:
     elif (later := times > cut.seconds + TAIL).any():
         score = end_at(score, int(ticks[later][0]))  # what comes then is not heard
     # so quiet that no peak is limited: what is louder or softer within the clip stays so
-    quiet = replace(settings, sample_rate=SAMPLE_RATE, loudness=QUIET)
+    quiet = replace(as_stated(score, settings, {}), sample_rate=SAMPLE_RATE, loudness=QUIET)
     mono = render(score, quiet).mix.mean(axis=0, dtype=np.float64)  # (samples,)
     onset = min(note.time for track in score.tracks for note in track.notes)
     first = round((float(seconds_at(score, [onset])[0]) - LEAD) * SAMPLE_RATE)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from symusic.core import ScoreTick, TrackTick
 
-from etude.arranging.band import MELODY, Arrangement
+from etude.arranging.band import Arrangement
 from etude.arranging.lead_sheet import Song
-from etude.arranging.styles import KIT, Style
+from etude.arranging.styles import KIT, MELODY, Style
 from etude.music.columns import columns_of
 
 GRID = 12  # steps of a quarter note on which every hit of a drum lies: sixteenths and triplets

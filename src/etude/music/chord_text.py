@@ -17,6 +17,16 @@ ROMAN = re.compile(rf"({DEGREE}|N|Ger|Fr|It)(o|ø|\+)?[0-9b#]*(/{DEGREE})?")
 STAYS = (".", "%")  # in place of a chord: the last one continues
 NONE = ("-", "N", "NC", "N.C.")  # nothing is given
 SIGNS = {"♯": "#", "♭": "b", "Δ7": "maj7", "Δ": "maj7", "ø7": "m7b5", "ø": "m7b5", "°": "dim", "6/9": "6add9"}
+# Qualities that music21 refuses or reads with other notes -> semitones above the root
+QUALITIES = {
+    "maj9": (0, 2, 4, 7, 11), "maj11": (0, 2, 4, 5, 7, 11), "maj13": (0, 2, 4, 7, 9, 11), "mmaj7": (0, 3, 7, 11),
+    "mmaj9": (0, 2, 3, 7, 11), "69": (0, 2, 4, 7, 9), "m69": (0, 2, 3, 7, 9), "9sus4": (0, 2, 5, 7, 10),
+    "9sus": (0, 2, 5, 7, 10), "13sus4": (0, 2, 5, 7, 9, 10), "13sus": (0, 2, 5, 7, 9, 10),
+    "13b9": (0, 1, 4, 7, 9, 10), "13#11": (0, 2, 4, 6, 7, 9, 10),
+    "alt": (0, 1, 3, 4, 8, 10), "7alt": (0, 1, 3, 4, 8, 10),
+}  # fmt: skip
+MAJOR = re.compile(r"(Maj|MAJ|Ma|MA|M|ma)(?=[0-9]|$)")  # ways to write the maj of CM7
+STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 TONICS = ("C", "D-", "D", "E-", "E", "F", "F#", "G", "A-", "A", "B-", "B")
 
 
@@ -115,10 +125,12 @@ def chord_named(symbol: str, key: tuple[int, Mode] = (0, "major")) -> tuple[int,
             for sign, means in SIGNS.items():
                 plain = plain.replace(sign, means)
             plain = re.sub(r"^([A-G][b#]*)-", r"\1m", plain)  # C-7 is C minor seventh
-            root = re.fullmatch(r"([A-G])(b*|#*)(.*?)(/([A-G])(b*|#*))?", plain)
+            root = re.fullmatch(r"([A-G])(b+|#+|)(.*?)(/([A-G])(b+|#+|))?", plain)
             if root is None:
                 raise ValueError
-            figure = root[1] + root[2].replace("b", "-") + root[3]
+            if (steps := QUALITIES.get(MAJOR.sub("maj", root[3]).replace("min", "m"))) is not None:
+                return _built(_class(root[1], root[2]), steps, _class(root[5], root[6]) if root[4] else None)
+            figure = root[1] + root[2].replace("b", "-") + MAJOR.sub("maj", root[3])
             chord = harmony.ChordSymbol(figure + (f"/{root[5]}{root[6].replace('b', '-')}" if root[4] else ""))
         classes = frozenset(pitch.pitchClass for pitch in chord.pitches)
         of_root, bass = chord.root().pitchClass, chord.bass().pitchClass
@@ -139,3 +151,14 @@ def tones_named(text: str) -> Tones | None:
     with suppress(EtudeError):
         return Tones(*chord_named(text))
     return None
+
+
+def _class(letter: str, accidentals: str) -> int:
+    """The pitch class of a letter with its sharps or flats."""
+    return (STEPS[letter] + accidentals.count("#") - accidentals.count("b")) % 12
+
+
+def _built(root: int, steps: Sequence[int], bass: int | None) -> tuple[int, frozenset[int], int]:
+    """A chord as ``chord_named`` gives it; a bass of its own is one of its notes."""
+    classes = {(root + step) % 12 for step in steps}
+    return root, frozenset(classes | ({bass} if bass is not None else set())), root if bass is None else bass

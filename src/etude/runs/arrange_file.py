@@ -4,19 +4,17 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from symusic.core import ScoreTick
-
 from etude.arranging.band import Arrangement
 from etude.arranging.piece import arrange_piece, placed
 from etude.arranging.styles import Style
 from etude.artifacts.context import Session
+from etude.audio.controllers import state
 from etude.audio.files import Tags
 from etude.audio.render import write_sound
 from etude.config.sections import Mix, Settings
-from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.core.project import version_of_code
-from etude.scores.engraving import musicxml, picture
+from etude.scores.engraving import engrave, picture
 from etude.tasks.requests import ArrangeFiles
 from etude.tasks.score_files import check_files, read_score
 
@@ -26,8 +24,8 @@ USAGE = "etude arrange input=melody.mid output=song.mid"
 def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> list[Path]:
     """Arrange a melody for the band of ``style``, and write it as MIDI, as MusicXML and what else is requested.
 
-    The MIDI file is a performance (``arrange.humanise``), the score and its picture are what is written. All files or
-    none. Returns the files.
+    The MIDI file is a performance (``arrange.humanise``) and states volume and pan of each track; the score and its
+    picture are what is written. All files or none. Returns the files.
 
     Raises:
         EtudeError: a file is missing, in the way or no melody, or chords, form or style are not as they should be.
@@ -49,26 +47,18 @@ def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> l
         say = f"{source}: chords: {where}; form: {form or 'one phrase'}; {len(made.song.bars)} bars in all"
         print(f"{say}; tracks: {', '.join(track.name for track in made.written.tracks)}", file=sys.stderr)
     comment = f"style {style.name}; seed {settings.arrange.seed}; {version_of_code()}"
-    _write(made, places, placed(settings.mix, style), Tags(source.stem, "etude", comment))
+    _write(made, places, style.feel, placed(settings.mix, style), Tags(source.stem, "etude", comment))
     return list(places.values())
 
 
-def _write(made: Arrangement, places: dict[str, Path], mix: Mix, tags: Tags) -> None:
+def _write(made: Arrangement, places: dict[str, Path], feel: str, mix: Mix, tags: Tags) -> None:
     """Write all files or none."""
     with ExitStack() as stack:
         parts = {kind: stack.enter_context(whole(place)) for kind, place in places.items()}
-        made.performed.dump_midi(parts["midi"])
-        text = _engrave(made.written, tags.title)
+        state(made.performed, mix).dump_midi(parts["midi"])
+        text = engrave(made.written, tags.title, feel)
         parts["score"].write_text(text, encoding="utf-8")
         if "picture" in parts:
-            parts["picture"].write_text(picture(text), encoding="utf-8")
+            parts["picture"].write_text(picture(text, titled=True), encoding="utf-8")
         if "sound" in parts:
             write_sound(parts["sound"], made.performed, mix, at_once=True, tags=tags)
-
-
-def _engrave(score: ScoreTick, title: str) -> str:
-    try:
-        return musicxml(score, title)
-    except Exception as error:  # music21 raises what it meets, as in a bar of 99 quarter notes
-        reason = " ".join(str(error).split())[:120]
-        raise EtudeError(f"{title}: it cannot be written as a score ({reason}). Give it shorter bars.") from None

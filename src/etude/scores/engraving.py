@@ -1,10 +1,12 @@
 """A piece as a score: MusicXML for notation programs, spelled in its key, and a picture of it."""
 
+import io
 import re
+import warnings
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
@@ -23,9 +25,19 @@ FINE = (3, 4)  # thirty-seconds and triplets of sixteenths: where notes lie on t
 NAMES = ("F", "C", "G", "D", "A", "E", "B")  # up the circle of fifths
 SVG, LINKS = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 LOW_CLEF = 55  # mean pitch below which a part is written in the bass clef
+LOWEST_CLEF = 41  # mean pitch below which that is the one an octave lower, as for a double bass
 
 
-def musicxml(score: Score, title: str) -> str:
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what music21 prints and warns of from the terminal: beams that it cannot join, complex durations."""
+    with redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@_quiet()
+def musicxml(score: Score, title: str, feel: str = "") -> str:
     """A piece as MusicXML; the same piece and title give the same text.
 
     Each track is a part, in the clef of its mean pitch. Notes move to the nearest 24th of a quarter note; those of a
@@ -36,8 +48,9 @@ def musicxml(score: Score, title: str) -> str:
     Args:
         score: the piece.
         title: of the piece.
+        feel: a word over the start, as "Swing".
     """
-    from music21 import chord, clef, instrument, key, metadata, meter, note, stream, tempo  # a second
+    from music21 import chord, clef, expressions, instrument, key, metadata, meter, note, stream, tempo  # a second
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
     piece = score.resample(GRID, min_dur=1)
@@ -54,8 +67,9 @@ def musicxml(score: Score, title: str) -> str:
         player.partAbbreviation = player.instrumentAbbreviation = part.partName[:1] + "."
         part.insert(0, player)
         pitches = [played.pitch for played in track.notes]
-        low = bool(pitches) and sum(pitches) / len(pitches) < LOW_CLEF
-        part.insert(0, clef.BassClef() if low else clef.TrebleClef())
+        mean = sum(pitches) / len(pitches) if pitches else LOW_CLEF
+        low = clef.Bass8vbClef() if mean < LOWEST_CLEF else clef.BassClef()
+        part.insert(0, low if mean < LOW_CLEF else clef.TrebleClef())
         part.insert(0, key.Key(tonic_of(sharps, minor), "minor" if minor else "major"))
         signs = [(sign.time, f"{sign.numerator}/{sign.denominator}") for sign in piece.time_signatures] or [(0, "4/4")]
         for time, sign in signs:
@@ -63,6 +77,10 @@ def musicxml(score: Score, title: str) -> str:
         if not place:
             for mark in piece.tempos[:1]:
                 part.insert(0, tempo.MetronomeMark(number=round(mark.qpm)))
+            if feel:
+                word = expressions.TextExpression(feel)  # a TempoText would lose its place
+                word.placement, word.style.fontWeight = "above", "bold"
+                part.insert(0, word)
         for symbol in piece.markers if not place else []:
             if symbol.text.startswith(MARKER):
                 with suppress(Exception):  # music21 raises what it meets; what it does not know is left out
@@ -149,10 +167,24 @@ def _step(places: Sequence[int]) -> int:
     return next(exact, min(READABLE, key=lambda step: sum(min(place % step, -place % step) for place in places)))
 
 
-def picture(sheet: str) -> str:
+def engrave(score: Score, title: str, feel: str = "") -> str:
+    """``musicxml`` of an arrangement; on a readable grid where its notes lie so that no notation has them.
+
+    Raises:
+        EtudeError: it cannot be written in either way.
+    """
+    try:
+        return musicxml(score, title, feel)
+    except Exception:  # music21 raises what it meets, as for a duration that takes several notes in 9/8
+        with suppress(Exception):
+            return musicxml(on_readable_grid(score), title, feel)
+    raise EtudeError(f"{title}: it cannot be written as a score. Give it shorter bars, or notes on a grid.")
+
+
+def picture(sheet: str, titled: bool = False) -> str:
     """Engrave MusicXML with Verovio as SVG, on one white page of any height, without its tempo.
 
-    The same text gives the same picture.
+    The same text gives the same picture. With ``titled`` its title stands over it.
 
     Raises:
         EtudeError: Verovio cannot read it.
@@ -166,7 +198,7 @@ def picture(sheet: str) -> str:
             "adjustPageHeight": True,
             "breaks": "auto",
             "footer": "none",
-            "header": "none",
+            "header": "auto" if titled else "none",
             "pageHeight": 60000,
             "pageWidth": 2400,
             "scale": 40,

@@ -20,6 +20,7 @@ from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import read_ingest
+from etude.audio.controllers import state
 from etude.audio.files import file_names, write_audio
 from etude.audio.loudness import decibels, loudness_of
 from etude.audio.render import Rendering, render, write_sound
@@ -30,7 +31,8 @@ from etude.core.progress import follow
 from etude.metrics.arrangement import measure_band
 from etude.report.pianoroll import picture
 from etude.report.sample import page
-from etude.scores import engraving
+from etude.scores.engraving import engrave
+from etude.scores.engraving import picture as engraving
 from etude.scores.excerpts import excerpt_of
 from etude.stages import main
 
@@ -112,8 +114,10 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                 )
                 title = f"{model_name}, {name}, for a band: {style.name}"
                 mix = placed(settings.mix, style)
-                written = _write_piece(part, f"{name}_band", made.performed, title, mix)
-                _write_score(part, f"{name}_band", made.written, title)
+                written = _write_piece(part, f"{name}_band", state(made.performed, mix), title, mix)
+                text = engrave(made.written, title, style.feel)
+                write_text(part / f"{name}_band.musicxml", text)
+                write_text(part / f"{name}_band.svg", engraving(text, titled=True))
                 form = "".join(one.letter for one in made.song.bars if one.number == 0)
                 kept = asdict(measure_band(made, style))
                 bands.append({"of": file, "style": style.name, "chords": where, "form": form, **written, "kept": kept})
@@ -144,13 +148,6 @@ def _write_piece(folder: Path, name: str, score: ScoreTick, title: str, mix: Mix
     picture(score, folder / f"{name}.png", title)
     write_text(folder / f"{name}.html", page(score, (folder / f"{name}.mp3").read_bytes(), title))
     return {"file": f"{name}.mp3", **facts}
-
-
-def _write_score(folder: Path, name: str, score: ScoreTick, title: str) -> None:
-    """Write what a band plays as MusicXML, and engraved."""
-    text = engraving.musicxml(score, title)
-    write_text(folder / f"{name}.musicxml", text)
-    write_text(folder / f"{name}.svg", engraving.picture(text))
 
 
 def _read(path: Path, sampled: Artifact, measured: Artifact) -> ScoreTick:

@@ -3,22 +3,25 @@
 import difflib
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from symusic.core import NoteTick, ScoreSecond, ScoreTick, TrackTick
+from symusic.core import ScoreTick
 
+from etude.audio.controllers import as_stated
+from etude.audio.damage import explain, missing, quiet
 from etude.audio.mixing import Channel
 from etude.audio.resampling import resample, to_stereo
 from etude.audio.synthesis import TAIL, soundfont, synthesize, track_names
 from etude.config.check import check
 from etude.config.sections import Decibels, Mix, Place, Settings
 from etude.core.errors import EtudeError, closest
+from etude.music.seconds import seconds_at
 from etude.scores.readers import FORMATS
 from etude.tasks.requests import MixFiles
 from etude.tasks.score_files import read_score
@@ -30,6 +33,8 @@ SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".aif", ".aiff", ".aifc", ".a
 LONGEST = 30 * 60  # seconds of a track, and of a mix
 SLOWEST, FASTEST = 1000, 768000  # samples a second of a file
 SILENT = 1e-5  # level (-100 dBFS) that nobody hears
+LOUDEST = 100.0  # level (40 dBFS) beyond which a file is damaged, or no sound
+LOST = 0.01  # seconds of a file that is cut off, that nobody misses
 CLIPPED = 0.9999  # level that clipped samples have
 RUN = 3  # clipped samples in a row; a single one may be a peak
 
@@ -97,7 +102,7 @@ def _files(text: str) -> list[Path]:
         if not file.is_file():
             raise EtudeError(f"tracks: {file} does not exist.{_near(file)}")
         if not file.stat().st_size:
-            raise EtudeError(f"tracks: {file} is empty.")
+            raise EtudeError(f"tracks: {file} is empty. Export it again, or leave it out.")
     return files
 
 
@@ -157,24 +162,35 @@ def _plain(value: str) -> object:
     return number if math.isfinite(number) else value
 
 
-def read_track(track: Track, settings: Settings, rate: int, show: bool) -> Sound:
+def read_track(
+    track: Track, settings: Settings, rate: int, show: bool, given: Mapping[str, Any] | None = None
+) -> Sound:
     """A track as stereo sound, at a rate.
 
+    The tracks of a MIDI file have the volume and the pan that it states.
+
+    Args:
+        track: the track.
+        settings: ``mix``, and ``ingest`` with the limits of reading.
+        rate: samples a second.
+        show: whether is said what reading changed.
+        given: keys of the section ``mix`` that somebody has set, which hold in place of what a MIDI file states.
+
     Raises:
-        EtudeError: it cannot be read, lasts longer than half an hour, or holds what is no number.
+        EtudeError: it cannot be read, lasts longer than half an hour, or holds what is no number or beyond 40 dBFS.
     """
     if track.path.suffix.lower() in SCORES:
-        return _read_score(track, settings, rate, show)
+        return _read_score(track, settings, rate, show, given or {})
     return _read_sound(track, rate)
 
 
-def _read_score(track: Track, settings: Settings, rate: int, show: bool) -> Sound:
+def _read_score(track: Track, settings: Settings, rate: int, show: bool, given: Mapping[str, Any]) -> Sound:
     score, _ = read_score(track.path, settings.ingest, show)
     if not score.note_num():
         return Sound(np.zeros((2, rate), np.float32), rate)
-    end, bar_end = _seconds(score, [score.end(), _end_of_bar(score)])
+    end, bar_end = map(float, seconds_at(score, [score.end(), _end_of_bar(score)]))
     _require_length(track, end + TAIL)
-    mix = settings.mix
+    mix = as_stated(score, settings.mix, given)
     stems = synthesize(score, rate, soundfont(mix.soundfont))
     total = np.zeros(next(iter(stems.values())).shape, np.float32)
     for name in track_names(score):
@@ -190,42 +206,57 @@ def _end_of_bar(score: ScoreTick) -> int:
     return int(start + math.ceil((score.end() - start) / bar) * bar)
 
 
-def _seconds(score: ScoreTick, ticks: Sequence[int]) -> list[float]:
-    probe = ScoreTick(score.ticks_per_quarter)
-    probe.tempos = score.tempos.copy()
-    line = TrackTick()
-    for tick in ticks:
-        line.notes.append(NoteTick(int(tick), 1, 60, 80))
-    probe.tracks.append(line)
-    return [float(note.time) for note in cast(ScoreSecond, probe.to("second")).tracks[0].notes]
-
-
 def _read_sound(track: Track, rate: int) -> Sound:
     path = track.path
     try:
-        info = soundfile.info(path)
+        with quiet():
+            info = soundfile.info(path)
         if not SLOWEST <= info.samplerate <= FASTEST:
             raise EtudeError(
-                f"tracks: {path} says {info.samplerate} samples a second, and {SLOWEST} to {FASTEST} can be mixed."
+                f"tracks: {path} says {info.samplerate} samples a second, and {SLOWEST} to {FASTEST} can be mixed. "
+                "Export it again at a usual rate, as 44100."
             )
         _require_length(track, info.frames / info.samplerate)
-        audio, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError, RuntimeError, TypeError, ValueError, MemoryError) as error:
+        with quiet():
+            audio, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError, RuntimeError, TypeError, ValueError, MemoryError):
         if path.suffix.lower() not in SOUNDS:
             raise EtudeError(
                 f"tracks: {path} is neither a score nor a sound that etude reads. Give a file that ends in {_known()}."
             ) from None
-        reason = " ".join(str(error).replace(repr(str(path)), "").split()).rstrip(".: ") or "its content is no sound"
-        raise EtudeError(f"tracks: {path} is damaged, or no sound ({reason}). Give it as a new WAV or FLAC.") from None
+        raise EtudeError(f"tracks: {path} {explain(path)}. Export it again, as WAV or FLAC.") from None
     if not len(audio):
-        raise EtudeError(f"tracks: {path} holds no samples.")
-    if not np.isfinite(audio).all():
-        wrong = int((~np.isfinite(audio)).sum())
-        raise EtudeError(f"tracks: {path} has {wrong} samples that are no numbers (NaN or infinite). Export it again.")
-    if (count := clipped(audio.T)) and track.name:
-        print(f"{path}: {count} samples are clipped; it stays distorted however soft it is mixed", file=sys.stderr)
+        raise EtudeError(f"tracks: {path} holds no samples. Export it again, or leave it out.")
+    _require_levels(path, audio)
+    if track.name:
+        seconds = len(audio) / own_rate
+        promised = seconds / (1 - min(0.999, missing(path, info.frames, len(audio))))
+        if promised - seconds > LOST:
+            print(
+                f"{path} is cut off: it has {seconds:.2f} of the {promised:.2f} seconds that its header promises. "
+                "Copy or export it again, if its end is missing",
+                file=sys.stderr,
+            )
+        if count := clipped(audio.T):
+            print(f"{path}: {count} samples are clipped; it stays distorted however soft it is mixed", file=sys.stderr)
     found = resample(to_stereo(audio.T), own_rate, rate)
     return Sound(found, found.shape[1])
+
+
+def _require_levels(path: Path, audio: NDArray[np.float32]) -> None:
+    """Raise EtudeError where samples (samples, channels) are no numbers, or such as no sound has."""
+    if not np.isfinite(audio).all():
+        wrong = int((~np.isfinite(audio)).sum())
+        raise EtudeError(
+            f"tracks: {path} has {wrong} sample{'s that are no numbers' if wrong > 1 else ' that is no number'} "
+            "(NaN or infinite). Export it again."
+        )
+    if (top := float(np.abs(audio).max())) > LOUDEST:
+        wrong = int((np.abs(audio) > LOUDEST).sum())
+        raise EtudeError(
+            f"tracks: {path} has {wrong} sample{'s' if wrong > 1 else ''} far beyond full scale, up to {top:.3g} where "
+            "1 is full scale. Export it again, with samples from -1 to 1."
+        )
 
 
 def clipped(audio: np.ndarray) -> int:

@@ -1,9 +1,11 @@
 """Tracks of somebody's own, scores and sounds, mixed into one sound file: ``etude mix``."""
 
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +43,7 @@ class Mixed:
         return f"wrote {where} ({minutes}:{seconds:02d}, {self.loudness:.1f} LUFS, {self.peak:.1f} dBTP)"
 
 
-def mix_files(settings: Settings, session: Session, request: MixFiles) -> Mixed:
+def mix_files(settings: Settings, session: Session, request: MixFiles, given: Mapping[str, Any] | None = None) -> Mixed:
     """Mix tracks, and write the mix and, where asked for, each track as it sounds in it: all files or none.
 
     The tracks are in memory: some 21 MB for a minute of each at 44100 Hz.
@@ -50,6 +52,7 @@ def mix_files(settings: Settings, session: Session, request: MixFiles) -> Mixed:
         settings: ``mix``, and ``ingest`` with the limits of reading.
         session: whether progress is shown.
         request: the tracks, what of each is set, and what is written.
+        given: keys of the section ``mix`` that somebody has set, which hold in place of what a MIDI file states.
 
     Raises:
         EtudeError: a file is missing, damaged, too long or in the way, a key names no track or has a wrong value, all
@@ -69,7 +72,7 @@ def mix_files(settings: Settings, session: Session, request: MixFiles) -> Mixed:
     sounds = []
     with bar("reading tracks", len(tracks), session.progress and len(tracks) > 1) as advance:
         for done, track in enumerate(tracks, start=1):
-            sounds.append(read_track(track, settings, rate, session.progress))
+            sounds.append(read_track(track, settings, rate, session.progress, given))
             advance(done, track.name)
     _name_silent(tracks, sounds)
     ready = place_tracks(tracks, sounds, rate)

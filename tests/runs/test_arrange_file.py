@@ -183,7 +183,7 @@ def test_what_no_notation_has_is_written_on_a_readable_grid(folder: Path, monkey
             raise ValueError("Cannot convert complex durations to MusicXML.")
         return musicxml(score, title, feel)
 
-    monkeypatch.setattr("etude.runs.arrange_file.musicxml", fussy)
+    monkeypatch.setattr("etude.scores.engraving.musicxml", fussy)
     run(folder)
     assert tried[1] == GRID and (folder / "song.musicxml").exists()
     monkeypatch.setattr("etude.runs.arrange_file.musicxml", lambda *_: 1 / 0)

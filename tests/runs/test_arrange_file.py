@@ -186,6 +186,6 @@ def test_what_no_notation_has_is_written_on_a_readable_grid(folder: Path, monkey
     monkeypatch.setattr("etude.scores.engraving.musicxml", fussy)
     run(folder)
     assert tried[1] == GRID and (folder / "song.musicxml").exists()
-    monkeypatch.setattr("etude.runs.arrange_file.musicxml", lambda *_: 1 / 0)
+    monkeypatch.setattr("etude.scores.engraving.musicxml", lambda *_: 1 / 0)
     with pytest.raises(EtudeError, match=r"tune: it cannot be written as a score\. Give it shorter bars, or notes on"):
         run(folder, overwrite=True)

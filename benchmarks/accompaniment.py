@@ -176,6 +176,8 @@ def ways() -> dict[str, Steering]:
         "temperature .8, top_p .9": Steering(0.8, 0.9),
         "1, .98, 4 candidates, cost 0.5": Steering(1.0, 0.98, 4, 0.5),
         "1, .98, 8 candidates, cost 2": Steering(1.0, 0.98, 8, 2.0),
+        "1.2, 1, 4 candidates, cost 0.5": Steering(1.2, 1.0, 4, 0.5),
+        "1.2, .98, 4 candidates, cost 0.5": Steering(1.2, 0.98, 4, 0.5),
     }
 
 

@@ -36,8 +36,8 @@ def test_a_track_of_chords_is_read_with_its_roots() -> None:
     assert found == [("C", 0, 96, 0), ("Am7", 96, 192, 9), ("C/E", 192, 240, 0), ("G7/B", 240, 336, 7)]
     piece = tune(4)
     piece.tracks.append(track)
-    assert chord_track(piece.tracks[1:]).name == "Chords"  # type: ignore[union-attr]
-    assert chord_track(tune(4).tracks) is None
+    assert chord_track(piece, piece.tracks[0]).name == "Chords"  # type: ignore[union-attr]
+    assert chord_track(tune(4), tune(4).tracks[0]) is None
 
 
 def test_names_mean_the_same_when_they_are_read() -> None:

@@ -24,7 +24,8 @@ def test_the_model_gets_a_lead_sheet_and_plays_where_the_part_does() -> None:
     def play(lead_sheet: ScoreTick, texture: str | None, seed: int) -> TrackTick:
         asked.append((lead_sheet, texture, seed))
         track = TrackTick("PIANO")
-        for time in range(0, lead_sheet.end(), lead_sheet.ticks_per_quarter):
+        quarter = lead_sheet.ticks_per_quarter
+        for time in range(0, lead_sheet.markers[-1].time + 4 * quarter, quarter):
             track.notes.append(NoteTick(time, 10, 55, 80))
         return track
 
@@ -33,12 +34,15 @@ def test_the_model_gets_a_lead_sheet_and_plays_where_the_part_does() -> None:
     assert (texture, seed) == ("broken", 5) and [track.name for track in piece.tracks] == ["Melody"]
     assert [marker.text for marker in piece.markers][:3] == ["chord:C:maj/3", "chord:G:7", "chord:C:maj/3"]
     assert len(piece.time_signatures) == 1 and piece.tracks[0].notes[0].time == made.song.melody.onset[0]
+    close = next(one.bar for one in made.song.bars if one.kind == "ending")
     piano = next(track for track in made.written.tracks if track.name == "Piano")
     first = next(one.bar.start for one in made.song.bars if one.energy >= 0.5)
     assert piano.notes[0].time == first
+    last = [note for note in piano.notes if note.time >= close.start]
+    assert [(note.time, note.end) for note in last] == [(close.start, made.song.end)], "what closes rings"
 
 
 def test_without_a_model_such_a_style_is_refused() -> None:
-    assert Style.of(VALUES).is_learned and not style("pop").is_learned
+    assert Style.of(VALUES).learned == ["Piano"] and not style("pop").learned
     with pytest.raises(EtudeError, match=r"a part that a trained model plays .* or choose another style"):
         arrange(sheet(8), Style.of(VALUES))

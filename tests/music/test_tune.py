@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lead_sheets import make_song
 from symusic.core import NoteTick, ScoreTick, TempoTick, TextMetaTick, TrackTick
 
-from etude.music.tune import MELODY, PROGRAMS, chords_of, mean_tempo, melody_of, tune_of
+from etude.music.tune import MELODY, PROGRAMS, chords_of, is_sung, mean_tempo, melody_of, others_of, tune_of
 
 
 def track(name: str, *notes: tuple[int, int, int], drums: bool = False) -> TrackTick:
@@ -92,3 +92,32 @@ def test_the_mean_tempo_takes_as_long(tempos: list[tuple[int, float]], mean: flo
 def test_a_piece_without_notes_is_an_empty_tune() -> None:
     tune = tune_of(piece(track("Melody"), chords={0: "C:maj"}))
     assert [len(one.notes) for one in tune.tracks] == [0, 0] and np.isclose(tune.tempos[0].qpm, 120)
+
+
+def test_what_is_not_in_the_melody_accompanies_it_even_in_its_own_track() -> None:
+    one = track("Acoustic Grand Piano", (0, 24, 72), (24, 24, 74), (0, 48, 60), (0, 48, 64), (0, 48, 67))
+    melody = melody_of(piece(one))
+    assert notes(melody) == [(0, 24, 72), (24, 24, 74)]
+    assert sorted(others_of(piece(one), melody).pitch.tolist()) == [60, 64, 67]
+    assert [one.text for one in chords_of(piece(one), melody)] == ["C:maj"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sings"),
+    [
+        *((name, True) for name in ("MELODY", "Lead Vocals", "voice 1", "Singer", "Melodie")),
+        *((name, False) for name in ("Lead 1 (square)", "Voice Oohs", "Synth Voice", "Single Reed", "invoice", "")),
+    ],
+)
+def test_names_that_say_who_sings(name: str, sings: bool) -> None:
+    assert is_sung(name) is sings
+
+
+SONG = track("Voice", (0, 24, 60), (24, 24, 62), (48, 48, 64))
+
+
+@pytest.mark.parametrize("tracks", [(SONG,), (track("Drums", (0, 6, 36), drums=True),), ()])
+def test_a_tune_without_chords_is_its_melody_alone(tracks: tuple[TrackTick, ...]) -> None:
+    tune = tune_of(piece(*tracks))
+    assert [one.name for one in tune.tracks] == list(PROGRAMS) and not len(tune.tracks[1].notes)
+    assert len(tune.tracks[0].notes) == (3 if tracks == (SONG,) else 0)

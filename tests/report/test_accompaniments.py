@@ -99,7 +99,7 @@ def test_the_best_are_nearest_to_people_or_lowest() -> None:
     assert found["chord accuracy exact, of the beats"] == [RETRIEVAL], "not the block chords, which are always right"
     assert found["notes a bar"] == [NAME] and found["JSD of pitches bits, lower is better"] == [NAME]
     assert found["flagged passages, lower is better"] == [NAME]
-    assert all(HUMAN not in names and names for names in found.values())
+    assert all(HUMAN not in names and bool(names) != title.startswith("copied") for title, names in found.items())
 
 
 def test_what_was_not_measured_is_a_dash_and_marks_nothing() -> None:

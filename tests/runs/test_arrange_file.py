@@ -57,6 +57,19 @@ def test_a_tune_becomes_midi_score_picture_and_sound(folder: Path) -> None:
     assert (folder / "song.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
+def test_the_melody_is_the_track_that_says_so(folder: Path) -> None:
+    song = tune(8)
+    song.tracks[0].name = "lead vocal"
+    low = song.tracks[0].copy()
+    low.shift_pitch(-24, inplace=True)
+    low.name = "Piano"
+    song.tracks.insert(0, low)
+    song.dump_midi(folder / "tune.mid")
+    run(folder, settings(humanise=0.0))
+    made = ScoreTick(folder / "song.mid").tracks[0]
+    assert [note.pitch for note in made.notes] == [note.pitch for note in tune(8).tracks[0].notes]
+
+
 def test_the_melody_is_written_note_for_note_without_a_performance(folder: Path) -> None:
     run(folder, settings(humanise=0.0, intro=0, ending=0))
     notes = [(note.time * 24, note.duration * 24, note.pitch) for note in tune(8).tracks[0].notes]

@@ -28,6 +28,10 @@ def notes(score: ScoreTick) -> list[tuple[int, int, int]]:
     return sorted((note.time, note.duration, note.pitch) for track in score.tracks for note in track.notes)
 
 
+def notes_of(track: TrackTick) -> list[tuple[int, int, int]]:
+    return sorted((note.time, note.duration, note.pitch) for note in track.notes)
+
+
 def test_musicxml_reads_back(tmp_path: Path) -> None:
     piece = make_piece(2)
     piece.key_signatures.append(KeySignatureTick(0, -3, 0))
@@ -133,13 +137,37 @@ def test_a_picture_has_one_line_of_chords_a_track() -> None:
     piano.tracks.append(drums)
     before = notes(piano)
     found = on_readable_grid(piano)
-    assert notes(found) == [(0, 24, 48), (0, 24, 60), (0, 24, 64), (24, 24, 62), (48, 24, 60)]
-    assert notes(piano) == before and len(found.tracks) == 1
+    assert [notes_of(hand) for hand in found.tracks] == [
+        [(0, 24, 60), (0, 24, 64), (24, 24, 62), (48, 24, 60)],
+        [(0, 96, 48)],
+    ], "a line a hand"
+    assert notes(piano) == before and len(piano.tracks) == 2
+    piano.tracks[0].program = 40
+    assert notes(on_readable_grid(piano)) == [(0, 24, 48), (0, 24, 60), (0, 24, 64), (24, 24, 62), (48, 24, 60)]
     uneven = make_piece(1)
     for part in uneven.tracks:
         for played in part.notes:
             played.time += played.pitch % 3
     assert "48" in picture_tuplets(uneven) and picture_tuplets(on_readable_grid(uneven)) <= {"3"}
+
+
+def test_a_piano_of_two_hands_has_two_staves_and_comes_back(tmp_path: Path) -> None:
+    piano = track((0, 96, 43), *((24 * beat, 24, 72 + beat) for beat in range(4)))
+    text = musicxml(piano, "x")
+    assert text.count("<score-part ") == 1 and "<staves>2</staves>" in text
+    (tmp_path / "piece.musicxml").write_text(text)
+    assert notes(read(tmp_path / "piece.musicxml", None, READING)[0]) == notes(piano)
+    flute = track((0, 96, 43), *((24 * beat, 24, 72 + beat) for beat in range(4)))
+    flute.tracks[0].program = 73
+    assert "<staves>" not in musicxml(flute, "x")
+
+
+def test_voices_of_one_staff_are_numbered_from_one_the_highest_first() -> None:
+    strings = track((0, 96, 60), *((24 * beat, 24, 72 + beat) for beat in range(4)))
+    strings.tracks[0].program = 48
+    found = ET.fromstring(musicxml(strings, "x").partition("?>")[2].partition(">")[2])
+    voices = [(note.findtext("voice"), note.findtext("type")) for note in found.iter("note")]
+    assert sorted(voices) == [*4 * [("1", "quarter")], ("2", "whole")]
 
 
 def picture_tuplets(piece: ScoreTick) -> set[str]:

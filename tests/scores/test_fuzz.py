@@ -23,6 +23,7 @@ FILES = 400
 
 LIMITS = Ingest(
     seconds=SECONDS,
+    melody=False,
     max_memory=MEMORY,
     max_bytes=10_000_000,
     max_notes=100_000,

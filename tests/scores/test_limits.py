@@ -21,6 +21,7 @@ READING = Reading(VOICES, True, 80.0, True, 24, None, 4.0)
 
 LIMITS = Ingest(
     seconds=10,
+    melody=False,
     max_memory=2 << 30,
     max_bytes=10_000,
     max_notes=1000,

@@ -114,3 +114,15 @@ def test_absurdly_many_tracks_are_merged_at_once() -> None:
     assert len(merged(*[part((0, 24, 60))] * MOST_APART)) == MOST_APART
     assert len(merged(*(part((0, 24, 60)) for _ in range(5000)))) == 1
     assert time.perf_counter() - start < 5
+
+
+def test_a_track_that_sings_stays_one_of_its_own_where_that_is_asked_for() -> None:
+    def named(melody: bool) -> list[tuple[str, int]]:
+        piano, lead, low = part((0, 24, 60)), part((0, 24, 72)), part((0, 24, 48))
+        lead.name = "lead vocal"
+        score = Score(24)
+        assert add_instruments(score, [piano, lead, low], [], melody) == 3 - len(score.tracks)
+        return [(track.name, len(track.notes)) for track in score.tracks]
+
+    assert named(True) == [("Melody", 1), ("Choir Aahs", 2)]
+    assert named(False) == [("Choir Aahs", 3)]

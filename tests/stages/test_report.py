@@ -173,7 +173,7 @@ def complete(tmp_path_factory: pytest.TempPathFactory, made: Settings) -> Path:
         if model_name == "lstm":
             write_json(reports / "harmonize/lstm.json", harmonies(model_name))
             write_json(reports / "control/lstm.json", control(model_name))
-        band = {"file": "00_band.mp3", "of": "00.mid", "style": "pop", "chords": "recognised"}
+        band = {"file": "00_band.mp3", "of": "00.mid", "style": "pop", "chords": "recognised", "learned": []}
         arranged = {"pieces": [{"file": "00.mp3"}], "bands": [band]}
         copied = compared["originality"]["pieces"][0] if model_name == "lstm" else None
         write_json(reports / f"arrange/{model_name}.json", {"model": model_name, **arranged, "copied": copied})

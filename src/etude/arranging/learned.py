@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from symusic.core import ScoreTick, TextMetaTick, TrackTick
 
-from etude.arranging.lead_sheet import Note, Song
+from etude.arranging.lead_sheet import ENDING, Note, Song
 from etude.arranging.styles import Part
 from etude.core.errors import EtudeError
 from etude.music.chords import MARKER, Tones, text_of
@@ -13,7 +13,7 @@ Accompanist = Callable[[ScoreTick, str | None, int], TrackTick]  # lead sheet, t
 
 
 def play_learned(song: Song, part: Part, sheet: ScoreTick, accompanist: Accompanist | None, seed: int) -> list[Note]:
-    """The notes of a model in the bars in which the part plays.
+    """The notes of a model in the bars in which the part plays. What starts with the ending rings through it.
 
     Args:
         song: its bars, chords and melody.
@@ -42,11 +42,15 @@ def play_learned(song: Song, part: Part, sheet: ScoreTick, accompanist: Accompan
     piece.tracks.append(melody)
     made = accompanist(piece, part.texture, seed)
     notes = []
+    close = next((one.bar.start for one in song.bars if one.kind == ENDING), song.end)  # from there on all rings
     for note in made.notes:
+        if note.time > close:
+            continue
         energy = song.bars[song.place_of(note.time)].energy
         if energy >= part.enters and note.time < song.end:
             louder = round(note.velocity * part.velocity / 80 * (0.8 + 0.3 * energy))
-            notes.append(Note(note.time, min(note.end, song.end), note.pitch, min(127, max(1, louder))))
+            end = song.end if note.time == close else min(note.end, song.end)
+            notes.append(Note(note.time, end, note.pitch, min(127, max(1, louder))))
     return sorted(notes)
 
 

@@ -15,7 +15,7 @@ from etude.music.bars import bars_of
 from etude.music.chord_text import read_chords, repeated
 from etude.music.columns import columns_of, concatenate
 from etude.music.melody import find_melody, skyline
-from etude.music.tune import chord_track, melody_of, others_of
+from etude.music.tune import chord_track, melody_of, sung_track
 
 
 def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -> tuple[LeadSheet, str]:
@@ -45,7 +45,7 @@ def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -
         return lead_sheet_of(score, melody, found), "as given"
     if symbols := chords_of_symbols(score):
         return lead_sheet_of(score, melody, symbols), "the chord symbols of the piece"
-    if (track := chord_track(others_of(score, melody))) is not None:
+    if (track := chord_track(score, melody)) is not None:
         return lead_sheet_of(score, melody, chords_of_track(track)), f"its track {track.name}"
     if found := recognised(score, melody):
         return lead_sheet_of(score, melody, found), "recognised in its other tracks"
@@ -64,7 +64,7 @@ def arrange_piece(
     accompanist: Accompanist | None = None,
     melody: TrackTick | None = None,
 ) -> tuple[Arrangement, str]:
-    """Arrange a piece: its first track is the melody, or the highest notes of all tracks with ``top_line``.
+    """Arrange a piece, whose melody is as ``sung_or_first`` finds it, or, with ``top_line``, its highest notes.
 
     Args:
         score: the piece.
@@ -84,13 +84,27 @@ def arrange_piece(
     """
     try:
         if melody is None:
-            melody = top_of(score) if top_line else find_melody(score)
+            melody = top_of(score) if top_line else sung_or_first(score)
         sheet, where = lead_sheet(score, melody, chords)
         layout = (config.form, config.choruses, config.intro, config.ending)
         made = arrange(sheet, style, *layout, config.humanise, config.seed, accompanist)
     except EtudeError as error:
         raise EtudeError(f"{name}: {error}") from None
     return made, where
+
+
+def sung_or_first(score: ScoreTick) -> TrackTick:
+    """The melody of a given piece: the track whose name says that it sings, else the first one with notes.
+
+    Raises:
+        EtudeError: there is none, or it has more than one note at a time.
+    """
+    named = sung_track(score.tracks)
+    if named is None:
+        return find_melody(score)
+    alone = score.copy()
+    alone.tracks = type(alone.tracks)([named])
+    return find_melody(alone)
 
 
 def sung_or_top(score: ScoreTick) -> TrackTick:
@@ -100,7 +114,7 @@ def sung_or_top(score: ScoreTick) -> TrackTick:
         EtudeError: there are no notes.
     """
     melody = melody_of(score)
-    stated = bool(chords_of_symbols(score)) or chord_track(others_of(score, melody)) is not None
+    stated = bool(chords_of_symbols(score)) or chord_track(score, melody) is not None
     return melody if stated else top_of(score)
 
 

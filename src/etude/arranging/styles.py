@@ -104,9 +104,9 @@ class Style:
         return construct(cls, rest, "style", parts=parts)
 
     @property
-    def is_learned(self) -> bool:
-        """Whether a trained model plays one of its parts."""
-        return any(part.play == LEARNED for part in self.parts.values())
+    def learned(self) -> list[str]:
+        """The parts that a trained model plays."""
+        return [name for name, part in self.parts.items() if part.play == LEARNED]
 
     @property
     def feel(self) -> str:

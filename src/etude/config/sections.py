@@ -32,6 +32,7 @@ class Reading:
     velocity: Annotated[int, Range(1, 127)] | None
     max_rest: Annotated[float, Range(0)] | None
     repeats: Annotated[str, OneOf(("played", "written"))] = "played"  # ingest.repeats decides
+    melody: bool = False  # ingest.melody decides
 
     def __post_init__(self) -> None:
         if self.voices is not None and not self.voices:
@@ -60,6 +61,7 @@ class Ingest:
     min_notes: Count
     pedal: bool
     repeats: Annotated[str, OneOf(("played", "written"))]
+    melody: bool
     crosscheck: bool
     near: Annotated[float, Range(0.5, 1)]
 
@@ -341,7 +343,7 @@ class Settings:
     def reading(self) -> Reading:
         """How ingest reads the files of the dataset."""
         reading = construct(Reading, check(self.dataset.get("reading"), dict, "dataset.reading"), "dataset.reading")
-        return replace(reading, repeats=self.ingest.repeats)
+        return replace(reading, repeats=self.ingest.repeats, melody=self.ingest.melody)
 
     def schedule(self, model_name: str) -> tuple[Train, Optim]:
         """How one model is trained: ``train`` and ``optim``, with the model's own value for each null key."""

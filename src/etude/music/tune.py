@@ -1,5 +1,6 @@
 """What a piece is as a tune: its melody, the chords to it, and what else plays."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -9,27 +10,37 @@ from symusic.core import ScoreTick, TempoTick, TrackTick
 from etude.music.bars import bar_lines, end_of
 from etude.music.chord_text import tones_named
 from etude.music.chords import MARKER, VELOCITY, VOICE, Symbol, block_chords, text_of, voicing
-from etude.music.columns import Columns, columns_of, columns_of_all, concatenate
+from etude.music.columns import Columns, columns_of, concatenate
 from etude.music.melody import skyline
 from etude.music.recognise import beats_of, recognise, symbols_of_track
 
 MELODY = "Melody"  # the track of a tune; that of its chords is ``etude.music.chords.VOICE``
 PROGRAMS = {MELODY: 73, VOICE: 0}  # flute, and piano
 CHORDS = "chord"  # the start of the name of a track of block chords
-SUNG = ("melody", "vocal", "voice", "lead", "sing")  # one of these is in the name of a track that has the melody
+SUNG = re.compile(r"\b(melod|vocal|voice|lead|sing(er|ing)?\b)", re.IGNORECASE)  # names of tracks with the melody
+GENERAL = re.compile(r"Lead \d.*|Voice Oohs|Synth Voice")  # instruments of General MIDI, whose names say nothing of it
+
+
+def is_sung(name: str) -> bool:
+    """Whether the name of a track says that it has the melody. The instruments of General MIDI do not say so."""
+    return SUNG.search(name) is not None and GENERAL.fullmatch(name) is None
+
+
+def sung_track(tracks: Iterable[TrackTick]) -> TrackTick | None:
+    """The first track with notes, but drums, whose name says that it has the melody."""
+    return next((one for one in tracks if is_sung(one.name) and len(one.notes) and not one.is_drum), None)
 
 
 def melody_of(score: ScoreTick) -> TrackTick:
     """The melody of a piece, one note at a time: the top line of the track that has it.
 
-    That is the first track whose name says so (``SUNG``); else the one with most notes of the top line of all. Drums
-    are none. A piece without notes gives a track without notes.
+    That is the first track whose name says so (``sung_track``); else the one with most notes of the top line of all.
+    Drums are none. A piece without notes gives a track without notes.
     """
     pitched = [track for track in score.tracks if len(track.notes) and not track.is_drum]
     if not pitched:
         return TrackTick(MELODY)
-    named = [track for track in pitched if any(name in track.name.casefold() for name in SUNG)]
-    chosen = (named or [pitched[_highest([columns_of(track) for track in pitched])]])[0]
+    chosen = sung_track(pitched) or pitched[_highest([columns_of(track) for track in pitched])]
     line = chosen.copy()
     line.notes = skyline(columns_of(chosen)).notes()
     return line
@@ -43,18 +54,25 @@ def _highest(tracks: list[Columns]) -> int:
     return int(np.argmax(owned))
 
 
-def others_of(score: ScoreTick, melody: TrackTick) -> list[TrackTick]:
-    """The tracks with notes but drums and the one that ``melody_of`` took the melody from."""
-    return [
-        track
-        for track in score.tracks
-        if len(track.notes) and not track.is_drum and (track.name, track.program) != (melody.name, melody.program)
-    ]
+def others_of(score: ScoreTick, melody: TrackTick) -> Columns:
+    """The notes of a piece but drums and the melody's own: those of its track that are not in it stay."""
+    sung = set(zip(melody.notes.numpy()["time"].tolist(), melody.notes.numpy()["pitch"].tolist(), strict=True))
+    found = [columns_of(TrackTick())]
+    for track in score.tracks:
+        if track.is_drum or not len(track.notes):
+            continue
+        notes = columns_of(track)
+        if (track.name, track.program) == (melody.name, melody.program):
+            points = zip(notes.onset.tolist(), notes.pitch.tolist(), strict=True)
+            notes = notes[np.array([point not in sung for point in points])]
+        found.append(notes)
+    return concatenate(found)
 
 
-def chord_track(tracks: Iterable[TrackTick]) -> TrackTick | None:
-    """The first track of block chords: one with notes whose name starts with "chord"."""
-    return next((one for one in tracks if len(one.notes) and one.name.casefold().startswith(CHORDS)), None)
+def chord_track(score: ScoreTick, melody: TrackTick) -> TrackTick | None:
+    """The first track of block chords next to a melody: one with notes whose name starts with "chord"."""
+    others = [track for track in score.tracks if track.name != melody.name]
+    return next((one for one in others if len(one.notes) and one.name.casefold().startswith(CHORDS)), None)
 
 
 def chords_of(score: ScoreTick, melody: TrackTick) -> list[Symbol]:
@@ -71,10 +89,10 @@ def chords_of(score: ScoreTick, melody: TrackTick) -> list[Symbol]:
             )
     if found:
         return list(found.values())
-    others = others_of(score, melody)
-    if (track := chord_track(others)) is not None:
+    if (track := chord_track(score, melody)) is not None:
         return symbols_of_track(columns_of(track))
-    return recognise(columns_of_all(others), beats_of(score), columns_of(melody)) if others else []
+    others = others_of(score, melody)
+    return recognise(others, beats_of(score), columns_of(melody)) if len(others.onset) else []
 
 
 def tune_of(score: ScoreTick) -> ScoreTick:
@@ -88,7 +106,7 @@ def tune_of(score: ScoreTick) -> ScoreTick:
     end = end_of(score)
     lines = np.array(bar_lines(score))
     struck: list[Symbol] = []
-    for symbol, until in zip(symbols, [*(later.time for later in symbols[1:]), end], strict=True):
+    for symbol, until in zip(symbols, [*(later.time for later in symbols[1:]), end], strict=False):
         again = lines[(lines > symbol.time) & (lines < until)].tolist()
         struck += [replace(symbol, time=time) for time in (symbol.time, *again) if time < end]
     chords = block_chords(struck, end)

@@ -15,14 +15,15 @@ HUMAN, BLOCKS, RETRIEVAL = "human", "block chords", "retrieval"  # rows of every
 class Column:
     """A column: the name of its measure in the comparison, heading and unit, decimals, and which values are better.
 
-    A measure without ``digits`` is a share, shown in per cent. ``human``: the nearer to the people's, the better.
+    A measure without ``digits`` is a share, shown in per cent. ``human``: the nearer to the people's, the better; None:
+    none is.
     """
 
     key: str
     heading: str
     unit: str
     digits: int | None
-    better: Literal["human", "lower"] = "human"
+    better: Literal["human", "lower"] | None = "human"
 
 
 FLAGGED = Column("flagged", "flagged", "passages, lower is better", 0, "lower")
@@ -35,8 +36,8 @@ COLUMNS = (
     Column("notes_per_bar", "notes", "a bar", 1),
     Column("jsd_pitch", "JSD of pitches", "bits, lower is better", 3, "lower"),
     Column("jsd_onset", "JSD of onsets", "bits, lower is better", 3, "lower"),
-    Column("copied_median", "copied", "of a window, median", None),
-    Column("copied_high", "copied", "of a window, 97.5 % quantile", None),
+    Column("copied_median", "copied", "of a window, median", None, None),
+    Column("copied_high", "copied", "of a window, 97.5 % quantile", None, None),
     FLAGGED,
 )
 
@@ -100,7 +101,9 @@ def _table(model_name: str, found: Json, inputs: ReportInputs) -> Table:
 
 
 def _best(column: Column, human: Json, rows: Mapping[str, Json]) -> set[str]:
-    """The rows that are best by a column; none where it has no value to be near to."""
+    """The rows that are best by a column; none where it says nothing of that, or has no value to be near to."""
+    if column.better is None:
+        return set()
     aim = human.get(column.key) if column.better == "human" else 0.0
     if aim is None:
         return set()

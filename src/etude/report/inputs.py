@@ -154,7 +154,7 @@ def _read_samples(session: Session, model_name: str, with_band: bool) -> list[Pi
         title = f"{model_name}, sample {Path(band['of']).stem} for a band"
         caption = (
             f"The melody of sample {Path(band['of']).stem}, arranged for a band: style {band['style']}, "
-            f"chords: {band['chords']}."
+            f"chords: {band['chords']}." + "".join(f" {part}: played by a trained model." for part in band["learned"])
         )
         pieces.append(read_piece(mp3.with_suffix(".mid"), mp3, title, caption, sound.made_by))
     return pieces

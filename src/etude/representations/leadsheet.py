@@ -13,7 +13,7 @@ from etude.config.check import Range
 from etude.core.files import write_json
 from etude.music.bars import bars_of
 from etude.music.chords import MARKER, Tones, text_of, tones_of
-from etude.music.columns import all_notes, columns_of
+from etude.music.columns import columns_of
 from etude.music.tune import chords_of, melody_of, others_of
 
 KIND, STEP, FIRST, SECOND, THIRD = range(5)  # columns of a row
@@ -138,7 +138,7 @@ class LeadSheet:
         if named is not None:
             return named
         found = TrackTick(self.accompaniment)
-        found.notes = all_notes(others_of(score, melody))
+        found.notes = others_of(score, melody).notes()
         return found
 
     def decode(self, items: NDArray[np.integer]) -> ScoreTick:

@@ -35,7 +35,7 @@ def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> l
     tune = None if files.tune is None else str(files.tune)
     score, _ = read_score(source, settings.ingest, session.progress, tune, style.tempo)
     player = None
-    if style.is_learned:
+    if style.learned:
         from etude.tasks.accompaniment import find_accompanist  # torch
 
         player = find_accompanist(settings, session)

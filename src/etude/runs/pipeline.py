@@ -7,7 +7,7 @@ for ``experiment=full``. An instance runs again only if its settings, its code o
 import importlib
 import multiprocessing
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import digest, digest_of, read_json, write_json, write_text
 from etude.core.progress import at_place
 from etude.runs.graph import Instance, edges, instances
-from etude.runs.schedule import Clock, run_side_by_side
+from etude.runs.schedule import NEEDS, Clock, run_side_by_side
 
 BUILT = "built.json"  # in the folder of a run: instance -> key of the inputs, settings and code of its outputs
 
@@ -46,11 +46,17 @@ def run(settings: Settings, session: Session) -> Path:
     inside = replace(session, out=folder, run=folder)
     failed = run_stale(settings, inside, always=("download",))
     if failed:
-        raise EtudeError(
-            "; ".join(f"{name} failed: {reason}" for name, reason in failed.items())
-            + " The other stages are done; the same command goes on from here."
-        )
+        raise EtudeError(name_failures(failed))
     return folder / catalog.PAGE.place
+
+
+def name_failures(failed: Mapping[str, str]) -> str:
+    """The sentences on instances that failed, by their reasons, and how many could not run without them."""
+    waiting = [name for name, reason in failed.items() if reason.startswith(NEEDS)]
+    said = [f"{name}: {reason.rstrip('.')}." for name, reason in failed.items() if name not in waiting]
+    if waiting:
+        said.append(f"{len(waiting)} stage{'s' if len(waiting) > 1 else ''} that need what failed did not run.")
+    return " ".join([*said, "The same command goes on from here."])
 
 
 def keep_results(root: Path, folder: Path) -> Path:

@@ -11,6 +11,7 @@ from etude.core.files import read_json, write_json
 
 T = TypeVar("T")
 TIMES = ".cache/stage_seconds.json"  # the last run of each instance on this machine
+NEEDS = "needs "  # the start of the reason of what waits for something that failed
 SHIPPED = "benchmarks/stage_seconds.json"  # on two cores without AMX
 FALLBACK = 10.0  # seconds of an instance without a record
 
@@ -105,7 +106,7 @@ def run_side_by_side(
             ready.sort(key=longest.__getitem__, reverse=True)
             for one in [one for one in ready if any(other in failed for other in needs[one])]:
                 ready.remove(one)
-                failed[one] = f"needs {next(other for other in needs[one] if other in failed)}, which failed"
+                failed[one] = f"{NEEDS}{next(other for other in needs[one] if other in failed)}, which failed"
                 sorter.done(one)
             while ready and len(running) < jobs:
                 running[pool.submit(work, ready[0])] = ready[0]

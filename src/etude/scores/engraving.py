@@ -25,6 +25,10 @@ FINE = (3, 4)  # thirty-seconds and triplets of sixteenths: where notes lie on t
 NAMES = ("F", "C", "G", "D", "A", "E", "B")  # up the circle of fifths
 SVG, LINKS = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 LOW_CLEF = 55  # mean pitch below which a part is written in the bass clef
+KEYBOARDS = 7  # the last General MIDI program of a keyboard, from 0
+MIDDLE = 60  # the lowest pitch of the right hand, of a part with two staves
+BOTH = 0.15  # share of the notes of such a part that each hand has at least
+HAND, RIGHT, LEFT = "\0", "right", "left"  # the end of the name of one hand's notes
 LOWEST_CLEF = 41  # mean pitch below which that is the one an octave lower, as for a double bass
 
 
@@ -40,26 +44,41 @@ def _quiet() -> Iterator[None]:
 def musicxml(score: Score, title: str, feel: str = "") -> str:
     """A piece as MusicXML; the same piece and title give the same text.
 
-    Each track is a part, in the clef of its mean pitch. Notes move to the nearest 24th of a quarter note; those of a
-    track that start and end together are a chord. Pitches are spelled by the first key signature, or by the key that
-    fits best. Chord symbols stand over the first part, where music21 knows them. Fermatas, drums and velocities are
-    left out.
+    Each track is a part, in the clef of its mean pitch; one of a keyboard that uses both hands has two staves. Notes
+    move to the nearest 24th of a quarter note; those of a track that start and end together are a chord. Pitches are
+    spelled by the first key signature, or by the key that fits best. Chord symbols stand over the first part, where
+    music21 knows them. Fermatas, drums and velocities are left out.
 
     Args:
         score: the piece.
         title: of the piece.
         feel: a word over the start, as "Swing".
     """
-    from music21 import chord, clef, expressions, instrument, key, metadata, meter, note, stream, tempo  # a second
+    from music21 import (  # a second
+        chord,
+        clef,
+        expressions,
+        instrument,
+        key,
+        layout,
+        metadata,
+        meter,
+        note,
+        stream,
+        tempo,
+    )
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
-    piece = score.resample(GRID, min_dur=1)
+    piece = _in_two_hands(score.resample(GRID, min_dur=1))
     sharps, minor = key_of(piece)
     sheet = stream.Score()
     sheet.metadata = metadata.Metadata(title=_printable(title))
     end = Fraction(max(piece.end(), 1), GRID)
+    above: Any = None  # the staff before, of the right hand
     for place, track in enumerate(track for track in piece.tracks if not track.is_drum):
-        part = stream.Part(id=f"P{place + 1}")
+        hand = track.name.rpartition(HAND)[2] if HAND in track.name else ""
+        part = (stream.PartStaff if hand else stream.Part)(id=f"P{place + 1}")
+        track.name = track.name.partition(HAND)[0]
         part.partName = _printable(track.name) or f"Part {place + 1}"
         player = instrument.instrumentFromMidiProgram(track.program)
         player.partId, player.instrumentId = f"P{place + 1}", f"I{place + 1}"
@@ -69,7 +88,7 @@ def musicxml(score: Score, title: str, feel: str = "") -> str:
         pitches = [played.pitch for played in track.notes]
         mean = sum(pitches) / len(pitches) if pitches else LOW_CLEF
         low = clef.Bass8vbClef() if mean < LOWEST_CLEF else clef.BassClef()
-        part.insert(0, low if mean < LOW_CLEF else clef.TrebleClef())
+        part.insert(0, low if (hand == LEFT or mean < LOW_CLEF) and hand != RIGHT else clef.TrebleClef())
         part.insert(0, key.Key(tonic_of(sharps, minor), "minor" if minor else "major"))
         signs = [(sign.time, f"{sign.numerator}/{sign.denominator}") for sign in piece.time_signatures] or [(0, "4/4")]
         for time, sign in signs:
@@ -99,9 +118,34 @@ def musicxml(score: Score, title: str, feel: str = "") -> str:
         rest = end - Fraction(part.highestTime)
         if rest > 0:
             part.append(note.Rest(quarterLength=rest))
-        sheet.insert(0, part.makeRests(fillGaps=True).makeNotation())
+        made = part.makeRests(fillGaps=True).makeNotation()
+        for measure in made.getElementsByClass(stream.Measure):
+            highest = sorted(measure.voices, key=lambda voice: max((p.midi for p in voice.pitches), default=0))
+            for number, voice in enumerate(reversed(highest), start=1):  # from 0, two of them are one to Verovio
+                voice.id = str(number)
+        sheet.insert(0, made)
+        if hand == LEFT:
+            sheet.insert(0, layout.StaffGroup([above, made], name=part.partName, symbol="brace"))
+        above = made
     text = GeneralObjectExporter(sheet).parse().decode()
     return re.sub(r"\s*<(encoding-date|creator)\b.*?</\1>", "", text)  # the time, and music21 as composer
+
+
+def _in_two_hands(score: Score) -> Score:
+    """The piece with each wide keyboard part as two tracks, whose names end in ``HAND`` and the hand."""
+    tracks = []
+    for track in score.tracks:
+        low = sum(played.pitch < MIDDLE for played in track.notes)
+        if track.is_drum or track.program > KEYBOARDS or not BOTH <= low / max(1, len(track.notes)) <= 1 - BOTH:
+            tracks.append(track)
+            continue
+        for hand in (RIGHT, LEFT):
+            own = track.copy()
+            own.name = f"{track.name}{HAND}{hand}"
+            own.notes = type(own.notes)([one for one in track.notes if (one.pitch >= MIDDLE) == (hand == RIGHT)])
+            tracks.append(own)
+    score.tracks = type(score.tracks)(tracks)
+    return score
 
 
 def _chord(text: str) -> Any:
@@ -120,7 +164,7 @@ def _printable(text: str) -> str:
 
 
 def on_readable_grid(score: Score) -> Score:
-    """A piece for a picture: each track as one line of notes or chords on sixteenths and triplets.
+    """A piece for a picture: each track, or each hand of a keyboard, as one line of chords on sixteenths and triplets.
 
     Quarter by quarter, the notes of a track move to sixteenths or triplets, whichever their onsets are nearer to.
     Those that lie exactly on thirty-seconds or triplets of sixteenths stay. Notes with one onset last alike, and at
@@ -132,7 +176,7 @@ def on_readable_grid(score: Score) -> Score:
     Returns:
         The piece with ``GRID`` ticks a quarter note.
     """
-    piece = score.resample(GRID, min_dur=1)
+    piece = _in_two_hands(score.resample(GRID, min_dur=1))
     pitched = [track for track in piece.tracks if not track.is_drum]
     for track in pitched:
         onsets: dict[int, list[int]] = {}  # quarter -> where notes start within it

@@ -195,7 +195,7 @@ def fill(
     """
     if reading.voices is None:
         placed, counts = _place(source.tracks, source.notes, grid, reading)
-        merged = add_instruments(score, placed, symbols)
+        merged = add_instruments(score, placed, symbols, reading.melody)
         return [], source.counts | counts | {"merged": merged}
     pitched = [track for track in source.tracks if not track.is_drum]
     places, others = assign([track.name for track in pitched], reading, bool(symbols))

@@ -118,7 +118,7 @@ def piece_of(sheet: Sheet, reading: Reading) -> tuple[Score, Facts]:
 
     symbols = next(filter(None, (_symbols(part, spans, ticks) for part in sheet.parts)), [])
     if reading.voices is None:
-        merged = add_instruments(score, tracks, symbols)
+        merged = add_instruments(score, tracks, symbols, reading.melody)
     else:
         queue = iter(tracks)
         add_voices(score, [None if place is None else next(queue) for place in places], symbols, reading)

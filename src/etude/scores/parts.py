@@ -12,6 +12,7 @@ from etude.config.sections import Reading
 from etude.core.errors import EtudeError
 from etude.music.chords import VOICE, Symbol, block_chords, mark
 from etude.music.columns import Columns, all_notes, columns_of, columns_of_all
+from etude.music.tune import MELODY, sung_track
 from etude.scores.cleaning import DOWN, SUSTAIN
 
 MOST_APART = 32  # tracks of one instrument; a file with more is no music, and all are merged
@@ -76,8 +77,10 @@ def add_voices(score: Score, tracks: Sequence[Track | None], symbols: Sequence[S
     mark(score, symbols)
 
 
-def add_instruments(score: Score, tracks: Sequence[Track], symbols: Sequence[Symbol]) -> int:
+def add_instruments(score: Score, tracks: Sequence[Track], symbols: Sequence[Symbol], melody: bool = False) -> int:
     """Add the tracks with notes to the piece, merged by instrument, in their order, the drums last.
+
+    With ``melody`` the first track whose name says that it has the melody comes first and stays one of its own.
 
     Two tracks of one instrument stay apart where both sound one pitch at once, since one track cannot hold both notes:
     each joins the first of its instrument with which it has no such notes. The given tracks may be changed.
@@ -87,9 +90,13 @@ def add_instruments(score: Score, tracks: Sequence[Track], symbols: Sequence[Sym
     """
     from pretty_midi import INSTRUMENT_MAP  # type: ignore[import-untyped]  # takes a quarter of a second
 
+    sung = sung_track(tracks) if melody else None
+    if sung is not None:
+        sung.name = MELODY
+        score.tracks.append(sung)
     groups: dict[tuple[bool, int], list[Track]] = {}
     for part in tracks:
-        if len(part.notes):
+        if len(part.notes) and part is not sung:
             groups.setdefault((part.is_drum, 0 if part.is_drum else part.program), []).append(part)
     for (drums, program), group in sorted(groups.items(), key=lambda group: group[0][0]):
         for merged in _without_clashes(group):
@@ -101,7 +108,7 @@ def add_instruments(score: Score, tracks: Sequence[Track], symbols: Sequence[Sym
                 track.notes = all_notes(merged)
             score.tracks.append(track)
     mark(score, symbols)
-    return sum(map(len, groups.values())) - len(score.tracks)
+    return sum(map(len, groups.values())) + (sung is not None) - len(score.tracks)
 
 
 def _without_clashes(tracks: list[Track]) -> list[list[Track]]:

@@ -27,8 +27,8 @@ def assign(families: Mapping[str, str], settings: Split) -> dict[str, list[str]]
     wanted = {split: getattr(settings, split) * len(families) for split in SPLITS if getattr(settings, split) > 0}
     if len(members) < len(wanted):
         raise EtudeError(
-            f"{len(families)} pieces make {len(members)} tune families, too few for {', '.join(wanted)}. "
-            "Take more pieces (dataset.limit), or set a share of the split to 0."
+            f"Of {len(families)} pieces there are {len(members)} tune families, too few for {', '.join(wanted)}. "
+            "Take more pieces, or set split.valid or split.test to 0."
         )
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     for names in members:
@@ -53,8 +53,8 @@ def assign_folds(families: Mapping[str, str], settings: Split) -> dict[str, list
     members = sorted(_members(families, settings.seed), key=len, reverse=True)
     if len(members) < settings.folds:
         raise EtudeError(
-            f"{len(families)} pieces make {len(members)} tune families, too few for split.folds = {settings.folds}. "
-            "Take more pieces (dataset.limit), or fewer folds."
+            f"Of {len(families)} pieces there are {len(members)} tune families, too few for split.folds = "
+            f"{settings.folds}. Take more pieces, or fewer folds."
         )
     folds: list[list[str]] = [[] for _ in range(settings.folds)]
     for names in members:

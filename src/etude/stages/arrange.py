@@ -96,7 +96,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     bands: list[Json] = []
     style = Style.of(settings.style)
     player = None
-    if style.is_learned and settings.arrange.bands:
+    if style.learned and settings.arrange.bands:
         from etude.tasks.accompaniment import find_accompanist  # torch
 
         player = find_accompanist(settings, session)
@@ -120,7 +120,8 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                 write_text(part / f"{name}_band.svg", engraving(text, titled=True))
                 form = "".join(one.letter for one in made.song.bars if one.number == 0)
                 kept = asdict(measure_band(made, style))
-                bands.append({"of": file, "style": style.name, "chords": where, "form": form, **written, "kept": kept})
+                about = {"of": file, "style": style.name, "learned": style.learned, "chords": where, "form": form}
+                bands.append({**about, **written, "kept": kept})
         if copied is not None:
             source, _ = read_ingest(settings, session)
             (train,) = (score for _, score in source.scores([copied["nearest"]]))

@@ -18,9 +18,10 @@ def download(folder: Path, dataset: Json, show: bool) -> Json:
     manifest: Json = construct(target(dataset, "dataset"), dataset, "dataset").fetch(folder, show)
     if not manifest["pieces"]:
         reasons = "; ".join(f"{entry['source']}: {entry['reason']}" for entry in manifest["left_out"][:3])
+        where = f", dataset.path = {dataset['path']}," if dataset.get("path") else ""
         raise EtudeError(
-            f"dataset {dataset.get('name')} gave no piece; {len(manifest['left_out'])} were left out. "
-            + (f"The first reasons: {reasons}." if reasons else "No file of its kinds was found.")
+            f"dataset {dataset.get('name')}{where} gave no piece; {len(manifest['left_out'])} were left out. "
+            + (f"The first reasons: {reasons}." if reasons else "No file of its kinds was found: put some there.")
         )
     return manifest
 

@@ -16,7 +16,7 @@ from etude.models.building import set_threads
 from etude.music.chords import MARKER
 from etude.representations.leadsheet import KIND, LEVELS, NOTE, STEP, LeadSheet, bars_of_rows
 from etude.sampling.accompaniment import AccompanimentTask, Steering, sample_accompaniments
-from etude.tasks.trained_model import TrainedModel, find_model
+from etude.tasks.trained_model import TrainedModel, find_model, packaged_models
 
 NAME = "accompaniment"  # of the model that is looked for where the settings name none
 
@@ -190,6 +190,11 @@ def find_accompanist(settings: Settings, session: Session) -> Callable[[ScoreTic
         if getattr(target(section, f"models.{name}"), "can_accompany", False)
     ]  # fmt: skip
     name = able[0] if able else NAME
+    if session.find(catalog.model(name)) is None and name not in packaged_models():
+        raise EtudeError(
+            "The style has a part that a trained model plays (play: accompaniment), and there is no "
+            f"{catalog.model(name)}. Train one with: make pop; then name its folder: session.run=runs/..."
+        )
     folder = find_model(session, name)
     config = settings.sampling(name) if able else settings.generate
     set_threads(settings.trainer.threads)

@@ -166,3 +166,16 @@ def test_the_dataset_of_the_settings_is_the_folder(settings: Settings) -> None:
     made = construct(target(settings.dataset, "dataset"), settings.dataset, "dataset")
     reading = dataclasses.replace(made.reading, repeats=settings.ingest.repeats)
     assert reading == settings.reading and settings.reading.voices is None
+
+
+def test_failures_are_told_once_and_what_waits_for_them_is_counted() -> None:
+    failed = {
+        "split": "Too few songs. Take more.",
+        "augment": "needs split, which failed",
+        "report": "needs augment, which failed",
+    }
+    assert pipeline.name_failures(failed) == (
+        "split: Too few songs. Take more. 2 stages that need what failed did not run. "
+        "The same command goes on from here."
+    )
+    assert pipeline.name_failures({"report": "no"}) == "report: no. The same command goes on from here."

@@ -23,7 +23,7 @@ from etude.metrics.accompaniment_likelihood import likelihood
 from etude.models.accompaniment_features import BLOCK
 from etude.stages import evaluate, generate, reference, train
 from etude.tasks import snapshots
-from etude.tasks.accompaniment import accompany
+from etude.tasks.accompaniment import accompany, find_accompanist
 from etude.tasks.accompaniment_comparison import BLOCKS, HUMAN, RETRIEVAL, table
 from etude.tasks.trained_model import TrainedModel
 
@@ -119,6 +119,15 @@ def test_a_lead_sheet_is_accompanied(loaded: TrainedModel) -> None:
     chords = without_piano(make_song(20, 4))
     chords.tracks.clear()
     assert accompany(loaded, chords, 1).notes is not None, "no melody: the chords alone"
+
+
+def test_a_band_finds_the_model_of_its_run_and_says_where_one_comes_from(
+    made: Session, settings: Settings, tmp_path: Path
+) -> None:
+    play = find_accompanist(settings, made)
+    assert notes_of(play(without_piano(make_song(20, 4)), None, 1))
+    with pytest.raises(EtudeError, match=r"there is no models/accompaniment\. Train one with: make pop"):
+        find_accompanist(settings, Session(root=tmp_path, progress=False))
 
 
 def test_fixed_bars_stay_as_they_are_even_off_the_grid(loaded: TrainedModel) -> None:

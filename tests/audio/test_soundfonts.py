@@ -1,6 +1,9 @@
 """Soundfonts: every sample sounds at the pitch that is written, whatever its zone overrides."""
 
+import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +92,48 @@ def test_the_header_sounds_as_zone_and_header_did(
     assert key * 100 - correction == before, "the pitch at which the sample is at its own speed, in cents"
     assert zone[51] == zone[52] == 0 and zone.get(58, key) == key
     assert struct.unpack_from("<I", made, 4)[0] == len(made) - 8, "the sizes fit"
+
+
+def test_loops_end_within_their_samples_and_are_as_long_as_before() -> None:
+    before, after = (_loops(data) for data in (SOUNDFONT.read_bytes(), in_tune(SOUNDFONT).read_bytes()))
+    late = {name for name, (end, _, stop) in before.items() if stop + soundfonts.ROOM > end}
+    assert {"ensstringsc4", "ensstringsg4"} <= late
+    for name, (end, start, stop) in after.items():
+        assert stop - start == before[name][2] - before[name][1]
+        assert stop + soundfonts.ROOM <= end or start < soundfonts.ROOM or stop <= start, name
+
+
+def _loops(data: bytes) -> dict[str, tuple[int, int, int]]:
+    """The end of each sample by name, and the start and end of its loop, counted from its start."""
+    start, size = next((start, size) for name, start, size in soundfonts._inner(data) if name == b"shdr")
+    found = {}
+    for place in range(start, start + size - soundfonts.HEADER, soundfonts.HEADER):
+        name = data[place : place + 20].split(b"\0")[0].decode("latin-1")
+        first, end, loop, stop = struct.unpack_from("<4I", data, place + soundfonts.BOUNDS)
+        found[name] = (end - first, loop - first, stop - first)
+    return found
+
+
+PROGRAMS = (44, 48, 50)  # loops of these ended where their samples do
+RENDER = """
+import hashlib
+from audio.test_synthesis import piece
+from etude.audio.synthesis import soundfont, synthesize
+notes = [("A", program, pitch) for program in {programs} for pitch in (48, 60, 67, 84)]
+print([hashlib.sha256(synthesize(piece(one), 16000, soundfont())["A"].tobytes()).hexdigest() for one in notes])
+"""
+
+
+def test_what_is_in_memory_is_not_heard() -> None:
+    """glibc fills what is freed with the given byte, so that whatever is read beyond a sample differs."""
+    heard = [
+        subprocess.run(
+            [sys.executable, "-c", RENDER.format(programs=PROGRAMS)],
+            env={**os.environ, "MALLOC_PERTURB_": byte, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for byte in ("85", "170")
+    ]
+    assert heard[0] == heard[1] and len(heard[0]) > 64

@@ -62,19 +62,17 @@ def arrange_piece(
     top_line: bool = False,
     name: str = "it",
     accompanist: Accompanist | None = None,
-    melody: TrackTick | None = None,
 ) -> tuple[Arrangement, str]:
-    """Arrange a piece, whose melody is as ``sung_or_first`` finds it, or, with ``top_line``, its highest notes.
+    """Arrange a piece, whose melody is as ``sung_or_first`` finds it, or, with ``top_line``, ``top_line_of``.
 
     Args:
         score: the piece.
         config: form, choruses, intro, ending, humanise and seed.
         style: the band.
         chords: as text; None: those of the piece, see ``lead_sheet``.
-        top_line: take the highest notes.
+        top_line: take the highest notes of a melody, or of a piece, that has several at a time.
         name: of the piece, for messages.
         accompanist: the model that plays the parts of a style that are learned.
-        melody: one note at a time, in place of what is found.
 
     Returns:
         The arrangement, and where its chords come from.
@@ -83,8 +81,7 @@ def arrange_piece(
         EtudeError: there is no melody, or what is requested does not fit it.
     """
     try:
-        if melody is None:
-            melody = top_of(score) if top_line else sung_or_first(score)
+        melody = top_line_of(score) if top_line else sung_or_first(score)
         sheet, where = lead_sheet(score, melody, chords)
         layout = (config.form, config.choruses, config.intro, config.ending)
         made = arrange(sheet, style, *layout, config.humanise, config.seed, accompanist)
@@ -107,15 +104,13 @@ def sung_or_first(score: ScoreTick) -> TrackTick:
     return find_melody(alone)
 
 
-def sung_or_top(score: ScoreTick) -> TrackTick:
-    """The melody of a sampled piece: where it states chords, the top line of the track that sings; else that of all.
+def top_line_of(score: ScoreTick) -> TrackTick:
+    """The highest notes of the track whose name says that it sings; where none does, those of all tracks.
 
     Raises:
-        EtudeError: there are no notes.
+        EtudeError: there are no notes but percussion.
     """
-    melody = melody_of(score)
-    stated = bool(chords_of_symbols(score)) or chord_track(score, melody) is not None
-    return melody if stated else top_of(score)
+    return top_of(score) if sung_track(score.tracks) is None else melody_of(score)
 
 
 def top_of(score: ScoreTick) -> TrackTick:

@@ -3,6 +3,9 @@
 A zone of an instrument may override the root key of its sample (SoundFont 2.04, generator 58), and tune it (51 and 52).
 symusic's synthesizer passes over these, and so plays such instruments in another key, each sample in its own. Here each
 zone gets a header of its own for its sample, with the root key and the tuning that the zone asks for.
+
+The synthesizer also reads past the end of a loop. Where that is past the end of the sample, it plays what is in memory
+there, which differs from run to run: such loops are moved forwards, at their length.
 """
 
 import getpass
@@ -18,6 +21,8 @@ from etude.core.files import whole
 
 COARSE, FINE, SAMPLE, ROOT = 51, 52, 53, 58  # generators: semitones, cents, the sample, its root key
 HEADER, BAG, GENERATOR = 46, 4, 4  # bytes of the records shdr, ibag and igen
+BOUNDS = 20  # bytes of a sample's header before its start and end, and those of its loop, four whole numbers
+ROOM = 4  # samples from the end of a loop to that of its sample, at least
 KEY, CENTS = 40, 41  # bytes of a sample's header: its root key, and its correction in cents
 MOST = 65535  # samples
 
@@ -53,8 +58,8 @@ def with_root_keys(data: bytes) -> bytes:
         struct.unpack_from("<H", data, bags[0] + place)[0] for place in range(0, bags[1], BAG)
     ]  # of each zone, its first generator
     count = headers[1] // HEADER - 1  # the last one ends the list
-    known = [data[headers[0] + HEADER * place : headers[0] + HEADER * (place + 1)] for place in range(count + 1)]
-    last, known = known[-1], known[:-1]
+    found = [data[headers[0] + HEADER * place : headers[0] + HEADER * (place + 1)] for place in range(count + 1)]
+    last, known = found[-1], [_looped_inside(header) for header in found[:-1]]
     places = {header: place for place, header in reversed(list(enumerate(known)))}
     made = bytearray(data)
     for first, after in pairwise(starts):
@@ -82,9 +87,20 @@ def with_root_keys(data: bytes) -> bytes:
                 struct.pack_into("<h", made, generators[0] + GENERATOR * zone[kind][0] + 2, neutral)
     if len(known) > MOST:
         raise ValueError("too many samples")
-    if len(known) == count:
+    if known == found[:-1]:
         return data
     return _replace(bytes(made), headers, b"".join([*known, last]))
+
+
+def _looped_inside(header: bytes) -> bytes:
+    """The header of a sample whose loop ends ``ROOM`` before the sample does, if it is long enough."""
+    start, end, first, after = struct.unpack_from("<4I", header, BOUNDS)
+    back = after + ROOM - end
+    if not 0 < back <= first - start or first >= after:
+        return header
+    made = bytearray(header)
+    struct.pack_into("<4I", made, BOUNDS, start, end, first - back, after - back)
+    return bytes(made)
 
 
 def _inner(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick
 
-from etude.arranging.piece import arrange_piece, placed, sung_or_top
+from etude.arranging.piece import arrange_piece, placed
 from etude.arranging.styles import Style
 from etude.artifacts import catalog
 from etude.artifacts.catalog import Artifact
@@ -108,9 +108,8 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             score, name = _read(folder / file, sampled, measured), Path(file).stem
             pieces.append(_write_piece(part, name, score, f"{model_name}, {name}", settings.mix, session.workers))
             if len(bands) < settings.arrange.bands and score.note_num():
-                tune = sung_or_top(score)
                 made, where = arrange_piece(
-                    score, settings.arrange, style, name=str(folder / file), accompanist=player, melody=tune
+                    score, settings.arrange, style, None, True, str(folder / file), accompanist=player
                 )
                 title = f"{model_name}, {name}, for a band: {style.name}"
                 mix = placed(settings.mix, style)

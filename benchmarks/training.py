@@ -26,7 +26,7 @@ from etude.core.seeds import seed_of
 from etude.models.building import build_model
 from etude.representations.base.loading import load_representation
 from etude.training.data import TrainingData
-from etude.training.objectives import OBJECTIVES, learn
+from etude.training.objectives import learn
 from etude.training.task import Task
 from etude.training.trainer import Objective, choose_hardware
 
@@ -56,7 +56,7 @@ def measure_etude(settings: Settings, session: Session, model_name: str) -> floa
 
 def pair_of(settings: Settings, model_name: str, model: Any, task: Task) -> tuple[Objective, TrainingData[Any]]:
     """The objective of a model, and what draws its batches."""
-    module = importlib.import_module(OBJECTIVES[settings.models[model_name]["objective"]])
+    module = importlib.import_module(f"etude.training.objectives.{settings.models[model_name]['objective']}")
     own = [kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__]
 
     def last(base: type) -> Any:

@@ -30,7 +30,8 @@ def test_block_chords_are_held_until_the_next() -> None:
     expected = [(16, p, 8) for p in harte("C:maj/3")] + [(24, p, 24) for p in harte("F:min7")]
     assert found.tolist() == [list(note) for note in expected]
     song.markers.clear()
-    assert block_chords.accompany(SHEET.encode(song)).shape == (0, 3)
+    song.tracks.pop(1)
+    assert block_chords.accompany(SHEET.encode(song)).shape == (0, 3), "a melody alone has no chords to play"
 
 
 def test_a_phrase_of_train_is_found_again() -> None:

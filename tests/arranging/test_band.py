@@ -4,10 +4,10 @@ import pytest
 from arranging.sheets import STYLES, sheet, style
 
 from etude.arranging.band import arrange
-from etude.arranging.styles import MELODY
 from etude.metrics.arrangement import is_playable, measure_band
 from etude.music.bars import bars_of
 from etude.music.columns import columns_of
+from etude.music.tune import MELODY
 
 METERS = [(4, 4), (3, 4), (6, 8), (2, 2), (5, 4), (2, 4), (9, 8), (7, 8)]
 

@@ -175,7 +175,7 @@ def test_failures_are_told_once_and_what_waits_for_them_is_counted() -> None:
         "report": "needs augment, which failed",
     }
     assert pipeline.name_failures(failed) == (
-        "split: Too few songs. Take more. 2 stages that need what failed did not run. "
+        "split: Too few songs. Take more. 2 more did not run, for want of what failed. "
         "The same command goes on from here."
     )
     assert pipeline.name_failures({"report": "no"}) == "report: no. The same command goes on from here."

@@ -10,10 +10,11 @@ from etude.arranging.humanise import humanise
 from etude.arranging.lead_sheet import ENDING, LeadSheet, Note, Song, lay_out
 from etude.arranging.learned import Accompanist, play_learned
 from etude.arranging.parts import play
-from etude.arranging.styles import LEARNED, MELODY, Style
+from etude.arranging.styles import LEARNED, Style
 from etude.core.seeds import seed_of
 from etude.music.chords import MARKER
 from etude.music.key import sharps_of
+from etude.music.tune import MELODY
 
 KIT = "drums"
 SLOWED = 4  # steps in which the end gets slower

@@ -8,14 +8,14 @@ from etude.arranging.band import Arrangement, arrange
 from etude.arranging.chords import chords_of_symbols, chords_of_track, harmonise, recognised
 from etude.arranging.lead_sheet import LeadSheet, key_of, lead_sheet_of
 from etude.arranging.learned import Accompanist
-from etude.arranging.styles import MELODY, Style
+from etude.arranging.styles import Style
 from etude.config.sections import Arrange, Mix
 from etude.core.errors import EtudeError
 from etude.music.bars import bars_of
 from etude.music.chord_text import read_chords, repeated
 from etude.music.columns import columns_of, concatenate
 from etude.music.melody import find_melody, skyline
-from etude.music.tune import chord_track, melody_of, sung_track
+from etude.music.tune import MELODY, chord_track, melody_of, sung_track
 
 
 def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -> tuple[LeadSheet, str]:

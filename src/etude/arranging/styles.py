@@ -8,6 +8,7 @@ from etude.arranging.style_files import FILE
 from etude.config.check import Count, Fraction, OneOf, Range, check, construct
 from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, working_root
+from etude.music.tune import MELODY
 
 Program = Annotated[int, Range(0, 127)]
 Pitch = Annotated[int, Range(0, 127)]
@@ -25,7 +26,6 @@ KIT = {
 SIGNS = {"bass": "13578a", "chords": "xX", "arpeggio": "12345678", "drums": "xXo"}  # besides holds and rests
 LEVELS = ("soft", "full", "fill")
 LEARNED = "accompaniment"
-MELODY = "Melody"  # the name of the track of the given tune, which no part of a style may have
 STRAIGHT = 0.5  # share of a quarter note that its first eighth takes, without swing
 FULL = 0.6  # energy from which the full pattern is played
 

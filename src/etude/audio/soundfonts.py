@@ -28,7 +28,7 @@ MOST = 65535  # samples
 
 
 def in_tune(path: Path) -> Path:
-    """A soundfont whose samples have the root keys of their zones: the file itself where no zone has any of its own.
+    """A soundfont whose samples have the root keys of their zones, and loops within them: the file itself if it has.
 
     It is written once, to the folder of temporary files.
 
@@ -51,7 +51,7 @@ def in_tune(path: Path) -> Path:
 
 
 def with_root_keys(data: bytes) -> bytes:
-    """The bytes of a soundfont with root keys and tunings in the headers of samples."""
+    """The bytes of a soundfont with root keys and tunings in the headers of samples, and loops that end within them."""
     chunks = {name: (start, size) for name, start, size in _inner(data)}
     bags, generators, headers = (chunks[name] for name in (b"ibag", b"igen", b"shdr"))
     starts = [

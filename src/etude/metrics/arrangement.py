@@ -7,8 +7,9 @@ from symusic.core import ScoreTick, TrackTick
 
 from etude.arranging.band import Arrangement
 from etude.arranging.lead_sheet import Song
-from etude.arranging.styles import KIT, MELODY, Style
+from etude.arranging.styles import KIT, Style
 from etude.music.columns import columns_of
+from etude.music.tune import MELODY
 
 GRID = 12  # steps of a quarter note on which every hit of a drum lies: sixteenths and triplets
 SHORT = 2  # quarter notes: a shorter bar, one that is cut short, has no room for a fill

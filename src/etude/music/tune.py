@@ -14,7 +14,7 @@ from etude.music.columns import Columns, columns_of, concatenate
 from etude.music.melody import skyline
 from etude.music.recognise import beats_of, recognise, symbols_of_track
 
-MELODY = "Melody"  # the track of a tune; that of its chords is ``etude.music.chords.VOICE``
+MELODY = "Melody"  # the track of a tune, and of a band; that of a tune's chords is ``etude.music.chords.VOICE``
 PROGRAMS = {MELODY: 73, VOICE: 0}  # flute, and piano
 CHORDS = "chord"  # the start of the name of a track of block chords
 SUNG = re.compile(r"\b(melod|vocal|voice|lead|sing(er|ing)?\b)", re.IGNORECASE)  # names of tracks with the melody

@@ -55,7 +55,7 @@ def name_failures(failed: Mapping[str, str]) -> str:
     waiting = [name for name, reason in failed.items() if reason.startswith(NEEDS)]
     said = [f"{name}: {reason.rstrip('.')}." for name, reason in failed.items() if name not in waiting]
     if waiting:
-        said.append(f"{len(waiting)} stage{'s' if len(waiting) > 1 else ''} that need what failed did not run.")
+        said.append(f"{len(waiting)} more did not run, for want of what failed.")
     return " ".join([*said, "The same command goes on from here."])
 
 

@@ -19,7 +19,8 @@ class Representation(Protocol):
     """Pieces as arrays, and back.
 
     The last three attributes say what its arrays allow: a model does a task if its class and its representation can.
-    See tasks/capabilities.py.
+    See tasks/capabilities.py. One that has a part of each piece alone, as a melody with its chords, has two more:
+    ``part``, what that is, for reports, and ``part_of(score)``, that part of a piece.
     """
 
     name: str  # its name under tokenize

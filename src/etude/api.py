@@ -16,9 +16,8 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,8 @@ from etude import sampling
 from etude.artifacts import catalog
 from etude.audio.controllers import as_stated, state
 from etude.audio.render import render, write_sound
-from etude.config.check import Count, check, construct
+from etude.config.check import Count, check
+from etude.config.defaults import as_plain, defaults, section
 from etude.config.sections import Arrange, Generate, Harmonize, Ingest, Mix
 from etude.core.errors import EtudeError, closest
 from etude.core.files import whole
@@ -50,25 +50,7 @@ from etude.tasks.requests import HarmonizeFiles
 from etude.tasks.score_files import read_score
 from etude.tasks.trained_model import PACKAGED, TrainedModel, packaged_models
 
-T = TypeVar("T")
 ENDINGS = (".mid", ".midi", ".musicxml", ".xml", ".mp3", ".png", ".svg", ".html")  # that Piece.save writes
-
-
-@cache
-def _defaults(section: str) -> dict[str, Any]:
-    """The default values of a section of conf/config.yaml."""
-    from omegaconf import OmegaConf
-
-    values = OmegaConf.to_container(OmegaConf.load(conf_folder(PACKAGE) / "config.yaml"), resolve=True)
-    assert isinstance(values, dict)
-    found: dict[str, Any] = values[section]
-    return found
-
-
-def _section(kind: type[T], section: str, changes: Mapping[str, Any]) -> T:
-    """A section with its defaults and some changes, checked; numpy's numbers count as Python's."""
-    plain = {key: _plain(value) for key, value in changes.items()}
-    return construct(kind, {**_defaults(section), **plain}, section)
 
 
 def _style(name: str) -> dict[str, Any]:
@@ -85,10 +67,6 @@ def _style(name: str) -> dict[str, Any]:
     values = OmegaConf.to_container(OmegaConf.load(files[name]), resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 @contextmanager
@@ -148,7 +126,7 @@ class Piece:
 
     def _how(self) -> Mix:
         """How the piece sounds: what ``mix`` sets, then what its tracks state, then the settings of conf/."""
-        return as_stated(self.score, _section(Mix, "mix", self.mix), self.mix)
+        return as_stated(self.score, section(Mix, "mix", self.mix), self.mix)
 
     def save(self, path: str | Path) -> Path:
         """Write the piece; the ending decides how. An existing file is replaced.
@@ -218,9 +196,9 @@ class Piece:
         from etude.arranging.styles import Style
 
         band = Style.of(_style(style))
-        config = _section(Arrange, "arrange", {**settings, "seed": seed})
+        config = section(Arrange, "arrange", {**settings, "seed": seed})
         made, _ = arrange_piece(self.score, config, band, chords, top_line, self.title)
-        mix = placed(_section(Mix, "mix", self.mix), band)
+        mix = placed(section(Mix, "mix", self.mix), band)
         places = {"gain": mix.gain, "pan": mix.pan, "send": mix.send}
         return Piece(made.performed, f"{self.title}, {band.name}", mix=places)
 
@@ -267,7 +245,7 @@ def read(path: str | Path, repeats: str = "played", part: str | None = None) -> 
         raise EtudeError(f"{path} is {what}. Give a MIDI, MusicXML, ABC or Humdrum file.")
     if repeats not in ("played", "written"):
         raise EtudeError(f"repeats = {repeats!r} must be 'played' or 'written'.")
-    limits = _section(Ingest, "ingest", {"repeats": repeats})
+    limits = section(Ingest, "ingest", {"repeats": repeats})
     score, changed = read_score(path, limits, part=part, tempo=120)
     titles = dict(pieces_of(path)) if part is not None else {}
     return Piece(score, titles.get(part) or path.stem, changed)
@@ -330,7 +308,7 @@ class Model:
         if not (getattr(self.loaded.model, "can_continue", False) and self.loaded.representation.tells_time):
             raise EtudeError(f"{self.name} cannot continue a piece.")
         given = _piece(prime)
-        added = check(_plain(bars), Count, "bars")
+        added = check(as_plain(bars), Count, "bars")
         config = self._generation(**{**settings, "pieces": 1, "bars": given.bars + added, "seed": seed})
         loaded = self.loaded
         with _one_thread(), _naming(given):
@@ -367,7 +345,7 @@ class Model:
                 f"bars = {bars} must be the first and the last bar, as (5, 8), counted from 1. {given.title} has "
                 f"{given.bars}."
             )
-        config = _section(Harmonize, "harmonize", {"seed": seed})
+        config = section(Harmonize, "harmonize", {"seed": seed})
         with _one_thread(), _naming(given):
             source = assign_voices(given.score, self.loaded.representation.voices)
             rngs = seeded_rngs(config.seed, 1)
@@ -395,11 +373,11 @@ class Model:
             EtudeError: the model cannot, or there is no melody that fits it.
         """
         self._require_harmonizer()
-        given, config = _piece(melody), _section(Harmonize, "harmonize", {"seed": seed, **settings})
+        given, config = _piece(melody), section(Harmonize, "harmonize", {"seed": seed, **settings})
         if not isinstance(chords, str | None) or not isinstance(top_line, bool):
             raise EtudeError(f'chords = {chords!r} must be a text, as "D | A7 D", and top_line = {top_line!r} a bool.')
         asked = HarmonizeFiles(chords=chords, top_line=top_line)
-        limits = _section(Ingest, "ingest", {})
+        limits = section(Ingest, "ingest", {})
         with _one_thread():
             chorale, _ = harmonize_melody(Harmonizer.of(self.loaded), given.score, given.title, asked, config, limits)
         return Piece(chorale, f"{given.title}, harmonised")
@@ -452,15 +430,13 @@ class Model:
         asked = changes.pop("control", {})
         if not isinstance(asked, Mapping) or not all(isinstance(name, str) for name in asked):
             raise EtudeError(f'control = {asked!r} must be a mapping, as {{"key": "D minor"}}.')
-        control = {**_defaults("generate")["control"], **asked}
+        control = {**defaults("generate")["control"], **asked}
         for name in control:
-            if name not in _defaults("generate")["control"]:
-                raise EtudeError(
-                    f'control: "{name}" is no attribute. {closest(name, _defaults("generate")["control"])}'
-                )
+            if name not in defaults("generate")["control"]:
+                raise EtudeError(f'control: "{name}" is no attribute. {closest(name, defaults("generate")["control"])}')
         if changes.get("temperature") is None:
             changes["temperature"] = (self.loaded.trained["model"].get("generate") or {}).get("temperature")
-        config = _section(Generate, "generate", {**changes, "control": control})
+        config = section(Generate, "generate", {**changes, "control": control})
         if config.requested and not getattr(self.loaded.model, "can_condition", False):
             raise EtudeError(f"{self.name} takes no control attributes. conditional does.")
         return config
@@ -484,7 +460,7 @@ def load(source: str | Path) -> Model:
         EtudeError: there is no such model, or a file of it is missing or damaged.
     """
     folder = _folder(str(source))
-    loaded = TrainedModel.read(folder, _section(Generate, "generate", {}), catalog.command("train"))
+    loaded = TrainedModel.read(folder, section(Generate, "generate", {}), catalog.command("train"))
     return Model(loaded, folder)
 
 

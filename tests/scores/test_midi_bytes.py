@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import mido  # type: ignore[import-untyped]
+import mido
 import pytest
 from scores.midifiles import event, head, note, number, track
 from symusic.core import ScoreTick as Score

@@ -146,7 +146,14 @@ def _listen(words: Sequence[str], keys: Mapping[str, str]) -> int:
     return run(words, keys)
 
 
+def _live(words: Sequence[str], keys: Mapping[str, str]) -> int:
+    from etude.cli.live import run
+
+    return run(words, keys)
+
+
 PLAIN = {
+    "live": Plain(_live),
     "listen": Plain(_listen, words=1),
     "log-model": Plain(_log_model),
     "compare": Plain(_compare, words=64),

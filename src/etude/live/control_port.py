@@ -1,0 +1,97 @@
+"""The control port: lines of text, as ``tempo=90``, from programs of this machine, while the music plays."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from etude.core.errors import EtudeError
+from etude.live.controls import Console
+
+HOST = "127.0.0.1"
+LONGEST = 512  # bytes of a line
+MISTAKES = 8  # lines that cannot be read, after which a connection is closed
+FASTEST = 200  # lines a second that are taken of a connection
+HELLO = "etude live: NAME=VALUE sets a control; state shows them; stop ends the music; help lists them\n"
+
+
+class ControlPort:
+    """A server on 127.0.0.1 that sets controls.
+
+    It answers each line with ``ok`` or with a sentence. A web page cannot use it: what a browser sends starts with a
+    line of HTTP, at which the connection is closed.
+    """
+
+    def __init__(self, console: Console, port: int, stop: Callable[[], None]) -> None:
+        """Open it. ``port`` 0 takes a free one. Raises EtudeError where the port is taken."""
+        self.console, self.stop = console, stop
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        try:
+            self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, HOST, port, limit=LONGEST))
+        except OSError as error:
+            self._loop.close()
+            raise EtudeError(
+                f"control = {port}: the port cannot be used ({error.strerror or error}). Give another, or 0."
+            ) from None
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        self._thread = threading.Thread(target=self._loop.run_forever, name="control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close it, and all connections."""
+
+        def end() -> None:
+            self._server.close()
+            for task in self._tasks:
+                task.cancel()
+            self._loop.call_soon(self._loop.stop)
+
+        self._loop.call_soon_threadsafe(end)
+        self._thread.join(2)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        mistakes = 0
+        try:
+            writer.write(HELLO.encode())
+            while mistakes < MISTAKES:
+                line = await reader.readline()
+                if not line:
+                    return
+                text = line.decode("utf-8", "replace").strip()
+                if text.split(" ")[-1].startswith("HTTP/"):
+                    return
+                answer, fine = self._answer(text)
+                mistakes += not fine
+                writer.write(f"{answer}\n".encode())
+                await writer.drain()
+                await asyncio.sleep(1 / FASTEST)
+            writer.write(b"too many lines that cannot be read\n")
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            pass  # gone, a line beyond LONGEST, or the music has ended
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    def _answer(self, text: str) -> tuple[str, bool]:
+        """The answer to a line, and whether it could be read."""
+        if not text:
+            return "ok", True
+        if text == "state":
+            return " ".join(f"{name}={value}" for name, value in self.console.controls.as_json().items()), True
+        if text == "help":
+            return "\n".join(self.console.surface.help()), True
+        if text == "stop":
+            self.stop()
+            return "ok", True
+        name, given, value = text.partition("=")
+        if not given:
+            return f'"{text[:40]}" is no NAME=VALUE, as tempo=90', False
+        try:
+            self.console.set(name.strip(), value)
+        except EtudeError as error:
+            return str(error), False
+        return "ok", True

@@ -35,7 +35,7 @@ class Player:
         echo: Callable[[mido.Message], None] | None = None,
         controllers: Mapping[int, str] = CONTROLLERS,
     ) -> None:
-        """Args: where it comes from; what controllers set; what gets sentences; where notes are sent on; the controllers."""
+        """Args: where it comes from; what controllers set; what gets sentences; where notes go; the controllers."""
         self.source, self.console, self.say, self.echo, self.controllers = source, console, say, echo, controllers
         self.notes: list[Played] = []  # in the order of their starts; the oldest are forgotten by ``forget``
         self.held: dict[tuple[int, int], Played] = {}

@@ -23,7 +23,8 @@ STEPS = 4  # frames a quarter note in which voices are judged, where no model sa
 
 
 def describe(score: ScoreTick, voices: Mapping[str, int] | None = None, steps: int = STEPS) -> Json:
-    """A piece for the page: ``piece``, ``bars`` [start, end, beats, unit], ``key``, ``chords``, ``faults``, ``counts``.
+    """A piece for the page: ``piece``, ``bars`` [start, end, beats, unit], ``key``, ``chords``, and, where it is ``judged``, ``faults``
+    and ``counts``.
 
     Args:
         score: the piece.
@@ -38,6 +39,7 @@ def describe(score: ScoreTick, voices: Mapping[str, int] | None = None, steps: i
         "bars": [[bar.start, bar.end, bar.beats, bar.unit] for bar in bars],
         "key": {"tonic": key[0], "mode": key[1], "name": name},
         "chords": _sounding_chords(score, key),
+        "judged": voices is not None,
         "faults": faults,
         "counts": dict(Counter(fault["kind"] for fault in faults)),
     }

@@ -87,6 +87,10 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
             raise HTTPException(404, "there is no such file")
         return Response(files[name].read_bytes(), media_type=MEDIA[files[name].suffix])
 
+    @app.get("/api/alive")
+    async def say_alive() -> dict[str, str]:
+        return {"start": pages.start}
+
     @app.get("/api/state")
     async def send_state(request: Request) -> dict[str, Any]:
         return {**await do(request, lambda: _state(models, recipes)), "start": pages.start}

@@ -73,7 +73,9 @@ class Guard:
             await send(message)
 
         async def refuse(status: int, reason: str) -> None:
-            await Response(reason, status, media_type="text/plain")(scope, receive, send_with_headers)
+            # what is left of the body is not read: the connection is closed
+            answer = Response(reason, status, {"Connection": "close"}, media_type="text/plain")
+            await answer(scope, receive, send_with_headers)
 
         refusal = self._refusal(scope)
         if scope["type"] == "websocket":

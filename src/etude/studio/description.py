@@ -23,8 +23,9 @@ STEPS = 4  # frames a quarter note in which voices are judged, where no model sa
 
 
 def describe(score: ScoreTick, voices: Mapping[str, int] | None = None, steps: int = STEPS) -> Json:
-    """A piece for the page: ``piece``, ``bars`` [start, end, beats, unit], ``key``, ``chords``, and, where it is ``judged``, ``faults``
-    and ``counts``.
+    """A piece for the page: ``piece``, ``bars`` [start, end, beats, unit], ``key``, ``chords``, ``judged``.
+
+    Where it is judged it has ``faults`` (see ``faults_of``) and their ``counts`` by kind.
 
     Args:
         score: the piece.

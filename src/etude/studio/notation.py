@@ -17,6 +17,8 @@ SCALE = 40  # per cent of Verovio's size of a staff
 NARROWEST, WIDEST = 280, 2000  # pixels of a page's width
 SIGNS = {FIFTHS: "5", OCTAVES: "8"}  # over the notes of a parallel
 MARKED = "parallel"  # the class of its notes
+# accidentals of the music font in chord symbols, a font that the page has not -> letters (SMuFL 1.4, figured bass)
+LETTERS = str.maketrans({"\uea63": "♭♭", "\uea64": "♭", "\uea65": "♮", "\uea66": "♯", "\uea67": "×"})
 ABOVE = 260  # of Verovio's units, from the middle of a note head to the sign over it
 TEMPO = re.compile(r"<direction\b(?:(?!</direction>).)*<metronome.*?</direction>", re.DOTALL)
 
@@ -80,12 +82,21 @@ def picture(
     heads = _heads(root, engraver.renderToTimemap({}))
     if voices is not None:
         _mark(root, heads, find_faults(pitches_of(score, voices, steps)), steps)
+    _make_plain(root)
+    notes = [[head.name, head.staff, head.start, head.end] for head in heads]
+    return {"svg": ET.tostring(root, encoding="unicode"), "notes": notes}
+
+
+def _make_plain(root: ET.Element) -> None:
+    """Take away styles, descriptions and the music font of texts: only the drawing stays."""
     for parent in list(root.iter()):
+        if parent.text and (letters := parent.text.translate(LETTERS)) != parent.text:
+            parent.text = letters
+            for name in ("font-family", "font-size"):
+                parent.attrib.pop(name, None)
         for child in list(parent):
             if child.tag in (f"{{{SVG}}}style", f"{{{SVG}}}desc"):
                 parent.remove(child)
-    notes = [[head.name, head.staff, head.start, head.end] for head in heads]
-    return {"svg": ET.tostring(root, encoding="unicode"), "notes": notes}
 
 
 def _heads(root: ET.Element, timemap: Iterable[Json]) -> list[Head]:

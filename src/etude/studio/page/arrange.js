@@ -6,7 +6,7 @@ import { History } from "./history.js";
 import { copy } from "./piece.js";
 import { Result } from "./result.js";
 
-const OWN = "as the style has it";
+const OWN = "as in the style";
 const BARS = [["", OWN], ...Array.from({ length: 9 }, (_, bars) => [String(bars), bars === 0 ? "none" : String(bars)])];
 
 export class Arrange {
@@ -59,14 +59,14 @@ export class Arrange {
     );
     this.sections = el("p", { class: "facts" });
     this.empty = el("p", { class: "empty", text: "No melody is open. Hand one over from Harmonise or Fill, or open or drop a file." });
-    this.more = el("div", { class: "stack", hidden: true }, this.mixerBox, this.result.scoreBox, this.result.takeAway);
+    this.more = el("div", { class: "stack second", hidden: true }, this.mixerBox, this.result.scoreBox, this.result.takeAway);
     panel.append(
       el(
         "div",
         { class: "columns" },
         el(
           "div",
-          { class: "stack main" },
+          { class: "first" },
           el(
             "section",
             { class: "card", "aria-label": "Song" },
@@ -75,7 +75,6 @@ export class Arrange {
             this.empty,
             (this.shown = el("div", { hidden: true }, this.result.roll.element)),
           ),
-          this.more,
         ),
         el(
           "section",
@@ -90,6 +89,7 @@ export class Arrange {
           this.chords.element,
           el("div", { class: "row go" }, this.goButton),
         ),
+        this.more,
       ),
     );
     this.showStyle();

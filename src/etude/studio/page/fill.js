@@ -58,7 +58,7 @@ export class Fill {
       this.result.roll.element,
       el("p", { class: "hint", text: "Drag over bars to select them, or use the arrow keys with Shift." }),
     );
-    this.more = el("div", { class: "stack", hidden: true }, this.result.scoreBox, this.result.rulesBox, this.result.takeAway);
+    this.more = el("div", { class: "stack second", hidden: true }, this.result.scoreBox, this.result.rulesBox, this.result.takeAway);
     this.side = el(
       "section",
       { class: "card side", "aria-label": "What to draw again" },
@@ -90,7 +90,7 @@ export class Fill {
         { class: "columns" },
         el(
           "div",
-          { class: "stack main" },
+          { class: "first" },
           el(
             "section",
             { class: "card", "aria-label": "Piece" },
@@ -99,9 +99,9 @@ export class Fill {
             this.empty,
             this.shown,
           ),
-          this.more,
         ),
         this.side,
+        this.more,
       ),
     );
     this.show();

@@ -68,7 +68,7 @@ export class Harmonise {
     );
     this.resultBox = el(
       "div",
-      { class: "stack", hidden: true },
+      { class: "stack second", hidden: true },
       el(
         "section",
         { class: "card", "aria-label": "Harmony" },
@@ -96,7 +96,7 @@ export class Harmonise {
         { class: "columns" },
         el(
           "div",
-          { class: "stack main" },
+          { class: "first" },
           el(
             "section",
             { class: "card", "aria-label": "Melody" },
@@ -116,7 +116,6 @@ export class Harmonise {
             el("div", { class: "row fields" }, this.grid.element, this.tempo.element, this.meter.element),
             el("div", { class: "row" }, this.typing.element, this.midi, this.topLine.element),
           ),
-          this.resultBox,
         ),
         el(
           "section",
@@ -134,6 +133,7 @@ export class Harmonise {
             }),
           ),
         ),
+        this.resultBox,
       ),
     );
     studio.keys.hear = (note) => this.heard(note);
@@ -365,12 +365,11 @@ export class Harmonise {
   }
 
   fresh() {
-    this.state = { ...this.state, locks: {} };
-    return this.harmonise();
+    return this.harmonise(this.recipe({}));
   }
 
-  recipe() {
-    const locks = Object.fromEntries(Object.entries(this.state.locks).filter(([, notes]) => notes.length));
+  recipe(held = this.state.locks) {
+    const locks = Object.fromEntries(Object.entries(held).filter(([, notes]) => notes.length));
     return {
       task: "harmonise",
       ...this.drawing.get(),
@@ -384,7 +383,7 @@ export class Harmonise {
   async harmonise(recipe = this.recipe()) {
     return this.studio.work(`Drawing ${recipe.settings.candidates} harmonies`, async (options) => {
       const result = await this.studio.connection.json("/api/make", { json: recipe, ...options });
-      this.set({ result, choice: 0, view: null, recipe });
+      this.set({ result, choice: 0, view: null, recipe, locks: recipe.locks ?? {} });
       const [best] = result.candidates;
       this.studio.say(`${result.candidates.length} harmonies, the best with ${best.nats.toFixed(1)} nats and ${best.parallels} parallels.`);
       return result;

@@ -60,7 +60,7 @@ export class Result {
     const piece = view ?? shown.piece;
     this.roll.show(piece, { bars: shown.bars, chords: view ? [] : shown.chords, locked });
     this.legend.replaceChildren(
-      ...piece.tracks.map((track, place) => el("li", { class: `voice-${place % 8}`, text: track.name || `Track ${place + 1}` })),
+      ...piece.tracks.map((track, place) => el("li", { class: `voice-${place % 8}`, text: `${track.name || `Track ${place + 1}`}${track.drums ? " (not drawn)" : ""}` })),
     );
     this.facts.textContent = note || `${shown.key.name}; ${plural(shown.bars.length, "bar")}`;
     this.listRules(shown, Boolean(view));
@@ -97,7 +97,7 @@ export class Result {
       const sign = { "parallel fifths": "5", "parallel octaves": "8" }[fault.kind];
       return el("li", { class: sign ? "parallel" : "" }, el("span", { class: "sign", text: sign ?? "·", "aria-hidden": "true" }), fault.text);
     });
-    const counted = Object.entries(shown.counts).map(([kind, count]) => `${kind}: ${count}`);
+    const counted = Object.entries(shown.counts).map(([kind, count]) => `${count} × ${kind}`);
     const what = rows.length ? counted.join(", ") : "no rule is broken";
     this.rulesTitle.textContent = `Part-writing: ${edited ? "draw again to judge your changes" : what}`;
     this.rules.replaceChildren(...(edited ? [] : rows));

@@ -10,7 +10,7 @@ from etude.studio.notation import picture
 from etude.studio.pieces import score_of
 
 VOICES = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
-LINES = {
+LINES: dict[str, tuple[int, ...]] = {
     "Soprano": (72, 74, 76),
     "Alto": (67, 67, 67),
     "Tenor": (64, 62, 60),

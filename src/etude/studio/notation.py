@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from symusic.core import ScoreTick
 
@@ -56,6 +57,7 @@ def picture(
     if all(track.is_drum or not len(track.notes) for track in score.tracks):
         raise EtudeError("There is no score of a piece without notes.")
     verovio.enableLog(verovio.LOG_OFF)
+    verovio.setDefaultResourcePath(str(Path(verovio.__file__).parent / "data"))  # it is another one in each thread
     engraver = verovio.toolkit()
     engraver.setOptions(
         {

@@ -6,7 +6,7 @@ const AHEAD = 0.06; // seconds between a press and the first sample
 const KEPT = 6; // sounds that are kept decoded
 const LOWEST = 43; // pitch of the first of the single notes
 const HIGHEST = 91;
-const SPACING = 1; // seconds between two of them
+const SPACING = 0.5; // seconds between two of them
 const RAMP = 0.02; // seconds in which a level changes
 
 export class Player {
@@ -144,7 +144,7 @@ export class Player {
   }
 
   // One note of the soundfont, as soon as its samples are there.
-  async note(pitch, seconds = 0.5) {
+  async note(pitch, seconds = 0.42) {
     const { context } = this;
     await context.resume();
     this.notes ??= this.loadNotes();
@@ -162,7 +162,7 @@ export class Player {
   async loadNotes() {
     const notes = [];
     for (let step = 0; step <= HIGHEST - LOWEST; step += 1) notes.push([step * 4, 3, LOWEST + step, 90]);
-    const piece = { quarter: 4, tempos: [[0, 60]], tracks: [{ name: "Keys", program: 0, drums: false, notes }] };
+    const piece = { quarter: 4, tempos: [[0, 120]], tracks: [{ name: "Keys", program: 0, drums: false, notes }] };
     try {
       const [{ buffer }] = await this.load({ piece });
       this.kept.delete(JSON.stringify({ piece }));

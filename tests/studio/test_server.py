@@ -22,7 +22,7 @@ from etude.core.progress import bar
 from etude.studio.admission import Admission, make_token
 from etude.studio.models import Models
 from etude.studio.pages import LONGEST
-from etude.studio.server import MOST_BYTES, MOST_OF_FILE, application, serve
+from etude.studio.server import FILES, FOLDER, INDEX, MOST_BYTES, MOST_OF_FILE, application, serve
 from etude.studio.work import Busy, Gone, Worker
 
 OWN_WORDS = ("Traceback", 'File "', "site-packages")
@@ -63,6 +63,8 @@ def test_the_page_comes_with_a_cookie_that_opens_the_rest(studio: Studio) -> Non
     policy = page.headers["content-security-policy"]
     assert "script-src 'self'" in policy and "style-src 'self'" in policy and "unsafe" not in policy
     assert page.headers["x-content-type-options"] == "nosniff" and page.headers["cache-control"] == "no-store"
+    assert {*FILES, INDEX} == {file.name for file in FOLDER.iterdir()}
+    assert all(bare(studio, f"/page/{name}", cookie=cookie).status_code == 200 for name in FILES)
     script = bare(studio, "/page/main.js", cookie=cookie)
     assert script.status_code == 200 and script.headers["content-type"].startswith("text/javascript")
     assert bare(studio, "/page/..%2fserver.py", cookie=cookie).status_code == 404

@@ -39,6 +39,26 @@ HOST, PORT = "127.0.0.1", 8030
 MOST_BYTES, MOST_OF_FILE = 64 * 1024, 5_000_000  # of a request; of a score file
 READ = "/api/read"
 FOLDER = Path(__file__).parent / "page"
+INDEX = "index.html"
+FILES = (  # of the page, besides INDEX
+    "arrange.js",
+    "audio.js",
+    "connection.js",
+    "dom.js",
+    "drawing.js",
+    "files.js",
+    "fill.js",
+    "harmonise.js",
+    "history.js",
+    "icon.svg",
+    "keys.js",
+    "main.js",
+    "piece.js",
+    "recipe.js",
+    "result.js",
+    "roll.js",
+    "style.css",
+)
 MEDIA = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -67,7 +87,6 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
     app.add_middleware(Guard, names=names, headers=headers, most_bytes=most_bytes, admit=admission)
     worker, pages, recipes = worker or Worker(), Pages(secrets.token_hex(8)), Recipes(models)
     app.state.worker, app.state.pages = worker, pages
-    files = {file.name: file for file in sorted(FOLDER.iterdir()) if file.suffix in MEDIA}
 
     @app.exception_handler(Exception)
     async def say_sorry(request: Request, error: Exception) -> Response:
@@ -76,16 +95,16 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
     @app.api_route("/", methods=["GET", "HEAD"])
     async def send_page() -> Response:
         return Response(
-            (FOLDER / "index.html").read_bytes(),
+            (FOLDER / INDEX).read_bytes(),
             media_type=MEDIA[".html"],
             headers={"Set-Cookie": admission.set_cookie()},
         )
 
     @app.get("/page/{name}")
     async def send_file(name: str) -> Response:
-        if name not in files:
+        if name not in FILES:
             raise HTTPException(404, "there is no such file")
-        return Response(files[name].read_bytes(), media_type=MEDIA[files[name].suffix])
+        return Response((FOLDER / name).read_bytes(), media_type=MEDIA[Path(name).suffix])
 
     @app.get("/api/alive")
     async def say_alive() -> dict[str, str]:

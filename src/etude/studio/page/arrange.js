@@ -6,7 +6,7 @@ import { History } from "./history.js";
 import { copy } from "./piece.js";
 import { Result } from "./result.js";
 
-const OWN = "as in the style";
+const OWN = "style’s own";
 const BARS = [["", OWN], ...Array.from({ length: 9 }, (_, bars) => [String(bars), bars === 0 ? "none" : String(bars)])];
 
 export class Arrange {
@@ -226,7 +226,7 @@ export class Arrange {
     const { piece, result, recipe } = this.state;
     if (result) {
       const played = result.candidates[0].piece;
-      return { request: { recipe }, piece: played, levels: this.heardLevels(), show: (tick) => this.result.play(tick), id: "arrange" };
+      return { request: { recipe }, piece: played, levels: this.heardLevels(), show: (tick) => this.result.play(tick), chordAt: (tick) => this.result.roll.chordAt(tick), id: "arrange" };
     }
     return piece ? { request: { piece }, piece, show: (tick) => this.result.roll.play(tick), id: "song" } : null;
   }

@@ -224,7 +224,7 @@ export class Fill {
 
   playable() {
     const { piece } = this;
-    return piece ? { request: { piece }, piece, show: (tick) => this.result.play(tick), id: "fill" } : null;
+    return piece ? { request: { piece }, piece, show: (tick) => this.result.play(tick), chordAt: (tick) => this.result.roll.chordAt(tick), id: "fill" } : null;
   }
 
   link() {

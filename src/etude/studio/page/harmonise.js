@@ -101,7 +101,7 @@ export class Harmonise {
             "section",
             { class: "card", "aria-label": "Melody" },
             el("div", { class: "head" }, el("h2", { text: "Melody" }), (this.title = el("p", { class: "facts" }))),
-            el("p", { class: "hint", text: "Click to draw notes, drag to make them longer, double-click to take them away. Or play, or drop a file here." }),
+            el("p", { class: "hint", text: "Click or tap to put notes, drag to move them or make them longer, double-click to take them away. Or play, or drop a file here." }),
             el(
               "div",
               { class: "row tools" },
@@ -297,7 +297,7 @@ export class Harmonise {
   playable() {
     if (this.state.result && this.piece) {
       const { piece } = this;
-      return { request: { piece }, piece, show: (tick) => this.result.play(tick), id: "harmony" };
+      return { request: { piece }, piece, show: (tick) => this.result.play(tick), chordAt: (tick) => this.result.roll.chordAt(tick), id: "harmony" };
     }
     const { melody } = this.state;
     if (!endOf(melody)) return null;

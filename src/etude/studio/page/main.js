@@ -200,7 +200,7 @@ class Studio {
 
   async play(source) {
     this.player.stop();
-    this.source = source;
+    this.source = { ...source, bars: barsOf(source.piece) };
     try {
       await this.player.play(source.request, { levels: source.levels ?? null, id: source.id });
     } catch (error) {
@@ -218,7 +218,9 @@ class Studio {
     const { piece } = this.source;
     const tick = tickOf(piece, seconds);
     this.source.show(tick);
-    find("position").textContent = sayPlace(barsOf(piece), Math.floor(tick / piece.quarter) * piece.quarter);
+    const place = sayPlace(this.source.bars, Math.floor(tick / piece.quarter) * piece.quarter);
+    const chord = this.source.chordAt?.(tick) ?? "";
+    find("position").textContent = chord ? `${place}: ${chord}` : place;
     requestAnimationFrame(() => this.follow());
   }
 

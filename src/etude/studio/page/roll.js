@@ -1,10 +1,11 @@
 // The piano roll: notes over time, by pointer and by keyboard, with chords below. It draws what is in view.
 
-import { el, newId } from "./dom.js";
+import { button, el, newId } from "./dom.js";
 import { barsOf, endOf, noteName, placeOf, sayLength, sayPlace } from "./piece.js";
 
-const NARROW = 26; // pixels of a quarter note, at least
+const NARROW = 40; // pixels of a quarter note, at least
 const WIDE = 76; // and at most
+const ZOOMS = [0.5, 1, 1.6, 2.5, 4]; // factors of that
 const HEIGHT = 360; // of all rows, about
 const ROWS = 24; // pitches in view at least
 const GUTTER = 40; // pixels of the names of notes
@@ -40,7 +41,15 @@ export class Roll {
     this.strip = el("ol", { class: "chords", "aria-label": "Chords" });
     this.space = el("div", { class: "space" }, this.canvas, this.strip);
     this.scroller = el("div", { class: "scroller" }, this.space);
-    this.element = el("div", { class: "roll" }, this.gutter, this.scroller, this.help);
+    this.zoom = 1; // a place in ZOOMS
+    this.zooms = el(
+      "div",
+      { class: "zooms" },
+      button("+", () => this.changeZoom(1), { "aria-label": "Show less time, wider", title: "Wider" }),
+      button("−", () => this.changeZoom(-1), { "aria-label": "Show more time, narrower", title: "Narrower" }),
+    );
+    const side = el("div", { class: "gutter-side" }, this.gutter, this.zooms);
+    this.element = el("div", { class: "roll" }, side, this.scroller, this.help);
     this.scroller.addEventListener("scroll", () => this.draw());
     new ResizeObserver(() => this.layOut()).observe(this.element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
@@ -75,7 +84,7 @@ export class Roll {
     const view = this.scroller.clientWidth;
     if (!view) return;
     const quarters = this.end / this.piece.quarter;
-    this.scale = Math.min(WIDE, Math.max(NARROW, view / quarters)) / this.piece.quarter;
+    this.scale = (ZOOMS[this.zoom] * Math.min(WIDE, Math.max(NARROW, view / quarters))) / this.piece.quarter;
     const count = this.rows[1] - this.rows[0] + 1;
     this.row = Math.max(7, Math.min(14, Math.floor(HEIGHT / count)));
     this.height = RULER + count * this.row;
@@ -101,8 +110,21 @@ export class Roll {
         return item;
       }),
     );
-    this.strip.hidden = !this.chords.length;
+    this.strip.hidden = this.zooms.hidden = !this.chords.length;
     this.draw();
+  }
+
+  changeZoom(by) {
+    const middle = (this.scroller.scrollLeft + this.view / 2) / this.scale;
+    this.zoom = Math.min(ZOOMS.length - 1, Math.max(0, this.zoom + by));
+    this.layOut();
+    this.scroller.scrollLeft = middle * this.scale - this.view / 2;
+  }
+
+  // The chord that sounds at a tick, as text.
+  chordAt(tick) {
+    const chord = this.chords.find(({ start, end }) => start <= tick && tick < end);
+    return chord ? `${chord.name} (${chord.roman})` : "";
   }
 
   x(tick) {

@@ -2,21 +2,19 @@
 
 import { button, el, number, select, slider, textField } from "./dom.js";
 import { FileDoor } from "./files.js";
-import { History } from "./history.js";
+import { Undoable } from "./history.js";
 import { copy } from "./piece.js";
 import { Result } from "./result.js";
 
 const OWN = "style’s own";
 const BARS = [["", OWN], ...Array.from({ length: 9 }, (_, bars) => [String(bars), bars === 0 ? "none" : String(bars)])];
 
-export class Arrange {
+export class Arrange extends Undoable {
   id = "arrange";
   name = "Arrange";
 
   constructor(studio) {
-    this.studio = studio;
-    this.state = { title: "Song", piece: null, result: null, recipe: null, levels: {} };
-    this.history = new History(() => this.showHistory());
+    super(studio, { title: "Song", piece: null, result: null, recipe: null, levels: {} });
   }
 
   build(panel) {
@@ -34,8 +32,6 @@ export class Arrange {
     this.chords = textField("Chords", "", "Bar by bar. Empty: those of the piece, or chosen for the melody.", "C | Am | F | G7");
     this.seed = number("Seed", about.seed, 0, 2 ** 31 - 1, "The same seed gives the same performance.");
     this.goButton = button("Arrange", () => this.arrange(), { class: "primary" });
-    this.undoButton = button("Undo", () => this.undo(), { "aria-keyshortcuts": "Control+Z" });
-    this.redoButton = button("Redo", () => this.redo(), { "aria-keyshortcuts": "Control+Y" });
     this.result = new Result(studio, "Arrangement", "view", {
       choose: () => {},
       model: () => null,
@@ -73,7 +69,7 @@ export class Arrange {
             el("div", { class: "head" }, el("h2", { text: "Song" }), this.result.facts, this.sections, this.result.legend),
             el("div", { class: "row tools" }, this.files.element, this.undoButton, this.redoButton),
             this.empty,
-            (this.shown = el("div", { hidden: true }, this.result.roll.element)),
+            (this.box = el("div", { hidden: true }, this.result.roll.element)),
           ),
         ),
         el(
@@ -101,16 +97,10 @@ export class Arrange {
     this.styleNote.textContent = `${found.parts.join(", ")}; ${found.tempo} BPM where the melody states no tempo`;
   }
 
-  set(change) {
-    this.history.keep(this.state);
-    this.state = { ...this.state, ...change };
-    this.show();
-  }
-
   show() {
     const { piece, result, title } = this.state;
     this.empty.hidden = Boolean(piece);
-    this.shown.hidden = !piece;
+    this.box.hidden = !piece;
     this.more.hidden = !result;
     this.goButton.disabled = !piece;
     if (result) {
@@ -126,24 +116,7 @@ export class Arrange {
       this.result.facts.textContent = `${title}, not arranged yet`;
       this.result.legend.replaceChildren();
     }
-    this.showHistory();
-    this.studio.save();
-  }
-
-  showHistory() {
-    if (!this.undoButton) return;
-    this.undoButton.disabled = !this.history.past.length;
-    this.redoButton.disabled = !this.history.future.length;
-  }
-
-  undo() {
-    this.state = this.history.undo(this.state);
-    this.show();
-  }
-
-  redo() {
-    this.state = this.history.redo(this.state);
-    this.show();
+    this.shown();
   }
 
   listLevels() {
@@ -231,7 +204,7 @@ export class Arrange {
     return piece ? { request: { piece }, piece, show: (tick) => this.result.roll.play(tick), id: "song" } : null;
   }
 
-  async open({ recipe, title, levels }) {
+  showRecipe(recipe) {
     this.style.control.value = recipe.style;
     this.form.control.value = recipe.form ?? "";
     this.choruses.control.value = recipe.choruses ?? 1;
@@ -242,21 +215,11 @@ export class Arrange {
     this.seed.control.value = recipe.seed;
     this.topLine = recipe.top_line ?? false;
     this.showStyle();
+  }
+
+  async open({ recipe, title, levels }) {
+    this.showRecipe(recipe);
     this.state = { ...this.state, title };
     return this.arrange(recipe, levels);
-  }
-
-  kept() {
-    return this.state;
-  }
-
-  restore(state) {
-    this.state = state;
-    this.listed = null;
-    if (state.recipe) {
-      this.style.control.value = state.recipe.style;
-      this.showStyle();
-    }
-    this.show();
   }
 }

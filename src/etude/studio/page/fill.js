@@ -3,18 +3,16 @@
 import { button, checkbox, el, number, select } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { FileDoor } from "./files.js";
-import { History } from "./history.js";
+import { Undoable } from "./history.js";
 import { copy } from "./piece.js";
 import { Result } from "./result.js";
 
-export class Fill {
+export class Fill extends Undoable {
   id = "fill";
   name = "Fill";
 
   constructor(studio) {
-    this.studio = studio;
-    this.state = { title: "Piece", result: null, choice: 0, recipe: null, range: [1, 1] };
-    this.history = new History(() => this.showHistory());
+    super(studio, { title: "Piece", result: null, choice: 0, recipe: null, range: [1, 1] });
   }
 
   build(panel) {
@@ -43,15 +41,13 @@ export class Fill {
     const continuing = studio.about.models.filter((model) => model.can.includes("continue"));
     this.adder = select("Model", continuing.map(({ name }) => [name, name]), continuing[0]?.name);
     this.bars = number("Bars to add", 4, 1, 32);
-    this.undoButton = button("Undo", () => this.undo(), { "aria-keyshortcuts": "Control+Z" });
-    this.redoButton = button("Redo", () => this.redo(), { "aria-keyshortcuts": "Control+Y" });
     this.goButton = button("Draw these bars again", () => this.fill(), { class: "primary" });
     this.result.next.append(
       button("Harmonise its melody →", () => studio.handOver("harmonise", this.handed())),
       button("Arrange it →", () => studio.handOver("arrange", this.handed())),
     );
     this.empty = el("p", { class: "empty", text: "No piece is open. Hand one over from Harmonise, or open or drop a file with the voices Soprano, Alto, Tenor and Bass." });
-    this.shown = el(
+    this.box = el(
       "div",
       { class: "stack", hidden: true },
       this.result.candidates,
@@ -97,7 +93,7 @@ export class Fill {
             el("div", { class: "head" }, el("h2", { text: "Piece" }), this.result.facts, this.result.legend),
             el("div", { class: "row tools" }, this.files.element, this.undoButton, this.redoButton),
             this.empty,
-            this.shown,
+            this.box,
           ),
         ),
         this.side,
@@ -121,16 +117,10 @@ export class Fill {
     this.voices.replaceChildren(...this.boxes.map(([, box]) => box.element));
   }
 
-  set(change) {
-    this.history.keep(this.state);
-    this.state = { ...this.state, ...change };
-    this.show();
-  }
-
   show() {
     const { result, choice, range, title } = this.state;
     this.empty.hidden = Boolean(result);
-    this.shown.hidden = this.more.hidden = !result;
+    this.box.hidden = this.more.hidden = !result;
     this.goButton.disabled = this.addButton.disabled = !result;
     if (result) {
       const count = result.candidates[choice].bars.length;
@@ -140,24 +130,7 @@ export class Fill {
       this.result.facts.textContent = `${title}: ${this.result.facts.textContent}`;
       this.select(...this.state.range, true);
     }
-    this.showHistory();
-    this.studio.save();
-  }
-
-  showHistory() {
-    if (!this.undoButton) return;
-    this.undoButton.disabled = !this.history.past.length;
-    this.redoButton.disabled = !this.history.future.length;
-  }
-
-  undo() {
-    this.state = this.history.undo(this.state);
-    this.show();
-  }
-
-  redo() {
-    this.state = this.history.redo(this.state);
-    this.show();
+    this.shown();
   }
 
   select(first, last, fromRoll = false) {
@@ -233,25 +206,18 @@ export class Fill {
     return { recipe: { ...recipe, key: result.model.key }, choice, title };
   }
 
+  showRecipe(recipe) {
+    if (recipe.task !== "fill") return;
+    this.drawing.set(recipe);
+    this.listVoices();
+    for (const [name, box] of this.boxes) box.control.checked = recipe.voices.includes(name);
+  }
+
   async open({ recipe, choice, title }) {
-    if (recipe.task === "fill") {
-      this.drawing.set(recipe);
-      this.listVoices();
-      for (const [name, box] of this.boxes) box.control.checked = recipe.voices.includes(name);
-    }
+    this.showRecipe(recipe);
     this.state = { ...this.state, title, range: recipe.task === "fill" ? recipe.bars : [1, 1] };
     const result = await this.make(recipe, "Drawing");
     if (result && choice) this.choose(Math.min(choice, result.candidates.length - 1));
     return result;
-  }
-
-  kept() {
-    return this.state;
-  }
-
-  restore(state) {
-    this.state = state;
-    if (state.recipe?.task === "fill") this.drawing.set(state.recipe);
-    this.show();
   }
 }

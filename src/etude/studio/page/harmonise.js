@@ -3,7 +3,7 @@
 import { button, checkbox, el, number, select, textField } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { FileDoor } from "./files.js";
-import { History } from "./history.js";
+import { Undoable } from "./history.js";
 import { Recording } from "./keys.js";
 import { copy, emptyMelody, endOf, QUARTER } from "./piece.js";
 import { Result } from "./result.js";
@@ -14,14 +14,12 @@ const GRIDS = [["24", "quarter notes"], ["12", "eighths"], ["6", "sixteenths"]];
 const MOST_BARS = 16; // of a recording
 const STEPS = 4; // of a recording, a quarter note
 
-export class Harmonise {
+export class Harmonise extends Undoable {
   id = "harmonise";
   name = "Harmonise";
 
   constructor(studio) {
-    this.studio = studio;
-    this.state = { title: "Melody", melody: emptyMelody(90, [4, 4]), locks: {}, result: null, choice: 0, view: null, recipe: null };
-    this.history = new History(() => this.showHistory());
+    super(studio, { title: "Melody", melody: emptyMelody(90, [4, 4]), locks: {}, result: null, choice: 0, view: null, recipe: null });
   }
 
   build(panel) {
@@ -39,8 +37,6 @@ export class Harmonise {
     this.topLine = checkbox("Take the top line", false, "Where several notes sound at a time.");
     this.recordButton = button("● Record", () => this.record(), { "aria-pressed": "false" });
     this.hearButton = button("▶ Hear it", () => this.hearMelody());
-    this.undoButton = button("Undo", () => this.undo(), { "aria-keyshortcuts": "Control+Z" });
-    this.redoButton = button("Redo", () => this.redo(), { "aria-keyshortcuts": "Control+Y" });
     this.typing = checkbox("Play with the computer's keys", false, "A W S E D F … are C C♯ D D♯ E F; Z and X change the octave.");
     this.typing.control.addEventListener("change", () => (studio.keys.active = this.typing.control.checked));
     this.midi = button("Use a MIDI keyboard", () => this.useMidi());
@@ -148,12 +144,6 @@ export class Harmonise {
     return { title: this.state.title, piece: copy(this.piece) };
   }
 
-  set(change) {
-    this.history.keep(this.state);
-    this.state = { ...this.state, ...change };
-    this.show();
-  }
-
   show() {
     const { melody, result, choice, view, title } = this.state;
     this.roll.show(melody);
@@ -175,26 +165,7 @@ export class Harmonise {
       this.freeButton.disabled = !count;
       this.redrawButton.disabled = !view && !count;
     }
-    this.showHistory();
-    this.studio.save();
-  }
-
-  showHistory() {
-    if (!this.undoButton) return;
-    this.undoButton.disabled = !this.history.past.length;
-    this.redoButton.disabled = !this.history.future.length;
-  }
-
-  undo() {
-    this.state = this.history.undo(this.state);
-    if (this.state.recipe) this.drawing.set(this.state.recipe);
-    this.show();
-  }
-
-  redo() {
-    this.state = this.history.redo(this.state);
-    if (this.state.recipe) this.drawing.set(this.state.recipe);
-    this.show();
+    this.shown();
   }
 
   changeMelody(melody) {
@@ -402,28 +373,17 @@ export class Harmonise {
     return { recipe: { ...recipe, key: result.model.key }, choice, title };
   }
 
-  // Open a link.
-  async open({ recipe, choice, title }) {
+  showRecipe(recipe) {
     this.drawing.set(recipe);
     this.chords.control.value = recipe.chords ?? "";
     this.topLine.control.checked = recipe.top_line ?? false;
+  }
+
+  async open({ recipe, choice, title }) {
+    this.showRecipe(recipe);
     this.set({ title, melody: recipe.melody, locks: recipe.locks ?? {}, result: null, view: null, recipe });
     const result = await this.harmonise(recipe);
     if (result && choice) this.choose(Math.min(choice, result.candidates.length - 1));
     return result;
-  }
-
-  kept() {
-    return this.state;
-  }
-
-  restore(state) {
-    this.state = state;
-    if (state.recipe) {
-      this.drawing.set(state.recipe);
-      this.chords.control.value = state.recipe.chords ?? "";
-      this.topLine.control.checked = state.recipe.top_line ?? false;
-    }
-    this.show();
   }
 }

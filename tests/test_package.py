@@ -35,6 +35,7 @@ NOT_IMPORTED = {
     "pytest-xdist": "a plugin of pytest",
     "ruff": "run as a command",
     "types-pyyaml": "read by mypy",
+    "websockets": "uvicorn speaks WebSocket with it",
 }
 
 

@@ -88,6 +88,11 @@ def test_what_exists_passes() -> None:
         (["compare", "pipeline", "output=notes.txt"], r"must name a file that ends in \.html"),
         (["log-model"], r"etude log-model needs a model"),
         (["log-model", "model=lstm", "session.run=nowhere"], r"session.run = .*nowhere: there is no such folder"),
+        (["studio", "prot=1"], r'etude studio has no key "prot"\. Did you mean "port"'),
+        (["studio", "port=70000"], r"port = 70000 must be a whole number from 1 to 65535"),
+        (["studio", "open=yes"], r"open = yes must be true or false"),
+        (["studio", "token=short"], r"token must have at least 16"),
+        (["studio", "session.run=nowhere"], r"session.run = .*nowhere: there is no such folder"),
         (["ui", "5001"], r"etude ui does not take 5001\. See: etude ui --help"),
     ],
 )

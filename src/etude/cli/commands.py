@@ -151,6 +151,19 @@ COMMANDS = {
             "brightness=LEVEL": "of conditional, from 0 to 1: major, and high",
         },
     ),
+    "studio": Command(
+        "open a page on this machine to harmonise, fill in and arrange melodies of yours, and to hear them",
+        stage=False,
+        purpose=MUSIC,
+        example="port=8030",
+        own={
+            "port=N": "of the page; 8030 without it",
+            "open=true|false": "open it in a browser, where there is a display; true without it",
+            "host=ADDRESS": "the address to listen on; 127.0.0.1, which others cannot reach, without it",
+            "token=TEXT": "without which nobody is answered, as scripts need it; a random one without it",
+            "session.run=FOLDER": "the run below runs/ to take models from; else the pipeline",
+        },
+    ),
     "report": Command("write reports/index.html and the results as tables", by_hand=True),
     "track": Command("sync results to MLflow"),
     "ui": Command(

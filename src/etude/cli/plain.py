@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from etude.artifacts.context import Session
 from etude.cli.commands import COMMANDS
-from etude.cli.values import number, overwrite, path, run_folder, whole_number
+from etude.cli.values import number, overwrite, path, run_folder, truth, whole_number
 from etude.core.errors import EtudeError, closest
 from etude.core.project import dvc_runs, require_project
 
@@ -152,12 +152,25 @@ def _live(words: Sequence[str], keys: Mapping[str, str]) -> int:
     return run(words, keys)
 
 
+def _studio(words: Sequence[str], keys: Mapping[str, str]) -> int:
+    port = whole_number(keys, "port", 65535)
+    open_page = truth(keys, "open", True)
+    from etude.studio.server import HOST, PORT, serve
+
+    session = Session(run=run_folder(keys), progress=False)
+    from etude.config.compile import settings_of
+
+    settings = settings_of(session.root)
+    return serve(settings, session, keys.get("host") or HOST, port or PORT, keys.get("token") or None, open_page)
+
+
 PLAIN = {
     "live": Plain(_live),
     "listen": Plain(_listen, words=1),
     "log-model": Plain(_log_model),
     "compare": Plain(_compare, words=64),
     "originality": Plain(_originality),
+    "studio": Plain(_studio),
     "ui": Plain(_ui),
     "verify": Plain(_verify),
     "rebuild": Plain(_rebuild),

@@ -32,10 +32,15 @@ def number(keys: Mapping[str, str], key: str, least: float, most: float) -> floa
 
 def overwrite(keys: Mapping[str, str]) -> bool:
     """Whether ``overwrite=true`` is given."""
-    text = keys.get("overwrite", "")
+    return truth(keys, "overwrite", False)
+
+
+def truth(keys: Mapping[str, str], key: str, default: bool) -> bool:
+    """Whether a key is true; ``default`` where it is not given, or empty."""
+    text = keys.get(key, "")
     if text not in ("", "true", "false"):
-        raise EtudeError(f"overwrite = {_short(text)} must be true or false.")
-    return text == "true"
+        raise EtudeError(f"{key} = {_short(text)} must be true or false.")
+    return default if not text else text == "true"
 
 
 def path(keys: Mapping[str, str], key: str) -> Path | None:

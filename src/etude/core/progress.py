@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TypeVar
@@ -16,6 +16,8 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 SHARED_LINE_EVERY = 60.0  # where several tasks share a terminal or a log
 _place: ContextVar[str] = ContextVar("place", default="")
 _shared: ContextVar[bool] = ContextVar("shared", default=False)
+Watch = Callable[[str, int, int], None]  # what is done, how much of it, and of how much
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 
 @contextmanager
@@ -27,6 +29,16 @@ def at_place(place: str, shared: bool = False) -> Iterator[None]:
     finally:
         _place.reset(tokens[0])
         _shared.reset(tokens[1])
+
+
+@contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """Report the progress of tasks inside to ``watch`` instead of showing it; what it raises ends the task."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
 
 
 class Bar(Protocol):
@@ -43,7 +55,9 @@ def bar(what: str, total: int, show: bool = True) -> Iterator[Bar]:
     The note gives way in a narrow terminal; what is done and the time that remains stay.
     """
     what = f"{_place.get()} {what}".lstrip()
-    if not show:
+    if (watch := _watch.get()) is not None:
+        yield lambda done, note="": watch(what, done, total)
+    elif not show:
         yield lambda done, note="": None
     elif sys.stderr.isatty() and not _shared.get():
         with Progress(

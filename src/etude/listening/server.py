@@ -4,47 +4,30 @@ It stores no addresses and no user agents, writes no log of requests, and listen
 given. What a browser sends is checked against the test: its size, its host, every field.
 """
 
-import errno
 import json
-import re
 import sqlite3
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from ipaddress import ip_address
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from etude.core.errors import EtudeError
+from etude.core.serving import HEADERS, Guard, address_of, bind, listens_everywhere, require_names
 from etude.listening.answers import ID
 from etude.listening.page import Served, read_page
 from etude.listening.store import Store, Taken, Unknown
 
 HOST, PORT = "127.0.0.1", 8000
-NAME = re.compile(r"[A-Za-z0-9.-]+")  # of a host
 MOST_BYTES = 8192  # of a request
 BURST, RATE = 40, 2.0  # answers of one listener at once, and a second: a page takes at least as long as its clips
 ALL_BURST, ALL_RATE = 400, 100.0  # of all listeners
 NEW_BURST, NEW_RATE = 100, 2.0  # new listeners
 REMEMBERED = 10_000  # listeners whose rate is known
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "Cache-Control": "no-store",
-}
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
 class Bucket:
@@ -87,69 +70,6 @@ class Limits:
             raise HTTPException(429, "too many requests; the page tries again", {"Retry-After": "2"})
 
 
-class Guard:
-    """What every request passes first, and every answer last.
-
-    A request under another host name is refused, as a foreign page could rebind its own name to this machine; so is one
-    of more than ``MOST_BYTES``, whatever length it states. Each answer has the headers.
-    """
-
-    def __init__(
-        self,
-        app: Callable[[Message, Receive, Send], Awaitable[None]],
-        names: Iterable[str],
-        headers: Mapping[str, str],
-    ) -> None:
-        """Args: the application; host names (addresses need none); headers."""
-        self.app, self.names = app, {name.lower() for name in names}
-        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Read the request, and hand it on if it is small and asks for a known name."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self.headers]
-            await send(message)
-
-        if not self._is_known(dict(scope["headers"]).get(b"host", b"").decode("latin-1")):
-            await Response("this host name is not known here: start the server with names=", 400)(
-                scope, receive, send_with_headers
-            )
-            return
-        body, more = b"", True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return  # the browser went away
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > MOST_BYTES:
-                await Response("too long", 413)(scope, receive, send_with_headers)
-                return
-        given = False
-
-        async def replay() -> Message:
-            nonlocal given
-            if given:
-                return await receive()
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self.app(scope, replay, send_with_headers)
-
-    def _is_known(self, host: str) -> bool:
-        """Whether a Host header has a known name, or an address, which no page can rebind."""
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-            return name in self.names or bool(ip_address(name))
-        except ValueError:
-            return False
-
-
 def application(
     served: Served,
     store: Store,
@@ -169,7 +89,7 @@ def application(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     rates = limits or Limits()
     headers = {**HEADERS, "Content-Security-Policy": f"{served.policy}; frame-ancestors 'none'"}
-    app.add_middleware(Guard, names=names, headers=headers)
+    app.add_middleware(Guard, names=names, headers=headers, most_bytes=lambda path: MOST_BYTES)
 
     @app.exception_handler(Exception)
     async def say_sorry(request: Request, error: Exception) -> Response:
@@ -237,32 +157,17 @@ def serve(page: Path, answers: Path, port: int, host: str = HOST, names: Iterabl
     Raises:
         EtudeError: the page or the database cannot be used, or the port is taken.
     """
-    import socket
-
     import uvicorn
 
-    names = list(names)
-    if wrong := [name for name in names if not NAME.fullmatch(name)]:
-        raise EtudeError(f"names = {','.join(wrong)}: these are no host names, as in: names=study.example.org")
-    served = read_page(page)
-    try:
-        address = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        advice = (
-            f"Give another port, as in: port={port + 1 if port < 65535 else 8001}"
-            if getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
-            else "Give an address of this machine, as 127.0.0.1 or 0.0.0.0."
-        )
-        raise EtudeError(f"host = {host}, port = {port}: the address cannot be used ({reason}). {advice}") from None
+    names, served = require_names(names), read_page(page)
+    address = bind(host, port)
     try:
         store = Store(answers, served.test)
     except EtudeError:
         address.close()
         raise
     real = address.getsockname()[1]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    every = ", and at each address of this machine" if host in ("0.0.0.0", "::") else ""
+    every = ", and at each address of this machine" if listens_everywhere(host) else ""
 
     def show_counts() -> None:
         print(f"etude: one more has finished; {store.counts()}", file=sys.stderr, flush=True)
@@ -270,7 +175,7 @@ def serve(page: Path, answers: Path, port: int, host: str = HOST, names: Iterabl
     app = application(served, store, {"localhost", host, *names}, on_finished=show_counts)
     config = uvicorn.Config(app, access_log=False, log_level="error", server_header=False, timeout_graceful_shutdown=5)
     print(
-        f"etude: {page} is at http://{shown}:{real}{every}, its answers in {answers} ({store.counts()} so far). "
+        f"etude: {page} is at {address_of(host, real)}{every}, its answers in {answers} ({store.counts()} so far). "
         "Ctrl-C ends it.",
         file=sys.stderr,
         flush=True,

@@ -37,7 +37,6 @@ def allowed_tokens(
     Raises:
         EtudeError: a file or a chord cannot be read, or what is requested cannot be.
     """
-    representation = harmonizer.representation
     grid, given = melody.grid.copy(), np.zeros(melody.grid.shape, dtype=bool)
     given[:, 0] = True
     if files.bass:
@@ -46,8 +45,50 @@ def allowed_tokens(
         cells = _fixed(harmonizer, melody, files.fixed, limits)
         kept = cells != REST
         grid[kept], given = cells[kept], given | kept
+    return _allow(harmonizer, melody, source, grid, given, files.chords)
+
+
+def allowed_with(
+    harmonizer: Harmonizer,
+    melody: MelodyOnGrid,
+    source: ScoreTick,
+    parts: Mapping[str, TrackTick],
+    where: str,
+    chords: str | None,
+) -> NDArray[np.bool_]:
+    """The tokens that each cell may have (frames, voices, V), given the melody and notes of other voices.
+
+    Args:
+        harmonizer: the model.
+        melody: on its grid.
+        source: the piece that the melody is from; the parts are in its ticks, and chords count its bars.
+        parts: voice -> the notes of it that stay.
+        where: what gives the parts, for messages.
+        chords: as text; None: any.
+
+    Raises:
+        EtudeError: a chord cannot be read, or a note lies outside the range of its voice.
+    """
+    grid, given = melody.grid.copy(), np.zeros(melody.grid.shape, dtype=bool)
+    given[:, 0] = True
+    cells = _cells(harmonizer, parts, melody, where, source.ticks_per_quarter)
+    kept = cells != REST
+    grid[kept], given = cells[kept], given | kept
+    return _allow(harmonizer, melody, source, grid, given, chords)
+
+
+def _allow(
+    harmonizer: Harmonizer,
+    melody: MelodyOnGrid,
+    source: ScoreTick,
+    grid: NDArray[np.int64],
+    given: NDArray[np.bool_],
+    chords: str | None,
+) -> NDArray[np.bool_]:
+    """The tokens that each cell may have, given some cells of the grid, and chords as text."""
+    representation = harmonizer.representation
     allowed = enter_together(keep_given(grid, given, harmonizer.observed), grid, given)
-    if files.chords:
+    if chords:
         steps, quarter = representation.steps, source.ticks_per_quarter
         transposed = [
             replace(
@@ -55,7 +96,7 @@ def allowed_tokens(
                 start=round(chord.start * steps / quarter),
                 end=round(chord.end * steps / quarter),
             )
-            for chord in read_chords(files.chords, bars_of(source), _key(melody))
+            for chord in read_chords(chords, bars_of(source), _key(melody))
         ]
         allowed = keep_to_chords(allowed, given, transposed, representation.low)
     return allowed

@@ -1,0 +1,169 @@
+// What came back: candidates to choose from, the roll, the chords, the score, broken rules, and files.
+
+import { button, download, el, newId } from "./dom.js";
+import { fileName } from "./piece.js";
+import { Roll } from "./roll.js";
+
+const WAIT = 250; // milliseconds before a score is engraved
+const PARALLELS = ["parallel fifths", "parallel octaves"];
+const ENDINGS = { midi: ".mid", musicxml: ".musicxml", mp3: ".mp3" };
+const NAMES = { midi: "MIDI", musicxml: "MusicXML", mp3: "mp3" };
+
+export function plural(count, name, names = `${name}s`) {
+  return count === 0 ? `no ${names}` : count === 1 ? `1 ${name}` : `${count} ${names}`;
+}
+
+export class Result {
+  // `mode` is that of the roll; `hear` hears of its edits and of `choose(place)`; `ask(kind)` gives what a file is made of.
+  constructor(studio, label, mode, hear) {
+    Object.assign(this, { studio, hear, result: null, choice: 0 });
+    this.roll = new Roll(label, mode, hear, studio.say);
+    this.choices = el("div", { class: "choices" });
+    this.candidates = el("fieldset", { class: "candidates" }, el("legend", { text: "Candidates, the best first" }), this.choices);
+    this.legend = el("ul", { class: "legend", "aria-label": "Voices" });
+    this.facts = el("p", { class: "facts" });
+    this.score = el("div", { class: "score", role: "img", "aria-label": "Score" });
+    this.scoreBox = el("section", { class: "card", "aria-label": "Score" }, el("h3", { text: "Score" }), this.score);
+    this.rules = el("ul", { class: "rules" });
+    this.rulesTitle = el("h3", { text: "Part-writing" });
+    this.rulesBox = el("section", { class: "card", "aria-label": "Part-writing" }, this.rulesTitle, this.rules);
+    this.files = el("div", { class: "row" });
+    for (const kind of Object.keys(ENDINGS)) {
+      this.files.append(button(NAMES[kind], () => this.save(kind), { "data-file": kind, "aria-label": `Download ${NAMES[kind]}` }));
+    }
+    this.linkField = el("input", { type: "text", readOnly: true, "aria-label": "Link to this piece", hidden: true });
+    this.files.append(button("Copy link", () => this.copyLink(), { "data-file": "link" }), this.linkField);
+    this.next = el("div", { class: "row" });
+    this.takeAway = el(
+      "section",
+      { class: "card", "aria-label": "Take away" },
+      el("h3", { text: "Take away" }),
+      el("p", { class: "hint", text: "A link holds the model, the settings, the seed and your notes. It gives the same piece again, in any studio with the same model." }),
+      this.files,
+      this.next,
+    );
+  }
+
+  get current() {
+    return this.result?.candidates[this.choice] ?? null;
+  }
+
+  show(result, choice, { locked = new Set(), view = null, note = "" } = {}) {
+    const before = this.result;
+    this.result = result;
+    this.choice = choice;
+    this.view = view;
+    if (before !== result) this.listCandidates();
+    for (const input of this.choices.querySelectorAll("input")) input.checked = Number(input.value) === choice;
+    const shown = this.current;
+    if (!shown) return;
+    const piece = view ?? shown.piece;
+    this.roll.show(piece, { bars: shown.bars, chords: view ? [] : shown.chords, locked });
+    this.legend.replaceChildren(
+      ...piece.tracks.map((track, place) => el("li", { class: `voice-${place % 8}`, text: `${track.name || `Track ${place + 1}`}${track.drums ? " (not drawn)" : ""}` })),
+    );
+    this.facts.textContent = note || `${shown.key.name}; ${plural(shown.bars.length, "bar")}`;
+    this.listRules(shown, Boolean(view));
+    this.linkField.hidden = true;
+    this.engrave(piece);
+  }
+
+  listCandidates() {
+    const name = newId("candidate");
+    const several = this.result.candidates.length > 1;
+    this.candidates.hidden = !several && this.result.candidates[0].nats === undefined;
+    this.choices.replaceChildren(
+      ...this.result.candidates.map((candidate, place) => {
+        const others = candidate.faults.filter((fault) => !PARALLELS.includes(fault.kind)).length;
+        const parallels = candidate.faults.length - others;
+        const input = el("input", { type: "radio", name, value: place, onchange: () => this.hear.choose(place) });
+        return el(
+          "label",
+          { class: "candidate" },
+          input,
+          el("b", { text: String(place + 1) }),
+          candidate.nats === undefined ? null : el("span", { class: "nats", text: `${candidate.nats.toFixed(1)} nats` }),
+          el("span", { class: parallels ? "bad" : "good", text: `${parallels ? "⚠ " : "✓ "}${plural(parallels, "parallel")}` }),
+          el("span", { text: plural(others, "other") }),
+        );
+      }),
+    );
+  }
+
+  listRules(shown, edited) {
+    const parallels = shown.faults.filter((fault) => PARALLELS.includes(fault.kind));
+    const others = shown.faults.filter((fault) => !PARALLELS.includes(fault.kind));
+    const rows = [...parallels, ...others].map((fault) => {
+      const sign = { "parallel fifths": "5", "parallel octaves": "8" }[fault.kind];
+      return el("li", { class: sign ? "parallel" : "" }, el("span", { class: "sign", text: sign ?? "·", "aria-hidden": "true" }), fault.text);
+    });
+    const counted = Object.entries(shown.counts).map(([kind, count]) => `${count} × ${kind}`);
+    const what = rows.length ? counted.join(", ") : "no rule is broken";
+    this.rulesTitle.textContent = `Part-writing: ${edited ? "draw again to judge your changes" : what}`;
+    this.rules.replaceChildren(...(edited ? [] : rows));
+    this.rulesBox.hidden = !this.studio.judges(shown);
+  }
+
+  // Engrave the score after a moment: a person may be going through the candidates.
+  engrave(piece) {
+    clearTimeout(this.waiting);
+    this.engraving?.abort();
+    const request = this.hear.score ? this.hear.score() : { piece, model: this.hear.model() };
+    const key = JSON.stringify(request);
+    if (key === this.engraved) return;
+    this.notes = [];
+    this.score.classList.add("old");
+    this.waiting = setTimeout(async () => {
+      const signal = (this.engraving = new AbortController()).signal;
+      try {
+        const width = Math.round(this.score.clientWidth) || 900;
+        const json = { ...request, title: this.hear.title(), width };
+        const made = await this.studio.connection.json("/api/score", { json, signal });
+        const drawing = new DOMParser().parseFromString(made.svg, "image/svg+xml").documentElement;
+        this.score.replaceChildren(document.importNode(drawing, true));
+        this.notes = made.notes.map(([id, staff, start, end]) => ({ node: this.score.querySelector(`[id="${id}"]`), staff, start, end }));
+        this.engraved = key;
+        this.score.classList.remove("old");
+      } catch (error) {
+        if (error.name !== "AbortError") this.studio.fail(error);
+      }
+    }, WAIT);
+  }
+
+  // The tick that is heard now; null where nothing plays.
+  play(tick) {
+    this.roll.play(tick);
+    const quarters = tick === null ? null : tick / this.roll.piece.quarter;
+    for (const note of this.notes ?? []) {
+      const sounds = quarters !== null && note.start <= quarters && quarters < note.end;
+      if (sounds !== note.sounds) note.node?.classList.toggle("sounds", sounds);
+      note.sounds = sounds;
+    }
+  }
+
+  async save(kind) {
+    await this.studio.work(`Writing ${NAMES[kind]}`, async (options) => {
+      const json = { ...this.hear.file(), kind, title: this.hear.title() };
+      const answer = await this.studio.connection.ask("/api/file", { json, ...options });
+      download(fileName(this.hear.title(), ENDINGS[kind]), await answer.blob());
+    });
+  }
+
+  async copyLink() {
+    try {
+      const link = await this.studio.linkOf(this.hear.link());
+      this.linkField.value = link;
+      this.linkField.hidden = false;
+      try {
+        await navigator.clipboard.writeText(link);
+        this.studio.say("The link is copied.", true);
+      } catch {
+        this.linkField.focus();
+        this.linkField.select();
+        this.studio.say("Copy the link from its field.", true);
+      }
+    } catch (error) {
+      this.studio.fail(error);
+    }
+  }
+}

@@ -91,37 +91,19 @@ def _play(keys: Mapping[str, str], places: Mapping[str, Path]) -> int:
     if fast and (port is not None or keys.get("out") or not str(keys.get("input", ".")).count(".")):
         raise EtudeError("fast = true plays without waiting: it takes no control, out or live input.")
 
-    from etude.live.accompany import Accompanist
-    from etude.live.answer import Answerer
-    from etude.live.band import StyleBand, style_names
     from etude.live.clock import FastClock, RealClock
     from etude.live.control_port import ControlPort
-    from etude.live.controls import WHAT, Console, Controls, Surface
-    from etude.live.engine import Bounds, Engine
+    from etude.live.engine import Bounds
+    from etude.live.performance import Performance
     from etude.live.player import Player
     from etude.live.ports import Input, open_output
-    from etude.live.replay import harmony_of
     from etude.live.sender import Sender
-    from etude.live.session import Recording
-    from etude.live.writers import writer_of
 
     name = keys.get("model") or "voices"
     loaded = None if role == "accompany" and harmony == "chords" else _load(keys, name)
-    seed = 1 if seed is None else seed
-    writer = None if loaded is None else writer_of(loaded, seed)
-    played = harmony_of(harmony, writer, seed) if role == "accompany" else None
-    recording = Recording.of(name, loaded, writer, played, seed, role, harmony)
-    voices, tempo = recording.voices, recording.tempo
-    conditional = loaded is not None and bool(getattr(loaded.model, "can_condition", False))
-    surface = Surface(
-        "chords" if loaded is None else name, tuple(voices), conditional, hasattr(loaded and loaded.model, "step"),
-        style_names() if role == "play" else (),
-    )  # fmt: skip
-    controls = Controls(temperature=_temperature(loaded, role), tempo=None if role == "play" else tempo)
-    for key in WHAT:
-        if keys.get(key):
-            controls = surface.change(controls, key, keys[key])
-    console = Console(surface, controls)
+    temperature = _temperature() if role == "accompany" else None
+    performance = Performance.of(name, loaded, role, harmony, 1 if seed is None else seed, temperature, keys)
+    console, recording = performance.console, performance.recording
     say = _say
     with ExitStack() as stack:
         clock = FastClock() if fast else RealClock()
@@ -138,17 +120,7 @@ def _play(keys: Mapping[str, str], places: Mapping[str, Path]) -> int:
                 say(f"plays what comes to tcp:127.0.0.1:{source.port}")
         bounds = Bounds(seconds, bars)
         listeners = _listeners(keys, places, recording, outputs, fast, say) if role == "play" else []
-        engine: Engine | Answerer | Accompanist
-        if role == "answer":
-            assert writer is not None and player is not None
-            engine = Answerer(writer, console, recording, sender, clock, player, say, bounds)
-        elif role == "accompany":
-            assert played is not None and player is not None
-            engine = Accompanist(played, console, recording, sender, clock, player, say, bounds)
-        else:
-            assert writer is not None
-            band = StyleBand(voices, tempo, seed)
-            engine = Engine(writer, console, recording, sender, clock, listeners, band, ahead or 2, say, bounds, player)
+        engine = performance.engine(sender, clock, player, listeners, say, bounds, ahead or 2)
         if port is not None:
             control = ControlPort(console, port, engine.stop)
             stack.callback(control.close)
@@ -164,16 +136,12 @@ def _play(keys: Mapping[str, str], places: Mapping[str, Path]) -> int:
     return 0
 
 
-def _temperature(loaded: Any, role: str) -> float:
-    """That of the model; of an accompaniment that of ``harmonize``, as a melody leaves little room."""
+def _temperature() -> float:
+    """That of ``harmonize``: a melody leaves little room."""
     from etude.config.defaults import section
     from etude.config.sections import Harmonize
 
-    if loaded is None:
-        return 1.0
-    if role == "accompany":
-        return float(section(Harmonize, "harmonize").temperature)
-    return float(loaded.trained["model"].get("generate", {}).get("temperature") or 1.0)
+    return float(section(Harmonize, "harmonize").temperature or 1.0)
 
 
 def _listeners(

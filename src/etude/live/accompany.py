@@ -41,6 +41,7 @@ class Accompanist:
         """Args: what plays; the controls; what is kept; where notes go; the time; who plays; when it ends."""
         self.harmony, self.console, self.recording, self.sender = harmony, console, recording, sender
         self.clock, self.player, self.say, self.bounds = clock, player, say, bounds
+        self.on_bar: Callable[[int, float, float], None] = lambda number, line, beat: None  # number, its time, a beat's
         self.stopped = threading.Event()
         self.steps = self.late = 0
         self.answered: list[float] = []  # seconds from a note of the melody to the end of its harmony's step
@@ -81,6 +82,7 @@ class Accompanist:
         self._controls = controls = self.console.controls
         seconds = 60 / (controls.tempo or self.recording.tempo) / STEPS
         number, frames = len(self.recording.slots), BEATS * STEPS
+        self.on_bar(number, line, STEPS * seconds)
         past = [slot.bar for slot in self.recording.slots]
         self.harmony.open(past, controls, number)
         self._cells, self._lates = [], []
@@ -143,7 +145,8 @@ class Accompanist:
     def _say_late(self) -> None:
         self.late += 1
         if self.late in (1, 10, 100, 1000, 10000):
-            self.say(f"the harmony was late in {self.late} of {self.steps} steps: it holds what sounds until then")
+            steps = max(self.steps, self.late)
+            self.say(f"the harmony was late in {self.late} of {steps} steps: it holds what sounds until then")
 
     def _cell(self, at: float, seconds: float) -> int:
         """The melody's cell of a step: the newest note that starts in it, or what is held."""

@@ -142,6 +142,7 @@ class Answerer:
         self.console, self.recording, self.sender, self.clock, self.player = console, recording, sender, clock, player
         self.say, self.bounds = say, bounds
         self.drafts = Drafts(writer, recording.seed)
+        self.on_bar: Callable[[int, float, float], None] = lambda number, line, beat: None  # number, its time, a beat's
         self.stopped = threading.Event()
         self.answers: list[tuple[float, float]] = []  # when each phrase ended, and when its answer started, in seconds
         self.late = 0
@@ -167,6 +168,7 @@ class Answerer:
                 controls = self.console.controls
                 tick = 60 / (controls.tempo or self.recording.tempo) / TICKS
                 self._measures = [*self._measures[-LONGEST:], _Measure(line, tick, controls, len(self._slots))]
+                self.on_bar(len(self._slots), line, TICKS * tick)
                 if self._left:
                     self._go_on()
                 elif self._phrase is not None:

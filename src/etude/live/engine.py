@@ -100,7 +100,7 @@ class Engine:
             EtudeError: a bar cannot be written.
         """
         self.planner.start()
-        self.planner.ready()
+        self.planner.ready(bars=min(2, self.planner.ahead))  # the first one may be no more than an upbeat
         try:
             self._play()
         finally:

@@ -57,11 +57,13 @@ class Planner:
         with self._changed:
             return list(self._planned)
 
-    def ready(self, patience: float | None = None) -> bool:
-        """Wait until a bar waits that is written for the present controls; None: for as long as it takes."""
+    def ready(self, patience: float | None = None, bars: int = 1) -> bool:
+        """Wait until so many bars wait that are written for the present controls; None: for as long as it takes."""
 
         def there() -> bool:
-            return self._closed or self.fault is not None or bool(self._planned and self._is_fresh(self._planned[0]))
+            if self._closed or self.fault is not None:
+                return True
+            return len(self._planned) >= bars and all(self._is_fresh(one) for one in self._planned[:bars])
 
         with self._changed:
             return self._changed.wait_for(there, patience)

@@ -81,6 +81,10 @@ class Sender:
             self._channels[part.name] = CHANNELS[min(len(self._channels), len(CHANNELS) - 1)]
         return self._channels[part.name]
 
+    def part_on(self, channel: int) -> str:
+        """The name of the first part on a channel."""
+        return next((name for name, own in self._channels.items() if own == channel), "")
+
     def note(self, start: float, end: float, part: Part, pitch: int, velocity: int) -> None:
         """Let a note sound from one time to another. One that sounds at its start, on the same pitch, ends there."""
         channel, key = self.channel(part), (part.name, pitch)

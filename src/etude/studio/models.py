@@ -2,6 +2,7 @@
 
 from etude.arranging.style_files import FILE, read_style
 from etude.artifacts.context import Session
+from etude.config.check import target
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.files import Json, digest_of
@@ -10,6 +11,7 @@ from etude.tasks.capabilities import CONTINUE, able_models, harmonizing_models
 from etude.tasks.harmonizer import Harmonizer
 from etude.tasks.trained_model import TrainedModel, find_model
 
+FIRST = "voices"  # the model that plays where none is chosen
 THREADS = 1  # their number decides the order of sums, and so the last digits: links must give the same notes anywhere
 
 
@@ -29,6 +31,17 @@ class Models:
         """The models that continue a piece and are there."""
         return [name for name in able_models(self.settings, CONTINUE) if self._is_there(name)]
 
+    def players(self) -> list[str]:
+        """The models that write bar after bar without end and are there, the one to start with first."""
+        able = able_models(self.settings, CONTINUE)
+        windows = [
+            name
+            for name, section in self.settings.models.items()
+            if getattr(target(section, f"models.{name}"), "sampler", None) == "windows"
+        ]
+        there = [name for name in dict.fromkeys([*able, *windows]) if self._is_there(name)]
+        return sorted(there, key=lambda name: name != FIRST)
+
     def _is_there(self, name: str) -> bool:
         try:
             find_model(self.session, name)
@@ -39,7 +52,7 @@ class Models:
     def load(self, name: str) -> TrainedModel:
         """A model by its name. Raises EtudeError where it is not there or damaged."""
         if name not in self._loaded:
-            known = sorted({*self.harmonizers(), *self.continuers()})
+            known = sorted({*self.harmonizers(), *self.continuers(), *self.players()})
             if name not in known:
                 raise EtudeError(f'There is no model "{name[:60]}" here. {closest(name, known)}')
             self._loaded[name] = TrainedModel.load(self.settings, self.session, name, THREADS)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from symusic.core import ScoreTick
+
 from etude.config.check import construct
 from etude.core.errors import EtudeError, closest
 from etude.core.files import Json
@@ -10,6 +12,7 @@ from etude.studio.arrange import ArrangeRecipe, Bands
 from etude.studio.fill import ContinueRecipe, FillRecipe, add_bars, fill
 from etude.studio.harmonise import HarmoniseRecipe, harmonise
 from etude.studio.models import Models
+from etude.studio.play import Playing, PlayRecipe
 
 TASK = "task"
 
@@ -19,12 +22,13 @@ class Recipes:
 
     def __init__(self, models: Models) -> None:
         """Args: the models."""
-        self.models, self.bands = models, Bands(models)
+        self.models, self.bands, self.playing = models, Bands(models), Playing(models)
         self._tasks: dict[str, tuple[type[Any], Callable[[Any], Json]]] = {
             "harmonise": (HarmoniseRecipe, lambda recipe: harmonise(models, recipe)),
             "fill": (FillRecipe, lambda recipe: fill(models, recipe)),
             "continue": (ContinueRecipe, lambda recipe: add_bars(models, recipe)),
             "arrange": (ArrangeRecipe, self.bands.describe),
+            "play": (PlayRecipe, self.playing.describe),
         }
 
     def read(self, value: Any) -> Any:
@@ -50,6 +54,13 @@ class Recipes:
         """
         recipe = self.read(value)
         return self._tasks[value[TASK]][1](recipe)
+
+    def session_score(self, value: Any) -> ScoreTick:
+        """What sounded in a session of the tab Play. Raises EtudeError where the recipe is none of one."""
+        recipe = self.read(value)
+        if not isinstance(recipe, PlayRecipe):
+            raise EtudeError("This is not the recipe of a session.")
+        return self.playing.score(recipe)
 
     def read_arrangement(self, value: Any) -> ArrangeRecipe:
         """The recipe of an arrangement, checked. Raises EtudeError where it is none."""

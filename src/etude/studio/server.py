@@ -52,8 +52,10 @@ FILES = (  # of the page, besides INDEX
     "history.js",
     "icon.svg",
     "keys.js",
+    "liveroll.js",
     "main.js",
     "piece.js",
+    "play.js",
     "recipe.js",
     "result.js",
     "roll.js",
@@ -137,6 +139,8 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
 
         def work() -> dict[str, Any]:
             width = check(asked.get("width"), int, "width")
+            if is_session(asked):
+                return picture(recipes.session_score(asked["recipe"]), _title(asked), width, None)
             if "recipe" in asked:
                 band = recipes.bands.arrange(recipes.read_arrangement(asked["recipe"]))
                 return picture(band.made.written, _title(asked), width, None, feel=band.style.feel)
@@ -153,6 +157,8 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
         asked = await _json(request, {"piece", "recipe"})
 
         def work() -> bytes:
+            if is_session(asked):
+                return sounds(recipes.session_score(asked["recipe"]), models.settings.mix, stems=False)
             if "recipe" in asked:
                 band = recipes.bands.arrange(recipes.read_arrangement(asked["recipe"]))
                 return sounds(band.made.performed, flat(band.mix, band.made.performed), stems=True)
@@ -166,7 +172,9 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
 
         def work() -> tuple[bytes, str]:
             kind, title = check(asked.get("kind"), str, "kind"), _title(asked)
-            if "recipe" in asked:
+            if is_session(asked):
+                made = file_of(kind, recipes.session_score(asked["recipe"]), title, models.settings.mix)
+            elif "recipe" in asked:
                 band = recipes.bands.arrange(recipes.read_arrangement(asked["recipe"]))
                 mix = mixed(band.mix, check(asked.get("levels", {}), dict[str, Level], "levels"))
                 made = file_of(kind, band.made.performed, title, mix, band.made.written, band.style.feel)
@@ -180,6 +188,10 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
     @app.websocket("/ws")
     async def keep(socket: WebSocket) -> None:
         await pages.serve(socket)
+
+    @app.websocket("/ws/play")
+    async def play(socket: WebSocket) -> None:
+        await recipes.playing.serve(socket)
 
     async def do(request: Request, work: Callable[[], Any]) -> Any:
         return await _do(worker, pages, request, work)
@@ -225,6 +237,7 @@ def _state(models: Models, recipes: Recipes) -> dict[str, Any]:
     return {
         "models": models.about(),
         "styles": recipes.bands.about(),
+        "play": recipes.playing.about(),
         "settings": vars(Drawing.of(settings.harmonize)),
         "continue": {"temperatures": continuing, "top_p": settings.generate.top_p},
         "seed": settings.seed,
@@ -241,6 +254,12 @@ def _describe(models: Models, asked: Mapping[str, Any]) -> dict[str, Any]:
     representation = models.load(check(name, str, "model")).representation
     steps = getattr(representation, "steps", STEPS)
     return describe(assign_voices(score, representation.voices), representation.voices, steps)
+
+
+def is_session(asked: Mapping[str, Any]) -> bool:
+    """Whether a request is about a session of the tab Play."""
+    recipe = asked.get("recipe")
+    return isinstance(recipe, Mapping) and recipe.get(TASK) == "play"
 
 
 def _title(asked: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ const KEPT = 6; // sounds that are kept decoded
 const LOWEST = 43; // pitch of the first of the single notes
 const HIGHEST = 91;
 const SPACING = 0.5; // seconds between two of them
+const BANK = { low: 30, high: 96, step: 3 }; // pitches of an instrument's notes
 const RAMP = 0.02; // seconds in which a level changes
 
 export class Player {
@@ -171,6 +172,40 @@ export class Player {
       this.notes = null;
       return null;
     }
+  }
+
+  // Every third note of an instrument, long ones, in one sound; null where the server does not give it.
+  bank(program) {
+    this.banks ??= new Map();
+    if (!this.banks.has(program)) this.banks.set(program, this.loadBank(program));
+    return this.banks.get(program);
+  }
+
+  async loadBank(program) {
+    const notes = [];
+    for (let pitch = BANK.low; pitch <= BANK.high; pitch += BANK.step) notes.push([((pitch - BANK.low) / BANK.step) * 6, 5, pitch, 90]);
+    const piece = { quarter: 2, tempos: [[0, 60]], tracks: [{ name: "Keys", program, drums: false, notes }] };
+    try {
+      const [{ buffer }] = await this.load({ piece });
+      this.kept.delete(JSON.stringify({ piece }));
+      return buffer;
+    } catch {
+      this.banks.delete(program);
+      return null;
+    }
+  }
+
+  // Let a note of an instrument sound until it is released.
+  async strike(program, pitch, velocity) {
+    const { context } = this;
+    const buffer = await this.bank(program);
+    if (!buffer) return null;
+    const base = BANK.low + BANK.step * Math.round((Math.min(BANK.high, Math.max(BANK.low, pitch)) - BANK.low) / BANK.step);
+    const source = new AudioBufferSourceNode(context, { buffer, playbackRate: 2 ** ((pitch - base) / 12) });
+    const fade = new GainNode(context, { gain: 0.25 + (0.5 * velocity) / 127 });
+    source.connect(fade).connect(this.master);
+    source.start(context.currentTime, ((base - BANK.low) / BANK.step) * 3, 2.9);
+    return { release: () => fade.gain.setTargetAtTime(0, context.currentTime, 0.06) };
   }
 
   click(time, accent) {

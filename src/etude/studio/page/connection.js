@@ -1,6 +1,6 @@
 // What the page asks the server, and whether the server is there.
 
-const PAGE = [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+export const PAGE = [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 const PATIENCE = [500, 1000, 2000, 3000]; // milliseconds between two tries
 const PINGS = 15_000;
 export const AWAY = "The studio does not answer. Your work stays in this page, which goes on when the studio is back.";

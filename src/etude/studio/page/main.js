@@ -8,12 +8,13 @@ import { Fill } from "./fill.js";
 import { Harmonise } from "./harmonise.js";
 import { isTyping, Keys } from "./keys.js";
 import { barsOf, sayPlace, tickOf } from "./piece.js";
+import { Play } from "./play.js";
 import { linkOf, readLink } from "./recipe.js";
 
-const TABS = [Harmonise, Fill, Arrange]; // one module a tab
+const TABS = [Harmonise, Fill, Arrange, Play]; // one module a tab
 const KEPT = "etude-studio";
 const SAVES = 300; // milliseconds
-const TASKS = { harmonise: "harmonise", fill: "fill", continue: "fill", arrange: "arrange" }; // task of a link -> tab
+const TASKS = { harmonise: "harmonise", fill: "fill", continue: "fill", arrange: "arrange", play: "play" }; // task of a link -> tab
 const METER = -60; // dB of its lower end
 const find = (id) => document.getElementById(id);
 
@@ -191,8 +192,15 @@ class Studio {
     this.meter();
   }
 
+  // A tab that makes its own sound starts or ends.
+  showPlaying(plays) {
+    this.playButton.textContent = plays ? "■ Stop" : "▶ Play";
+    this.playButton.setAttribute("aria-pressed", String(plays));
+  }
+
   toggle() {
     if (this.player.playing || this.player.loading) return this.player.stop();
+    if (this.tab.toggle && (this.tab.playing || !this.tab.playable())) return this.tab.toggle();
     const source = this.tab.playable?.();
     if (!source) return this.note("There is nothing to play yet: draw some notes or open a file.", false);
     return this.play(source);
@@ -240,6 +248,7 @@ class Studio {
 
   shortcut(event) {
     if (event.key === "Escape" && this.player.playing) this.player.stop();
+    if (event.key === "Escape" && this.tab.playing) this.tab.stop();
     if (!(event.ctrlKey || event.metaKey) || isTyping(event.target)) return;
     const key = event.key.toLowerCase();
     const act = key === "z" && !event.shiftKey ? "undo" : key === "y" || (key === "z" && event.shiftKey) ? "redo" : null;

@@ -1,0 +1,538 @@
+// Play: music that is written while it sounds, steered by sliders; it can answer, or accompany, who plays.
+
+import { button, checkbox, download, el, number, select, slider } from "./dom.js";
+import { PAGE } from "./connection.js";
+import { LiveRoll } from "./liveroll.js";
+import { fileName } from "./piece.js";
+
+const DELAY = 0.25; // seconds between a bar's arrival and its sound
+const KEYS = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"].flatMap((tonic) => [`${tonic} major`, `${tonic} minor`]);
+const LEVELS = ["lowest", "low", "middle", "high", "highest"];
+const MOODS = ["happy", "tense", "sad", "calm"];
+const NAMES = { midi: "MIDI", musicxml: "MusicXML", mp3: "mp3" };
+const ENDINGS = { midi: ".mid", musicxml: ".musicxml", mp3: ".mp3" };
+const ROLES = [
+  ["play", "Play on and on"],
+  ["answer", "Answer what I play"],
+  ["accompany", "Accompany me"],
+];
+const ABOUT = {
+  play: "The model writes bar after bar. What you change is heard from the next bar on.",
+  answer: "Play a phrase, and stop: the model answers with one as long, in your key. Play again, and it listens.",
+  accompany: "Play a melody: a harmony follows each note, and ends when you do.",
+};
+const INSTRUMENTS = [
+  [0, "Piano"], [6, "Harpsichord"], [19, "Organ"], [24, "Guitar"], [32, "Double bass"], [40, "Violin"], [42, "Cello"],
+  [48, "Strings"], [52, "Choir"], [56, "Trumpet"], [68, "Oboe"], [69, "English horn"], [70, "Bassoon"], [71, "Clarinet"],
+  [73, "Flute"], [11, "Vibraphone"],
+];
+
+export class Play {
+  id = "play";
+  name = "Play";
+
+  constructor(studio) {
+    this.studio = studio;
+    this.about = studio.about.play;
+    this.session = null; // of what has been played
+    this.playing = false;
+    this.held = new Map();
+  }
+
+  build(panel) {
+    const { about } = this;
+    this.role = select("What it does", ROLES, "play");
+    this.roleNote = el("small", { class: "hint" });
+    this.model = select("Model", about.models.map(({ name }) => [name, name]), about.models[0].name);
+    this.harmony = select("Harmony", [["voices", "four voices, by the model"], ["chords", "piano chords, by no model"]], "voices");
+    this.seed = number("Seed", this.studio.about.seed, 0, 2 ** 31 - 1, "The same seed and the same changes give the same music.");
+    this.startButton = button("Start", () => this.toggle(), { class: "primary" });
+    this.role.control.addEventListener("change", () => this.showChoices());
+    this.model.control.addEventListener("change", () => this.showChoices());
+    this.harmony.control.addEventListener("change", () => this.showChoices());
+    this.controls = el("div", { class: "settings" });
+    this.keysBox = checkbox("Play with the computer's keys", true, "A W S E D F … are C C♯ D D♯ E F; Z and X change the octave.");
+    this.keysBox.control.addEventListener("change", () => this.takeKeys());
+    this.midiButton = button("Use MIDI keyboards", () => this.midi());
+    this.clickBox = checkbox("Click on the beats", true);
+    this.input = el("div", { class: "settings" }, this.keysBox.element, this.clickBox.element, el("div", { class: "row" }, this.midiButton));
+    this.roll = new LiveRoll("Notes that sound, and notes that are planned, over time");
+    this.facts = el("p", { class: "facts", text: "Nothing plays." });
+    this.legend = el("ul", { class: "legend", "aria-label": "Voices" });
+    this.log = el("ol", { class: "log", "aria-label": "What the music says", role: "log" });
+    this.files = el("div", { class: "row" });
+    for (const kind of Object.keys(ENDINGS)) {
+      this.files.append(button(NAMES[kind], () => this.save(kind), { "data-file": kind, "aria-label": `Download ${NAMES[kind]}` }));
+    }
+    this.linkField = el("input", { type: "text", readOnly: true, "aria-label": "Link to this music", hidden: true });
+    this.files.append(button("Copy link", () => this.copyLink(), { "data-file": "link" }), this.linkField);
+    this.takeAway = el(
+      "section",
+      { class: "card", "aria-label": "Take away", hidden: true },
+      el("h3", { text: "Take away" }),
+      el("p", { class: "hint", text: "A link holds model, seed, all changes and all that you played, and gives the same music again." }),
+      this.files,
+    );
+    panel.append(
+      el(
+        "div",
+        { class: "columns" },
+        el(
+          "div",
+          { class: "first" },
+          el(
+            "section",
+            { class: "card", "aria-label": "Music" },
+            el("div", { class: "head" }, el("h2", { text: "Music" }), this.facts, this.legend),
+            this.roll.element,
+            el("p", { class: "hint", text: "Filled notes have sounded or sound; dashed ones are planned, and change with the controls. Below them the chords, by name and Roman numeral." }),
+            this.log,
+          ),
+        ),
+        el(
+          "section",
+          { class: "card side", "aria-label": "Controls" },
+          el("h2", { text: "Controls" }),
+          this.role.element,
+          this.roleNote,
+          this.model.element,
+          this.harmony.element,
+          this.seed.element,
+          el("div", { class: "row go" }, this.startButton),
+          this.input,
+          this.controls,
+        ),
+        el("div", { class: "stack second" }, this.takeAway),
+      ),
+    );
+    this.showChoices();
+  }
+
+  get chosen() {
+    return this.about.models.find(({ name }) => name === this.model.control.value);
+  }
+
+  get needsModel() {
+    return !(this.role.control.value === "accompany" && this.harmony.control.value === "chords");
+  }
+
+  showChoices() {
+    const role = this.role.control.value;
+    this.roleNote.textContent = ABOUT[role];
+    this.harmony.element.hidden = role !== "accompany";
+    this.model.element.hidden = !this.needsModel;
+    for (const option of this.model.control.options) {
+      const model = this.about.models.find(({ name }) => name === option.value);
+      option.disabled = (role === "accompany" && !model.accompanies) || (role === "answer" && !model.controls.includes("scale"));
+    }
+    if (this.model.control.selectedOptions[0]?.disabled) {
+      this.model.control.value = [...this.model.control.options].find((option) => !option.disabled)?.value ?? "";
+    }
+    this.input.hidden = role === "play";
+    this.showControls();
+  }
+
+  // The controls of a model, at the values that it starts with. A change while it plays goes to the studio at once.
+  showControls() {
+    const model = this.needsModel ? this.chosen : { voices: {}, tempo: 100, temperature: 1, controls: ["tempo", "transpose", "scale"], styles: [] };
+    const role = this.role.control.value;
+    this.values = {};
+    const send = (name, value) => {
+      this.values[name] = String(value);
+      if (this.playing) this.send({ type: "set", name, value: String(value) });
+    };
+    const made = [];
+    const takes = (name) => model.controls.includes(name);
+    const what = this.about.controls;
+    const change = (name) => (value) => send(name, value);
+    made.push(slider("Tempo", Math.round(model.tempo), 40, 200, 1, "Beats a minute. Until you move it, as the model writes it.", (v) => `${v} BPM`, change("tempo")).element);
+    if (takes("temperature") && this.needsModel) {
+      made.push(slider("Temperature", role === "accompany" ? 0.6 : model.temperature, 0.3, 1.6, 0.05, "Lower: more probable notes. Higher: more varied ones.", (v) => v.toFixed(2), change("temperature")).element);
+    }
+    made.push(slider("Transpose", 0, -12, 12, 1, "Semitones by which all voices are moved.", (v) => (v > 0 ? `+${v}` : `${v}`), change("transpose")).element);
+    const choice = (name, label, options, about) => {
+      const own = select(label, [["any", "any"], ...options.map((value) => [value, value])], "any", about);
+      own.control.addEventListener("change", () => send(name, own.control.value));
+      made.push(own.element);
+    };
+    if (takes("scale")) choice("scale", "Scale", KEYS, "Notes outside of it become rare.");
+    if (role === "play" && model.styles.length) choice("style", "Band", model.styles, "A band that plays along with the top line.");
+    if (role === "play" && takes("mood")) {
+      choice("mood", "Mood", MOODS, "Sets energy and brightness; a change starts a new section.");
+      choice("key", "Key", KEYS, "A new key starts a new section.");
+      for (const name of ["density", "polyphony", "energy", "brightness", "bottom", "top"]) choice(name, name[0].toUpperCase() + name.slice(1), LEVELS, what[name]);
+    }
+    const voices = Object.entries(model.voices);
+    if (voices.length && this.needsModel) {
+      const muted = new Set();
+      const rows = voices.map(([name, program]) => {
+        const mute = el("input", { type: "checkbox" });
+        mute.addEventListener("change", () => {
+          if (mute.checked) muted.add(name);
+          else muted.delete(name);
+          send("mute", [...muted].join(",") || "none");
+        });
+        const known = INSTRUMENTS.some(([own]) => own === program) ? INSTRUMENTS : [[program, `Program ${program}`], ...INSTRUMENTS];
+        const instrument = el("select", { "aria-label": `Instrument of ${name}` }, ...known.map(([own, text]) => el("option", { value: own, text, selected: own === program })));
+        instrument.disabled = program < 0;
+        instrument.addEventListener("change", () => send("instruments", `${name}:${instrument.value}`));
+        return el("div", { class: "voice-row" }, el("span", { text: name }), instrument, el("label", { class: "mute" }, mute, " Mute"));
+      });
+      made.push(el("details", {}, el("summary", { text: "Voices" }), ...rows));
+    }
+    this.controls.replaceChildren(...made);
+  }
+
+  // ---- start and stop
+
+  toggle() {
+    return this.playing || this.starting ? this.stop() : this.start();
+  }
+
+  async start() {
+    const { player } = this.studio;
+    player.stop();
+    await player.context.resume();
+    this.starting = true;
+    this.roll.clear();
+    this.log.replaceChildren();
+    this.linkField.hidden = true;
+    this.zero = null; // the time of the audio clock at which the music starts
+    this.sources = new Set();
+    this.programs = new Map();
+    this.sounding = new Map();
+    this.parts = [];
+    this.showState();
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/ws/play?page=${PAGE}`);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    socket.addEventListener("open", () => this.send(this.request()));
+    socket.addEventListener("message", (event) => this.hear(event.data));
+    socket.addEventListener("close", () => {
+      if (this.socket !== socket) return;
+      if (this.playing || this.starting) this.say("The studio has gone away: the music ends with what it has sent.");
+      this.ended(null);
+    });
+  }
+
+  request() {
+    return {
+      type: "start",
+      role: this.role.control.value,
+      model: this.needsModel ? this.model.control.value : "",
+      harmony: this.harmony.control.value,
+      seed: this.seed.get(),
+      controls: this.values,
+    };
+  }
+
+  stop() {
+    this.send({ type: "stop" });
+    this.silence();
+    this.starting = false;
+    this.showState();
+  }
+
+  send(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  ended(session) {
+    this.playing = this.starting = false;
+    if (session) this.session = session;
+    this.roll.clock = null;
+    this.releaseKeys();
+    this.takeAway.hidden = !this.session;
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close();
+    this.showState();
+    this.studio.save();
+  }
+
+  silence() {
+    for (const source of this.sources ?? []) {
+      try {
+        source.stop();
+      } catch {
+        // it never started
+      }
+    }
+    this.sources = new Set();
+    for (const note of this.sounding?.values() ?? []) note.end();
+    this.sounding = new Map();
+    this.studio.player.silenceClicks();
+  }
+
+  showState() {
+    this.startButton.textContent = this.playing || this.starting ? "Stop" : "Start";
+    this.startButton.setAttribute("aria-pressed", String(this.playing));
+    for (const control of [this.role.control, this.model.control, this.harmony.control, this.seed.control]) control.disabled = this.playing || this.starting;
+    if (this.starting) this.facts.textContent = "The first bars are being written …";
+    else if (!this.playing) this.facts.textContent = this.session ? `${this.session.bars.length} bars were played.` : "Nothing plays.";
+    this.studio.showPlaying?.(this.playing || this.starting);
+  }
+
+  say(text) {
+    this.log.append(el("li", { text }));
+    while (this.log.children.length > 5) this.log.firstChild.remove();
+  }
+
+  // ---- what comes from the studio
+
+  hear(data) {
+    if (data instanceof ArrayBuffer) return this.hearBar(data);
+    const message = JSON.parse(data);
+    if (message.type === "started") return this.hasStarted(message);
+    if (message.type === "said") return this.say(message.text);
+    if (message.type === "refused") {
+      this.studio.note(message.text, true);
+      if (this.starting && !this.playing) this.ended(null);
+      return undefined;
+    }
+    if (message.type === "ended") return this.ended(message.session);
+    if (message.type === "line") return this.line(message);
+    if (message.type === "program") return this.programs.set(message.channel, message.program);
+    if (message.type === "note") return this.hearNote(message);
+    if (message.type === "quiet") for (const key of [...this.sounding.keys()]) if (key.startsWith(`${message.channel}:`)) this.endNote(key);
+    return undefined;
+  }
+
+  hasStarted(message) {
+    this.playing = true;
+    this.starting = false;
+    this.voices = Object.keys(message.voices);
+    this.parts = [...this.voices];
+    this.showLegend();
+    this.showState();
+    this.facts.textContent = message.role === "play" ? "The first bars are being written …" : "The instruments are being read …";
+    if (message.role !== "play") {
+      this.zero = this.studio.player.context.currentTime;
+      const { player } = this.studio;
+      const programs = new Set([0, ...Object.values(message.voices)]);
+      Promise.all([...programs].map((program) => player.bank(Math.max(0, program)))).then(() => {
+        if (this.playing && !this.roll.notes.length) this.say("It listens: play.");
+      });
+      this.takeKeys();
+      this.roll.follow(() => this.time());
+      this.tick();
+    }
+  }
+
+  showLegend() {
+    this.legend.replaceChildren(...this.parts.map((name, place) => el("li", { class: `voice-${place % 8}`, text: name })));
+  }
+
+  place(name) {
+    let place = this.parts.indexOf(name);
+    if (place < 0) {
+      place = this.parts.push(name) - 1;
+      this.showLegend();
+    }
+    return place;
+  }
+
+  // Seconds of the music that are heard now; null where none plays.
+  time() {
+    if (!this.playing || this.zero === null) return null;
+    const { context } = this.studio.player;
+    return context.currentTime - (context.outputLatency || 0) - this.zero;
+  }
+
+  hearBar(data) {
+    const size = new DataView(data).getUint32(0);
+    const bar = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, size)));
+    const { player } = this.studio;
+    const { context } = player;
+    const pcm = new Int16Array(data.slice(4 + size));
+    if (this.zero === null) {
+      this.zero = context.currentTime + DELAY - bar.skip;
+      this.roll.follow(() => this.time());
+      this.tick();
+    }
+    if (pcm.length) {
+      const buffer = new AudioBuffer({ length: pcm.length / 2, numberOfChannels: 2, sampleRate: bar.rate });
+      for (const side of [0, 1]) {
+        const samples = buffer.getChannelData(side);
+        for (let place = 0; place < samples.length; place += 1) samples[place] = pcm[2 * place + side] / 32768;
+      }
+      const source = new AudioBufferSourceNode(context, { buffer });
+      source.connect(player.master);
+      const skip = bar.number === 0 ? bar.skip : 0;
+      const at = this.zero + bar.start + skip;
+      const late = Math.max(0, context.currentTime - at);
+      if (late) this.late = (this.late ?? 0) + 1;
+      source.start(Math.max(at, context.currentTime), skip + late);
+      this.sources.add(source);
+      source.addEventListener("ended", () => this.sources.delete(source));
+    }
+    this.showBar(bar);
+  }
+
+  showBar(bar) {
+    const tick = bar.seconds / bar.length;
+    const noteOf = (start, [onset, length, pitch, name, drums], each) => ({
+      start: start + onset * each,
+      end: start + (onset + length) * each,
+      pitch,
+      drums,
+      voice: this.place(name),
+    });
+    bar.holds.forEach((held, voice) => {
+      const last = this.roll.notes.findLast((note) => note.voice === voice);
+      if (held && last) last.end = Math.max(last.end, bar.start + held * tick);
+    });
+    this.roll.lines.push({ at: bar.start, number: bar.number });
+    this.roll.notes.push(...bar.notes.map((note) => noteOf(bar.start, note, tick)));
+    this.roll.chords = this.roll.chords.filter(({ start }) => start < bar.start);
+    for (const chord of bar.chords) this.roll.chords.push({ ...chord, start: bar.start + chord.start * tick, end: bar.start + chord.end * tick });
+    let at = bar.start + bar.seconds;
+    this.roll.planned = bar.planned.flatMap(({ length, notes }) => {
+      const start = at;
+      at += length * tick;
+      return notes.map((note) => noteOf(start, note, tick));
+    });
+    this.roll.forget(bar.start);
+    this.bar = bar;
+    this.heardBars = (this.heardBars ?? []).concat(bar).slice(-64);
+  }
+
+  // The line above the roll: where the music is.
+  tick() {
+    const at = this.time();
+    if (at === null) return;
+    const line = this.roll.lines.findLast((own) => own.at <= at);
+    const chord = this.roll.chordAt(at);
+    const tempo = this.bar ? `, ${Math.round(this.bar.tempo)} BPM` : "";
+    if (line) this.facts.textContent = `Bar ${line.number + 1}${chord ? `: ${chord.name} (${chord.roman})` : ""}${tempo}`;
+    setTimeout(() => this.tick(), 120);
+  }
+
+  // ---- notes that come one by one
+
+  line({ number, wait, beat, beats }) {
+    if (this.zero === null) return;
+    const { player } = this.studio;
+    const at = player.context.currentTime + Math.max(0, wait);
+    this.roll.lines.push({ at: at - this.zero, number });
+    this.roll.forget(at - this.zero);
+    if (this.clickBox.control.checked) for (let place = 0; place < beats; place += 1) player.click(at + place * beat, place === 0);
+  }
+
+  hearNote({ on, channel, part, pitch, velocity }) {
+    const key = `${channel}:${pitch}`;
+    this.endNote(key);
+    if (!on) return;
+    const at = this.time();
+    const own = { start: at, end: null, pitch, voice: this.place(part), drums: false };
+    this.roll.notes.push(own);
+    const note = this.studio.player.strike(this.programs.get(channel) ?? 0, pitch, velocity);
+    this.sounding.set(key, { end: () => { own.end = this.time() ?? own.start; note.then((sound) => sound?.release()); } });
+  }
+
+  endNote(key) {
+    this.sounding.get(key)?.end();
+    this.sounding.delete(key);
+  }
+
+  // ---- who plays
+
+  takeKeys() {
+    const { keys } = this.studio;
+    if (!this.playing || this.role.control.value === "play") return;
+    this.before ??= { hear: keys.hear, active: keys.active };
+    keys.hear = (note) => this.played(note);
+    keys.active = this.keysBox.control.checked;
+  }
+
+  releaseKeys() {
+    if (!this.before) return;
+    this.studio.keys.releaseAll();
+    Object.assign(this.studio.keys, this.before);
+    this.before = null;
+  }
+
+  async midi() {
+    const count = await this.studio.keys.listen((now) => this.studio.say(`MIDI keyboards: ${now}`, true));
+    if (count < 0) this.studio.note("This browser lets no page use MIDI keyboards. Chromium and Firefox do, after asking.", false);
+    else if (!count) this.studio.note("No MIDI keyboard is connected.", false);
+  }
+
+  played({ on, pitch, velocity }) {
+    if (!this.playing) return;
+    this.send({ type: "midi", data: [on ? 0x90 : 0x80, pitch, on ? Math.max(1, velocity) : 0] });
+    const key = `you:${pitch}`;
+    this.endNote(key);
+    if (!on) return;
+    const own = { start: this.time(), end: null, pitch, voice: this.place("You"), drums: false };
+    this.roll.notes.push(own);
+    const note = this.studio.player.strike(0, pitch, velocity);
+    this.sounding.set(key, { end: () => { own.end = this.time() ?? own.start; note.then((sound) => sound?.release()); } });
+  }
+
+  // ---- take away
+
+  recipe() {
+    return { task: "play", session: this.session };
+  }
+
+  title() {
+    return `etude ${this.session.model || "chords"} ${this.session.seed}`;
+  }
+
+  async save(kind) {
+    await this.studio.work(`Writing ${NAMES[kind]}`, async (options) => {
+      const answer = await this.studio.connection.ask("/api/file", { json: { recipe: this.recipe(), kind, title: this.title() }, ...options });
+      download(fileName(this.title(), ENDINGS[kind]), await answer.blob());
+    });
+  }
+
+  async copyLink() {
+    try {
+      const link = await this.studio.linkOf({ recipe: this.recipe(), choice: 0, title: this.title() });
+      this.linkField.value = link;
+      this.linkField.hidden = false;
+      try {
+        await navigator.clipboard.writeText(link);
+        this.studio.say("The link is copied.", true);
+      } catch {
+        this.linkField.focus();
+        this.linkField.select();
+        this.studio.say("Copy the link from its field.", true);
+      }
+    } catch (error) {
+      this.studio.fail(error);
+    }
+  }
+
+  async open({ recipe }) {
+    this.stop();
+    return this.studio.work("Playing it again", async (options) => {
+      const result = await this.studio.connection.json("/api/make", { json: recipe, ...options });
+      this.session = recipe.session;
+      this.opened = result.candidates[0].piece;
+      this.seed.control.value = this.session.seed;
+      this.takeAway.hidden = false;
+      this.showState();
+      if (result.differs) this.studio.note(result.differs, true);
+      this.studio.say("The music of the link is there: play it with the button below.", true);
+      return result;
+    });
+  }
+
+  playable() {
+    if (!this.session || !this.opened) return null;
+    return { request: { recipe: this.recipe() }, piece: this.opened, show: () => {}, id: "play" };
+  }
+
+  kept() {
+    return this.session ? { session: this.session } : null;
+  }
+
+  restore({ session }) {
+    this.session = session;
+    this.takeAway.hidden = false;
+    this.showState();
+  }
+}

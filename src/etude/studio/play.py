@@ -298,6 +298,11 @@ class Playing:
                 self._kept.popitem(last=False)
         return plain
 
+    def forget(self) -> None:
+        """Forget the performances that have ended."""
+        with self._lock:
+            self._kept.clear()
+
     # --- the socket
 
     async def serve(self, socket: WebSocket) -> None:

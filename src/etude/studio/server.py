@@ -88,7 +88,7 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
     headers = {**HEADERS, "Content-Security-Policy": POLICY, "Permissions-Policy": PERMISSIONS}
     app.add_middleware(Guard, names=names, headers=headers, most_bytes=most_bytes, admit=admission)
     worker, pages, recipes = worker or Worker(), Pages(secrets.token_hex(8)), Recipes(models)
-    app.state.worker, app.state.pages = worker, pages
+    app.state.worker, app.state.pages, app.state.playing = worker, pages, recipes.playing
 
     @app.exception_handler(Exception)
     async def say_sorry(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""The tab Play without a browser: what its socket takes, what it refuses, and sessions that give the same music again."""
+"""The tab Play without a browser: what its socket takes and refuses, and sessions that give the same music again."""
 
 import json
 import struct
@@ -117,10 +117,11 @@ def test_a_flood_of_midi_does_not_stop_the_music(studio: Studio) -> None:
 
 def test_a_start_that_cannot_be_is_a_sentence(studio: Studio) -> None:
     with playing(studio) as socket:
-        for asked in (
+        wrong: tuple[dict[str, Any], ...] = (
             {"model": "nobody"}, {"role": "dance"}, {"seed": -1}, {"controls": {"tempo": "9000"}}, {"controls": []},
             {"role": "accompany", "harmony": "voices"}, {"controls": {"key": "D minor"}},
-        ):  # fmt: skip
+        )  # fmt: skip
+        for asked in wrong:
             answer = start(socket, **asked)
             assert answer["type"] == "refused" and len(answer["text"]) > 10, asked
 

@@ -1,5 +1,6 @@
 """What can be changed while the music plays: names, ranges, and how a text or a MIDI controller sets them."""
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ MOODS = {  # the four quarters of Russell's circumplex (1980): energy and bright
 }
 NUMBERS: dict[str, tuple[float, float]] = {"tempo": (20, 300), "temperature": (0.1, 3), "top_p": (0.05, 1)}
 TRANSPOSE = 24  # semitones up or down
+LONGEST = 512  # letters of a value
 PLAYED = ("tempo", "transpose", "instruments", "mute")  # what changes how a bar is played, not how it is written
 WHAT = {
     "tempo": "BPM, from 20 to 300; auto: as the model writes it",
@@ -76,7 +78,9 @@ class Controls:
 
     @classmethod
     def of_json(cls, plain: Mapping[str, Any]) -> "Controls":
-        """What ``as_json`` gave."""
+        """What ``as_json`` gave. Raises ValueError, TypeError or AttributeError where a value is none of a control."""
+        for name, value in plain.items():
+            _check_plain(name, value)
         own = {
             name: plain[name]
             for name in ("tempo", "temperature", "top_p", "scale", "transpose", "style")
@@ -127,7 +131,9 @@ class Surface:
         """
         text = text.strip()
         if name not in WHAT:
-            raise EtudeError(f'There is no control "{name}". {closest(name, WHAT)}')
+            raise EtudeError(f'There is no control "{name[:40]}". {closest(name[:40], WHAT)}')
+        if len(text) > LONGEST:
+            raise EtudeError(f"{name} = {text[:40]}... is too long: a value has at most {LONGEST} letters.")
         if name not in self.names:
             other = "There are no styles here." if name == "style" else "conditional does."
             raise EtudeError(f"{self.model} takes no {name}. {other}")
@@ -144,7 +150,7 @@ class Surface:
             return replace(controls, style=None if text.lower() in OPEN else text)
         if name == "scale":
             if text.lower() not in OPEN:
-                key_of(text)
+                _check_key(name, text)
             return replace(controls, scale=None if text.lower() in OPEN else text)
         if name == "instruments":
             return replace(controls, instruments=self._instruments(controls, text))
@@ -171,7 +177,7 @@ class Surface:
 
     def _voices(self, name: str, text: str) -> tuple[str, ...]:
         chosen = tuple(part.strip() for part in text.split(",") if part.strip())
-        for voice in chosen:
+        for voice in chosen or (text.strip(),):
             if voice not in self.voices:
                 raise EtudeError(f'{name}: there is no voice "{voice}". {closest(voice, self.voices)}')
         return chosen
@@ -196,7 +202,7 @@ def _asked(controls: Controls, name: str, value: Any) -> Controls:
 
 def _attribute(name: str, text: str) -> Any:
     if name == "key":
-        key_of(text)
+        _check_key(name, text)
         return text
     if name == "mode":
         if text not in MODES:
@@ -205,6 +211,38 @@ def _attribute(name: str, text: str) -> Any:
     if text in WORDS:
         return text
     return _number(name, text, 0, 1 if name in ("energy", "brightness") else 127)
+
+
+def _check_key(name: str, text: str) -> None:
+    try:
+        key_of(text)
+    except EtudeError:
+        raise EtudeError(f"{name} = {text[:40]} must be a key, as D minor, F#m or Bb major.") from None
+
+
+def _check_plain(name: str, value: Any) -> None:
+    """Raise ValueError where a value of a JSON file is none of a control."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if name in NUMBERS:
+        fine = number and NUMBERS[name][0] <= value <= NUMBERS[name][1]
+    elif name == "transpose":
+        fine = number and isinstance(value, int) and abs(value) <= TRANSPOSE
+    elif name == "instruments":
+        fine = all(type(program) is int and 0 <= program <= 127 for program in value.values())
+    elif name == "mute":
+        fine = isinstance(value, list) and all(isinstance(voice, str) for voice in value)
+    elif name == "style":
+        fine = isinstance(value, str) and re.fullmatch(r"[\w-]+", value) is not None
+    elif name == "scale" or name in ATTRIBUTES:
+        fine = number or isinstance(value, str)
+        try:
+            _check_key(name, str(value)) if name == "scale" else _attribute(name, str(value))
+        except EtudeError as error:
+            raise ValueError(str(error)) from None
+    else:
+        fine = False
+    if not fine:
+        raise ValueError(f"{name} = {str(value)[:40]}")
 
 
 def _number(name: str, text: str, low: float, high: float, whole: bool = False) -> float:

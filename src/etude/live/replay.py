@@ -10,13 +10,10 @@ from etude.live.chords import Chords
 from etude.live.engine import Band, punched, write_bar
 from etude.live.grid_writer import GridWriter
 from etude.live.harmony import FourVoices, Harmony
-from etude.live.session import ACCOMPANY, ANSWER, Asked, Recording, Replayed, past_of
+from etude.live.session import ACCOMPANY, ANSWER, CHORDS, Asked, Recording, Replayed, past_of
 from etude.live.sounding import Slot
 from etude.live.writers import Writer, writer_of
 from etude.tasks.trained_model import TrainedModel
-
-FOUR, CHORDS = "voices", "chords"
-HARMONIES = (FOUR, CHORDS)
 
 
 def harmony_of(kind: str, writer: Writer | None, seed: int) -> Harmony:

@@ -4,6 +4,7 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,6 +40,8 @@ class _Event:
     on: bool = field(compare=False)
     key: tuple[str, int] = field(compare=False)  # name of the part, pitch
     message: mido.Message = field(compare=False)
+    number: int = field(default=0, compare=False)  # of the note, so that its end ends no other one of its pitch
+    starts: float = field(default=0.0, compare=False)  # when the note of an end starts
     dropped: bool = field(default=False, compare=False)
 
 
@@ -69,7 +72,8 @@ class Sender:
         self._orders = itertools.count()
         self._ends: dict[tuple[str, int], _Event] = {}  # of what sounds, or will
         self._newest: dict[str, _Event] = {}  # the last end of each part
-        self._sounding: dict[tuple[str, int], mido.Message] = {}  # what is to be ended -> how
+        self._sounding: dict[tuple[str, int], tuple[mido.Message, int]] = {}  # what is to be ended -> how, its number
+        self._losing = threading.Lock()
         self._channels: dict[str, int] = {}
         self._programs: dict[str, int] = {}
 
@@ -93,12 +97,13 @@ class Sender:
             change = mido.Message("program_change", channel=channel, program=part.program)
             heapq.heappush(self._events, _Event(start, 1, next(self._orders), False, ("", -1), change))
         before = self._ends.get(key)
-        if before is not None and not before.dropped and before.time > start:
+        if before is not None and not before.dropped and before.starts <= start < before.time:
             self._move(before, start)
+        number = next(self._orders)
         on = mido.Message("note_on", channel=channel, note=pitch, velocity=min(max(velocity, 1), 127))
         off = mido.Message("note_off", channel=channel, note=pitch, velocity=0)
-        heapq.heappush(self._events, _Event(start, 1, next(self._orders), True, key, on))
-        self._newest[part.name] = self._end(max(end, start + 0.001), key, off)
+        heapq.heappush(self._events, _Event(start, 1, next(self._orders), True, key, on, number))
+        self._newest[part.name] = self._end(max(end, start + 0.001), key, off, number, start)
 
     def start(self, part: Part, pitch: int, velocity: int) -> None:
         """Let a note sound at once, until ``finish``."""
@@ -107,14 +112,13 @@ class Sender:
             self._programs[part.name] = part.program
             self.send(mido.Message("program_change", channel=channel, program=part.program))
         self.finish(part, pitch)
-        self._sounding[key] = mido.Message("note_off", channel=channel, note=pitch, velocity=0)
+        self._sounding[key] = mido.Message("note_off", channel=channel, note=pitch, velocity=0), -1
         self.send(mido.Message("note_on", channel=channel, note=pitch, velocity=velocity))
 
     def finish(self, part: Part, pitch: int) -> None:
         """End a note of ``start`` at once."""
-        off = self._sounding.pop((part.name, pitch), None)
-        if off is not None:
-            self.send(off)
+        if (sounding := self._sounding.pop((part.name, pitch), None)) is not None:
+            self.send(sounding[0])
 
     def hold(self, name: str, until: float) -> None:
         """Let the last note of a part sound on until a time, if it has not ended."""
@@ -132,15 +136,15 @@ class Sender:
             elif not event.on and event.time > since:
                 self._move(event, since)
 
-    def _end(self, time: float, key: tuple[str, int], message: mido.Message) -> _Event:
-        event = _Event(time, 0, next(self._orders), False, key, message)
+    def _end(self, time: float, key: tuple[str, int], message: mido.Message, number: int, starts: float) -> _Event:
+        event = _Event(time, 0, next(self._orders), False, key, message, number, starts)
         self._ends[key] = event
         heapq.heappush(self._events, event)
         return event
 
     def _move(self, end: _Event, time: float) -> _Event:
         end.dropped = True
-        return self._end(time, end.key, end.message)
+        return self._end(time, end.key, end.message, end.number, end.starts)
 
     def advance(self, until: float) -> bool:
         """Send all that is due until a time, each at its own. Returns early, with False, once ``woken`` is set."""
@@ -161,29 +165,37 @@ class Sender:
         return self._events[0].time if self._events else None
 
     def _pass(self, event: _Event) -> None:
+        sounding = self._sounding.get(event.key)
         if event.on:
+            if sounding is not None:
+                self.send(sounding[0])
             off = mido.Message("note_off", channel=event.message.channel, note=event.message.note, velocity=0)
-            self._sounding[event.key] = off
-        elif event.key in self._sounding:
-            del self._sounding[event.key]
+            self._sounding[event.key] = off, event.number
         elif event.key[1] >= 0:
-            return  # it never started
-        if not event.on and self._ends.get(event.key) is event:
-            del self._ends[event.key]
+            if self._ends.get(event.key) is event:
+                del self._ends[event.key]
+            if sounding is None or sounding[1] != event.number:
+                return  # it never started, or has ended
+            del self._sounding[event.key]
         self.send(event.message)
 
     def send(self, message: mido.Message) -> None:
-        """Send a message at once. An output that is lost is left out from then on, which is said."""
+        """Send a message at once. An output that is lost is closed and left out from then on, which is said."""
         for output in list(self.outputs):
             try:
                 output.send(message)
             except Exception as error:  # a port raises what its library raises
-                self.outputs.remove(output)
+                with self._losing:  # a player's notes come from another thread
+                    if output not in self.outputs:
+                        continue
+                    self.outputs.remove(output)
+                with suppress(Exception):
+                    output.close()
                 self.say(f"the output {output.name} is lost ({error}); the music goes on without it")
 
     def quiet(self) -> None:
         """End all notes: those that sound one by one, then all of each channel that was used."""
-        for message in self._sounding.values():
+        for message, _ in self._sounding.values():
             self.send(message)
         for kept in (self._sounding, self._events, self._ends, self._newest):
             kept.clear()
@@ -196,4 +208,5 @@ class Sender:
         """End all notes, and close the outputs."""
         self.quiet()
         for output in self.outputs:
-            output.close()
+            with suppress(Exception):  # that of one is no reason to leave the others open
+                output.close()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from etude.tasks.trained_model import TrainedModel
 KIND = "etude session 1"
 PLAY, ANSWER, ACCOMPANY = "play", "answer", "accompany"
 ROLES = (PLAY, ANSWER, ACCOMPANY)
+FOUR, CHORDS = "voices", "chords"
+HARMONIES = (FOUR, CHORDS)
+CELLS = 16  # of the melody in a bar
 WEIGHTS = "model.safetensors"
 TEMPO = 100.0  # BPM where no model has one
 
@@ -64,9 +67,10 @@ class Recording:
 
     def as_json(self) -> dict[str, Any]:
         """The session without the notes of the model, which follow from the rest."""
+        kept = replace(self, slots=list(self.slots))  # bars may be added meanwhile, by the thread that plays
         bars: list[dict[str, Any]] = []
         before = Controls()
-        for number, slot in enumerate(self.slots):
+        for number, slot in enumerate(kept.slots):
             bar: dict[str, Any] = {}
             if slot.controls != before or not number:
                 bar["controls"] = slot.controls.as_json()
@@ -97,7 +101,7 @@ class Recording:
             "role": self.role,
             **({"harmony": self.harmony} if self.role == ACCOMPANY else {}),
             "bars": bars,
-            "midi": hashlib.sha256(self.midi()).hexdigest(),
+            "midi": hashlib.sha256(kept.midi()).hexdigest(),
         }
 
     def write(self, path: Path) -> None:
@@ -136,7 +140,11 @@ class Replayed:
 
 def read_session(path: Path) -> Replayed:
     """Read a session. Raises EtudeError where the file is none."""
-    return session_of(read_json(path, "etude live session=..."), str(path))
+    try:
+        plain = read_json(path, "etude live session=...")
+    except (OSError, ValueError, RecursionError) as error:  # a number of too many digits, lists in lists in lists
+        raise EtudeError(f"{path} cannot be read ({type(error).__name__}). Give another session.") from None
+    return session_of(plain, str(path))
 
 
 def session_of(plain: Any, where: str) -> Replayed:
@@ -162,24 +170,31 @@ def session_of(plain: Any, where: str) -> Replayed:
                     tuple(_note(note) for note in bar.get("player", ())),
                     _maybe(bar.get("since")),
                     _maybe(bar.get("ends")),
-                    tuple(_whole(cell, -2, 127) for cell in bar.get("melody", ())),
+                    tuple(_whole(cell, -2, 127) for cell in _at_most(CELLS, bar.get("melody", ()))),
                     tuple(_whole(frame, 0, 65535) for frame in bar.get("late", ())),
                 )
             )
         role = str(plain["role"])
-        if role not in ROLES:
-            raise ValueError(f"role {role}")
+        harmony = str(plain.get("harmony", FOUR))
+        if role not in ROLES or harmony not in HARMONIES:
+            raise ValueError(f"role {role[:40]}, harmony {harmony[:40]}")
         texts = (str(plain["model"]), str(plain["weights"]), _whole(plain["seed"], 0, 2**63))
-        return Replayed(*texts, role, str(plain.get("harmony", "voices")), bars, str(plain["midi"]))
+        return Replayed(*texts, role, harmony, bars, str(plain["midi"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {str(error)[:80]}"
         raise EtudeError(f"{where} is a session that was changed ({reason}), so that it cannot be played.") from None
 
 
 def _whole(value: Any, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ValueError(f"{value!r} is no whole number from {least} to {most}")
+        raise ValueError(f"{str(value)[:40]} is no whole number from {least} to {most}")
     return value
+
+
+def _at_most(count: int, values: Any) -> Any:
+    if len(values) > count:
+        raise ValueError(f"{len(values)} values where {count} are the most")
+    return values
 
 
 def _maybe(value: Any) -> int | None:

@@ -60,7 +60,8 @@ def sounds_of(slot: Slot, voices: Mapping[str, int]) -> list[Sound]:
     controls, made = slot.controls, []
     own = slot.bar.notes
     if slot.since is not None:  # the others are the player's
-        own = tuple(note for note in own if slot.since <= note.onset < (slot.ends or slot.bar.length))
+        stop = slot.bar.length if slot.ends is None else slot.ends
+        own = tuple(note for note in own if slot.since <= note.onset < stop)
     if slot.band:  # it plays the top line, too
         own = ()
     for note in own:

@@ -11,7 +11,7 @@ from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.svgLib.path import parse_path
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.path import Path as Outline
-from matplotlib.transforms import Affine2D
+from matplotlib.transforms import Affine2D, Transform
 from numpy.typing import NDArray
 
 from etude.scores.engraving import LINKS, SVG
@@ -73,9 +73,8 @@ def drawing_of(svg: str) -> Drawing:
         if kind == "use":
             sign = signs.get(node.get(f"{{{LINKS}}}href", "")[1:])
             for path in sign.iter(f"{{{SVG}}}path") if sign is not None else ():
-                outline = _outline(path.get("d", ""))
                 own = _transform(path.get("transform", "")) + _transform(node.get("transform", "")) + place
-                shapes.append(_shape(outline.transformed(own), 0.0, True, note, head))
+                shapes.append(_shape(_outline(path.get("d", "")).transformed(own), 0.0, True, note, head))
             continue
         outline = _outline_of(kind, node)
         if outline is not None:
@@ -86,11 +85,13 @@ def drawing_of(svg: str) -> Drawing:
 
 
 def _shape(outline: Outline, stroke: float, filled: bool, note: str, head: bool) -> Shape:
-    xs = outline.vertices[:, 0]
+    xs = np.asarray(outline.vertices)[:, 0]
     return Shape(outline, stroke, filled, note, head, float(xs.min()) - stroke, float(xs.max()) + stroke)
 
 
-def _walk(node: ET.Element, place: Affine2D, note: str, head: bool) -> Iterator[tuple[ET.Element, Affine2D, str, bool]]:
+def _walk(
+    node: ET.Element, place: Transform, note: str, head: bool
+) -> Iterator[tuple[ET.Element, Transform, str, bool]]:
     """What is painted below a node: where it lies, the note that it belongs to, and whether it is a notehead."""
     for child in node:
         classes = child.get("class", "").split()
@@ -157,7 +158,7 @@ def _outline_of(kind: str, node: ET.Element) -> Outline | None:
     return None
 
 
-def _writings(node: ET.Element, place: Affine2D) -> list[Writing]:
+def _writings(node: ET.Element, place: Transform) -> list[Writing]:
     """The text of a node in one line, without the signs of Verovio's font, which DejaVu has not."""
     parts = [(part.text or "", float(part.get("font-size", "0px").removesuffix("px"))) for part in node.iter()]
     text = "".join(part for part, _ in parts if part.strip("\n ") or part == " ")

@@ -207,18 +207,20 @@ class Film:
         shown = [place for place in range(len(scene.tracks)) if (scene.notes.track == place).any()]
         for count, place in enumerate(shown):
             name = shorten(scene.tracks[place], layout.font(190), size)
-            width = layout.font(44) + width_of(name, size) + layout.font(22)
+            chipped = scene.drums[place] or isinstance(strip, Roll) or not strip.harmony
+            text = layout.font(44) if chipped else 0
+            width = text + width_of(name, size) + layout.font(26)
             if at + width > right - layout.font(60) and count < len(shown):
                 blend(head, row, at, letters(f"+{len(shown) - count}", size), QUIET)
                 break
             colour = DRUMS if scene.drums[place] else INK if strip.harmony else TRACKS[place % len(TRACKS)]
             if scene.drums[place]:
                 blend(head, row + layout.font(3), at + layout.font(9), diamond(height, height), colour)
-            else:
+            elif chipped:
                 look = strip.look_of(place) if isinstance(strip, Roll) and place in pitched else "solid"
                 mask = shape(look, height, layout.font(36), layout.font(5))
                 blend(head, row + layout.font(3), at, mask, mixed_with(colour, GROUND, 0.1))
-            blend(head, row, at + layout.font(44), letters(name, size), QUIET)
+            blend(head, row, at + text, letters(name, size), QUIET)
             at += width
 
     def _draw_labels(self) -> list[tuple[int, Sprite]]:

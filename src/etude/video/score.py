@@ -76,7 +76,7 @@ class ScoreStrip(Strip):
         rows = np.clip(np.rint(edges[:, 2:] * self.scale) + self.top + around, 0, self.height)
         columns = np.rint(edges[:, :2]) + around
         box = np.concatenate([columns, rows], axis=1).astype(np.int64)[order]
-        self._boxes = Boxes(*box.T, onset=onset[order], end=end[order])
+        self._boxes = Boxes(box[:, 0], box[:, 1], box[:, 2], box[:, 3], onset[order], end[order])
 
     def _place(self, seconds: NDArray[np.float64], columns: NDArray[np.float64], width: float) -> None:
         """Where each time lies: at the leftmost notehead that starts then, and evenly between those."""
@@ -156,7 +156,7 @@ class ScoreStrip(Strip):
 
 
 def _rows(shape: Shape) -> tuple[float, float]:
-    ys = shape.outline.vertices[:, 1]
+    ys = np.asarray(shape.outline.vertices)[:, 1]
     return float(ys.min()), float(ys.max())
 
 
@@ -181,6 +181,7 @@ def _engrave(score: ScoreTick) -> tuple[str, list[dict[str, Any]], dict[str, int
         {
             "adjustPageHeight": True, "adjustPageWidth": True, "breaks": "none", "footer": "none", "header": "none",
             "pageHeight": 60000, "pageWidth": 100000, "mnumInterval": 0, "svgViewBox": True, "xmlIdSeed": 1,
+            "spacingStaff": 6, "spacingSystem": 4,
             "pageMarginLeft": 0, "pageMarginRight": 0, "pageMarginTop": 20, "pageMarginBottom": 20,
         }
     )  # fmt: skip

@@ -142,7 +142,7 @@ class Strip(ABC):
             back = mixed_with(tint, GROUND, 0.90 if look == PAST else 0.80)
             blend(image, top, start, mask, back)
             blend(image, top, start, edge, mixed_with(tint, GROUND, DIM if look == PAST else 0.1))
-            room = width - layout.font(12)
+            room = width - layout.font(16)
             for text, size, bold, row, colour in (
                 (chord.name, 28, True, 4, INK),
                 (chord.numeral, 22, False, 38, tint),

@@ -1,7 +1,6 @@
 """Harmony for the eye: the colour of each scale degree, and chords by their names and Roman numerals."""
 
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,16 +17,19 @@ from etude.music.key import Mode, best_key, sharps_of
 from etude.music.recognise import beats_of, recognise
 from etude.music.stated_key import states_key
 from etude.music.tune import chords_of, melody_of
+from etude.scores.engraving import spell
 
 Colour = tuple[int, int, int]  # red, green, blue, from 0 to 255
 
 DEGREES = ("1", "♭2", "2", "♭3", "3", "4", "♯4", "5", "♭6", "6", "♭7", "7")  # of semitones above the tonic
 BLUE = 262.0  # hue of the tonic in OKLCH, in degrees; each fifth up turns it by 30 towards green
 CHROMA = 0.155
-# Lightness of the tonic, of the tritone, and of the degrees that lie one to five fifths above and below the tonic.
-# Eyes that do not tell red from green see a hue and its mirror image over the axis from blue to yellow alike, which are
-# as many fifths above as below: these differ in lightness.
-TONIC, TRITONE, ABOVE, BELOW = 0.69, 0.74, 0.86, 0.62
+# Lightness of the degrees from five fifths below the tonic to six above. Eyes that do not tell red from green see a hue
+# and its mirror image over the axis from blue to yellow alike, as many fifths above the tonic as below: the former are
+# light, the latter dark. The single values came from a search for the largest least distance of two colours in OKLAB:
+# 0.095, and 0.087 for eyes without long or without middle cones.
+LIGHTNESS = (0.63, 0.52, 0.63, 0.54, 0.62, 0.72, 0.82, 0.91, 0.84, 0.79, 0.90, 0.73)
+LOWEST = -5  # fifths
 NUMERALS: dict[Mode, tuple[str, ...]] = {  # of semitones above the tonic
     "major": ("I", "♭II", "II", "♭III", "III", "IV", "♯IV", "V", "♭VI", "VI", "♭VII", "VII"),
     "minor": ("I", "♭II", "II", "III", "♯III", "IV", "♯IV", "V", "VI", "♯VI", "VII", "♯VII"),
@@ -50,12 +52,12 @@ class Key:
     @property
     def name(self) -> str:
         """As ``E♭ major``."""
-        return f"{_signed(name_of(self.tonic, frozenset({self.tonic}), self.tonic, self.has_flats))} {self.mode}"
+        return f"{self.spell(self.tonic)} {self.mode}"
 
-    @property
-    def has_flats(self) -> bool:
-        """Whether its notes are spelled with flats."""
-        return sharps_of(self.tonic, self.mode) < 0
+    def spell(self, pitch: int) -> str:
+        """A pitch class as it is written in the key: ``F♯``."""
+        name, _ = spell(60 + pitch % 12, sharps_of(self.tonic, self.mode), self.mode == "minor")
+        return name.replace("-", "♭").replace("#", "♯")
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,7 @@ def colour_of(degree: int) -> Colour:
     """
     fifths = degree * 7 % 12
     fifths -= 12 * (fifths > 6)
-    light = TONIC if not fifths else TRITONE if fifths == 6 else ABOVE if fifths > 0 else BELOW
-    return from_oklch(light, CHROMA, BLUE - 30 * fifths)
+    return from_oklch(LIGHTNESS[fifths - LOWEST], CHROMA, BLUE - 30 * fifths)
 
 
 def from_oklch(lightness: float, chroma: float, hue: float) -> Colour:
@@ -160,7 +161,7 @@ def harmonies_of(score: ScoreTick, keys: Sequence[Key]) -> list[Harmony]:
     for place, (start, end, tones) in enumerate(spans):
         key = key_at(keys, start)
         after = spans[place + 1][2] if place + 1 < len(spans) and spans[place + 1][0] == end else None
-        name = _signed(name_of(tones.root, tones.classes, tones.bass, key.has_flats))
+        name = chord_name(tones, key)
         made = Harmony(start, end, name, numeral_of(tones, key, after), (tones.root - key.tonic) % 12)
         if found and found[-1].end == start and found[-1].name == name and found[-1].degree == made.degree:
             made = Harmony(found[-1].start, end, name, found[-1].numeral, made.degree)
@@ -175,9 +176,11 @@ def _overlap(track: TrackTick) -> bool:
     return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
 
 
-def _signed(name: str) -> str:
-    """A chord symbol with the signs of music: ``Bbm7b5/Ab`` as ``B♭m7♭5/A♭``."""
-    return re.sub("(?<=[A-G])b|b(?=[0-9])", "♭", name).replace("#", "♯").replace("dim", "°").replace("m7♭5", "ø7")
+def chord_name(tones: Tones, key: Key) -> str:
+    """A chord symbol with the signs of music, spelled in a key: ``B♭m7/A♭``, ``F♯ø7``, ``C°``."""
+    kind = name_of(0, tones.relative | {0}, 0).removeprefix("C").replace("m7b5", "ø7").replace("dim", "°")
+    bass = f"/{key.spell(tones.bass)}" if tones.bass != tones.root else ""
+    return f"{key.spell(tones.root)}{kind}{bass}"
 
 
 def numeral_of(tones: Tones, key: Key, after: Tones | None = None) -> str:

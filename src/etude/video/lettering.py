@@ -1,5 +1,6 @@
 """Text as masks, in the letters of DejaVu Sans, which comes with matplotlib and has the signs of music."""
 
+from bisect import bisect_right
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -27,10 +28,8 @@ def shorten(text: str, width: int, size: int, bold: bool = False) -> str:
     """A text that fits into a width in pixels: the end of a longer one becomes an ellipsis."""
     if width_of(text, size, bold) <= width:
         return text
-    end = len(text)
-    while end and width_of(f"{text[:end].rstrip()}…", size, bold) > width:
-        end -= 1
-    return f"{text[:end].rstrip()}…" if end else ""
+    fits = bisect_right(range(1, len(text)), width, key=lambda end: width_of(f"{text[:end]}…", size, bold))
+    return f"{text[:fits].rstrip()}…" if fits else ""
 
 
 @lru_cache(maxsize=2048)

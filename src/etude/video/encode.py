@@ -17,12 +17,13 @@ from typing import Any
 import av
 import numpy as np
 
-from etude.audio.files import FREE, Tags
+from etude.audio.files import FREE, PART, Tags
 from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.video.picture import Pixels
 
 RATE = 48000  # samples a second: Opus knows no 44100
+BIT_RATE = 192_000  # of the sound, in bits a second
 PACKET = 960  # samples given to the encoder at once
 THREADS = 2  # of the encoder: their number decides the bytes, so it is that of no machine
 KEY_EVERY = 5  # seconds between frames that a player can jump to
@@ -57,7 +58,7 @@ def write_video(
     fps: int,
     audio: np.ndarray,
     tags: Tags | None = None,
-    bit_rate: int = 192_000,
+    bit_rate: int = BIT_RATE,
     advance: Callable[[int], object] | None = None,
 ) -> None:
     """Write frames and sound, which start together, as the ending of the file says. It appears whole or not at all.
@@ -65,7 +66,7 @@ def write_video(
     An mp4 has its index in front, so that a page plays it before it is loaded.
 
     Args:
-        path: where to write.
+        path: where to write; a part of :func:`etude.core.files.whole` has the ending of the file that it becomes.
         frames: (3 height / 2, width) each, yuv420p in the limited range of BT.709.
         size: width and height in pixels, both even.
         fps: frames a second.
@@ -77,7 +78,8 @@ def write_video(
     Raises:
         EtudeError: the file cannot be written, as where the disk is full.
     """
-    codec = CODECS[path.suffix.lower()]
+    becomes = Path(*(PART.sub(r"\1", name) for name in path.parts))
+    codec = CODECS[becomes.suffix.lower()]
     logging.getLogger("libav").setLevel(logging.CRITICAL)
     with whole(path) as part:
         try:
@@ -85,7 +87,9 @@ def write_video(
         except OSError as error:  # PyAV's are too
             full = error.errno == errno.ENOSPC or shutil.disk_usage(path.parent).free < FREE
             reason = "the disk is full" if full else str(error.strerror or error).rstrip(".").lower()
-            raise EtudeError(f"{path} cannot be written: {reason}. Free some space, or name another place.") from None
+            raise EtudeError(
+                f"{becomes} cannot be written: {reason}. Free some space, or name another place."
+            ) from None
 
 
 def _write(

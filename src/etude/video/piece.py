@@ -12,7 +12,7 @@ from etude.audio.resampling import resample, to_stereo
 from etude.audio.synthesis import TAIL
 from etude.core.errors import EtudeError
 from etude.core.progress import bar
-from etude.video.encode import RATE, write_video
+from etude.video.encode import BIT_RATE, RATE, write_video
 from etude.video.film import Film, Words
 from etude.video.layout import Layout
 from etude.video.roll import Roll
@@ -86,6 +86,7 @@ def shoot(
     words: Words,
     tags: Tags | None = None,
     show: bool = False,
+    bit_rate: int = BIT_RATE,
 ) -> float:
     """Write a piece as a video, an mp4 or a webm by its ending; the same arguments give the same bytes.
 
@@ -98,6 +99,7 @@ def shoot(
         words: what is said of it.
         tags: what the file says about itself.
         show: progress.
+        bit_rate: of the sound, in bits a second.
 
     Returns:
         Its length in seconds.
@@ -111,5 +113,5 @@ def shoot(
         sound = excerpt(sound, sample_rate, film.count / how.fps)
     sound = resample(sound, sample_rate, RATE)
     with bar("drawing frames", film.count, show) as advance:
-        write_video(path, film, (how.width, how.height), how.fps, sound, tags, advance=advance)
+        write_video(path, film, (how.width, how.height), how.fps, sound, tags, bit_rate, advance)
     return film.count / how.fps

@@ -118,3 +118,21 @@ def test_a_picture_has_the_colours_of_the_frame() -> None:
     y = made.strip.layout.head + int(made.strip.boxes.top[0] + made.strip.boxes.bottom[0]) // 2
     red, _, blue = image[y, x1 - 10].astype(int)
     assert x0 < x1 and blue > red, "the tonic is blue"
+
+
+def test_a_shorter_note_over_a_longer_one_lights_up_in_its_own_time() -> None:
+    score = line(60, 72)
+    score.tracks[0].notes[0].duration = 96  # two seconds
+    other = line(60).tracks[0]
+    other.notes[0].time, other.name = 48, "Oboe"  # from 1 to 1.5 seconds, on the same key
+    score.tracks.append(other)
+    made = film(score, MIDDLE)
+    boxes, layout = made.strip.boxes, made.strip.layout
+    place = int(np.flatnonzero(boxes.onset == 1.0)[0])
+    row, levels = layout.head + int(boxes.top[place] + boxes.bottom[place]) // 2, []
+    for number in (7, 8, 11, 12, 16, 17):
+        made.draw(number)
+        column = int(boxes.right[place]) - 6 - round(made.strip.column(number / 10)) + layout.playhead
+        levels.append(int(made.frame.luma[row, column]))
+    ahead, _, lit, _, past, _ = levels
+    assert past < ahead < lit and levels == [ahead, ahead, lit, lit, past, past]

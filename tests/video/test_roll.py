@@ -60,7 +60,7 @@ def test_drums_alone_fill_the_view() -> None:
     score.tracks.append(TrackTick("Drums", 0, True))
     score.tracks[0].notes.append(NoteTick(0, 12, 36, 80))
     found = roll(score)
-    assert found.boxes.bottom[0] - found.boxes.top[0] > 50
+    assert found.beats[1] - found.beats[0] > 50 and found.beats[0] < found.boxes.top[0] < found.beats[1]
     found.tile(0)
 
 

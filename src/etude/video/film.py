@@ -66,6 +66,7 @@ class Film:
         self._card = self._draw_card()
         self._boxes = boxes = strip.boxes
         self._spans = np.stack([boxes.left, boxes.right, boxes.top, boxes.bottom], axis=1)
+        self._above = _overlaid(self._spans)
         self._longest = float((boxes.end - boxes.onset).max(initial=0.0))
         self._chords = [chord.start for chord in strip.scene.chords]
 
@@ -120,18 +121,27 @@ class Film:
         notes, layout = self._boxes, self.strip.layout
         first, last = np.searchsorted(notes.onset, [now - self._longest - 1e-9, now + 1e-9], side="left")
         sounding = np.arange(first, last)[notes.end[first:last] > now]
-        for place in sounding.tolist():
-            x0, x1, y0, y1 = self._spans[place].tolist()
-            x0, y0 = max(left, x0 - x0 % 2), y0 - y0 % 2
-            x1, y1 = min(left + layout.width, x1 + x1 % 2), y1 + y1 % 2
-            if x0 < x1:
-                self._copy(left, layout.head + y0, layout.head + y1, x0, x1, LIT)
+        lit = set(sounding.tolist())
+        for place in sorted(lit, key=lambda place: (self._spans[place, 0] - self._spans[place, 1], place)):
+            self._copy_note(left, place, LIT)
+            for other in self._above[place]:
+                if other not in lit:  # a shorter note that lies over it, and does not sound
+                    self._copy_note(left, other, PAST if notes.onset[other] < now else AHEAD)
         for place in sounding.tolist():
             share = float(np.exp((notes.onset[place] - now) / DECAY))
             if share > 0.05:
                 x0, x1, y0, y1 = self._spans[place].tolist()
                 middle = min(max(layout.playhead, x0 - left), x1 - left)
                 self._glow(layout.head + (y0 + y1) // 2, middle, share)
+
+    def _copy_note(self, left: int, place: int, look: int) -> None:
+        """Copy the box of a note in a look into the frame whose first column is ``left``."""
+        layout = self.strip.layout
+        x0, x1, y0, y1 = self._spans[place].tolist()
+        x0, y0 = max(left, x0 - x0 % 2), y0 - y0 % 2
+        x1, y1 = min(left + layout.width, x1 + x1 % 2), y1 + y1 % 2
+        if x0 < x1:
+            self._copy(left, layout.head + y0, layout.head + y1, x0, x1, look)
 
     def _glow(self, y: int, x: int, share: float) -> None:
         halo, luma, layout = self._halo, self.frame.luma, self.strip.layout
@@ -287,6 +297,21 @@ class Film:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds + 1e-6), 60)
     return f"{minutes}:{rest:02d}"
+
+
+def _overlaid(spans: NDArray[np.int64]) -> list[list[int]]:
+    """For each box (left, right, top, bottom) the shorter ones in its rows that lie over it, the longest first."""
+    found: list[list[int]] = [[] for _ in spans]
+    open_ones: dict[int, list[int]] = {}  # row -> boxes that have not ended
+    for place in np.argsort(spans[:, 0], kind="stable").tolist():
+        left, _, top, _ = spans[place].tolist()
+        row = [other for other in open_ones.get(top, []) if spans[other, 1] > left]
+        for other in row:
+            longer, shorter = sorted((other, place), key=lambda one: spans[one, 0] - spans[one, 1])
+            if spans[longer, 1] - spans[longer, 0] > spans[shorter, 1] - spans[shorter, 0]:
+                found[longer].append(shorter)
+        open_ones[top] = [*row, place]
+    return [sorted(one, key=lambda other: (spans[other, 0] - spans[other, 1], other)) for one in found]
 
 
 def _levels(colour: tuple[int, int, int]) -> Sequence[int]:

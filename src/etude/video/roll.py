@@ -17,6 +17,7 @@ THICK = 13  # rows of pixels, of a frame with 720, that a note has at least: it 
 MARGIN = 1  # rows above the highest note and below the lowest
 BLACK = (1, 3, 6, 8, 10)
 LOOKS = ("solid", "hollow", "tapered", "striped", "slim", "cored")  # of tracks, by turns
+STROKE = 24  # rows of pixels of a drum stroke at most, of a frame with 720
 SMALL = 6  # rows of pixels below which all notes are solid
 # General MIDI keys of drums -> the row that shows them, the lowest row first; others are "other".
 KIT: dict[str, tuple[int, ...]] = {
@@ -47,9 +48,8 @@ class Roll(Strip):
         pitches = notes.pitch[~drums]
         self.kit = [name for name in KIT if any(row_of_drum(int(key)) == name for key in set(notes.pitch[drums]))]
         top, bottom = layout.view - layout.head, layout.energy - layout.head - layout.even(6)
-        self.band = top + round((bottom - top) * (1 if not len(pitches) else 1 - 0.05 * len(self.kit)))
-        if not len(pitches):
-            self.band = top
+        row = min((bottom - top) * 0.05, layout.font(26))
+        self.band = bottom - round(row * len(self.kit)) if len(pitches) else top
         low, high = (int(pitches.min()) - MARGIN, int(pitches.max()) + MARGIN) if len(pitches) else (60, 60)
         more = max(0, ROWS - (high - low + 1)) if len(pitches) else 0
         self.low, self.high = max(0, low - more // 2), min(127, high + more - more // 2)
@@ -68,7 +68,9 @@ class Roll(Strip):
         upper, lower = edges[row], edges[row + 1]
         for place in np.flatnonzero(drums).tolist():
             number = len(self.kit) - 1 - self.kit.index(row_of_drum(int(notes.pitch[place])))
-            upper[place], lower[place] = self.beats[number], self.beats[number + 1]
+            middle, size = (self.beats[number] + self.beats[number + 1]) // 2, layout.font(STROKE)
+            upper[place] = max(self.beats[number], middle - size // 2)
+            lower[place] = max(upper[place] + 2, min(self.beats[number + 1], middle + (size + 1) // 2))
         left = np.rint(notes.onset * self.speed).astype(np.int64)
         right = np.maximum(np.rint(notes.end * self.speed).astype(np.int64) - max(1, layout.font(2)), left + 3)
         right = np.where(drums, left + np.maximum(4, lower - upper), right)

@@ -1,7 +1,7 @@
 """Video files with sound: mp4 with H.264 and AAC, webm with VP9 and Opus; the same bytes for the same frames and sound.
 
 FFmpeg comes in the wheel of PyAV. H.264 is its libx264 (GPL, version 2 or later; the wheel has no libopenh264), VP9 is
-libvpx and Opus libopus (both BSD), AAC is FFmpeg's own (LGPL, version 2.1 or later). The licences are those of the
+libvpx and Opus libopus (both BSD), AAC is FFmpeg's own (LGPL, version 3 or later). The licences are those of the
 programs, not of the files that they write.
 """
 

@@ -21,7 +21,7 @@ from etude.video.scene import Scene
 from etude.video.strip import DIM, LIT, PAST, TILE, Boxes, Strip
 
 LARGEST = 0.15  # pixels of a unit of Verovio, of which a staff has 720, in a frame of 720 rows
-ON_GRID = 0.95  # share of onsets on the grid of written music, from which on a piece is engraved as it is
+ON_GRID = 0.95  # share of onsets on the grid of written music with which a piece is engraved as it is
 NEAR = 0.3  # quarter notes between a note and the one that is engraved for it
 LINES: Colour = (122, 128, 148)  # staves, bars, rests
 AROUND = 2  # pixels around a notehead that light up with it

@@ -54,9 +54,7 @@ def measure(seconds: float, rounds: int, settings: Mix, how: Shooting, folder: P
     score = song(seconds, seed=1)
     print(f"{seconds:.0f} s, {len(BAND)} tracks, {score.note_num()} notes; {how.width}x{how.height} at {how.fps};")
     print(f"seconds of the clock, and of the CPU for sound and file; best of {rounds}:\n")
-    print(
-        "| view | file | sound | frames alone | frames and file | CPU seconds | seconds of video a second | MB a minute |"
-    )
+    print("| view | file | sound | frames alone | with file | CPU | seconds of video a second | MB a minute |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for view in ("roll", "score"):
         for ending in CODECS:
@@ -76,7 +74,7 @@ def measure(seconds: float, rounds: int, settings: Mix, how: Shooting, folder: P
                 pass
             alone = time.perf_counter() - start
             size = (folder / f"song{ending}").stat().st_size / 1e6 / length * 60
-            cells = f"{best[0]:.1f} | {alone:.1f} | {best[1]:.1f} | {best[2]:.1f} | {length / sum(best[:2]):.2f} | {size:.1f}"
+            cells = " | ".join(f"{value:.1f}" for value in (best[0], alone, *best[1:], length / sum(best[:2]), size))
             print(f"| {view} | `{ending}` | {cells} |", flush=True)
 
 

@@ -13,7 +13,9 @@ from symusic.core import ControlChangeTick, ScoreTick
 from video.pieces import band, line
 
 from etude.artifacts.context import Session
+from etude.audio.render import Rendering, render
 from etude.cli.main import run_command
+from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.tasks import video_file
 from etude.tasks.requests import DEFAULTS, VideoFile, take_request
@@ -55,7 +57,8 @@ def test_the_same_piece_gives_the_same_bytes(there: Path) -> None:
     for view in ("roll", "score"):
         made = [film(output=f"{name}.mp4", view=view).place.read_bytes() for name in "ab"]
         assert made[0] == made[1]
-        (there / "a.mp4").unlink(), (there / "b.mp4").unlink()
+        for name in "ab":
+            (there / f"{name}.mp4").unlink()
 
 
 def test_other_formats_and_a_sound_of_ones_own(there: Path) -> None:
@@ -74,9 +77,13 @@ def test_what_a_piece_states_of_its_sound_counts(there: Path, monkeypatch: pytes
     score = band()
     score.tracks[0].controls.append(ControlChangeTick(0, 10, 1))
     score.dump_midi(there / "panned.mid")
-    asked = []
-    real = video_file.render
-    monkeypatch.setattr(video_file, "render", lambda score, mix: asked.append(mix) or real(score, mix))
+    asked: list[Mix] = []
+
+    def keep(score: ScoreTick, mix: Mix) -> Rendering:
+        asked.append(mix)
+        return render(score, mix)
+
+    monkeypatch.setattr(video_file, "render", keep)
     film(input="panned.mid")
     assert asked[0].pan["Piano"] == -1
 

@@ -68,9 +68,9 @@ class Roll(Strip):
         upper, lower = edges[row], edges[row + 1]
         for place in np.flatnonzero(drums).tolist():
             number = len(self.kit) - 1 - self.kit.index(row_of_drum(int(notes.pitch[place])))
-            middle, size = (self.beats[number] + self.beats[number + 1]) // 2, layout.font(STROKE)
-            upper[place] = max(self.beats[number], middle - size // 2)
-            lower[place] = max(upper[place] + 2, min(self.beats[number + 1], middle + (size + 1) // 2))
+            first, last = int(self.beats[number]), int(self.beats[number + 1])
+            high = max(first, (first + last - layout.font(STROKE)) // 2)
+            upper[place], lower[place] = high, max(high + 2, min(last, high + layout.font(STROKE)))
         left = np.rint(notes.onset * self.speed).astype(np.int64)
         right = np.maximum(np.rint(notes.end * self.speed).astype(np.int64) - max(1, layout.font(2)), left + 3)
         right = np.where(drums, left + np.maximum(4, lower - upper), right)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from etude.video.harmony import Colour
 
 Pixels = NDArray[np.uint8]
+Words16 = NDArray[np.uint16]
 
 # Y'CbCr of ITU-R BT.709 in limited range, from 8-bit RGB, as whole numbers over 2 ** 16.
 SHIFT = 16
@@ -38,6 +39,15 @@ class Sprite:
     planes: Planes
     cover: Pixels
     cover_half: Pixels
+
+    @cached_property
+    def parts(self) -> list[tuple[Words16, Words16]]:
+        """For each plane what stays of the other picture, from 0 to 255, and 255 times what is added to that."""
+        covers = (self.cover, self.cover_half, self.cover_half)
+        return [
+            (255 - cover.astype(np.uint16), plane.astype(np.uint16) * cover)
+            for plane, cover in zip(self.planes, covers, strict=True)
+        ]
 
 
 def planes_of(image: Pixels) -> Planes:
@@ -104,6 +114,11 @@ def lay(frame: Planes, top: int, left: int, sprite: Sprite, opacity: int = 255) 
         if y0 >= y1 or x0 >= x1:
             continue
         inside = np.s_[y0 - y : y1 - y, x0 - x : x1 - x]
+        if opacity == 255:
+            stays, added = sprite.parts[place]
+            total = plane[y0:y1, x0:x1] * stays[inside] + added[inside]  # at most 255 * 255
+            plane[y0:y1, x0:x1] = (total + (total >> 8) + 1) >> 8  # a division by 255
+            continue
         part = plane[y0:y1, x0:x1].astype(np.int32)
         share = cover[inside].astype(np.int32) * opacity
         plane[y0:y1, x0:x1] = part + (over[inside].astype(np.int32) - part) * share // 65025

@@ -48,8 +48,8 @@ class Roll(Strip):
         pitches = notes.pitch[~drums]
         self.kit = [name for name in KIT if any(row_of_drum(int(key)) == name for key in set(notes.pitch[drums]))]
         top, bottom = layout.view - layout.head, layout.energy - layout.head - layout.even(6)
-        row = min((bottom - top) * 0.05, layout.font(26))
-        self.band = bottom - round(row * len(self.kit)) if len(pitches) else top
+        each = min((bottom - top) * 0.05, layout.font(26))
+        self.band = bottom - round(each * len(self.kit)) if len(pitches) else top
         low, high = (int(pitches.min()) - MARGIN, int(pitches.max()) + MARGIN) if len(pitches) else (60, 60)
         more = max(0, ROWS - (high - low + 1)) if len(pitches) else 0
         self.low, self.high = max(0, low - more // 2), min(127, high + more - more // 2)

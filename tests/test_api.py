@@ -2,9 +2,11 @@
 
 import dataclasses
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,8 @@ import etude
 from etude.api import ENDINGS, Player
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
+from etude.video import piece as shooting
+from etude.video.piece import Shooting
 
 
 @pytest.fixture(scope="module")
@@ -238,11 +242,15 @@ def test_the_caller_s_random_numbers_stay(trained: Session) -> None:
     assert torch.rand(3).tolist() == expected
 
 
-def test_a_piece_is_written_in_each_way(tmp_path: Path) -> None:
+def test_a_piece_is_written_in_each_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shooting, "Shooting", partial(Shooting, width=160, height=90, fps=10))
     piece = etude.Piece(make_piece(1, 8), "piece")
     for ending in ENDINGS:
         path = piece.save(tmp_path / f"piece{ending}")
         assert path.stat().st_size
+        if ending in (".mp4", ".webm"):
+            with av.open(str(path)) as video:
+                assert [one.type for one in video.streams] == ["video", "audio"] and video.metadata["title"] == "piece"
     assert notes(etude.read(tmp_path / "piece.mid")) == notes(piece)
     assert notes(etude.read(tmp_path / "piece.musicxml")) == notes(piece)
     assert (tmp_path / "piece.png").read_bytes() == piece._repr_png_()

@@ -15,7 +15,7 @@ import operator
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,14 @@ from symusic.core import ScoreTick
 from etude import sampling
 from etude.artifacts import catalog
 from etude.audio.controllers import as_stated, state
+from etude.audio.files import Tags
 from etude.audio.render import render, write_sound
 from etude.config.check import Count, check
-from etude.config.defaults import as_plain, defaults, section
+from etude.config.defaults import defaults, section
 from etude.config.sections import Arrange, Generate, Harmonize, Ingest, Mix
 from etude.core.errors import EtudeError, closest
 from etude.core.files import whole
-from etude.core.project import PACKAGE, conf_folder
+from etude.core.project import PACKAGE, conf_folder, version_of_code
 from etude.metrics.likelihood import piece_nats
 from etude.models.sequence import SequenceModel
 from etude.music.bars import bar_lines
@@ -50,7 +51,8 @@ from etude.tasks.requests import HarmonizeFiles
 from etude.tasks.score_files import read_score
 from etude.tasks.trained_model import PACKAGED, TrainedModel, packaged_models
 
-ENDINGS = (".mid", ".midi", ".musicxml", ".xml", ".mp3", ".png", ".svg", ".html")  # that Piece.save writes
+# that Piece.save writes
+ENDINGS = (".mid", ".midi", ".musicxml", ".xml", ".mp3", ".mp4", ".webm", ".png", ".svg", ".html")
 
 
 def _style(name: str) -> dict[str, Any]:
@@ -132,8 +134,9 @@ class Piece:
         """Write the piece; the ending decides how. An existing file is replaced.
 
         Args:
-            path: ends in .mid (MIDI), .musicxml (a score), .svg (a picture of the score), .mp3 (sound), .png (a piano
-                roll) or .html (a page with the piano roll and the sound).
+            path: ends in .mid (MIDI), .musicxml (a score), .svg (a picture of the score), .mp3 (sound), .mp4 or .webm
+                (a video of 1280 by 720 pixels), .png (a piano roll) or .html (a page with the piano roll and the
+                sound).
 
         Returns:
             The path.
@@ -167,10 +170,23 @@ class Piece:
             path.write_text(score_picture(musicxml(self.score, self.title)), encoding="utf-8")
         elif ending == ".mp3":
             write_sound(path, self.score, self._how(), at_once=True)
+        elif ending in (".mp4", ".webm"):
+            self._film(path)
         elif ending == ".png":
             picture(self.score, path, self.title)
         else:
             path.write_text(self.play().page, encoding="utf-8")
+
+    def _film(self, path: Path) -> None:
+        from etude.video.encode import RATE
+        from etude.video.film import Words
+        from etude.video.piece import Shooting, shoot
+
+        if not self.notes:
+            raise EtudeError(f"{self.title} has no notes to show. Save it as .mid.")
+        sound = render(self.score, replace(self._how(), sample_rate=RATE)).mix
+        tags = Tags(self.title, "etude", version_of_code())
+        shoot(path, self.score, sound, RATE, Shooting(), Words(self.title), tags)
 
     def arrange(
         self, style: str = "pop", chords: str | None = None, top_line: bool = False, seed: int = 1, **settings: Any
@@ -308,7 +324,7 @@ class Model:
         if not (getattr(self.loaded.model, "can_continue", False) and self.loaded.representation.tells_time):
             raise EtudeError(f"{self.name} cannot continue a piece.")
         given = _piece(prime)
-        added = check(as_plain(bars), Count, "bars")
+        added = check(asas_plain(bars), Count, "bars")
         config = self._generation(**{**settings, "pieces": 1, "bars": given.bars + added, "seed": seed})
         loaded = self.loaded
         with _one_thread(), _naming(given):

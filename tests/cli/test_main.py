@@ -178,7 +178,7 @@ def test_control_attributes_are_of_the_stage_that_samples() -> None:
 def test_each_command_is_a_stage_or_has_a_function_of_its_own() -> None:
     from etude.cli.plain import PLAIN
 
-    assert set(COMMANDS) == {*SECTIONS, *PLAIN, "all", "mix"}
+    assert set(COMMANDS) == {*SECTIONS, *PLAIN, "all", "mix", "video"}
 
 
 def test_a_style_of_ones_own_is_given_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The page in a real browser: no error, nothing cut off, tables that sort, players by keys, axe without findings."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from report.made_results import reference as made_reference
 from symusic.core import ScoreTick
 
 from etude.report import sections as frame
+from etude.report import video
 from etude.report.charts import MODELS
 from etude.report.inputs import Pieces, ReportInputs, Training
 from etude.report.players import Piece, style_players
@@ -82,7 +84,10 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         conditioned=[],
         copies={"model_0": (piece("model_0, sample 01", score), piece("Train piece p1", score))},
     )
-    contents = frame.Contents(smoke(), inputs(), frame.make_scores(pieces))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(video, "HOW", replace(video.HOW, width=160, height=90, fps=10, seconds=1.0))
+        shown = video.make_video(pieces.real)
+    contents = frame.Contents(smoke(), inputs(), frame.make_scores(pieces), video=shown)
     left_out = (frame.data, frame.conditioning)  # which need more inputs
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(frame, "SECTIONS", [make for make in frame.SECTIONS if make not in left_out])
@@ -217,3 +222,10 @@ def test_a_table_that_scrolls_says_so_and_keeps_its_first_column(opened: Any) ->
     wide.evaluate("element => element.scrollLeft = 10_000")
     opened.wait_for_function("!document.querySelector('#results .wide').classList.contains('more')")
     assert first.bounding_box() == before
+
+
+def test_the_video_is_seen_and_heard(opened: Any) -> None:
+    video = opened.locator("#samples video")
+    assert video.count() == 1 and video.get_attribute("aria-label") == "Video: Real music: a tune"
+    opened.wait_for_function("document.querySelector('#samples video').readyState > 0", timeout=10_000)
+    assert video.evaluate("it => [it.videoWidth, it.videoHeight, Math.round(it.duration)]") == [160, 90, 1]

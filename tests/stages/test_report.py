@@ -3,10 +3,12 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from conftest import smoke
@@ -21,6 +23,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import write_json, write_text
 from etude.metrics.voice_leading import KINDS
+from etude.report import video
 from etude.stages.report import run
 
 
@@ -93,6 +96,14 @@ def control(model_name: str) -> dict[str, Any]:
     }
     controls = [key, *(common | end | {"sound": f"energy_{end['value']}/00.mp3"} for end in ends)]
     return {"model": model_name, "metrics": metrics, "controls": controls}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_video() -> Iterator[None]:
+    """Videos of the page are small and short."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(video, "HOW", replace(video.HOW, width=160, height=90, fps=10, seconds=1.0))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -427,7 +438,11 @@ def test_the_descriptors_are_a_table_for_dvc(rendered: Path) -> None:
 
 def test_the_sounds_of_the_readme_are_short_and_of_the_best(rendered: Path) -> None:
     files = sorted((rendered.parent / "docs/samples").iterdir())
-    assert [file.name for file in files] == ["best_likelihood.mp3", "harmony.mp3", "nearest_to_real.mp3"]
+    assert [file.name for file in files] == [
+        "best_likelihood.mp3", "best_likelihood.mp4", "harmony.mp3", "nearest_to_real.mp3",
+    ]  # fmt: skip
     assert all(0 < file.stat().st_size < 300_000 for file in files)
+    with av.open(str(files[1])) as shown:
+        assert shown.metadata["title"].startswith("lstm, ") and len(shown.streams) == 2
     sound, rate = read_audio(files[0])
     assert sound.shape[1] <= 30 * rate

@@ -15,7 +15,16 @@ from etude.config.check import Count, check, construct
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, Pruned
 from etude.runs.trials import Figures, figures_of, figures_of_folds
-from etude.tasks.requests import ArrangeFiles, GivenPiece, HarmonizeFiles, MixFiles, Request, ScoreSets, take_request
+from etude.tasks.requests import (
+    ArrangeFiles,
+    GivenPiece,
+    HarmonizeFiles,
+    MixFiles,
+    Request,
+    ScoreSets,
+    VideoFile,
+    take_request,
+)
 
 DEFAULT = "voices"  # the model of etude generate where none is chosen
 # stages that work on what an earlier one left for a model -> what that is
@@ -44,7 +53,7 @@ class Asked:
         """Whether the command works on files that somebody gives, and writes where they say."""
         if self.request is None or isinstance(self.request, GivenPiece):
             return False
-        return isinstance(self.request, MixFiles) or self.request != type(self.request)()
+        return isinstance(self.request, MixFiles | VideoFile) or self.request != type(self.request)()
 
     def session(self, root: Path, **more: Any) -> Session:
         """The session of the job in a project."""
@@ -165,6 +174,10 @@ def _answer(request: Request, settings: Settings, session: Session, given: Mappi
         from etude.tasks.mix_files import mix_files
 
         return str(mix_files(settings, session, request, given))
+    if isinstance(request, VideoFile):
+        from etude.tasks.video_file import video_file
+
+        return str(video_file(settings, session, request, given))
     if isinstance(request, ArrangeFiles):
         from etude.runs.arrange_file import arrange_file
 

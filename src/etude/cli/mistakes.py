@@ -11,7 +11,7 @@ from etude.core.errors import EtudeError
 
 WITH_VALUE = ("-c", "--cfg", "-p", "--package", "-cd", "--config-dir", "-cn", "--config-name", "-cp", "--config-path")
 # commands that take a file of one's own -> by which key
-OWN_FILE = {"generate": "prime", "harmonize": "input", "mix": "tracks"}
+OWN_FILE = {"generate": "prime", "harmonize": "input", "mix": "tracks", "video": "input"}
 
 
 def check_words(command: str, arguments: Sequence[str], conf: Path) -> None:

@@ -8,6 +8,8 @@ from etude.audio.files import write_audio
 from etude.report.inputs import Pieces, ReportInputs
 from etude.report.players import QUALITY, SECONDS, Piece
 
+BEST = "best_likelihood"  # the file name of the piece that is a video, too
+
 
 def choose(inputs: ReportInputs, pieces: Pieces) -> dict[str, Piece]:
     """The pieces by file name.
@@ -16,7 +18,7 @@ def choose(inputs: ReportInputs, pieces: Pieces) -> dict[str, Piece]:
     samples lie nearest to real music, ``harmony`` is the first harmonised melody. What no model has is left out.
     """
     found = {}
-    for name, measure in (("best_likelihood", "test/nats_per_note"), ("nearest_to_real", "samples/distance")):
+    for name, measure in ((BEST, "test/nats_per_note"), ("nearest_to_real", "samples/distance")):
         values = {model: inputs.evaluate[model]["metrics"].get(measure) for model in inputs.train}
         known = {model: value for model, value in values.items() if value is not None and pieces.samples[model]}
         if known:

@@ -43,6 +43,7 @@ from etude.report.tables import (
     state,
 )
 from etude.report.templates import inline, render
+from etude.report.video import Video
 from etude.scores.engraving import musicxml, on_readable_grid, picture, size_of
 
 
@@ -86,12 +87,13 @@ class Listened:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a section is made from; without listeners ``listened`` is None."""
+    """What a section is made from; without listeners ``listened`` is None, and ``video`` without a likelihood."""
 
     settings: Settings
     inputs: ReportInputs
     scores: Scores
     listened: Listened | None = None
+    video: Video | None = None
 
     @property
     def compared(self) -> Compared:
@@ -164,6 +166,8 @@ def samples(contents: Contents) -> Section:
         players=[scores.real, *(player for found in scores.samples.values() for player in found)],
         counts={name: len(inputs.generate[name]["pieces"]) for name in inputs.train},
         seconds=scores.seconds,
+        video=contents.video,
+        address=inline(contents.video.mp4, "video/mp4") if contents.video else "",
     )
 
 

@@ -12,7 +12,7 @@ from etude.report.cards import card, descriptors_csv
 from etude.report.charts import MODELS
 from etude.report.comparison import Compared, distribution_tables, sets_table, structure_table, telling_table
 from etude.report.conditioning import attribute_table, request_table
-from etude.report.excerpts import choose, write_excerpts
+from etude.report.excerpts import BEST, choose, write_excerpts
 from etude.report.harmonies import harmony_table, rule_table
 from etude.report.inputs import Pieces, ReportInputs, read_inputs, read_pieces
 from etude.report.originality import originality_table
@@ -23,18 +23,24 @@ from etude.report.sections import Contents, Listened, make_scores, make_sections
 from etude.report.summary import headline_facts, trial
 from etude.report.tables import Row, Table
 from etude.report.templates import render
+from etude.report.video import Video, make_video
 from etude.stages import main
 
 
-def report(settings: Settings, inputs: ReportInputs, pieces: Pieces, analysis: Json | None = None) -> str:
-    """Make the page; the same inputs give the same bytes. ``analysis`` is that of a test with listeners."""
+def report(
+    settings: Settings, inputs: ReportInputs, pieces: Pieces, analysis: Json | None = None, video: Video | None = None
+) -> str:
+    """Make the page; the same inputs give the same bytes.
+
+    ``analysis`` is that of a test with listeners, ``video`` that of the piece of the model with the best likelihood.
+    """
     return render(
         "report.html.j2",
         dataset=inputs.download["dataset"],
         model_names=list(inputs.train),
         trial=trial(inputs),
         facts=headline_facts(inputs, settings.dataset["limit"]),
-        sections=make_sections(Contents(settings, inputs, make_scores(pieces), _listened(analysis))),
+        sections=make_sections(Contents(settings, inputs, make_scores(pieces), _listened(analysis), video)),
         made_by=catalog.PAGE.made_by,
         models=MODELS,
         **style_players(),
@@ -82,7 +88,7 @@ def markdown(inputs: ReportInputs) -> str:
 
 def run(settings: Settings, session: Session) -> Path:
     """Read the results of all stages for the models of the settings; write reports/index.html, results.md and .json,
-    the descriptors for `dvc plots`, a card a model, and some short sounds.
+    the descriptors for `dvc plots`, a card a model, some short sounds and a video.
 
     Returns the path of the page.
     """
@@ -90,7 +96,9 @@ def run(settings: Settings, session: Session) -> Path:
     pieces = read_pieces(settings, session, inputs)
     asked = session.write(catalog.LISTEN)  # of this project or run, not of another
     analysis = read_json(asked, catalog.LISTEN.made_by) if asked.is_file() else None
-    write_text(session.write(catalog.PAGE), report(settings, inputs, pieces, analysis))
+    chosen = choose(inputs, pieces)
+    video = make_video(chosen.get(BEST))
+    write_text(session.write(catalog.PAGE), report(settings, inputs, pieces, analysis, video))
     write_text(session.write(catalog.TABLES), markdown(inputs))
     write_json(session.write(catalog.RESULTS), flat_results(inputs))
     write_text(session.write(catalog.DESCRIPTORS), descriptors_csv(inputs))
@@ -100,7 +108,9 @@ def run(settings: Settings, session: Session) -> Path:
             write_text(part / f"{model_name}.md", card(model_name, settings, inputs))
     with whole(session.write(catalog.EXCERPTS)) as part:
         part.mkdir()
-        write_excerpts(part, choose(inputs, pieces))
+        write_excerpts(part, chosen)
+        if video is not None:
+            (part / f"{BEST}.mp4").write_bytes(video.mp4)
     return session.write(catalog.PAGE)
 
 

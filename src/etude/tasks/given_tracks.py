@@ -181,7 +181,7 @@ def read_track(
     """
     if track.path.suffix.lower() in SCORES:
         return _read_score(track, settings, rate, show, given or {})
-    return _read_sound(track, rate)
+    return read_sound(track.path, rate, warn=bool(track.name))
 
 
 def _read_score(track: Track, settings: Settings, rate: int, show: bool, given: Mapping[str, Any]) -> Sound:
@@ -189,7 +189,7 @@ def _read_score(track: Track, settings: Settings, rate: int, show: bool, given: 
     if not score.note_num():
         return Sound(np.zeros((2, rate), np.float32), rate)
     end, bar_end = map(float, seconds_at(score, [score.end(), _end_of_bar(score)]))
-    _require_length(track, end + TAIL)
+    _require_length("tracks", track.path, end + TAIL)
     mix = as_stated(score, settings.mix, given)
     stems = synthesize(score, rate, soundfont(mix.soundfont))
     total = np.zeros(next(iter(stems.values())).shape, np.float32)
@@ -206,29 +206,39 @@ def _end_of_bar(score: ScoreTick) -> int:
     return int(start + math.ceil((score.end() - start) / bar) * bar)
 
 
-def _read_sound(track: Track, rate: int) -> Sound:
-    path = track.path
+def read_sound(path: Path, rate: int, key: str = "tracks", warn: bool = True) -> Sound:
+    """A sound file as stereo, at a rate.
+
+    Args:
+        path: the file.
+        rate: samples a second.
+        key: the setting that names it, for messages.
+        warn: say on standard error where it is cut off or clipped.
+
+    Raises:
+        EtudeError: as ``read_track``.
+    """
     try:
         with quiet():
             info = soundfile.info(path)
         if not SLOWEST <= info.samplerate <= FASTEST:
             raise EtudeError(
-                f"tracks: {path} says {info.samplerate} samples a second, and {SLOWEST} to {FASTEST} can be mixed. "
+                f"{key}: {path} says {info.samplerate} samples a second, and {SLOWEST} to {FASTEST} can be mixed. "
                 "Export it again at a usual rate, as 44100."
             )
-        _require_length(track, info.frames / info.samplerate)
+        _require_length(key, path, info.frames / info.samplerate)
         with quiet():
             audio, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, RuntimeError, TypeError, ValueError, MemoryError):
         if path.suffix.lower() not in SOUNDS:
             raise EtudeError(
-                f"tracks: {path} is neither a score nor a sound that etude reads. Give a file that ends in {_known()}."
+                f"{key}: {path} is neither a score nor a sound that etude reads. Give a file that ends in {_known()}."
             ) from None
-        raise EtudeError(f"tracks: {path} {explain(path)}. Export it again, as WAV or FLAC.") from None
+        raise EtudeError(f"{key}: {path} {explain(path)}. Export it again, as WAV or FLAC.") from None
     if not len(audio):
-        raise EtudeError(f"tracks: {path} holds no samples. Export it again, or leave it out.")
-    _require_levels(path, audio)
-    if track.name:
+        raise EtudeError(f"{key}: {path} holds no samples. Export it again, or leave it out.")
+    _require_levels(key, path, audio)
+    if warn:
         seconds = len(audio) / own_rate
         promised = seconds / (1 - min(0.999, missing(path, info.frames, len(audio))))
         if promised - seconds > LOST:
@@ -243,18 +253,18 @@ def _read_sound(track: Track, rate: int) -> Sound:
     return Sound(found, found.shape[1])
 
 
-def _require_levels(path: Path, audio: NDArray[np.float32]) -> None:
+def _require_levels(key: str, path: Path, audio: NDArray[np.float32]) -> None:
     """Raise EtudeError where samples (samples, channels) are no numbers, or such as no sound has."""
     if not np.isfinite(audio).all():
         wrong = int((~np.isfinite(audio)).sum())
         raise EtudeError(
-            f"tracks: {path} has {wrong} sample{'s that are no numbers' if wrong > 1 else ' that is no number'} "
+            f"{key}: {path} has {wrong} sample{'s that are no numbers' if wrong > 1 else ' that is no number'} "
             "(NaN or infinite). Export it again."
         )
     if (top := float(np.abs(audio).max())) > LOUDEST:
         wrong = int((np.abs(audio) > LOUDEST).sum())
         raise EtudeError(
-            f"tracks: {path} has {wrong} sample{'s' if wrong > 1 else ''} far beyond full scale, up to {top:.3g} where "
+            f"{key}: {path} has {wrong} sample{'s' if wrong > 1 else ''} far beyond full scale, up to {top:.3g} where "
             "1 is full scale. Export it again, with samples from -1 to 1."
         )
 
@@ -272,10 +282,10 @@ def clipped(audio: np.ndarray) -> int:
     return total
 
 
-def _require_length(track: Track, seconds: float) -> None:
+def _require_length(key: str, path: Path, seconds: float) -> None:
     if seconds > LONGEST:
         raise EtudeError(
-            f"tracks: {track.path} lasts {seconds / 60:.1f} minutes, and {LONGEST // 60} can be mixed. Give part of it."
+            f"{key}: {path} lasts {seconds / 60:.1f} minutes, and {LONGEST // 60} can be mixed. Give part of it."
         )
 
 

@@ -5,9 +5,9 @@ One class a command; its fields are the keys that it takes besides the settings.
 
 import typing
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
-from etude.config.check import check
+from etude.config.check import OneOf, Positive, Range, check
 from etude.core.errors import EtudeError
 
 
@@ -82,13 +82,34 @@ class ArrangeFiles:
     tune: int | None = None
 
 
-Request = GivenPiece | ScoreSets | HarmonizeFiles | ArrangeFiles | MixFiles
+@dataclass(frozen=True)
+class VideoFile:
+    """The piece that somebody gives to etude video, and what is shown of it."""
+
+    input: str | None = None
+    output: str | None = None
+    overwrite: bool = False
+    sound: str | None = None
+    title: str | None = None
+    composer: str | None = None
+    view: Annotated[str, OneOf(("roll", "score"))] = "roll"
+    colours: Annotated[str, OneOf(("harmony", "tracks"))] = "harmony"
+    width: Annotated[int, Range(160, 3840)] = 1280
+    height: Annotated[int, Range(90, 3840)] = 720
+    fps: Annotated[int, Range(10, 60)] = 30
+    start: Annotated[float, Range(0)] = 0.0
+    seconds: Positive | None = None
+    tune: int | None = None
+
+
+Request = GivenPiece | ScoreSets | HarmonizeFiles | ArrangeFiles | MixFiles | VideoFile
 REQUESTS: dict[str, type[Request]] = {
     "generate": GivenPiece,
     "evaluate": ScoreSets,
     "harmonize": HarmonizeFiles,
     "arrange": ArrangeFiles,
     "mix": MixFiles,
+    "video": VideoFile,
 }
 DEFAULTS: dict[str, Any] = {field.name: field.default for kind in REQUESTS.values() for field in fields(kind)}
 
@@ -120,5 +141,5 @@ def take_request(command: str, values: dict[str, Any]) -> Request | None:
             raise EtudeError(f"{key} is of {others} alone, not of etude {command}.")
     if command not in REQUESTS:
         return None
-    kinds = typing.get_type_hints(REQUESTS[command])
+    kinds = typing.get_type_hints(REQUESTS[command], include_extras=True)
     return REQUESTS[command](**{key: check(value, kinds[key], key) for key, value in given.items()})

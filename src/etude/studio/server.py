@@ -301,7 +301,7 @@ def serve(
     config = uvicorn.Config(
         app,
         access_log=False,
-        log_level="critical",
+        log_level="error",
         server_header=False,
         timeout_graceful_shutdown=2,
         ws_max_size=MOST_BYTES,

@@ -324,7 +324,7 @@ class Model:
         if not (getattr(self.loaded.model, "can_continue", False) and self.loaded.representation.tells_time):
             raise EtudeError(f"{self.name} cannot continue a piece.")
         given = _piece(prime)
-        added = check(asas_plain(bars), Count, "bars")
+        added = check(as_plain(bars), Count, "bars")
         config = self._generation(**{**settings, "pieces": 1, "bars": given.bars + added, "seed": seed})
         loaded = self.loaded
         with _one_thread(), _naming(given):

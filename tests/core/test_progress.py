@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from etude.core import progress
-from etude.core.progress import at_place, bar, follow
+from etude.core.progress import at_place, bar, follow, watched
 
 
 class Clock:
@@ -139,3 +139,20 @@ def test_tasks_that_share_a_terminal_print_lines_once_a_minute(clock: Clock, mon
     with bar("train gan", 2, show=False):
         pass
     assert screen.getvalue() == "[5/60] train lstm: 20/100, 360 s left\n"
+
+
+def test_what_watches_a_task_hears_of_it_and_may_end_it(capsys: pytest.CaptureFixture[str]) -> None:
+    heard: list[tuple[str, int, int]] = []
+
+    def watch(what: str, done: int, total: int) -> None:
+        heard.append((what, done, total))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), watched(watch), bar("draw", 3, show=False) as tell:
+        for done in (1, 2, 3):
+            tell(done)
+    assert heard == [("draw", 1, 3), ("draw", 2, 3)]
+    with bar("draw", 3, show=False) as tell:
+        tell(1)
+    assert len(heard) == 2 and capsys.readouterr().err == ""

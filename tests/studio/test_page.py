@@ -186,6 +186,9 @@ def test_bars_are_selected_drawn_again_and_undone(seen: Opened, studio: Studio, 
     for old, new in zip(before["tracks"], after["tracks"], strict=True):
         assert [note for note in new["notes"] if note[0] < 96] == [note for note in old["notes"] if note[0] < 96]
     assert after != before and len(result["result"]["candidates"]) == 3
+    page.click("#play")
+    until(page, "document.getElementById('position').textContent.startsWith('bar 2')")
+    page.click("#play")
     midi, address = saved(page, "fill"), link(page, "fill")
     with visit(chromium, address) as other:
         load(other, studio.link)
@@ -196,7 +199,7 @@ def test_bars_are_selected_drawn_again_and_undone(seen: Opened, studio: Studio, 
     assert state(page, "fill")["result"]["candidates"][0]["piece"] == before
     panel(page, "fill").get_by_role("button", name="Redo").click()
     assert state(page, "fill")["result"]["candidates"][0]["piece"] == after
-    panel(page, "fill").locator("summary").click()
+    panel(page, "fill").get_by_text("Add bars to the end").click()
     panel(page, "fill").get_by_label("Bars to add").fill("1")
     panel(page, "fill").get_by_role("button", name="Add bars").click()
     until(page, "etude.studio.tabs[1].state.recipe.task === 'continue'")

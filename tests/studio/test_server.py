@@ -2,15 +2,22 @@
 
 import asyncio
 import json
+import os
+import re
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 import requests
+from conftest import ROOT
 from listening.served import ask
 from studio.served import TOKEN, Studio, drawing, melody, serving
 from symusic.core import ScoreTick
@@ -418,3 +425,30 @@ def test_an_address_that_is_taken_is_named(studio: Studio, models: Models) -> No
         serve(models.settings, models.session, port=studio.port, open_page=False)
     with pytest.raises(EtudeError, match="token"):
         serve(models.settings, models.session, token="short")
+
+
+def test_the_command_serves_until_ctrl_c(tmp_path: Path) -> None:
+    """Outside a project, on a free port; it writes nothing, and prints nothing of what is asked."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1", "ETUDE_PROGRESS": "0"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "etude", "studio", f"port={port}", "open=false"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    found = re.fullmatch(rf"etude: the studio is at (http://127\.0\.0\.1:{port}/\?token=[\w-]{{32}})\n", first)
+    assert found, first
+    while True:
+        try:
+            answer = requests.get(found[1], timeout=30)
+            break
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    assert answer.status_code == 200 and "etude" in answer.text
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "etude: Ctrl-C ends it.\n")
+    assert list(tmp_path.iterdir()) == []

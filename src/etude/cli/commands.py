@@ -160,6 +160,7 @@ COMMANDS = {
             "port=N": "of the page; 8030 without it",
             "open=true|false": "open it in a browser, where there is a display; true without it",
             "host=ADDRESS": "the address to listen on; 127.0.0.1, which others cannot reach, without it",
+            "names=NAME,...": "further host names by which it may be asked",
             "token=TEXT": "without which nobody is answered, as scripts need it; a random one without it",
             "session.run=FOLDER": "the run below runs/ to take models from; else the pipeline",
         },

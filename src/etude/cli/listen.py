@@ -7,7 +7,7 @@ from pathlib import Path
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
-from etude.cli.values import number, overwrite, path, run_folder, whole_number
+from etude.cli.values import listed, number, overwrite, path, run_folder, whole_number
 from etude.core.errors import EtudeError, closest
 
 KEYS = {
@@ -80,9 +80,8 @@ def _serve(keys: Mapping[str, str]) -> int:
     from etude.listening.server import HOST, PORT, serve
 
     port = whole_number(keys, "port", 65535) or PORT
-    names = [name.strip() for name in keys.get("names", "").split(",") if name.strip()]
     page, answers = path(keys, "page") or Path("listen.html"), path(keys, "answers") or Path("listen.sqlite")
-    return serve(page, answers, port, keys.get("host", HOST), names)
+    return serve(page, answers, port, keys.get("host", HOST), listed(keys, "names"))
 
 
 def _analyse(keys: Mapping[str, str]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from etude.artifacts.context import Session
 from etude.cli.commands import COMMANDS
-from etude.cli.values import number, overwrite, path, run_folder, truth, whole_number
+from etude.cli.values import listed, number, overwrite, path, run_folder, truth, whole_number
 from etude.core.errors import EtudeError, closest
 from etude.core.project import dvc_runs, require_project
 
@@ -160,8 +160,8 @@ def _studio(words: Sequence[str], keys: Mapping[str, str]) -> int:
     session = Session(run=run_folder(keys), progress=False)
     from etude.config.compile import settings_of
 
-    settings = settings_of(session.root)
-    return serve(settings, session, keys.get("host") or HOST, port or PORT, keys.get("token") or None, open_page)
+    settings, token = settings_of(session.root), keys.get("token") or None
+    return serve(settings, session, keys.get("host") or HOST, port or PORT, token, open_page, listed(keys, "names"))
 
 
 PLAIN = {

@@ -43,6 +43,11 @@ def truth(keys: Mapping[str, str], key: str, default: bool) -> bool:
     return default if not text else text == "true"
 
 
+def listed(keys: Mapping[str, str], key: str) -> list[str]:
+    """The texts of a list, as ``a,b``; none where the key is not given."""
+    return [text.strip() for text in keys.get(key, "").split(",") if text.strip()]
+
+
 def path(keys: Mapping[str, str], key: str) -> Path | None:
     """A path; None where the key is not given, or empty."""
     text = keys.get(key, "")

@@ -13,9 +13,9 @@ from etude.live.controls import WHAT, Console, Controls, Surface
 from etude.live.engine import AHEAD, ENDLESS, Bounds, Engine, Listener
 from etude.live.harmony import Harmony
 from etude.live.player import Player
-from etude.live.replay import CHORDS, harmony_of
+from etude.live.replay import harmony_of
 from etude.live.sender import Sender
-from etude.live.session import ACCOMPANY, ANSWER, PLAY, Recording
+from etude.live.session import ACCOMPANY, ANSWER, CHORDS, PLAY, Recording
 from etude.live.writers import Writer, writer_of
 from etude.tasks.trained_model import TrainedModel
 

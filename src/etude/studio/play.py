@@ -28,9 +28,9 @@ from etude.live.engine import Bounds, Engine
 from etude.live.performance import Performance
 from etude.live.player import Player
 from etude.live.ports import BUSIEST
-from etude.live.replay import CHORDS, replay
+from etude.live.replay import replay
 from etude.live.sender import Sender
-from etude.live.session import ACCOMPANY, PLAY, ROLES, Recording, check_same, session_of
+from etude.live.session import ACCOMPANY, CHORDS, PLAY, ROLES, Recording, check_same, session_of
 from etude.live.sound import BarSound, rounded
 from etude.live.sounding import Slot, Sound, session_score
 from etude.live.writers import Writer

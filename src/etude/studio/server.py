@@ -9,7 +9,7 @@ import asyncio
 import json
 import secrets
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from etude.artifacts.context import Session
 from etude.config.check import check
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.serving import HEADERS, Guard, address_of, bind, listens_everywhere
+from etude.core.serving import HEADERS, Guard, address_of, bind, listens_everywhere, require_names
 from etude.studio.admission import Admission, make_token
 from etude.studio.arrange import Level, flat, mixed
 from etude.studio.description import STEPS, describe
@@ -291,6 +291,7 @@ def serve(
     port: int = PORT,
     token: str | None = None,
     open_page: bool = True,
+    names: Iterable[str] = (),
 ) -> int:
     """Serve the studio until Ctrl-C. Returns the exit status.
 
@@ -301,24 +302,25 @@ def serve(
         port: its port; 0 takes a free one.
         token: without which nobody is answered; None: a random one.
         open_page: open the page in a browser, where there is a display.
+        names: further host names by which it may be asked.
 
     Raises:
         EtudeError: the address cannot be used, the token is too short, or there is no model.
     """
     import uvicorn
 
-    token = make_token(token)
+    token, names = make_token(token), require_names(names)
     models = Models(settings, session)
     if not models.harmonizers():
         raise EtudeError("There is no model that harmonises. Train one with: etude train model=voices")
     address = bind(host, port)
     real = address.getsockname()[1]
     worker = Worker()
-    app = application(models, Admission(token, real), {"localhost", host}, worker)
+    app = application(models, Admission(token, real), {"localhost", host, *names}, worker)
     config = uvicorn.Config(
         app,
         access_log=False,
-        log_level="critical",
+        log_level="error",
         server_header=False,
         timeout_graceful_shutdown=2,
         ws_max_size=MOST_BYTES,

@@ -199,7 +199,7 @@ export class Arrange extends Undoable {
     const { piece, result, recipe } = this.state;
     if (result) {
       const played = result.candidates[0].piece;
-      return { request: { recipe }, piece: played, levels: this.heardLevels(), show: (tick) => this.result.play(tick), chordAt: (tick) => this.result.roll.chordAt(tick), id: "arrange" };
+      return { request: { recipe }, piece: played, levels: this.heardLevels(), ...this.result.shows(), id: "arrange" };
     }
     return piece ? { request: { piece }, piece, show: (tick) => this.result.roll.play(tick), id: "song" } : null;
   }

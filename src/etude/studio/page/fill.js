@@ -4,7 +4,7 @@ import { button, checkbox, el, number, select } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { FileDoor } from "./files.js";
 import { Undoable } from "./history.js";
-import { copy } from "./piece.js";
+import { copy, secondsOf } from "./piece.js";
 import { Result } from "./result.js";
 
 export class Fill extends Undoable {
@@ -52,7 +52,7 @@ export class Fill extends Undoable {
       { class: "stack", hidden: true },
       this.result.candidates,
       this.result.roll.element,
-      el("p", { class: "hint", text: "Drag over bars to select them, or use the arrow keys with Shift." }),
+      el("p", { class: "hint", text: "Drag over bars to select them, or use the arrow keys with Shift. Play starts there." }),
     );
     this.more = el("div", { class: "stack second", hidden: true }, this.result.scoreBox, this.result.rulesBox, this.result.takeAway);
     this.side = el(
@@ -195,9 +195,12 @@ export class Fill extends Undoable {
     if (playing) this.studio.play(this.playable());
   }
 
+  // Play starts at the selected bars.
   playable() {
     const { piece } = this;
-    return piece ? { request: { piece }, piece, show: (tick) => this.result.play(tick), chordAt: (tick) => this.result.roll.chordAt(tick), id: "fill" } : null;
+    if (!piece) return null;
+    const from = secondsOf(piece, this.result.current.bars[this.state.range[0] - 1][0]);
+    return { request: { piece }, piece, from, ...this.result.shows(), id: "fill" };
   }
 
   link() {

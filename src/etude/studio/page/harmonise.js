@@ -5,7 +5,7 @@ import { Drawing } from "./drawing.js";
 import { FileDoor } from "./files.js";
 import { Undoable } from "./history.js";
 import { Recording } from "./keys.js";
-import { copy, emptyMelody, endOf, QUARTER } from "./piece.js";
+import { copy, emptyMelody, endOf, QUARTER, secondsOf } from "./piece.js";
 import { Result } from "./result.js";
 import { Roll } from "./roll.js";
 
@@ -265,10 +265,13 @@ export class Harmonise extends Undoable {
     this.studio.play({ request: { piece: melody }, piece: melody, show: (tick) => this.roll.play(tick), id: "melody" });
   }
 
+  // Play starts at the note that is chosen.
   playable() {
     if (this.state.result && this.piece) {
       const { piece } = this;
-      return { request: { piece }, piece, show: (tick) => this.result.play(tick), chordAt: (tick) => this.result.roll.chordAt(tick), id: "harmony" };
+      const { selected } = this.result.roll;
+      const from = selected ? secondsOf(piece, selected.tick) : 0;
+      return { request: { piece }, piece, from, ...this.result.shows(), id: "harmony" };
     }
     const { melody } = this.state;
     if (!endOf(melody)) return null;

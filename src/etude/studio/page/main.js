@@ -15,6 +15,7 @@ const TABS = [Harmonise, Fill, Arrange, Play]; // one module a tab
 const KEPT = "etude-studio";
 const SAVES = 300; // milliseconds
 const TASKS = { harmonise: "harmonise", fill: "fill", continue: "fill", arrange: "arrange", play: "play" }; // task of a link -> tab
+const NOTED = 8000; // milliseconds that a note stays which says nothing wrong
 const METER = -60; // dB of its lower end
 const find = (id) => document.getElementById(id);
 
@@ -100,10 +101,6 @@ class Studio {
     this.say(`${what.title} is now in ${tab.name}.`);
   }
 
-  judges(shown) {
-    return Boolean(shown.judged);
-  }
-
   // ---- what the page says
 
   say(text, visibly = false) {
@@ -112,12 +109,12 @@ class Studio {
   }
 
   note(text, wrong) {
+    find("note-text").textContent = text;
     const box = find("note");
-    box.textContent = text;
     box.className = wrong ? "toast wrong" : "toast";
     box.hidden = !text;
     clearTimeout(this.fading);
-    if (!wrong) this.fading = setTimeout(() => (box.hidden = true), 8000);
+    if (!wrong) this.fading = setTimeout(() => (box.hidden = true), NOTED);
   }
 
   fail(error) {
@@ -175,6 +172,7 @@ class Studio {
   buildTransport() {
     this.playButton = find("play");
     this.playButton.addEventListener("click", () => this.toggle());
+    find("note-close").addEventListener("click", () => (find("note").hidden = true));
     find("cancel").addEventListener("click", () => this.cancelling?.abort());
     const volume = find("volume");
     volume.addEventListener("input", () => this.player.setVolume(Number(volume.value)));
@@ -210,7 +208,7 @@ class Studio {
     this.player.stop();
     this.source = { ...source, bars: barsOf(source.piece) };
     try {
-      await this.player.play(source.request, { levels: source.levels ?? null, id: source.id });
+      await this.player.play(source.request, { from: source.from ?? 0, levels: source.levels ?? null, id: source.id });
     } catch (error) {
       this.fail(error);
     }
@@ -247,8 +245,11 @@ class Studio {
   // ---- keys for all tabs
 
   shortcut(event) {
-    if (event.key === "Escape" && this.player.playing) this.player.stop();
-    if (event.key === "Escape" && this.tab.playing) this.tab.stop();
+    if (event.key === "Escape") {
+      find("note").hidden = true;
+      this.player.stop();
+      if (this.tab.playing) this.tab.stop();
+    }
     if (!(event.ctrlKey || event.metaKey) || isTyping(event.target)) return;
     const key = event.key.toLowerCase();
     const act = key === "z" && !event.shiftKey ? "undo" : key === "y" || (key === "z" && event.shiftKey) ? "redo" : null;

@@ -6,6 +6,7 @@ import { Roll } from "./roll.js";
 
 const WAIT = 250; // milliseconds before a score is engraved
 const PARALLELS = ["parallel fifths", "parallel octaves"];
+const SIGNS = { "parallel fifths": "5", "parallel octaves": "8" };
 const ENDINGS = { midi: ".mid", musicxml: ".musicxml", mp3: ".mp3" };
 const NAMES = { midi: "MIDI", musicxml: "MusicXML", mp3: "mp3" };
 
@@ -26,7 +27,10 @@ export class Result {
     this.scoreBox = el("section", { class: "card", "aria-label": "Score" }, el("h3", { text: "Score" }), this.score);
     this.rules = el("ul", { class: "rules" });
     this.rulesTitle = el("h3", { text: "Part-writing" });
-    this.rulesBox = el("section", { class: "card", "aria-label": "Part-writing" }, this.rulesTitle, this.rules);
+    this.otherRules = el("ul", { class: "rules" });
+    this.othersTitle = el("summary");
+    this.others = el("details", {}, this.othersTitle, this.otherRules);
+    this.rulesBox = el("section", { class: "card", "aria-label": "Part-writing" }, this.rulesTitle, this.rules, this.others);
     this.files = el("div", { class: "row" });
     for (const kind of Object.keys(ENDINGS)) {
       this.files.append(button(NAMES[kind], () => this.save(kind), { "data-file": kind, "aria-label": `Download ${NAMES[kind]}` }));
@@ -93,15 +97,18 @@ export class Result {
   listRules(shown, edited) {
     const parallels = shown.faults.filter((fault) => PARALLELS.includes(fault.kind));
     const others = shown.faults.filter((fault) => !PARALLELS.includes(fault.kind));
-    const rows = [...parallels, ...others].map((fault) => {
-      const sign = { "parallel fifths": "5", "parallel octaves": "8" }[fault.kind];
+    const row = (fault) => {
+      const sign = SIGNS[fault.kind];
       return el("li", { class: sign ? "parallel" : "" }, el("span", { class: "sign", text: sign ?? "·", "aria-hidden": "true" }), fault.text);
-    });
-    const counted = Object.entries(shown.counts).map(([kind, count]) => `${count} × ${kind}`);
-    const what = rows.length ? counted.join(", ") : "no rule is broken";
+    };
+    const kinds = Object.keys(shown.counts).sort((a, b) => PARALLELS.includes(b) - PARALLELS.includes(a));
+    const what = kinds.length ? kinds.map((kind) => `${shown.counts[kind]} × ${kind}`).join(", ") : "no rule is broken";
     this.rulesTitle.textContent = `Part-writing: ${edited ? "draw again to judge your changes" : what}`;
-    this.rules.replaceChildren(...(edited ? [] : rows));
-    this.rulesBox.hidden = !this.studio.judges(shown);
+    this.rules.replaceChildren(...(edited ? [] : parallels.map(row)));
+    this.otherRules.replaceChildren(...(edited ? [] : others.map(row)));
+    this.others.hidden = edited || !others.length;
+    this.othersTitle.textContent = `${plural(others.length, "other")}, in words`;
+    this.rulesBox.hidden = !shown.judged;
   }
 
   // Engrave the score after a moment: a person may be going through the candidates.
@@ -128,6 +135,11 @@ export class Result {
         if (error.name !== "AbortError") this.studio.fail(error);
       }
     }, WAIT);
+  }
+
+  // What follows the sound, for the transport.
+  shows() {
+    return { show: (tick) => this.play(tick), chordAt: (tick) => this.roll.chordAt(tick) };
   }
 
   // The tick that is heard now; null where nothing plays.

@@ -29,7 +29,7 @@ from etude.audio.controllers import as_stated, state
 from etude.audio.files import Tags
 from etude.audio.render import render, write_sound
 from etude.config.check import Count, check
-from etude.config.defaults import defaults, section
+from etude.config.defaults import as_plain, defaults, section
 from etude.config.sections import Arrange, Generate, Harmonize, Ingest, Mix
 from etude.core.errors import EtudeError, closest
 from etude.core.files import whole

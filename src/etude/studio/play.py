@@ -322,6 +322,12 @@ class Playing:
             await asyncio.get_running_loop().run_in_executor(None, desk.end)
             writing.cancel()
 
+    @property
+    def count(self) -> int:
+        """Performances that sound."""
+        with self._lock:
+            return self._count
+
     def enter(self) -> None:
         """Count a performance. Raises EtudeError where there are too many."""
         with self._lock:

@@ -3,7 +3,8 @@
 import { el } from "./dom.js";
 import { noteName } from "./piece.js";
 
-const SHOWN = 12; // seconds across
+const SHOWN = 12; // seconds across, at most
+const WIDE = 75; // pixels of a second, at least
 const PAST = 1 / 3; // share of them that has passed
 const KEPT = 30; // seconds that are remembered
 const HEIGHT = 320;
@@ -42,7 +43,7 @@ export class LiveRoll {
     const width = this.element.clientWidth;
     if (!width) return;
     const ratio = devicePixelRatio || 1;
-    Object.assign(this, { width, ratio });
+    Object.assign(this, { width, ratio, shown: Math.min(SHOWN, width / WIDE) });
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round((HEIGHT + STRIP) * ratio);
     this.canvas.style.width = `${width}px`;
@@ -78,7 +79,7 @@ export class LiveRoll {
     const style = getComputedStyle(this.element);
     const colour = (name) => style.getPropertyValue(name).trim();
     const { width, ratio } = this;
-    const scale = width / SHOWN;
+    const scale = width / this.shown;
     const x = (at) => (at - from) * scale + width * PAST;
     this.fitRows();
     const [low, high] = this.rows;
@@ -113,7 +114,7 @@ export class LiveRoll {
   bar(context, note, x, y, row, colour, state, now) {
     const end = note.end ?? now;
     const left = x(note.start);
-    const wide = Math.max(3, (end - note.start) * (this.width / SHOWN) - 1);
+    const wide = Math.max(3, (end - note.start) * (this.width / this.shown) - 1);
     if (left > this.width || left + wide < 0) return;
     const own = colour(`--voice-${note.voice % COLOURS}`);
     const top = note.drums ? HEIGHT - 7 : y(note.pitch) + 0.5;
@@ -143,7 +144,7 @@ export class LiveRoll {
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
     for (const chord of this.chords) {
       const left = x(chord.start);
-      const wide = (chord.end - chord.start) * (this.width / SHOWN) - 2;
+      const wide = (chord.end - chord.start) * (this.width / this.shown) - 2;
       if (left > this.width || left + wide < 0) continue;
       const hue = (230 + 210 * chord.degree) % 360; // a fifth is 30 degrees of the wheel: 7 semitones, 1470 = 30
       context.fillStyle = dark ? `hsl(${hue} 32% 24%)` : `hsl(${hue} 62% 90%)`;

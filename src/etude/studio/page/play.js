@@ -36,7 +36,7 @@ export class Play {
     this.about = studio.about.play;
     this.session = null; // of what has been played
     this.playing = false;
-    this.held = new Map();
+    this.heardBars = []; // the last ones
   }
 
   build(panel) {
@@ -59,7 +59,7 @@ export class Play {
     this.roll = new LiveRoll("Notes that sound, and notes that are planned, over time");
     this.facts = el("p", { class: "facts", text: "Nothing plays." });
     this.legend = el("ul", { class: "legend", "aria-label": "Voices" });
-    this.log = el("ol", { class: "log", "aria-label": "What the music says", role: "log" });
+    this.log = el("div", { class: "log", "aria-label": "What the music says", role: "log" });
     this.files = el("div", { class: "row" });
     for (const kind of Object.keys(ENDINGS)) {
       this.files.append(button(NAMES[kind], () => this.save(kind), { "data-file": kind, "aria-label": `Download ${NAMES[kind]}` }));
@@ -201,6 +201,8 @@ export class Play {
     this.sources = new Set();
     this.programs = new Map();
     this.sounding = new Map();
+    this.heardBars = [];
+    this.bar = null;
     this.parts = [];
     this.showState();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
@@ -275,7 +277,7 @@ export class Play {
   }
 
   say(text) {
-    this.log.append(el("li", { text }));
+    this.log.append(el("p", { text }));
     while (this.log.children.length > 5) this.log.firstChild.remove();
   }
 
@@ -395,7 +397,7 @@ export class Play {
     });
     this.roll.forget(bar.start);
     this.bar = bar;
-    this.heardBars = (this.heardBars ?? []).concat(bar).slice(-64);
+    this.heardBars = this.heardBars.concat(bar).slice(-64);
   }
 
   // The line above the roll: where the music is.

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import mido
@@ -227,20 +228,32 @@ def write_melody(path: Path, minutes: float) -> None:
     score.dump_midi(path)
 
 
-def phrases(most: int) -> list[list[tuple[float, float, int]]]:
-    """Phrases of the first voice of test pieces, up to fermatas: onset and length in quarter notes, pitch."""
+Notes = list[tuple[float, float, int]]  # onset and length in quarter notes, pitch
+
+
+def phrases(most: int) -> list[Notes]:
+    """Phrases of the first voice of test pieces, up to fermatas."""
+    return [phrase for phrase, _ in following(most)]
+
+
+def following(most: int) -> list[tuple[Notes, Notes]]:
+    """Those phrases, each with what comes after it up to the next fermata, in all voices."""
     split = json.loads((ROOT / "data/split/split.json").read_text(encoding="utf-8"))["test"]
     manifest = json.loads((ROOT / "data/ingest/manifest.json").read_text(encoding="utf-8"))
     archive, found = Pieces(ROOT / "data/ingest", manifest, "pieces", "make repro"), []
     for name in sorted(split):
         score = archive.score(name)
         quarter, start, own = score.ticks_per_quarter, 0, 0
-        for end in sorted(fermatas(score)):
+        ends = sorted(fermatas(score))
+        for end, after in pairwise(ends):
             notes = [note for note in score.tracks[0].notes if start <= note.time <= end]
             start = end + 1
             if len(notes) >= 5 and notes[-1].end - notes[0].time <= LONGEST_PHRASE * quarter and own < 2:
                 own += 1
-                found.append([(note.time / quarter, note.duration / quarter, note.pitch) for note in notes])
+                later = [note for track in score.tracks for note in track.notes if end < note.time <= after]
+                both = ([(n.time / quarter, n.duration / quarter, n.pitch) for n in part] for part in (notes, later))
+                phrase, next_one = both
+                found.append((phrase, next_one))
         if len(found) >= most:
             break
     return found[:most]
@@ -305,10 +318,33 @@ def answers(args: argparse.Namespace) -> None:
         "| model | answers | starts after the phrase, beats: p50 / p95 / p99 / most | same key | "
         "in its scale: median, share of answers above .8 |\n|---|---:|---:|---:|---:|"
     )
+    print(f"| what Bach wrote next | {_written(args.phrases)} |")
     for name in args.models or ("lstm", "transformer", "lstm_attention", "voices"):
         loaded = load(name, args.run)
         if loaded is not None:
             print(f"| {name} | {_answers(loaded, args.phrases)} |", flush=True)
+
+
+def _written(count: int) -> str:
+    """The same of the phrases that follow in the pieces, in all voices."""
+    same, shares = 0, []
+    for notes, (_, answer) in zip(phrases(count), following(count), strict=True):
+        key, totals = best_key(_totals(notes)), _totals(answer)
+        if key is not None and totals.sum():
+            same += best_key(totals) == key
+            shares.append(_in_scale(totals, key))
+    return f"{len(shares)} | – | {same} of {count} | {np.median(shares):.2f}, {np.mean(np.array(shares) >= 0.8):.2f}"
+
+
+def _totals(notes: Sequence[tuple[float, float, int]]) -> np.ndarray:
+    totals = np.zeros(12)
+    for _, length, pitch in notes:
+        totals[pitch % 12] += length
+    return totals
+
+
+def _in_scale(totals: np.ndarray, key: tuple[int, str]) -> float:
+    return float((totals * SCALES[2 * key[0] + MODES.index(key[1])]).sum() / totals.sum())  # type: ignore[arg-type]
 
 
 def _answers(loaded: TrainedModel, count: int) -> str:
@@ -334,9 +370,7 @@ def _answers(loaded: TrainedModel, count: int) -> str:
             answerer.run()
         delays += [(started - ended) / 0.6 for ended, started in answerer.answers]
         made += len(answerer.answers)
-        heard, answer = np.zeros(12), np.zeros(12)
-        for _, length, pitch in notes:
-            heard[pitch % 12] += length
+        heard, answer = _totals(notes), np.zeros(12)
         for track in recording.score().tracks:
             if track.name != "You":
                 for note in track.notes:
@@ -345,7 +379,7 @@ def _answers(loaded: TrainedModel, count: int) -> str:
         if key is None or not answer.sum():
             continue
         same += best_key(answer) == key
-        shares.append(float((answer * SCALES[2 * key[0] + MODES.index(key[1])]).sum() / answer.sum()))
+        shares.append(_in_scale(answer, key))
     above = np.mean(np.array(shares) >= 0.8)
     return f"{made} | {spread(delays)} | {same} of {count} | {np.median(shares):.2f}, {above:.2f}"
 

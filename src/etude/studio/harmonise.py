@@ -16,7 +16,6 @@ from etude.sampling.harmonies import HarmonyTask
 from etude.studio.description import describe
 from etude.studio.models import Models
 from etude.studio.pieces import score_of
-from etude.studio.rules import FIFTHS, OCTAVES
 from etude.tasks.harmony import harmonize, place_on_grid, to_score
 from etude.tasks.harmony_constraints import allowed_with
 
@@ -103,6 +102,3 @@ def _locked(locks: Mapping[str, Any], voices: Mapping[str, int], quarter: int) -
     ]
     score: ScoreTick = score_of({"quarter": quarter, "tracks": named}, "locks")
     return {track.name: track for track in score.tracks if len(track.notes)}
-
-
-PARALLELS = (FIFTHS, OCTAVES)  # the kinds of faults whose number ``parallels`` is

@@ -71,6 +71,8 @@ POLICY = (
 )
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), midi=(self)"
 GONE = 499  # nobody reads it
+# what other modules add to the application, each a function of the application and the models
+PARTS: tuple[Callable[[FastAPI, Models], None], ...] = ()
 
 
 def application(models: Models, admission: Admission, names: set[str], worker: Worker | None = None) -> FastAPI:
@@ -184,6 +186,8 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
     async def do(request: Request, work: Callable[[], Any]) -> Any:
         return await _do(worker, pages, request, work)
 
+    for add in PARTS:
+        add(app, models)
     return app
 
 

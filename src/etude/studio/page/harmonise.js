@@ -132,7 +132,6 @@ export class Harmonise extends Undoable {
         this.resultBox,
       ),
     );
-    studio.keys.hear = (note) => this.heard(note);
     this.show();
   }
 
@@ -212,6 +211,10 @@ export class Harmonise extends Undoable {
     if (note.on && !this.studio.player.playing) this.sound(note.pitch);
     if (!this.recording) return;
     this.recording.add(note);
+  }
+
+  left() {
+    if (this.recording) this.stopRecording();
   }
 
   async record() {

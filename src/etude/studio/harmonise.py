@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from symusic.core import ScoreTick, TrackTick
 
-from etude.config.check import Range, Seed, check
+from etude.config.check import Range, Seed
 from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.files import Json
@@ -97,7 +97,7 @@ def _locked(locks: Mapping[str, Any], voices: Mapping[str, int], quarter: int) -
     if unknown:
         raise EtudeError(f'locks: there is no voice "{str(unknown[0])[:60]}". {closest(str(unknown[0]), below)}')
     named = [
-        {"name": name, "program": max(voices[name], 0), "drums": voices[name] == DRUMS, "notes": check(notes, list, "")}
+        {"name": name, "program": max(voices[name], 0), "drums": voices[name] == DRUMS, "notes": notes}
         for name, notes in locks.items()
     ]
     score: ScoreTick = score_of({"quarter": quarter, "tracks": named}, "locks")

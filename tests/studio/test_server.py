@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import loops
 import pytest
 import requests
 from conftest import ROOT
@@ -357,7 +358,7 @@ def test_work_waits_its_turn_and_too_much_is_refused() -> None:
         worker.close()
         return list(made)
 
-    assert asyncio.run(run()) == [0, 1, 2]
+    assert loops.run(run()) == [0, 1, 2]
 
 
 def test_what_nobody_waits_for_is_left() -> None:
@@ -388,7 +389,7 @@ def test_what_nobody_waits_for_is_left() -> None:
         assert done == []
         worker.close()
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_a_page_that_goes_away_frees_the_studio(studio: Studio) -> None:

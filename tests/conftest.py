@@ -212,6 +212,7 @@ def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 LONGEST = (
     "tests/test_pipeline.py",
     "tests/test_pretrained.py",
+    "tests/studio/test_page.py",
     "tests/tasks/test_harmony.py",
     "tests/listening/test_page.py",
     "tests/test_extending.py",
@@ -219,6 +220,7 @@ LONGEST = (
     "tests/tasks/test_harmonize_file.py",
     "tests/cli/test_advice.py",
     "tests/test_contributing.py",
+    "tests/studio/test_server.py",
     "tests/datasets/test_jsb_protocol.py",
     "tests/report/test_page.py",
     "tests/tasks/test_held_out_melodies.py",

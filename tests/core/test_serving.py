@@ -1,8 +1,8 @@
 """A server of pages: its address and what it takes."""
 
-import asyncio
 from typing import Any
 
+import loops
 import pytest
 from fastapi import FastAPI, Request
 
@@ -24,7 +24,7 @@ def ask(app: Any, headers: dict[str, str], parts: list[bytes]) -> tuple[int, int
     scope = {"type": "http", "method": "POST", "path": "/", "raw_path": b"/", "root_path": "", "scheme": "http"}
     scope |= {"query_string": b"", "http_version": "1.1", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}
     own = [(name.encode(), value.encode()) for name, value in {"host": "127.0.0.1", **headers}.items()]
-    asyncio.run(app({**scope, "headers": own}, receive, send))
+    loops.run(app({**scope, "headers": own}, receive, send))
     found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], len(parts) - len(left), found
 

@@ -388,10 +388,11 @@ def test_links_of_another_training_or_torn_ones_say_so(seen: Opened) -> None:
     for wrong in ("nonsense", address[:-20], "#r=!!!!"):
         page.evaluate("(text) => etude.studio.openLink(text)", wrong)
         assert "no link of a studio" in page.inner_text("#note")
-    value["recipe"]["melody"]["quarter"] = -1
+    value["recipe"]["melody"] |= {"quarter": -1, "tracks": [{"notes": [[0, 1e18, 60, 80]]}]}
     broken = base64.urlsafe_b64encode(zlib.compress(json.dumps(value).encode())).decode()
     page.evaluate("(text) => etude.studio.openLink(text)", f"#r={broken}")
-    assert page.inner_text("#note")
+    assert "quarter" in page.inner_text("#note")
+    assert len(state(page, "harmonise")["melody"]["tracks"][0]["notes"]) == len(DRAWN), "it is never shown"
 
 
 def test_two_pages_reload_and_a_studio_that_comes_back(chromium: Browser, models: Models) -> None:
@@ -426,3 +427,18 @@ def test_two_pages_reload_and_a_studio_that_comes_back(chromium: Browser, models
                 assert saved(page, "harmonise") == before, "the same tab goes on at the new address"
     finally:
         first.stop()
+
+
+def test_long_work_shows_its_progress_and_can_be_ended(seen: Opened, studio: Studio) -> None:
+    page = seen.page
+    page.evaluate("(piece) => etude.studio.tabs[0].receive({title: 'Long', piece})", melody(DRAWN * 8))
+    panel(page, "harmonise").get_by_role("button", name="Harmonise", exact=True).click()
+    until(page, "document.getElementById('progress').value > 0")
+    assert "harmonies" in page.inner_text("#work-what")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    until(page, "document.getElementById('work').hidden")
+    end = time.monotonic() + PATIENCE
+    while studio.worker.count and time.monotonic() < end:
+        time.sleep(0.05)
+    assert studio.worker.count == 0 and state(page, "harmonise")["result"] is None
+    assert page.is_hidden("#note") and seen.errors == []

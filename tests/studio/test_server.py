@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import loops
 import pytest
 import requests
 from conftest import ROOT
@@ -32,6 +33,7 @@ from etude.studio.pages import LONGEST
 from etude.studio.server import FILES, FOLDER, INDEX, MOST_BYTES, MOST_OF_FILE, application, serve
 from etude.studio.work import Busy, Gone, Worker
 
+TWO_AT_A_TIME = {"name": "M", "program": 0, "drums": False, "notes": [[0, 24, 72, 80], [0, 24, 60, 80]]}
 OWN_WORDS = ("Traceback", 'File "', "site-packages")
 
 
@@ -176,6 +178,7 @@ def test_requests_that_cannot_be_met_say_why(studio: Studio) -> None:
         ({"melody": {**melody(), "meters": [[0, 4, 3]]}}, "meter"),
         ({"seed": 2**40}, "seed"),
         ({"shout": True}, "shout"),
+        ({"melody": {**melody(), "tracks": [TWO_AT_A_TIME]}}, "by ticking Take the top line"),
     ):
         answer = studio.ask("/api/make", harmonise(studio, **change))
         assert answer.status_code == 422 and said in answer.json()["detail"], (change, answer.text)
@@ -357,7 +360,7 @@ def test_work_waits_its_turn_and_too_much_is_refused() -> None:
         worker.close()
         return list(made)
 
-    assert asyncio.run(run()) == [0, 1, 2]
+    assert loops.run(run()) == [0, 1, 2]
 
 
 def test_what_nobody_waits_for_is_left() -> None:
@@ -388,7 +391,7 @@ def test_what_nobody_waits_for_is_left() -> None:
         assert done == []
         worker.close()
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_a_page_that_goes_away_frees_the_studio(studio: Studio) -> None:

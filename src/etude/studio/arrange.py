@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Annotated, Any
 
 from symusic.core import ScoreTick
@@ -67,6 +66,7 @@ class Bands:
         self.models = models
         self.styles = read_styles(models.session)
         self._last: tuple[str, Band] | None = None
+        self._player: Accompanist | None = None
 
     def about(self) -> list[Json]:
         """The styles for the page: ``name``, ``parts``, ``tempo``, and ``key``, a digest."""
@@ -108,11 +108,12 @@ class Bands:
         self._last = (wanted, band)
         return band
 
-    @cache  # noqa: B019 - one studio a process
     def _accompanist(self) -> Accompanist:
         from etude.tasks.accompaniment import find_accompanist
 
-        return find_accompanist(self.models.settings, self.models.session)
+        if self._player is None:
+            self._player = find_accompanist(self.models.settings, self.models.session)
+        return self._player
 
     def describe(self, recipe: ArrangeRecipe) -> Json:
         """An arrangement for the page: what is written, as ``describe``; its form, and the ``levels`` of its parts."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from symusic.core import ScoreTick, TrackTick
 
-from etude.config.check import Range, Seed, check
+from etude.config.check import Range, Seed
 from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.files import Json
@@ -16,7 +16,6 @@ from etude.sampling.harmonies import HarmonyTask
 from etude.studio.description import describe
 from etude.studio.models import Models
 from etude.studio.pieces import score_of
-from etude.studio.rules import FIFTHS, OCTAVES
 from etude.tasks.harmony import harmonize, place_on_grid, to_score
 from etude.tasks.harmony_constraints import allowed_with
 
@@ -98,11 +97,8 @@ def _locked(locks: Mapping[str, Any], voices: Mapping[str, int], quarter: int) -
     if unknown:
         raise EtudeError(f'locks: there is no voice "{str(unknown[0])[:60]}". {closest(str(unknown[0]), below)}')
     named = [
-        {"name": name, "program": max(voices[name], 0), "drums": voices[name] == DRUMS, "notes": check(notes, list, "")}
+        {"name": name, "program": max(voices[name], 0), "drums": voices[name] == DRUMS, "notes": notes}
         for name, notes in locks.items()
     ]
     score: ScoreTick = score_of({"quarter": quarter, "tracks": named}, "locks")
     return {track.name: track for track in score.tracks if len(track.notes)}
-
-
-PARALLELS = (FIFTHS, OCTAVES)  # the kinds of faults whose number ``parallels`` is

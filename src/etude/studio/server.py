@@ -72,6 +72,7 @@ POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), midi=(self)"
+TOP_LINE = "with top_line=true", "by ticking Take the top line"  # what other commands say -> what the page has
 GONE = 499  # nobody reads it
 
 
@@ -215,7 +216,7 @@ async def _do(worker: Worker, pages: Pages, request: Request, work: Callable[[],
     try:
         return await worker.do(work, request.is_disconnected, report)
     except EtudeError as error:
-        raise HTTPException(422, str(error)[:1000]) from None
+        raise HTTPException(422, str(error).replace(*TOP_LINE)[:1000]) from None
     except Busy:
         reason = f"The studio is busy: {worker.most_waiting} already wait. Try again in a moment."
         raise HTTPException(503, reason, {"Retry-After": "5"}) from None

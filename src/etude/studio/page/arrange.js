@@ -1,6 +1,6 @@
 // Arrange: a melody for the band of a style; levels that sound at once.
 
-import { button, el, number, select, slider, textField } from "./dom.js";
+import { button, checkbox, el, number, select, slider, textField } from "./dom.js";
 import { FileDoor } from "./files.js";
 import { Undoable } from "./history.js";
 import { copy } from "./piece.js";
@@ -30,6 +30,7 @@ export class Arrange extends Undoable {
     this.ending = select("Ending, in bars", BARS, "");
     this.humanise = slider("Humanise", 1, 0, 3, 0.1, "How freely the band plays. 0: exactly as written, without swing.", (v) => v.toFixed(1));
     this.chords = textField("Chords", "", "Bar by bar. Empty: those of the piece, or chosen for the melody.", "C | Am | F | G7");
+    this.topLine = checkbox("Take the top line", false, "Where several notes of the melody sound at a time.");
     this.seed = number("Seed", about.seed, 0, 2 ** 31 - 1, "The same seed gives the same performance.");
     this.goButton = button("Arrange", () => this.arrange(), { class: "primary" });
     this.result = new Result(studio, "Arrangement", "view", {
@@ -83,6 +84,7 @@ export class Arrange extends Undoable {
           el("div", { class: "row fields" }, this.intro.element, this.ending.element),
           this.humanise.element,
           this.chords.element,
+          this.topLine.element,
           el("div", { class: "row go" }, this.goButton),
         ),
         this.more,
@@ -178,7 +180,7 @@ export class Arrange extends Undoable {
       ending: bars(this.ending.control.value),
       humanise: this.humanise.get(),
       chords: this.chords.control.value.trim() || null,
-      top_line: this.topLine ?? false,
+      top_line: this.topLine.control.checked,
     };
   }
 
@@ -213,7 +215,7 @@ export class Arrange extends Undoable {
     this.humanise.set(recipe.humanise ?? 1);
     this.chords.control.value = recipe.chords ?? "";
     this.seed.control.value = recipe.seed;
-    this.topLine = recipe.top_line ?? false;
+    this.topLine.control.checked = recipe.top_line ?? false;
     this.showStyle();
   }
 

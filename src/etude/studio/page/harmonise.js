@@ -132,7 +132,6 @@ export class Harmonise extends Undoable {
         this.resultBox,
       ),
     );
-    studio.keys.hear = (note) => this.heard(note);
     this.show();
   }
 
@@ -212,6 +211,10 @@ export class Harmonise extends Undoable {
     if (note.on && !this.studio.player.playing) this.sound(note.pitch);
     if (!this.recording) return;
     this.recording.add(note);
+  }
+
+  left() {
+    if (this.recording) this.stopRecording();
   }
 
   async record() {
@@ -354,10 +357,10 @@ export class Harmonise extends Undoable {
     };
   }
 
-  async harmonise(recipe = this.recipe()) {
+  async harmonise(recipe = this.recipe(), more = {}) {
     return this.studio.work(`Drawing ${recipe.settings.candidates} harmonies`, async (options) => {
       const result = await this.studio.connection.json("/api/make", { json: recipe, ...options });
-      this.set({ result, choice: 0, view: null, recipe, locks: recipe.locks ?? {} });
+      this.set({ result, choice: 0, view: null, recipe, locks: recipe.locks ?? {}, ...more });
       const [best] = result.candidates;
       this.studio.say(`${result.candidates.length} harmonies, the best with ${best.nats.toFixed(1)} nats and ${best.parallels} parallels.`);
       return result;
@@ -384,8 +387,8 @@ export class Harmonise extends Undoable {
 
   async open({ recipe, choice, title }) {
     this.showRecipe(recipe);
-    this.set({ title, melody: recipe.melody, locks: recipe.locks ?? {}, result: null, view: null, recipe });
-    const result = await this.harmonise(recipe);
+    // the server checks the melody before it is shown
+    const result = await this.harmonise(recipe, { title, melody: recipe.melody });
     if (result && choice) this.choose(Math.min(choice, result.candidates.length - 1));
     return result;
   }

@@ -11,7 +11,10 @@ import { barsOf, sayPlace, tickOf } from "./piece.js";
 import { Play } from "./play.js";
 import { linkOf, readLink } from "./recipe.js";
 
-const TABS = [Harmonise, Fill, Arrange, Play]; // one module a tab
+// One module a tab: a class with id, name and build(panel). What it may have besides: chosen() and left(), as its panel is
+// shown and hidden; heard(note) of keyboards; playable() for the transport; undo() and redo(); receive(piece) from another
+// tab; open(link); kept() and restore(state), for when the page is loaded again.
+const TABS = [Harmonise, Fill, Arrange, Play];
 const KEPT = "etude-studio";
 const SAVES = 300; // milliseconds
 const TASKS = { harmonise: "harmonise", fill: "fill", continue: "fill", arrange: "arrange", play: "play" }; // task of a link -> tab
@@ -23,7 +26,7 @@ class Studio {
   constructor() {
     this.connection = new Connection();
     this.player = new Player(this.connection);
-    this.keys = new Keys(() => {});
+    this.keys = new Keys((note) => this.tab?.heard?.(note));
     this.working = 0;
     this.say = this.say.bind(this);
   }
@@ -83,12 +86,14 @@ class Studio {
   }
 
   choose(tab) {
+    if (this.tab && this.tab !== tab) this.tab.left?.();
     this.tab = tab;
     for (const own of this.tabs) {
       own.button.setAttribute("aria-selected", String(own === tab));
       own.button.tabIndex = own === tab ? 0 : -1;
       own.panel.hidden = own !== tab;
     }
+    tab.chosen?.();
     this.save();
   }
 

@@ -441,18 +441,21 @@ export class Play {
   // ---- who plays
 
   takeKeys() {
-    const { keys } = this.studio;
-    if (!this.playing || this.role.control.value === "play") return;
-    this.before ??= { hear: keys.hear, active: keys.active };
-    keys.hear = (note) => this.played(note);
-    keys.active = this.keysBox.control.checked;
+    const listens = this.playing && this.role.control.value !== "play";
+    this.studio.keys.active = listens && this.keysBox.control.checked;
   }
 
   releaseKeys() {
-    if (!this.before) return;
     this.studio.keys.releaseAll();
-    Object.assign(this.studio.keys, this.before);
-    this.before = null;
+    this.studio.keys.active = false;
+  }
+
+  chosen() {
+    this.takeKeys();
+  }
+
+  left() {
+    this.releaseKeys();
   }
 
   async midi() {
@@ -461,8 +464,8 @@ export class Play {
     else if (!count) this.studio.note("No MIDI keyboard is connected.", false);
   }
 
-  played({ on, pitch, velocity }) {
-    if (!this.playing) return;
+  heard({ on, pitch, velocity }) {
+    if (!this.playing || this.role.control.value === "play") return;
     this.send({ type: "midi", data: [on ? 0x90 : 0x80, pitch, on ? Math.max(1, velocity) : 0] });
     const key = `you:${pitch}`;
     this.endNote(key);

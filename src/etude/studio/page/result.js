@@ -10,7 +10,7 @@ const SIGNS = { "parallel fifths": "5", "parallel octaves": "8" };
 const ENDINGS = { midi: ".mid", musicxml: ".musicxml", mp3: ".mp3" };
 const NAMES = { midi: "MIDI", musicxml: "MusicXML", mp3: "mp3" };
 
-export function plural(count, name, names = `${name}s`) {
+function plural(count, name, names = `${name}s`) {
   return count === 0 ? `no ${names}` : count === 1 ? `1 ${name}` : `${count} ${names}`;
 }
 

@@ -13,7 +13,7 @@ const RULER = 20; // pixels of the numbers of bars
 const EDGE = 7; // pixels at the end of a note by which it is made longer
 const STILL = 6; // pixels that a press may move and still is none
 const BLACK = new Set([1, 3, 6, 8, 10]);
-export const COLOURS = 8;
+const COLOURS = 8;
 
 const HELP = {
   draw:

@@ -213,6 +213,10 @@ export class Harmonise extends Undoable {
     this.recording.add(note);
   }
 
+  chosen() {
+    this.studio.keys.active = this.typing.control.checked;
+  }
+
   left() {
     if (this.recording) this.stopRecording();
   }

@@ -108,7 +108,7 @@ export class Play {
     this.showChoices();
   }
 
-  get chosen() {
+  get picked() {
     return this.about.models.find(({ name }) => name === this.model.control.value);
   }
 
@@ -134,7 +134,7 @@ export class Play {
 
   // The controls of a model, at the values that it starts with. A change while it plays goes to the studio at once.
   showControls() {
-    const model = this.needsModel ? this.chosen : { voices: {}, tempo: 100, temperature: 1, controls: ["tempo", "transpose", "scale"], styles: [] };
+    const model = this.needsModel ? this.picked : { voices: {}, tempo: 100, temperature: 1, controls: ["tempo", "transpose", "scale"], styles: [] };
     const role = this.role.control.value;
     this.values = {};
     const send = (name, value) => {

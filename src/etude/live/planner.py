@@ -57,11 +57,12 @@ class Planner:
         with self._changed:
             return list(self._planned)
 
-    def ready(self, patience: float | None = None) -> bool:
-        """Wait until a bar waits that is written for the present controls; None: for as long as it takes."""
+    def ready(self, patience: float | None = None, fresh: bool = True) -> bool:
+        """Wait until a bar waits, of the present controls if ``fresh``; None: for as long as it takes."""
 
         def there() -> bool:
-            return self._closed or self.fault is not None or bool(self._planned and self._is_fresh(self._planned[0]))
+            waits = bool(self._planned and (not fresh or self._is_fresh(self._planned[0])))
+            return self._closed or self.fault is not None or waits
 
         with self._changed:
             return self._changed.wait_for(there, patience)
@@ -88,9 +89,10 @@ class Planner:
         """Put what was heard in the place of a bar, so that what comes next goes on from it."""
         with self._changed:
             self.slots[number] = slot
-            self._heard[number] = slot.bar
-            self._amended = number + 1
-            self._changed.notify_all()
+            if slot.bar != self._heard[number]:
+                self._heard[number] = slot.bar
+                self._amended = number + 1
+                self._changed.notify_all()
 
     def _wake(self) -> None:
         with self._changed:

@@ -113,7 +113,7 @@ class Desk:
         ahead: int = 2,
         **more: Any,
     ) -> None:
-        self.writer = Quarters() if writer is None else writer
+        self.writer: Any = writer or Quarters()
         self.clock = FastClock() if clock is None else clock
         self.said: list[str] = []
         surface = Surface("quarters", tuple(VOICES), conditional, styles=("bossa", "swing"))

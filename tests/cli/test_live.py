@@ -255,7 +255,12 @@ def test_the_control_port_steers_and_stops(fake: Any, synth: Synth, capsys: pyte
     said: list[str] = []
 
     def steer() -> None:
-        until(lambda: bool(said.append(capsys.readouterr().err) or "127.0.0.1:" in "".join(said)))
+
+        def there() -> bool:
+            said.append(capsys.readouterr().err)
+            return "127.0.0.1:" in "".join(said)
+
+        until(there)
         port = int("".join(said).partition("127.0.0.1:")[2].partition(",")[0])
         until(lambda: synth.starts() > 0)
         with socket.create_connection(("127.0.0.1", port), 5) as client, client.makefile("rb") as lines:
@@ -284,16 +289,14 @@ def environment() -> dict[str, str]:
 @pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGTERM])
 def test_a_process_that_is_ended_leaves_no_note(one: int, synth: Synth, tmp_path: Path) -> None:
     """A player whose keys are down, chords under them: a signal comes, and all ends."""
-    command = [
-        sys.executable, "-m", "etude.cli.entry", "live", "role=accompany", "harmony=chords", "input=tcp:127.0.0.1:0",
+    arguments = [
+        "etude", "live", "role=accompany", "harmony=chords", "input=tcp:127.0.0.1:0",
         f"out={synth.address}", "output=a.mid", "session=a.json",
     ]  # fmt: skip
-    code = f"import sys; sys.argv = {command[2:]!r}; from etude.cli.entry import main; main()"
+    code = f"import sys; sys.argv = {arguments!r}; from etude.cli.entry import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", code.replace("['etude.cli.entry', ", "['etude', ")], cwd=tmp_path, env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     line = process.stderr.readline()
     port = int(line.rpartition(":")[2])
@@ -309,8 +312,25 @@ def test_a_process_that_is_ended_leaves_no_note(one: int, synth: Synth, tmp_path
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "a.mid"]
 
 
-def test_sound_to_a_reader_that_leaves_or_sleeps_ends_in_peace(tmp_path: Path) -> None:
-    """A WAV stream on standard output: whole for who reads it, and no trouble where nobody does."""
+def test_a_stream_of_sound_is_whole_and_its_reader_may_leave(
+    fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "stream.wav").open("w") as output:
+        monkeypatch.setattr("sys.stdout", output)
+        assert run("sound=-", "fast=true", "bars=3") == 0
+    whole = (tmp_path / "stream.wav").read_bytes()
+    found, rate = soundfile.read(tmp_path / "stream.wav")
+    assert whole[:4] == b"RIFF" and 6.0 <= len(found) / rate < 12.0 and len(whole) == 44 + 4 * len(found)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        monkeypatch.setattr("sys.stdout", output)
+        assert run("sound=-", "fast=true", "bars=2", "output=a.mid") == 0
+    said = capsys.readouterr().err
+    assert "the sound has no listener any more" in said and "live wrote a.mid (2 bars)" in said
+
+
+def test_a_reader_that_sleeps_does_not_keep_it_from_its_end(tmp_path: Path) -> None:
     code = (
         "import sys, types\n"
         f"sys.path[:0] = [{str(Path(__file__).parents[1])!r}]\n"
@@ -321,27 +341,13 @@ def test_sound_to_a_reader_that_leaves_or_sleeps_ends_in_peace(tmp_path: Path) -
         "live._load = lambda *_: types.SimpleNamespace(name='x', model=types.SimpleNamespace(step=None), "
         "trained={'sha256': {'model.safetensors': ''}, 'model': {}})\n"
         "writers.writer_of = lambda *_: Quarters()\n"
-        "sys.exit(live.run([], dict(part.split('=', 1) for part in sys.argv[1:])))\n"
+        "sys.exit(live.run([], {'sound': '-', 'tempo': '300', 'bars': '2'}))\n"
     )
-
-    def start(*arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-c", code, "sound=-", *arguments], cwd=tmp_path, env=environment(),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-
-    whole, said = start("fast=true", "bars=3").communicate(timeout=60)
-    assert whole[:4] == b"RIFF" and b"Traceback" not in said
-    seconds = (len(whole) - 44) / 4 / int.from_bytes(whole[24:28], "little")
-    assert 6.0 <= seconds < 12.0
-    sleeps = start("tempo=300", "bars=2")
-    assert sleeps.wait(60) == 0
-    assert sleeps.stderr is not None and sleeps.stdout is not None
-    assert b"Fatal" not in sleeps.stderr.read()
-    leaves = start("tempo=300", "bars=3")
-    assert leaves.stdout is not None
-    leaves.stdout.read(100)
-    leaves.stdout.close()
-    assert leaves.wait(60) == 0 and leaves.stderr is not None
-    said = leaves.stderr.read()
-    assert b"no listener any more" in said and b"Traceback" not in said and b"Exception" not in said
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stdout.read(4) == b"RIFF"
+        assert process.wait(60) == 0 and process.stderr is not None
+        said = process.stderr.read()
+    assert b"Fatal" not in said and b"Traceback" not in said, said

@@ -1,6 +1,7 @@
 """Accompany me: a step a sixteenth, notes in the first half of a step at once, late steps held; all replayed."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +168,7 @@ def test_chords_with_controls_that_change_are_replayed(tmp_path: Path) -> None:
     clock = Script()
     stage = Stage(tune(tmp_path / "a.mid", TUNE), Chords(), clock)
     changes = [("transpose", "5"), ("tempo", "90"), ("scale", "D minor"), ("mute", "Low"), ("instruments", "High:40")]
-    clock.happens = [
-        (0.5 + 0.7 * place, lambda name=name, text=text: stage.console.set(name, text))
-        for place, (name, text) in enumerate(changes)
-    ]
+    clock.happens = [(0.5 + 0.7 * place, partial(stage.console.set, *one)) for place, one in enumerate(changes)]
     stage.run()
     assert len({slot.controls for slot in stage.recording.slots}) > 1
     assert stage.again() == stage.recording.midi()

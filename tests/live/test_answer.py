@@ -96,8 +96,9 @@ class Call:
         self.recording = Recording("quarters", "", 1, ANSWER, dict(VOICES), tempo)
         self.loop = Loop(self.clock)
         self.player = Player(Input(str(source), self.clock, self.said.append), self.console, self.said.append)
+        made: Any = writer or Quarters()
         self.answerer = Answerer(
-            writer or Quarters(), self.console, self.recording, Sender([self.loop], self.clock, self.said.append),
+            made, self.console, self.recording, Sender([self.loop], self.clock, self.said.append),
             self.clock, self.player, self.said.append, bounds,
         )  # fmt: skip
 

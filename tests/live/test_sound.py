@@ -188,7 +188,12 @@ def test_a_slow_reader_misses_bars_but_not_the_header() -> None:
 def test_where_nothing_may_be_left_out_the_writer_waits() -> None:
     reader, said = Reader(10**9, open_=False), list[str]()
     sink = PipeSink(reader, said.append, b"", waits=True)  # type: ignore[arg-type]
-    thread = threading.Thread(target=lambda: [sink.write(SAMPLES) for _ in range(3 * PipeSink.MOST)])
+
+    def write() -> None:
+        for _ in range(3 * PipeSink.MOST):
+            sink.write(SAMPLES)
+
+    thread = threading.Thread(target=write)
     thread.start()
     until(lambda: len(sink._waiting) == PipeSink.MOST)
     assert thread.is_alive()

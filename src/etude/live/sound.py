@@ -301,7 +301,7 @@ def standard_output() -> BinaryIO:
         raise EtudeError("sound = - writes samples to standard output, and that is closed. Pipe it: | aplay")
     if sys.stdout.isatty():
         raise EtudeError("sound = - writes samples to standard output, and that is a terminal. Pipe it: | aplay")
-    stream: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)  # type: ignore[assignment]
+    stream: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     return stream
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mido
 import numpy as np
@@ -26,8 +26,9 @@ SECONDS = 2.0  # of a bar at 120 BPM
 class Quarters:
     """Writes four quarter notes over a bass, at once: random ones that depend on the past; loud by temperature."""
 
-    def __init__(self) -> None:
+    def __init__(self, remembers: bool = True) -> None:
         self.voices: dict[str, int] = dict(VOICES)
+        self.remembers = remembers  # the past, all of it
         self.tempo = 120.0
         self.asked: list[tuple[int, Controls]] = []
 
@@ -35,7 +36,8 @@ class Quarters:
         self, past: Sequence[Bar], controls: Controls, rng: np.random.Generator, opening: Bar | None = None
     ) -> Bar:
         self.asked.append((len(past), controls))
-        before = sum(note.pitch * (place + 1) for bar in past for place, note in enumerate(bar.notes))
+        read = past if self.remembers else past[-1:]
+        before = sum(note.pitch * (place + 1) for bar in read for place, note in enumerate(bar.notes))
         loud = round(10 * controls.temperature)
         since = 0 if opening is None else opening.length
         top = [Note(TICKS * beat, TICKS, 60 + int(rng.integers(12)), loud, 0) for beat in range(4)]
@@ -52,11 +54,12 @@ class Waits(Quarters):
     def __init__(self, permits: int = 0) -> None:
         super().__init__()
         self.may = threading.Semaphore(permits)
-        self.done = 0
+        self.started = self.done = 0
 
     def write(
         self, past: Sequence[Bar], controls: Controls, rng: np.random.Generator, opening: Bar | None = None
     ) -> Bar:
+        self.started += 1
         self.may.acquire()
         bar = super().write(past, controls, rng, opening)
         self.done += 1
@@ -110,7 +113,7 @@ class Desk:
         ahead: int = 2,
         **more: Any,
     ) -> None:
-        self.writer = Quarters() if writer is None else writer
+        self.writer: Any = writer or Quarters()
         self.clock = FastClock() if clock is None else clock
         self.said: list[str] = []
         surface = Surface("quarters", tuple(VOICES), conditional, styles=("bossa", "swing"))
@@ -123,7 +126,7 @@ class Desk:
             self.player = Player(Input(str(source), self.clock, self.said.append), self.console, self.said.append)
         bounds = ENDLESS if bars is None and seconds is None else Bounds(seconds, bars)
         self.engine = Engine(
-            self.writer, self.console, self.recording, self.sender, self.clock, ahead=ahead, say=self.said.append,
+            cast(Any, self.writer), self.console, self.recording, self.sender, self.clock, ahead=ahead, say=self.said.append,
             bounds=bounds, player=self.player, **more,
         )  # fmt: skip
 

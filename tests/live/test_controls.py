@@ -16,8 +16,9 @@ FULL = Surface("conditional", ("Soprano", "Bass"), True, styles=("bossa", "swing
 PLAIN = Surface("gan", ("Soprano", "Bass"), tilts=False)
 VALID = {
     "tempo": ["90", "auto", "20", "300"], "temperature": ["0.1", "3", "1.5"], "top_p": ["0.05", "1"],
-    "transpose": ["-24", "24", "0"], "instruments": ["5", "Bass:32,Soprano:0", "none"], "scale": ["D minor", "Bb", "any"],
-    "mute": ["Bass", "Bass, Soprano", "none"], "style": ["bossa", "none"], "mood": [*MOODS, "any"],
+    "transpose": ["-24", "24", "0"],
+    "instruments": ["5", "Bass:32,Soprano:0", "none"], "mute": ["Bass", "Bass, Soprano", "none"],
+    "scale": ["D minor", "Bb", "any"], "style": ["bossa", "none"], "mood": [*MOODS, "any"],
     "key": ["F#m", "any"], "mode": ["major", "minor", "any"], "density": ["high", "3.5"], "polyphony": ["low", "any"],
     "bottom": ["40"], "top": ["lowest"], "energy": ["0.5"], "brightness": ["highest"],
 }  # fmt: skip
@@ -114,8 +115,9 @@ def test_a_controller_reaches_every_value_within_range(name: str) -> None:
     [
         {"tempo": "fast"}, {"tempo": 0}, {"tempo": float("nan")}, {"temperature": None}, {"temperature": [1]},
         {"transpose": 1.5}, {"transpose": 400}, {"instruments": {"Bass": "piano"}}, {"instruments": {"Bass": 128}},
-        {"instruments": ["Bass"]}, {"mute": 5}, {"mute": [5]}, {"mute": "Bass"}, {"scale": 5}, {"scale": "H"}, {"style": 1},
-        {"style": "../../secret"}, {"key": "H"}, {"key": 3}, {"mode": "dorian"}, {"density": "many"}, {"energy": 2},
+        {"instruments": ["Bass"]}, {"mute": 5}, {"mute": [5]}, {"mute": "Bass"}, {"scale": 5}, {"scale": "H"},
+        {"style": 1}, {"style": "../../secret"}, {"key": "H"}, {"key": 3}, {"mode": "dorian"}, {"density": "many"},
+        {"energy": 2},
         {"density": True}, {"volume": 3}, [], "x", None,
     ],
 )  # fmt: skip

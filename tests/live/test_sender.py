@@ -45,7 +45,8 @@ def do(sender: Sender, deeds: Sequence[Any]) -> None:
         elif name == "advance":
             sender.advance(given_[0])
         elif name == "start":
-            sender.start(*given_, 80)
+            part, pitch = given_
+            sender.start(part, pitch, 80)
         else:
             sender.finish(*given_)
 

@@ -57,8 +57,9 @@ def test_any_bars_are_taken_or_refused(bars: list[Any]) -> None:
     "bar",
     [
         {"controls": {"tempo": 0}}, {"controls": {"style": "../../x"}}, {"written": {"scale": "H"}}, {"for": 7},
-        {"known": -1}, {"known": True}, {"player": [[0, 0, 60, 80, 0]]}, {"player": [[0, 1, 200, 80, 0]]}, {"player": 5},
-        {"player": [[0, 1]]}, {"since": -1}, {"ends": 1.5}, {"melody": [-3]}, {"melody": [60] * 17}, {"late": ["x"]}, 7, None,
+        {"known": -1}, {"known": True}, {"player": [[0, 0, 60, 80, 0]]}, {"player": [[0, 1, 200, 80, 0]]},
+        {"player": 5}, {"player": [[0, 1]]}, {"since": -1}, {"ends": 1.5}, {"melody": [-3]}, {"melody": [60] * 17},
+        {"late": ["x"]}, 7, None,
     ],
 )  # fmt: skip
 def test_a_bar_that_none_has_played_is_refused(bar: Any) -> None:

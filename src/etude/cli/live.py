@@ -88,7 +88,8 @@ def _play(keys: Mapping[str, str], places: Mapping[str, Path]) -> int:
         )
     if fast and seconds is None and bars is None and role == "play":
         raise EtudeError("fast = true plays without waiting, and would never end. Say how much: seconds=60 or bars=32.")
-    if fast and (port is not None or keys.get("out") or not str(keys.get("input", ".")).count(".")):
+    live_input = keys.get("input", "").startswith(("port:", "tcp:"))
+    if fast and (port is not None or keys.get("out") or live_input):
         raise EtudeError("fast = true plays without waiting: it takes no control, out or live input.")
 
     from etude.live.clock import FastClock, RealClock
@@ -119,20 +120,30 @@ def _play(keys: Mapping[str, str], places: Mapping[str, Path]) -> int:
             if source.port:
                 say(f"plays what comes to tcp:127.0.0.1:{source.port}")
         bounds = Bounds(seconds, bars)
-        listeners = _listeners(keys, places, recording, outputs, fast, say) if role == "play" else []
-        engine = performance.engine(sender, clock, player, listeners, say, bounds, ahead or 2)
-        if port is not None:
-            control = ControlPort(console, port, engine.stop)
+        running: list[Any] = []
+        stopped = threading.Event()
+
+        def stop() -> None:
+            stopped.set()
+            for one in running:
+                one.stop()
+
+        if port is not None:  # before the sound, as it may be taken
+            control = ControlPort(console, port, stop)
             stack.callback(control.close)
             say(
                 f"controls are set at 127.0.0.1:{control.port}, as with: echo tempo=90 | nc -N 127.0.0.1 {control.port}"
             )
-        _run(engine, recording, places, say)
-    for key, place in _write(recording, places).items():
-        print(
-            f"etude: live wrote {place}" + (f" ({len(recording.slots)} bars)" if key == "output" else ""),
-            file=sys.stderr,
-        )
+        listeners = _listeners(keys, places, recording, outputs, fast, say) if role == "play" else []
+        engine = performance.engine(sender, clock, player, listeners, say, bounds, ahead or 2)
+        running.append(engine)
+        if stopped.is_set():
+            engine.stop()
+        try:
+            _run(engine, recording, places, say)
+        finally:  # what has sounded is kept, whatever has ended it
+            for key, place in _write(recording, places).items():
+                say(f"live wrote {place}" + (f" ({len(recording.slots)} bars)" if key == "output" else ""))
     return 0
 
 
@@ -173,7 +184,7 @@ def _listeners(
     if sound == "play":
         sink: Any = PlayerSink(mix.sample_rate, say)
     elif sound == "-":
-        sink = PipeSink(standard_output(), say, wav_header(mix.sample_rate))
+        sink = PipeSink(standard_output(), say, wav_header(mix.sample_rate), waits=fast)
     else:
         sink = FileSink(places["sound"], mix.sample_rate)
     return [Stream(BarSound(mix, recording.voices), sink)]
@@ -214,22 +225,37 @@ def _save(done: threading.Event, recording: Any, places: Mapping[str, Path]) -> 
 
 
 def _write(recording: Any, places: Mapping[str, Path]) -> dict[str, Path]:
+    """Write what was played, each file whole. Returns the files."""
     from etude.core.files import whole
 
     if not recording.slots:
+        if places:
+            _say("nothing was played, so that nothing is written")
         return {}
-    if "session" in places:
-        recording.write(places["session"])
-    if "output" in places:
-        with whole(places["output"]) as part:
-            part.write_bytes(recording.midi())
+    faults = []
+    for key in ("session", "output"):
+        try:
+            if key == "session" and key in places:
+                recording.write(places[key])
+            elif key in places:
+                with whole(places[key]) as part:
+                    part.write_bytes(recording.midi())
+        except OSError as error:  # of one is no reason to leave out the other
+            faults.append(f"{key} = {places[key]} cannot be written ({error.strerror or error}).")
+    if faults:
+        raise EtudeError(" ".join(faults))
     return dict(places)
 
 
 def _replay(keys: Mapping[str, str], places: Mapping[str, Path]) -> int:
     if "output" not in places and not keys.get("sound"):
         raise EtudeError("replay = ... writes a file. Name it, as in: etude live replay=session.json output=again.mid")
-    for key in ("seed", "seconds", "bars", "role", "harmony", "input", "out", "control", "session", "ahead", "fast"):
+    if keys.get("sound") in SPECIAL:
+        raise EtudeError(f"sound = {keys['sound']}: a session is played again into a file. Name it, as sound=again.wav")
+    from etude.live.controls import WHAT
+
+    kept = ("seed", "seconds", "bars", "role", "harmony", "input", "echo", "out", "control", "session", "ahead", "fast")
+    for key in (*kept, *WHAT):
         if keys.get(key):
             raise EtudeError(f"{key} is kept in the session that is played again. Leave it out.")
     source = path(keys, "replay")
@@ -274,4 +300,5 @@ def _sound(recording: Any, place: Path) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"etude: {text}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # nobody reads it, which is no reason to stop the music
+        print(f"etude: {text}", file=sys.stderr, flush=True)

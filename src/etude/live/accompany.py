@@ -46,7 +46,7 @@ class Accompanist:
         self.steps = self.late = 0
         self.answered: list[float] = []  # seconds from a note of the melody to the end of its harmony's step
         self._sounding: dict[str, tuple[Part, int]] = {}
-        self._used: set[int] = set()  # notes of the player that are in a cell, by id
+        self._used: set[int] = set()  # notes of the player that are in a cell, by number
         self._quiet = SILENCE + 1  # steps since the player's last note
         self._controls = console.controls
         self._cells: list[int] = []
@@ -67,8 +67,8 @@ class Accompanist:
                 line = self._bar(line)
         finally:
             self._silence()
-            self.player.close()
             self.sender.quiet()
+            self.player.close()
 
     def _is_over(self, passed: float) -> bool:
         if self.bounds.bars is not None and len(self.recording.slots) >= self.bounds.bars:
@@ -150,8 +150,9 @@ class Accompanist:
 
     def _cell(self, at: float, seconds: float) -> int:
         """The melody's cell of a step: the newest note that starts in it, or what is held."""
-        new = [note for note in self.player.notes if id(note) not in self._used and note.start < at + seconds / 2]
-        self._used = {id(note) for note in self.player.notes if id(note) in self._used} | {id(note) for note in new}
+        new = [note for note in self.player.notes if note.number not in self._used and note.start < at + seconds / 2]
+        self._used &= {note.number for note in self.player.notes}
+        self._used |= {note.number for note in new}
         if new:
             self._quiet = 0
             return new[-1].pitch
@@ -162,7 +163,7 @@ class Accompanist:
         return SILENT if self._quiet > SILENCE else HOLD_ON
 
     def _is_held(self, at: float) -> bool:
-        return any(note.end is None or note.end > at for note in self.player.notes if id(note) in self._used)
+        return any(note.end is None or note.end > at for note in self.player.notes if note.number in self._used)
 
     def _play(self, name: str, pitch: int) -> None:
         """Let a voice start a pitch, hold what it sounds, or be silent."""

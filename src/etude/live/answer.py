@@ -180,12 +180,12 @@ class Answerer:
                     if not self.sender.advance(min(now + STEP, line)):
                         break
                 self._slots.append(self._present.slot(self.player, self.clock.now()))
-                self.player.forget(line - (LONGEST + 1) * BAR * tick)
+                self.player.forget(self._measures[0].line)
         finally:
+            self.sender.quiet()  # first, as the drafts end with the bar that is written
             self._refresh()
-            self.drafts.close()
             self.player.close()
-            self.sender.quiet()
+            self.drafts.close()
 
     @property
     def _present(self) -> _Measure:
@@ -210,7 +210,8 @@ class Answerer:
         present = self._present
         at = (now - present.line) / present.tick  # ticks of the bar
         if self.player.listen(now):
-            if self._left:  # the player has the word
+            sounds = present.draft is not None and (present.ends is None or at < present.ends)
+            if self._left or sounds:  # the player has the word
                 self.sender.cut(now)
                 if present.draft is not None:
                     present.ends = max(round(at), present.draft.since)
@@ -243,7 +244,9 @@ class Answerer:
         past = tuple(slot.bar for slot in self._slots)
         controls = self._in_key([*past[-LONGEST:], now])
         if starts >= BAR or present.draft is not None:  # a bar has one answer
-            self._draft = _Draft(present.number + 1, 0, (*past, now), None, controls)
+            since = max(starts - BAR, 0)
+            rest = Bar((), since) if since else None
+            self._draft = _Draft(present.number + 1, since, (*past, now), rest, controls)
         else:
             opening = Bar(now.notes, starts) if starts else None
             self._draft = _Draft(present.number, starts, past, opening, controls)

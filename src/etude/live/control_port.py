@@ -11,6 +11,7 @@ from etude.live.controls import Console
 HOST = "127.0.0.1"
 LONGEST = 512  # bytes of a line
 MISTAKES = 8  # lines that cannot be read, after which a connection is closed
+MOST = 32  # connections at a time
 FASTEST = 200  # lines a second that are taken of a connection
 HELLO = "etude live: NAME=VALUE sets a control; state shows them; stop ends the music; help lists them\n"
 
@@ -41,14 +42,18 @@ class ControlPort:
     def close(self) -> None:
         """Close it, and all connections."""
 
-        def end() -> None:
+        async def end() -> None:
             self._server.close()
-            for task in self._tasks:
+            tasks = list(self._tasks)
+            for task in tasks:
                 task.cancel()
+            await asyncio.wait(tasks, timeout=1) if tasks else None
             self._loop.call_soon(self._loop.stop)
 
-        self._loop.call_soon_threadsafe(end)
-        self._thread.join(2)
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(end(), self._loop)
+            self._thread.join(2)
+            self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -56,6 +61,9 @@ class ControlPort:
         self._tasks.add(task)
         mistakes = 0
         try:
+            if len(self._tasks) > MOST:
+                writer.write(b"too many connections\n")
+                return
             writer.write(HELLO.encode())
             while mistakes < MISTAKES:
                 line = await reader.readline()

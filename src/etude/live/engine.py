@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from etude.live.bars import TICKS, Bar, Note
@@ -44,6 +45,16 @@ class Bounds:
 ENDLESS = Bounds()
 
 
+@dataclass(frozen=True)
+class _Open:
+    """A bar that was taken, and has not ended."""
+
+    number: int
+    line: float  # seconds
+    tick: float
+    ends: float
+
+
 class Band(Protocol):
     """What plays along with a bar."""
 
@@ -83,7 +94,7 @@ class Engine:
         self.bar_line = 0.0  # the time at which the present bar has started
         self.player = player
         self.played = 0.0  # seconds
-        self._tick = 0.0  # seconds of a tick of the present bar
+        self._open: list[_Open] = []  # bars that may still sound
 
     def _write(self, past: Sequence[Bar], controls: Controls, number: int) -> tuple[Bar, tuple[Sound, ...]]:
         return write_bar(self.writer, self.band, past, controls, self.recording.seed, number)
@@ -100,24 +111,23 @@ class Engine:
             EtudeError: a bar cannot be written.
         """
         self.planner.start()
-        self.planner.ready(bars=min(2, self.planner.ahead))  # the first one may be no more than an upbeat
+        self.planner.ready(bars=min(2, self.planner.ahead), fresh=False)  # the first may be no more than an upbeat
         try:
             self._play()
         finally:
-            self.planner.close()
+            self.sender.quiet()  # first, as the planner ends with the bar that it writes
             if self.player is not None:
                 self.player.close()
-            self.sender.quiet()
-            for listener in self.listeners:
-                listener.close()
+            self.planner.close()
+            for listener in list(self.listeners):
+                self._hand(listener, listener.close)
 
     def _play(self) -> None:
         line, tempo, first = self.clock.now() + SETTLE + self.lead, self.recording.tempo, True
         while not self.stopped.is_set() and not self._is_over():
             if not self._until(line - self.lead):
-                return
-            if self.player is not None:
-                self._amend()
+                break
+            self._amend()
             if not self.clock.real:
                 self.planner.ready()
             slot = self.planner.take()
@@ -129,8 +139,9 @@ class Engine:
             skipped = _rest_before(sounds) if first else 0  # nobody waits for the rests before an upbeat
             line, first = line - skipped * tick, False
             following = next(iter(self.planner.planned()), None)
-            for listener in self.listeners:
-                listener.bar(slot, sounds, line, tempo, following.bar if following else None)
+            after = following.bar if following else None
+            for listener in list(self.listeners):
+                self._hand(listener, partial(listener.bar, slot, sounds, line, tempo, after))
             for name, held in zip(self.recording.voices, slot.bar.holds, strict=False):
                 if held and not slot.band:
                     self.sender.hold(name, line + held * tick)
@@ -138,11 +149,19 @@ class Engine:
                 start = line + sound.onset * tick
                 self.sender.note(start, start + sound.length * tick, sound.part, sound.pitch, sound.velocity)
             self.bar_line = line
-            self._tick = tick
             self.played += (slot.bar.length - skipped) * tick
             line += slot.bar.length * tick
+            self._open.append(_Open(len(self.planner.slots) - 1, self.bar_line, tick, line))
         self._until(line)
-        self._amend()
+        self._amend(to_the_end=True)
+
+    def _hand(self, listener: Listener, call: Callable[[], None]) -> None:
+        """Call a listener. One that fails is left out from then on, which is said."""
+        try:
+            call()
+        except Exception as error:  # as a full disk, in the words of a library
+            self.listeners = [one for one in self.listeners if one is not listener]
+            self.say(f"the sound is lost ({error}); the music goes on without it")
 
     def _until(self, time: float) -> bool:
         """Send what is due until a time, and listen to the player; False once it is stopped."""
@@ -151,6 +170,7 @@ class Engine:
         while (now := self.clock.now()) < time:
             if self.player.listen(now):
                 self._punch_in(now)
+            self._amend()
             if not self.sender.advance(min(now + LOOK, time)):
                 return False
         return True
@@ -162,15 +182,20 @@ class Engine:
         taken = {names[note.channel] for note in self.player.held.values() if note.channel < len(names)}
         self.sender.cut(now, sorted(taken))
 
-    def _amend(self) -> None:
-        """Put what somebody has played into the bar that has ended."""
-        if self.player is None or not self.planner.slots:
+    def _amend(self, to_the_end: bool = False) -> None:
+        """Put what somebody has played into the bars that have ended, or into all: the next one is taken before."""
+        now = self.clock.now()
+        if self.player is None or not self._open or not (to_the_end or self._open[0].ends <= now):
             return
-        slot, now = self.planner.slots[-1], self.clock.now()
-        played = self.player.within(self.bar_line, self._tick, slot.bar.length, now)
-        if played:
-            self.planner.amend(len(self.planner.slots) - 1, punched(slot, played, list(self.recording.voices)))
-        self.player.forget(self.bar_line)
+        if self.player.listen(now):
+            self._punch_in(now)
+        while self._open and (to_the_end or self._open[0].ends <= now):
+            ended = self._open.pop(0)
+            slot = self.planner.slots[ended.number]
+            played = self.player.within(ended.line, ended.tick, slot.bar.length, now)
+            if played:
+                self.planner.amend(ended.number, punched(slot, played, list(self.recording.voices)))
+            self.player.forget(ended.line)
 
     def _is_over(self) -> bool:
         enough = self.bounds.seconds is not None and self.played >= self.bounds.seconds - 1e-6
@@ -201,9 +226,12 @@ def _rest_before(sounds: Sequence[Sound]) -> int:
 def punched(slot: Slot, player: tuple[Note, ...], voices: Sequence[str]) -> Slot:
     """A slot in which what somebody plays on the MIDI channel of a voice takes the place of that voice.
 
-    From the first note on a channel the voice is silent for the rest of the bar.
+    From the first note on a channel the voice is silent for the rest of the bar. What is played on other channels
+    changes no voice.
     """
-    notes = list(slot.bar.notes)
+    notes, holds = list(slot.bar.notes), list(slot.bar.holds)
+    if not any(note.voice < len(voices) for note in player):
+        return replace(slot, player=player)
     for voice in range(len(voices)):
         own = [note for note in player if note.voice == voice]
         if not own:
@@ -214,4 +242,5 @@ def punched(slot: Slot, player: tuple[Note, ...], voices: Sequence[str]) -> Slot
             note._replace(length=min(note.length, since - note.onset)) if note.voice == voice else note for note in kept
         ]
         notes = [*cut, *(note for note in own)]
-    return replace(slot, bar=slot.bar.with_notes(notes), player=player)
+        holds[voice : voice + 1] = [min(held, since) for held in holds[voice : voice + 1]]
+    return replace(slot, bar=replace(slot.bar.with_notes(notes), holds=tuple(holds)), player=player)

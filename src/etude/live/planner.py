@@ -57,13 +57,14 @@ class Planner:
         with self._changed:
             return list(self._planned)
 
-    def ready(self, patience: float | None = None, bars: int = 1) -> bool:
-        """Wait until so many bars wait that are written for the present controls; None: for as long as it takes."""
+    def ready(self, patience: float | None = None, bars: int = 1, fresh: bool = True) -> bool:
+        """Wait until so many bars wait, of the present controls if ``fresh``; None: for as long as it takes."""
 
         def there() -> bool:
             if self._closed or self.fault is not None:
                 return True
-            return len(self._planned) >= bars and all(self._is_fresh(one) for one in self._planned[:bars])
+            waiting = self._planned[:bars]
+            return len(waiting) == bars and (not fresh or all(self._is_fresh(one) for one in waiting))
 
         with self._changed:
             return self._changed.wait_for(there, patience)
@@ -90,9 +91,10 @@ class Planner:
         """Put what was heard in the place of a bar, so that what comes next goes on from it."""
         with self._changed:
             self.slots[number] = slot
-            self._heard[number] = slot.bar
-            self._amended = number + 1
-            self._changed.notify_all()
+            if slot.bar != self._heard[number]:
+                self._heard[number] = slot.bar
+                self._amended = number + 1
+                self._changed.notify_all()
 
     def _wake(self) -> None:
         with self._changed:

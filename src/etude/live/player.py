@@ -21,6 +21,7 @@ class Played:
     pitch: int
     velocity: int
     channel: int
+    number: int  # among all that were played
     end: float | None = None  # None while it is held
 
 
@@ -39,7 +40,9 @@ class Player:
         self.source, self.console, self.say, self.echo, self.controllers = source, console, say, echo, controllers
         self.notes: list[Played] = []  # in the order of their starts; the oldest are forgotten by ``forget``
         self.held: dict[tuple[int, int], Played] = {}
-        source.at_once = self._pass if echo is not None else None
+        self._count = 0
+        self._passed: set[int] = set()  # pitches that were sent on, and sound
+        source.at_once = self._pass if echo is not None and source.is_live else None
 
     def listen(self, now: float) -> bool:
         """Take what has come up to now. Returns whether a note has started."""
@@ -64,14 +67,20 @@ class Player:
             before.end = max(at, before.start + 0.001)
         if message.type == "note_off" or not message.velocity:
             return False
-        note = Played(at, message.note, message.velocity, message.channel)
+        note = Played(at, message.note, message.velocity, message.channel, self._count)
+        self._count += 1
         self.held[key] = note
         self.notes.append(note)
         return True
 
     def _pass(self, message: mido.Message) -> None:
-        if self.echo is not None and message.type in ("note_on", "note_off"):
-            self.echo(message.copy(channel=CHANNEL))
+        echo = self.echo
+        if echo is not None and message.type in ("note_on", "note_off"):
+            if message.type == "note_on" and message.velocity:
+                self._passed.add(message.note)
+            else:
+                self._passed.discard(message.note)
+            echo(message.copy(channel=CHANNEL))
 
     def within(self, line: float, tick: float, length: int, now: float) -> tuple[Note, ...]:
         """What was played in a bar of ``length`` ticks that started at ``line``; a note that is held lasts until now.
@@ -91,9 +100,11 @@ class Player:
         self.notes = [note for note in self.notes if note.end is None or note.end >= before]
 
     def close(self) -> None:
-        """End what is held."""
-        if self.echo is not None:
-            for _, pitch in self.held:
-                self.echo(mido.Message("note_off", channel=CHANNEL, note=pitch))
-        self.held.clear()
+        """Take nothing more, and end what was sent on."""
+        echo, self.echo = self.echo, None
         self.source.close()
+        if echo is not None:
+            for pitch in sorted(self._passed):
+                echo(mido.Message("note_off", channel=CHANNEL, note=pitch))
+        self._passed.clear()
+        self.held.clear()

@@ -10,7 +10,6 @@ from typing import Any
 
 import mido
 from mido.parser import Parser
-from mido.sockets import SocketPort
 
 from etude.core.errors import EtudeError
 from etude.live.clock import Clock
@@ -39,6 +38,24 @@ class Loop:
         """See Output."""
 
 
+class Tcp:
+    """An output to what listens at a TCP address."""
+
+    def __init__(self, address: str, host: str, port: int) -> None:
+        """Connect to it. Raises OSError where nothing answers within ``PATIENCE``."""
+        self.name = address
+        self._socket = socket.create_connection((host, port), PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # messages are small, and must not wait
+
+    def send(self, message: mido.Message) -> None:
+        """See Output."""
+        self._socket.sendall(bytes(message.bytes()))
+
+    def close(self) -> None:
+        """See Output."""
+        self._socket.close()
+
+
 def open_output(address: str) -> Output:
     """An output by its address.
 
@@ -51,15 +68,12 @@ def open_output(address: str) -> Output:
     if address.startswith(TCP):
         host, port = _host_and_port(address, "out")
         try:
-            client = SocketPort(host, port)
-            client._socket.settimeout(PATIENCE)
+            return Tcp(address, host, port)
         except (OSError, UnicodeError) as error:
             raise EtudeError(
                 f"out = {address}: nothing listens there ({getattr(error, 'strerror', None) or error}). Start first "
                 "what is to play."
             ) from None
-        opened: Output = client
-        return opened
     raise EtudeError(f"out = {address} is no address. Give {HOW.partition(', or')[0]}.")
 
 
@@ -118,9 +132,10 @@ class Input:
         self.address, self.clock, self.say = address, clock, say
         self.port = 0  # of a TCP input
         self.at_once: Callable[[mido.Message], None] | None = None  # sees a message as soon as it is there
-        self._file: list[tuple[float, mido.Message]] | None = None  # seconds from the start
+        self._file: deque[tuple[float, mido.Message]] | None = None  # seconds from the start
         self._start: float | None = None
-        self._queue: deque[tuple[float, mido.Message]] = deque(maxlen=BUSIEST)
+        self._queue: deque[tuple[float, mido.Message]] = deque()
+        self._held: set[tuple[int, int]] = set()  # channel and pitch of what has not ended
         self._second, self._count, self._told = 0, 0, False
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -135,12 +150,17 @@ class Input:
         if self._file is not None:
             self._start = until if self._start is None else self._start
             while self._file and self._start + self._file[0][0] <= until:
-                seconds, message = self._file.pop(0)
+                seconds, message = self._file.popleft()
                 found.append((self._start + seconds, message))
             return found
         while self._queue:
             found.append(self._queue.popleft())
         return found
+
+    @property
+    def is_live(self) -> bool:
+        """Whether messages come from somebody, from no file."""
+        return self._file is None
 
     @property
     def is_over(self) -> bool:
@@ -169,16 +189,7 @@ class Input:
         path = Path(address).expanduser()
         if not path.is_file():
             raise EtudeError(f"input = {address} is no file, and no address. Give {HOW}.")
-        try:
-            seconds, self._file = 0.0, []
-            for message in mido.MidiFile(path):
-                seconds += message.time
-                if not message.is_meta:
-                    self._file.append((seconds, message))
-        except Exception as error:  # a damaged file raises what mido's parser raises
-            raise EtudeError(f"input = {path} is no MIDI file ({error or type(error).__name__}).") from None
-        if not any(message.type == "note_on" for _, message in self._file):
-            raise EtudeError(f"input = {path} has no notes.")
+        self._file = _messages_of(path)
         return None
 
     def _guarded(self, run: Callable[[], None]) -> None:
@@ -187,19 +198,33 @@ class Input:
         except Exception as error:
             if not self._closed.is_set():
                 self.say(f"the input {self.address} is lost ({error}); the music goes on without it")
+            self._end_all()
 
     def _keep(self, message: mido.Message) -> None:
         if int(time.monotonic()) != self._second:
             self._second, self._count = int(time.monotonic()), 0
         self._count += 1
-        if self._count > BUSIEST:
+        starts = message.type == "note_on" and message.velocity > 0
+        ends = message.type in ("note_on", "note_off") and not starts
+        key = (message.channel, message.note) if starts or ends else (-1, -1)
+        busy = self._count > BUSIEST or len(self._queue) >= BUSIEST
+        if busy and not (ends and key in self._held):  # the end of a note is never left out
             if not self._told:
                 self.say(f"the input {self.address} sends more than {BUSIEST} messages a second; some are left out")
                 self._told = True
             return
+        if starts:
+            self._held.add(key)
+        else:
+            self._held.discard(key)
         self._queue.append((self.clock.now(), message))
         if self.at_once is not None:
             self.at_once(message)
+
+    def _end_all(self) -> None:
+        """End what was left sounding."""
+        for channel, note in sorted(self._held):
+            self._keep(mido.Message("note_off", channel=channel, note=note))
 
     def _poll(self, port: Any) -> None:
         with port:
@@ -225,10 +250,9 @@ class Input:
         """Read one client to its end, and end then what it has left sounding."""
         client.settimeout(0.2)
         parser, pending = Parser(), 0
-        held: set[tuple[int, int]] = set()
         while not self._closed.is_set():
             try:
-                data = client.recv(BLOCK)
+                data = client.recv(BLOCK if self._count <= BUSIEST else BLOCK // 8)
             except TimeoutError:
                 continue
             except OSError:
@@ -238,15 +262,38 @@ class Input:
             pending += len(data)
             parser.feed(data)
             for message in parser:
-                pending = 0
-                if message.type == "note_on" and message.velocity:
-                    held.add((message.channel, message.note))
-                elif message.type in ("note_on", "note_off"):
-                    held.discard((message.channel, message.note))
+                if not message.is_realtime:  # one of these may come within another message
+                    pending = 0
                 self._keep(message)
             if pending > UNREADABLE:  # no message, as a system exclusive one that never ends
                 parser, pending = Parser(), 0
             if self._count > BUSIEST:
                 self._closed.wait(0.05)  # what sends it has to wait
-        for channel, note in sorted(held):
-            self._queue.append((self.clock.now(), mido.Message("note_off", channel=channel, note=note)))
+        self._end_all()
+
+
+def _messages_of(path: Path) -> deque[tuple[float, mido.Message]]:
+    """The messages of a MIDI file, with seconds from its start; notes that it does not end, end with it."""
+    found: deque[tuple[float, mido.Message]] = deque()
+    held: set[tuple[int, int]] = set()
+    seconds = 0.0
+    try:
+        file = mido.MidiFile(path)
+        if file.ticks_per_beat <= 0:
+            raise ValueError("its time is in frames of a film")
+        for message in file:
+            seconds += message.time
+            if message.is_meta:
+                continue
+            found.append((seconds, message))
+            if message.type == "note_on" and message.velocity:
+                held.add((message.channel, message.note))
+            elif message.type in ("note_on", "note_off"):
+                held.discard((message.channel, message.note))
+    except Exception as error:  # a damaged file raises what mido's parser raises
+        raise EtudeError(f"input = {path} is no MIDI file ({error or type(error).__name__}).") from None
+    if not any(message.type == "note_on" and message.velocity for _, message in found):
+        raise EtudeError(f"input = {path} has no notes.")
+    for channel, note in sorted(held):
+        found.append((seconds, mido.Message("note_off", channel=channel, note=note)))
+    return found

@@ -1,5 +1,6 @@
 """Sound bar by bar: each bar rendered alone, with what rings on after it, and bars joined to one stream."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -191,13 +192,17 @@ class PipeSink:
     """
 
     MOST = 64  # bars that wait for a slow reader; then the oldest is left out
+    PATIENCE, LONG = 10.0, 60.0  # seconds that a reader may take at the end; between two bars where none is left out
 
-    def __init__(self, stream: BinaryIO, say: Callable[[str], None], header: bytes = b"") -> None:
-        """Args: where it goes; what gets a sentence when the reader is gone; what comes first."""
-        self.stream, self.say = stream, say
-        self._waiting: list[bytes] = [header] if header else []
+    def __init__(self, stream: BinaryIO, say: Callable[[str], None], header: bytes = b"", waits: bool = False) -> None:
+        """Args: where it goes; what gets a sentence when the reader is gone; what comes first; whether nothing is left
+        out, so that who writes waits for a slow reader.
+        """
+        self.stream, self.say, self.waits = stream, say, waits
+        self._header = header
+        self._waiting: list[bytes] = []
         self._changed = threading.Condition()
-        self._closed = self._lost = False
+        self._closed = self._lost = self._left_out = False
         self._thread = threading.Thread(target=self._work, name="sound", daemon=True)
         self._thread.start()
 
@@ -205,34 +210,44 @@ class PipeSink:
         """See Sink."""
         data = np.round(samples.T * 32767).astype("<i2").tobytes()
         with self._changed:
+            if self.waits:
+                self._changed.wait_for(lambda: self._lost or len(self._waiting) < self.MOST, self.LONG)
             if not self._lost:
                 self._waiting.append(data)
-                del self._waiting[: max(0, len(self._waiting) - self.MOST)]
-            self._changed.notify()
+            if len(self._waiting) > self.MOST and not self._left_out:
+                self._left_out = True
+                self.say("the sound is taken more slowly than it is made; some of it is left out")
+            del self._waiting[: max(0, len(self._waiting) - self.MOST)]
+            self._changed.notify_all()
 
     def close(self) -> None:
-        """See Sink: waits until all is written, for ten seconds at most."""
+        """See Sink: waits until all is written, for some time at most."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join(10)
+            self._changed.notify_all()
+        self._thread.join(self.LONG if self.waits else self.PATIENCE)
 
     def _work(self) -> None:
+        data = self._header
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
-                    break
-                data = self._waiting.pop(0)
             try:
-                self.stream.write(data)
+                rest = memoryview(data)
+                while len(rest):  # a pipe takes a part
+                    rest = rest[self.stream.write(rest) :]
                 self.stream.flush()
             except OSError as error:
                 with self._changed:
                     self._lost = True
                     self._waiting.clear()
+                    self._changed.notify_all()
                 self.say(f"the sound has no listener any more ({error.strerror or error}); the music goes on without")
                 return
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return
+                data = self._waiting.pop(0)
+                self._changed.notify_all()
 
 
 def wav_header(sample_rate: int) -> bytes:
@@ -261,7 +276,7 @@ class PlayerSink(PipeSink):
             names = ", ".join(name for name, *_ in PLAYERS)
             raise EtudeError(f"sound = play: there is none of {names} here. Give sound=FILE.wav, or out=... for MIDI.")
         self._program = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
         )
         assert self._program.stdin is not None
         super().__init__(self._program.stdin, say)  # type: ignore[arg-type]
@@ -277,10 +292,17 @@ class PlayerSink(PipeSink):
 
 
 def standard_output() -> BinaryIO:
-    """Standard output for samples. Raises EtudeError where it is a terminal."""
+    """Standard output for samples, without a buffer: one that a reader keeps full would stop Python at its end.
+
+    Raises:
+        EtudeError: it is a terminal, or closed.
+    """
+    if sys.stdout is None or sys.stdout.closed:
+        raise EtudeError("sound = - writes samples to standard output, and that is closed. Pipe it: | aplay")
     if sys.stdout.isatty():
         raise EtudeError("sound = - writes samples to standard output, and that is a terminal. Pipe it: | aplay")
-    return sys.stdout.buffer
+    stream: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    return stream
 
 
 __all__ = ["BarSound", "FileSink", "PipeSink", "PlayerSink", "Stream", "part_of", "standard_output", "wav_header"]

@@ -113,7 +113,8 @@ class Desk:
         ahead: int = 2,
         **more: Any,
     ) -> None:
-        self.writer: Any = writer or Quarters()
+        made: Any = writer or Quarters()
+        self.writer = made
         self.clock = FastClock() if clock is None else clock
         self.said: list[str] = []
         surface = Surface("quarters", tuple(VOICES), conditional, styles=("bossa", "swing"))

@@ -1,7 +1,7 @@
 """Chords under a melody: triads that fit it, near each other, on beats."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etude.arranging.chords import STEPS
@@ -12,6 +12,7 @@ from etude.live.harmony import HOLD_ON, SILENT
 CELLS = st.integers(40, 90) | st.just(HOLD_ON) | st.just(SILENT)
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 11), st.sampled_from(sorted(STEPS)), st.lists(st.integers(40, 70), min_size=3, max_size=3))
 def test_a_triad_is_complete_and_near_to_the_one_before(root: int, quality: str, before: list[int]) -> None:
     if len(STEPS[quality]) != 3:
@@ -30,6 +31,7 @@ def play(chords: Chords, cells: list[int], scale: str | None = None) -> list[lis
     return made
 
 
+@settings(max_examples=50)
 @given(st.lists(CELLS, max_size=32))
 def test_any_melody_has_chords_on_beats_that_end_with_it(cells: list[int]) -> None:
     chords, sounds = Chords(), False
@@ -50,6 +52,7 @@ def test_any_melody_has_chords_on_beats_that_end_with_it(cells: list[int]) -> No
     assert len(bar.holds) == 4
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(CELLS, CELLS, st.booleans()), max_size=16))
 def test_a_step_that_is_asked_for_again_is_as_if_asked_once(steps: list[tuple[int, int, bool]]) -> None:
     once, twice = Chords(), Chords()

@@ -338,6 +338,7 @@ NOTE, END = b"\x00\x90\x3c\x50\x60\x80\x3c\x00", b"\x00\xff\x2f\x00"
         midi(NOTE + END, division=0), midi(NOTE + END, division=-6360), midi(NOTE + END, kind=2),
         midi(NOTE + END, tracks=9), midi(b"\x00\x90\xff\xff" + END), midi(b"\xff" * 50), b"\xff" * 3000,
     ],
+    ids=lambda data: f"{len(data)} bytes",
 )  # fmt: skip
 def test_a_file_that_is_damaged_or_without_notes_is_refused(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.mid").write_bytes(data)

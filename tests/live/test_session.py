@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_music import BAR, VOICES, Desk
 
@@ -38,16 +38,19 @@ def refused(plain: Any) -> bool:
     return False
 
 
+@settings(max_examples=50)
 @given(JSON)
 def test_any_json_is_a_session_or_refused(plain: Any) -> None:
     assert refused(plain)
 
 
+@settings(max_examples=50)
 @given(st.sampled_from([*GOOD, "harmony"]), JSON)
 def test_any_value_of_a_key_is_taken_or_refused(key: str, value: Any) -> None:
     refused({**GOOD, key: value})
 
 
+@settings(max_examples=50)
 @given(BARS)
 def test_any_bars_are_taken_or_refused(bars: list[Any]) -> None:
     refused({**GOOD, "bars": bars})

@@ -127,8 +127,8 @@ class Desk:
             self.player = Player(Input(str(source), self.clock, self.said.append), self.console, self.said.append)
         bounds = ENDLESS if bars is None and seconds is None else Bounds(seconds, bars)
         self.engine = Engine(
-            cast(Any, self.writer), self.console, self.recording, self.sender, self.clock, ahead=ahead, say=self.said.append,
-            bounds=bounds, player=self.player, **more,
+            cast(Any, self.writer), self.console, self.recording, self.sender, self.clock, ahead=ahead,
+            say=self.said.append, bounds=bounds, player=self.player, **more,
         )  # fmt: skip
 
     def run(self) -> "Desk":

@@ -1,13 +1,32 @@
 """The state of a model after some bars, kept, so that going on from there is cheap."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
+from torch import nn
 
-from etude.models.sequence import SequenceModel
+from etude.models.sequence import ComposedEmbedding, ComposedHead, SequenceModel
 from etude.representations.base.grammar import BOS
 from etude.sampling.tokens import predict
+
+
+def composed_once(model: nn.Module) -> nn.Module:
+    """A copy whose embeddings and heads that are composed of parts are plain ones of the same weights.
+
+    These would be composed again at each step, which takes most of its time. The predictions are the same.
+    """
+    made = deepcopy(model)
+    for parent in list(made.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, ComposedHead):
+                linear = nn.Linear(layer.weight.shape[1], layer.weight.shape[0])
+                linear.weight, linear.bias = nn.Parameter(layer.weight.detach().clone()), layer.bias
+                setattr(parent, name, linear)
+            elif isinstance(layer, ComposedEmbedding):
+                setattr(parent, name, nn.Embedding.from_pretrained(layer.weight.detach().clone()))
+    return made.eval()
 
 
 class Memory:
@@ -19,7 +38,8 @@ class Memory:
 
     def __init__(self, model: SequenceModel, guidance: float = 1.0) -> None:
         """Args: the model; the weight of its control attributes, as ``predict`` takes it."""
-        self.model, self.guidance = model, guidance
+        self.model: Any = composed_once(model)
+        self.guidance = guidance
         # models with a step of their own go on from nothing else; others take a bar at once, in a fraction of the time
         self.at_once = guidance == 1 and type(model).step is SequenceModel.step
         self._bars: list[tuple[int, ...]] = []

@@ -52,7 +52,7 @@ class _Measure:
 
 
 class Drafts:
-    """Writes one bar at a time in a thread of its own; a new order takes the place of one that is not opening."""
+    """Writes one bar at a time in a thread of its own; a new order takes the place of one that has not been started."""
 
     def __init__(self, writer: Writer, seed: int) -> None:
         """Args: who writes; the seed."""

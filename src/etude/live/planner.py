@@ -34,7 +34,6 @@ class Planner:
         self._heard: list[Bar] = []  # the past, as it was heard as far as that is known
         self._amended = 0  # number of bars that are known as they were heard
         self._planned: list[Planned] = []
-        self._writing: tuple[int, Controls] | None = None
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="planner", daemon=True)

@@ -20,7 +20,7 @@ from etude.audio.synthesis import soundfont, synthesize
 from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.live.bars import TICKS, Bar
-from etude.live.sounding import Part, Slot, Sound, part_of, within
+from etude.live.sounding import Part, Slot, Sound, within
 from etude.representations.base.survey import DRUMS
 
 TAIL = 1.0  # seconds after the last note
@@ -32,20 +32,7 @@ PLAYERS = (  # programs that play raw samples from their input, with their argum
     ("paplay", "--raw", "--format=s16le", "--rate={rate}", "--channels=2"),
     ("aplay", "-q", "-t", "raw", "-f", "S16_LE", "-c", "2", "-r", "{rate}"),
     ("play", "-q", "-t", "raw", "-e", "signed", "-b", "16", "-c", "2", "-r", "{rate}", "-"),
-    (
-        "ffplay",
-        "-loglevel",
-        "error",
-        "-nodisp",
-        "-autoexit",
-        "-f",
-        "s16le",
-        "-ar",
-        "{rate}",
-        "-ch_layout",
-        "stereo",
-        "-",
-    ),
+    ("ffplay", "-v", "error", "-nodisp", "-autoexit", "-f", "s16le", "-ar", "{rate}", "-ch_layout", "stereo", "-"),
 )
 
 
@@ -130,7 +117,6 @@ class Stream:
         self.sound, self.sink = sound, sink
         self._ringing = np.zeros((2, 0), np.float32)
         self._done, self._seconds = 0, 0.0  # samples handed on, and what they should be
-        self._since = 0
 
     def bar(self, slot: Slot, sounds: Sequence[Sound], start: float, tempo: float, following: Bar | None) -> None:
         """See Listener."""
@@ -303,6 +289,3 @@ def standard_output() -> BinaryIO:
         raise EtudeError("sound = - writes samples to standard output, and that is a terminal. Pipe it: | aplay")
     stream: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     return stream
-
-
-__all__ = ["BarSound", "FileSink", "PipeSink", "PlayerSink", "Stream", "part_of", "standard_output", "wav_header"]

@@ -137,6 +137,10 @@ def _play(keys: Mapping[str, str], places: Mapping[str, Path]) -> int:
         listeners = _listeners(keys, places, recording, outputs, fast, say) if role == "play" else []
         engine = performance.engine(sender, clock, player, listeners, say, bounds, ahead or 2)
         running.append(engine)
+        if not fast:
+            doing = {"play": "plays", "answer": "listens, and answers", "accompany": "listens, and accompanies"}[role]
+            length = "" if seconds or bars else " until Ctrl-C"
+            say(f"{console.surface.model} {doing}{length} (seed {recording.seed})")
         if stopped.is_set():
             engine.stop()
         try:

@@ -37,6 +37,7 @@ NOT_IMPORTED = {
     "types-pyyaml": "read by mypy",
     "websockets": "uvicorn speaks WebSocket with it",
 }
+NAMED = {"rtmidi": "python-rtmidi"}  # modules of distributions of other names that the tests do not install
 
 
 def declared(*extras: str) -> dict[str, Requirement]:
@@ -55,7 +56,7 @@ def imported(*folders: str) -> dict[str, set[str]]:
     names = {name for file in files for name in modules(ast.parse(file.read_text(encoding="utf-8")))}
     known = importlib.metadata.packages_distributions()  # of what is installed; transformers need not be
     others = names - own - set(sys.stdlib_module_names)
-    return {name: {canonicalize_name(found) for found in known.get(name, [name])} for name in others}
+    return {name: {canonicalize_name(found) for found in known.get(name, [NAMED.get(name, name)])} for name in others}
 
 
 def modules(tree: ast.Module) -> Iterable[str]:

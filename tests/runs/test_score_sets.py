@@ -314,7 +314,7 @@ def test_evaluate_writes_the_page(folders: Path, commands: Path, capsys: pytest.
         (["evaluate", "reference=real"], r"pieces is not set\. Name two folders"),
         (
             ["evaluate", "pieces=a", "reference=b", "input=x.mid"],
-            r"input is of etude harmonize and etude arrange alone, not of etude evaluate",
+            r"input is of etude harmonize and etude arrange and etude video alone, not of etude evaluate",
         ),
         (["evaluate", "pieces=gone", "reference=gone"], r"pieces = gone does not exist"),
         (["evaluate", "output=x.html"], r"pieces is not set\. Name two folders"),

@@ -14,8 +14,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     return make_models(tmp_path_factory.mktemp("studio"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def studio(models: Models) -> Iterator[Studio]:
-    """A studio for all tests that do not stop it."""
+    """A studio for the tests of a module that do not stop it; none stays, as tests elsewhere fork their process."""
     with serving(models) as made:
         yield made

@@ -266,7 +266,7 @@ def test_tabs_are_reached_by_arrow_keys(seen: Opened) -> None:
     assert page.evaluate("document.activeElement.id") == "tab-fill" and panel(page, "fill").is_visible()
     seen.check()
     press(page, "End")
-    assert panel(page, "arrange").is_visible() and not panel(page, "fill").is_visible()
+    assert panel(page, "play").is_visible() and not panel(page, "fill").is_visible()
     seen.check()
     press(page, "ArrowRight", "Tab")
     assert panel(page, "harmonise").is_visible()

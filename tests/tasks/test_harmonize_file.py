@@ -246,7 +246,9 @@ def test_by_the_command(
     assert cli.run_command(["harmonize", *named, *own]) == 0
     assert "etude: harmonize wrote my chorale é.mid and my chorale é.musicxml" in capsys.readouterr().out
     assert (tmp_path / "my chorale é.mid").read_bytes()[:4] == b"MThd"
-    with pytest.raises(EtudeError, match=r"input is of etude harmonize and etude arrange alone, not of etude train"):
+    with pytest.raises(
+        EtudeError, match=r"input is of etude harmonize and etude arrange and etude video alone, not of etude train"
+    ):
         cli.run_command(["train", "input=melody.mid", *own[:3]])
     with pytest.raises(EtudeError, match="etude harmonize -m: every run would write the same"):
         cli.run_command(["harmonize", "-m", *named[:2], "seed=1,2", *own])

@@ -28,16 +28,22 @@ class ControlPort:
         self.console, self.stop = console, stop
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="control", daemon=True)
+        self._thread.start()
+        opening = asyncio.run_coroutine_threadsafe(self._listen(port), self._loop)
         try:
-            self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, HOST, port, limit=LONGEST))
+            self._server = opening.result()
         except OSError as error:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(2)
             self._loop.close()
             raise EtudeError(
                 f"control = {port}: the port cannot be used ({error.strerror or error}). Give another, or 0."
             ) from None
         self.port = int(self._server.sockets[0].getsockname()[1])
-        self._thread = threading.Thread(target=self._loop.run_forever, name="control", daemon=True)
-        self._thread.start()
+
+    async def _listen(self, port: int) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, HOST, port, limit=LONGEST)
 
     def close(self) -> None:
         """Close it, and all connections."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import verovio  # here: it knows where its fonts are in the thread that imports it first
 from symusic.core import ScoreTick
 
 from etude.core.errors import EtudeError
@@ -52,8 +53,6 @@ def picture(
     Raises:
         EtudeError: it cannot be written as a score.
     """
-    import verovio
-
     if all(track.is_drum or not len(track.notes) for track in score.tracks):
         raise EtudeError("There is no score of a piece without notes.")
     verovio.enableLog(verovio.LOG_OFF)

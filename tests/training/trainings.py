@@ -19,8 +19,8 @@ from etude.stages.train import train
 from etude.training.task import Learned, Task
 
 SCHEDULE = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50}
-# A fork has Lightning loaded, which takes 15 seconds. It may train on one CPU thread, as here, but not beside a GPU.
-CONTEXT: Any = multiprocessing.get_context("spawn" if torch.version.cuda else "fork")
+# not a fork: one of a process whose other tests have left threads of torch may hang
+CONTEXT: Any = multiprocessing.get_context("spawn")
 
 
 def settings_for(model_name: str, **changes: object) -> Settings:

@@ -84,7 +84,7 @@ def test_it_sounds_a_slider_is_heard_in_the_notes_and_a_link_gives_the_same_byte
     midi = download(page, "midi")
     assert midi.startswith(b"MThd") and download(page, "mp3")
     panel(page).locator("[data-file=link]").click()
-    link = until(page, f"{TAB}.linkField.value")
+    link = until(page, f"{TAB}.away.linkField.value")
     studio.app.state.playing.forget()
     with visit(chromium) as other:
         again = load(other, studio.link)

@@ -19,7 +19,6 @@ MOODS = {  # the four quarters of Russell's circumplex (1980): energy and bright
 NUMBERS: dict[str, tuple[float, float]] = {"tempo": (20, 300), "temperature": (0.1, 3), "top_p": (0.05, 1)}
 TRANSPOSE = 24  # semitones up or down
 LONGEST = 512  # letters of a value
-PLAYED = ("tempo", "transpose", "instruments", "mute")  # what changes how a bar is played, not how it is written
 WHAT = {
     "tempo": "BPM, from 20 to 300; auto: as the model writes it",
     "temperature": "from 0.1 to 3: below 1 more probable notes, above 1 more varied ones",

@@ -50,9 +50,8 @@ class StreamWriter:
         rules = self._rules(past, controls)
         tokens = self._tokens(read, opening, rules)
         (last, state), known = self.memory.recall(tokens), self._place(rules, tokens)
-        bar_start = self._start_of_next(rules, known) if opening is None else int(known[0, rules.START])
-        origin = bar_start
-        rules.since = bar_start if opening is None else bar_start + opening.length * rules.unit // TICKS
+        origin = self._start_of_next(rules, known) if opening is None else int(known[0, rules.START])
+        rules.since = origin if opening is None else origin + opening.length * rules.unit // TICKS
         written: list[int] = []
         if opening is None and rules.lines:
             line = int(np.flatnonzero(rules.line)[0])

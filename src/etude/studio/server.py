@@ -60,6 +60,7 @@ FILES = (  # of the page, besides INDEX
     "result.js",
     "roll.js",
     "style.css",
+    "takeaway.js",
 )
 MEDIA = {
     ".html": "text/html; charset=utf-8",

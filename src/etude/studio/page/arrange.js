@@ -56,7 +56,7 @@ export class Arrange extends Undoable {
     );
     this.sections = el("p", { class: "facts" });
     this.empty = el("p", { class: "empty", text: "No melody is open. Hand one over from Harmonise or Fill, or open or drop a file." });
-    this.more = el("div", { class: "stack second", hidden: true }, this.mixerBox, this.result.scoreBox, this.result.takeAway);
+    this.more = el("div", { class: "stack second", hidden: true }, this.mixerBox, this.result.scoreBox, this.result.away.element);
     panel.append(
       el(
         "div",

@@ -42,7 +42,7 @@ export class Fill extends Undoable {
     this.adder = select("Model", continuing.map(({ name }) => [name, name]), continuing[0]?.name);
     this.bars = number("Bars to add", 4, 1, 32);
     this.goButton = button("Draw these bars again", () => this.fill(), { class: "primary" });
-    this.result.next.append(
+    this.result.away.next.append(
       button("Harmonise its melody →", () => studio.handOver("harmonise", this.handed())),
       button("Arrange it →", () => studio.handOver("arrange", this.handed())),
     );
@@ -54,7 +54,7 @@ export class Fill extends Undoable {
       this.result.roll.element,
       el("p", { class: "hint", text: "Drag over bars to select them, or use the arrow keys with Shift. Play starts there." }),
     );
-    this.more = el("div", { class: "stack second", hidden: true }, this.result.scoreBox, this.result.rulesBox, this.result.takeAway);
+    this.more = el("div", { class: "stack second", hidden: true }, this.result.scoreBox, this.result.rulesBox, this.result.away.element);
     this.side = el(
       "section",
       { class: "card side", "aria-label": "What to draw again" },

@@ -58,7 +58,7 @@ export class Harmonise extends Undoable {
     this.freeButton = button("Free all", () => this.freeAll());
     this.higher = button("Higher", () => this.movePicked(1), { disabled: true });
     this.lower = button("Lower", () => this.movePicked(-1), { disabled: true });
-    this.result.next.append(
+    this.result.away.next.append(
       button("Fill some bars →", () => studio.handOver("fill", this.handed())),
       button("Arrange it →", () => studio.handOver("arrange", this.handed())),
     );
@@ -84,7 +84,7 @@ export class Harmonise extends Undoable {
       ),
       this.result.scoreBox,
       this.result.rulesBox,
-      this.result.takeAway,
+      this.result.away.element,
     );
     panel.append(
       el(

@@ -9,7 +9,7 @@ import { Harmonise } from "./harmonise.js";
 import { isTyping, Keys } from "./keys.js";
 import { barsOf, sayPlace, tickOf } from "./piece.js";
 import { Play } from "./play.js";
-import { linkOf, readLink } from "./recipe.js";
+import { readLink } from "./recipe.js";
 
 // One module a tab: a class with id, name and build(panel). What it may have besides: chosen() and left(), as its panel is
 // shown and hidden; heard(note) of keyboards; playable() for the transport; undo() and redo(); receive(piece) from another
@@ -264,10 +264,6 @@ class Studio {
   }
 
   // ---- links, and what is kept
-
-  linkOf(what) {
-    return linkOf(what);
-  }
 
   async openAddress() {
     const text = location.hash;

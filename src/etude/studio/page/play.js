@@ -1,16 +1,14 @@
 // Play: music that is written while it sounds, steered by sliders; it can answer, or accompany, who plays.
 
-import { button, checkbox, download, el, number, select, slider } from "./dom.js";
+import { button, checkbox, el, number, select, slider } from "./dom.js";
 import { PAGE } from "./connection.js";
 import { LiveRoll } from "./liveroll.js";
-import { fileName } from "./piece.js";
+import { TakeAway } from "./takeaway.js";
 
 const DELAY = 0.25; // seconds between a bar's arrival and its sound
 const KEYS = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"].flatMap((tonic) => [`${tonic} major`, `${tonic} minor`]);
 const LEVELS = ["lowest", "low", "middle", "high", "highest"];
 const MOODS = ["happy", "tense", "sad", "calm"];
-const NAMES = { midi: "MIDI", musicxml: "MusicXML", mp3: "mp3" };
-const ENDINGS = { midi: ".mid", musicxml: ".musicxml", mp3: ".mp3" };
 const ROLES = [
   ["play", "Play on and on"],
   ["answer", "Answer what I play"],
@@ -60,19 +58,9 @@ export class Play {
     this.facts = el("p", { class: "facts", text: "Nothing plays." });
     this.legend = el("ul", { class: "legend", "aria-label": "Voices" });
     this.log = el("div", { class: "log", "aria-label": "What the music says", role: "log" });
-    this.files = el("div", { class: "row" });
-    for (const kind of Object.keys(ENDINGS)) {
-      this.files.append(button(NAMES[kind], () => this.save(kind), { "data-file": kind, "aria-label": `Download ${NAMES[kind]}` }));
-    }
-    this.linkField = el("input", { type: "text", readOnly: true, "aria-label": "Link to this music", hidden: true });
-    this.files.append(button("Copy link", () => this.copyLink(), { "data-file": "link" }), this.linkField);
-    this.takeAway = el(
-      "section",
-      { class: "card", "aria-label": "Take away", hidden: true },
-      el("h3", { text: "Take away" }),
-      el("p", { class: "hint", text: "A link holds model, seed, all changes and all that you played, and gives the same music again." }),
-      this.files,
-    );
+    const hint = "A link holds model, seed, all changes and all that you played, and gives the same music again.";
+    this.away = new TakeAway(this.studio, this, hint, "Link to this music");
+    this.away.element.hidden = true;
     panel.append(
       el(
         "div",
@@ -102,7 +90,7 @@ export class Play {
           this.input,
           this.controls,
         ),
-        el("div", { class: "stack second" }, this.takeAway),
+        el("div", { class: "stack second" }, this.away.element),
       ),
     );
     this.showChoices();
@@ -196,7 +184,7 @@ export class Play {
     this.starting = true;
     this.roll.clear();
     this.log.replaceChildren();
-    this.linkField.hidden = true;
+    this.away.linkField.hidden = true;
     this.zero = null; // the time of the audio clock at which the music starts
     this.sources = new Set();
     this.programs = new Map();
@@ -245,7 +233,7 @@ export class Play {
     if (session) this.session = session;
     this.roll.clock = null;
     this.releaseKeys();
-    this.takeAway.hidden = !this.session;
+    this.away.element.hidden = !this.session;
     const socket = this.socket;
     this.socket = null;
     socket?.close();
@@ -426,11 +414,19 @@ export class Play {
     const key = `${channel}:${pitch}`;
     this.endNote(key);
     if (!on) return;
-    const at = this.time();
-    const own = { start: at, end: null, pitch, voice: this.place(part), drums: false };
+    this.sound(key, part, this.programs.get(channel) ?? 0, pitch, velocity);
+  }
+
+  // Let a note of a part sound, and draw it, until ``endNote``.
+  sound(key, part, program, pitch, velocity) {
+    const own = { start: this.time(), end: null, pitch, voice: this.place(part), drums: false };
     this.roll.notes.push(own);
-    const note = this.studio.player.strike(this.programs.get(channel) ?? 0, pitch, velocity);
-    this.sounding.set(key, { end: () => { own.end = this.time() ?? own.start; note.then((sound) => sound?.release()); } });
+    const note = this.studio.player.strike(program, pitch, velocity);
+    const end = () => {
+      own.end = this.time() ?? own.start;
+      note.then((struck) => struck?.release());
+    };
+    this.sounding.set(key, { end });
   }
 
   endNote(key) {
@@ -470,10 +466,7 @@ export class Play {
     const key = `you:${pitch}`;
     this.endNote(key);
     if (!on) return;
-    const own = { start: this.time(), end: null, pitch, voice: this.place("You"), drums: false };
-    this.roll.notes.push(own);
-    const note = this.studio.player.strike(0, pitch, velocity);
-    this.sounding.set(key, { end: () => { own.end = this.time() ?? own.start; note.then((sound) => sound?.release()); } });
+    this.sound(key, "You", 0, pitch, velocity);
   }
 
   // ---- take away
@@ -486,29 +479,12 @@ export class Play {
     return `etude ${this.session.model || "chords"} ${this.session.seed}`;
   }
 
-  async save(kind) {
-    await this.studio.work(`Writing ${NAMES[kind]}`, async (options) => {
-      const answer = await this.studio.connection.ask("/api/file", { json: { recipe: this.recipe(), kind, title: this.title() }, ...options });
-      download(fileName(this.title(), ENDINGS[kind]), await answer.blob());
-    });
+  file() {
+    return { recipe: this.recipe() };
   }
 
-  async copyLink() {
-    try {
-      const link = await this.studio.linkOf({ recipe: this.recipe(), choice: 0, title: this.title() });
-      this.linkField.value = link;
-      this.linkField.hidden = false;
-      try {
-        await navigator.clipboard.writeText(link);
-        this.studio.say("The link is copied.", true);
-      } catch {
-        this.linkField.focus();
-        this.linkField.select();
-        this.studio.say("Copy the link from its field.", true);
-      }
-    } catch (error) {
-      this.studio.fail(error);
-    }
+  link() {
+    return { recipe: this.recipe(), choice: 0, title: this.title() };
   }
 
   async open({ recipe }) {
@@ -518,7 +494,7 @@ export class Play {
       this.session = recipe.session;
       this.opened = result.candidates[0].piece;
       this.seed.control.value = this.session.seed;
-      this.takeAway.hidden = false;
+      this.away.element.hidden = false;
       this.showState();
       if (result.differs) this.studio.note(result.differs, true);
       this.studio.say("The music of the link is there: play it with the button below.", true);
@@ -537,7 +513,7 @@ export class Play {
 
   restore({ session }) {
     this.session = session;
-    this.takeAway.hidden = false;
+    this.away.element.hidden = false;
     this.showState();
   }
 }

@@ -1,14 +1,12 @@
 // What came back: candidates to choose from, the roll, the chords, the score, broken rules, and files.
 
-import { button, download, el, newId } from "./dom.js";
-import { fileName } from "./piece.js";
+import { el, newId } from "./dom.js";
 import { Roll } from "./roll.js";
+import { TakeAway } from "./takeaway.js";
 
 const WAIT = 250; // milliseconds before a score is engraved
 const PARALLELS = ["parallel fifths", "parallel octaves"];
 const SIGNS = { "parallel fifths": "5", "parallel octaves": "8" };
-const ENDINGS = { midi: ".mid", musicxml: ".musicxml", mp3: ".mp3" };
-const NAMES = { midi: "MIDI", musicxml: "MusicXML", mp3: "mp3" };
 
 function plural(count, name, names = `${name}s`) {
   return count === 0 ? `no ${names}` : count === 1 ? `1 ${name}` : `${count} ${names}`;
@@ -31,21 +29,8 @@ export class Result {
     this.othersTitle = el("summary");
     this.others = el("details", {}, this.othersTitle, this.otherRules);
     this.rulesBox = el("section", { class: "card", "aria-label": "Part-writing" }, this.rulesTitle, this.rules, this.others);
-    this.files = el("div", { class: "row" });
-    for (const kind of Object.keys(ENDINGS)) {
-      this.files.append(button(NAMES[kind], () => this.save(kind), { "data-file": kind, "aria-label": `Download ${NAMES[kind]}` }));
-    }
-    this.linkField = el("input", { type: "text", readOnly: true, "aria-label": "Link to this piece", hidden: true });
-    this.files.append(button("Copy link", () => this.copyLink(), { "data-file": "link" }), this.linkField);
-    this.next = el("div", { class: "row" });
-    this.takeAway = el(
-      "section",
-      { class: "card", "aria-label": "Take away" },
-      el("h3", { text: "Take away" }),
-      el("p", { class: "hint", text: "A link holds the model, the settings, the seed and your notes. It gives the same piece again, in any studio with the same model." }),
-      this.files,
-      this.next,
-    );
+    const about = "A link holds the model, the settings, the seed and your notes. It gives the same piece again, in any studio with the same model.";
+    this.away = new TakeAway(studio, hear, about, "Link to this piece");
   }
 
   get current() {
@@ -68,7 +53,7 @@ export class Result {
     );
     this.facts.textContent = note || `${shown.key.name}; ${plural(shown.bars.length, "bar")}`;
     this.listRules(shown, Boolean(view));
-    this.linkField.hidden = true;
+    this.away.linkField.hidden = true;
     this.engrave(piece);
   }
 
@@ -150,32 +135,6 @@ export class Result {
       const sounds = quarters !== null && note.start <= quarters && quarters < note.end;
       if (sounds !== note.sounds) note.node?.classList.toggle("sounds", sounds);
       note.sounds = sounds;
-    }
-  }
-
-  async save(kind) {
-    await this.studio.work(`Writing ${NAMES[kind]}`, async (options) => {
-      const json = { ...this.hear.file(), kind, title: this.hear.title() };
-      const answer = await this.studio.connection.ask("/api/file", { json, ...options });
-      download(fileName(this.hear.title(), ENDINGS[kind]), await answer.blob());
-    });
-  }
-
-  async copyLink() {
-    try {
-      const link = await this.studio.linkOf(this.hear.link());
-      this.linkField.value = link;
-      this.linkField.hidden = false;
-      try {
-        await navigator.clipboard.writeText(link);
-        this.studio.say("The link is copied.", true);
-      } catch {
-        this.linkField.focus();
-        this.linkField.select();
-        this.studio.say("Copy the link from its field.", true);
-      }
-    } catch (error) {
-      this.studio.fail(error);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from arranging.sheets import tune
 from symusic.core import NoteTick, ScoreTick, TextMetaTick, TimeSignatureTick, TrackTick
 
@@ -9,6 +10,7 @@ from etude.arranging.chords import chords_of_symbols, chords_of_track, harmonise
 from etude.music.bars import bars_of
 from etude.music.chord_text import chord_named
 from etude.music.columns import columns_of
+from etude.music.key import MODES, Mode
 from etude.music.tune import chord_track
 
 
@@ -32,7 +34,7 @@ def blocks(*chords: tuple[int, tuple[int, ...]]) -> TrackTick:
 
 def test_a_track_of_chords_is_read_with_its_roots() -> None:
     track = blocks((0, (48, 52, 55)), (96, (45, 48, 52, 55)), (192, (52, 55, 60)), (240, (47, 50, 53, 55)))
-    found = [(chord.symbol, chord.start, chord.end, chord.root) for chord in chords_of_track(track)]
+    found = [(chord.symbol, chord.start, chord.end, chord.root) for chord in chords_of_track(track, (0, "major"))]
     assert found == [("C", 0, 96, 0), ("Am7", 96, 192, 9), ("C/E", 192, 240, 0), ("G7/B", 240, 336, 7)]
     piece = tune(4)
     piece.tracks.append(track)
@@ -43,7 +45,24 @@ def test_a_track_of_chords_is_read_with_its_roots() -> None:
 def test_names_mean_the_same_when_they_are_read() -> None:
     for text in ("C", "Am", "F#m7", "Bbmaj7", "Bdim", "Eb+", "Gsus4", "D7", "C/E", "Bm7b5", "Csus2"):
         root, classes, bass = chord_named(text)
-        assert chord_named(name_of(root, classes, bass)) == (root, classes, bass), text
+        for tonic in range(12):
+            for mode in MODES:
+                assert chord_named(name_of(root, classes, bass, (tonic, mode))) == (root, classes, bass), text
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ((0, "major"), "C A7/C# D7/F# G#dim Fm/Ab Ab Db/F Bb F#m7b5 Eb C+/G# G#dim7/F"),
+        ((6, "minor"), "F#m C#7/E# E#dim G#m7b5 B/D# F#m/A"),
+        ((11, "major"), "B F#7/A# C#m D#m G#m7 A#dim"),
+        ((1, "minor"), "C#m G#7/B# B#dim7 F#m/A"),
+        ((8, "major"), "Ab Db/F Eb7/G Bbm7 Gdim Fm"),
+        ((10, "minor"), "Bbm F7/A Ebm/Gb Adim Cb"),
+    ],
+)
+def test_chords_are_spelled_in_their_key(key: tuple[int, Mode], names: str) -> None:
+    assert [name_of(*chord_named(name), key) for name in names.split()] == names.split()
 
 
 def test_a_melody_gets_chords_that_fit_and_close() -> None:

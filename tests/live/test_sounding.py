@@ -9,6 +9,7 @@ from live_music import BAR, VOICES
 
 from etude.live.bars import Bar, Note
 from etude.live.controls import Controls
+from etude.live.engine import punched
 from etude.live.sounding import PLAYER, Part, Slot, Sound, session_score, sounds_of, tempo_of, within
 
 NOTES = (Note(0, 96, 40, 80, 1), Note(0, 48, 60, 80, 0), Note(48, 48, 62, 80, 0))
@@ -61,10 +62,23 @@ def test_a_session_has_a_track_for_each_voice_on_each_instrument_and_for_the_pla
     score = session_score([PLAIN, changed, player], VOICES, 120)
     found = {(track.name, track.program): [note.time for note in track.notes] for track in score.tracks}
     assert found == {
-        ("Top", 0): [0, 48, 192, 240], ("Bass", 32): [0, 96, 192], ("Top", 40): [96, 144], (PLAYER, 0): [197],
+        ("Top", 0): [0, 48, 192, 199], ("Bass", 32): [0, 96, 192], ("Top", 40): [96, 144], (PLAYER, 0): [197],
     }  # fmt: skip
-    assert [note.duration for note in score.tracks[0].notes] == [48, 72, 48, 48], "the next bar has held the last note"
+    assert [note.duration for note in score.tracks[0].notes] == [48, 72, 48, 10], "the next bar has held the last note"
     assert [(one.time, round(one.qpm)) for one in score.tempos] == [(0, 120), (96, 90)]
+
+
+def test_what_is_played_in_the_place_of_a_voice_is_kept_as_it_was_played() -> None:
+    controls = Controls(transpose=3, mute=("Top",), instruments=(("Top", 40),))
+    played = (Note(24, 100, 66, 70, 0),)
+    slot = punched(replace(PLAIN, controls=controls), played, VOICES)
+    assert [note[:3] for note in slot.bar.notes if not note.voice] == [(0, 24, 60), (24, 72, 63)]
+    band = replace(slot, band=(Sound(0, 24, 36, 90, Part("Kit", -1)),))
+    for one in (slot, band):
+        score = session_score([one, replace(PLAIN, bar=Bar((), holds=(48, 0)))], VOICES, 120)
+        found = {track.name: [(note.time, note.duration, note.pitch) for note in track.notes] for track in score.tracks
+                 if track.program == 40}  # fmt: skip
+        assert found == {"Top": [(24, 100, 66)]}, "not transposed, not muted, as long as it was held"
 
 
 def test_a_band_holds_nothing_of_the_voices() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick, TrackTick
 
+from etude.arranging.lead_sheet import key_of
 from etude.arranging.patterns import is_compound
 from etude.music.bars import Bar, end_of
 from etude.music.chord_text import Chord, tones_named
@@ -13,9 +14,10 @@ from etude.music.chords import MARKER, Symbol, tones_of
 from etude.music.columns import Columns, columns_of, concatenate
 from etude.music.key import Mode, sharps_of
 from etude.music.recognise import beats_of, recognise, symbols_of_track
+from etude.scores.engraving import tonic_of
 
-FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
-SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+FIFTHS = (0, -5, 2, -3, 4, -1, -6, 1, -4, 3, -2, 5)  # of a note above its root, by semitones: a minor third is -3
+
 # The chords of a key: semitones of the root above the tonic, quality, and how likely they are in comparison
 CHOICES: dict[Mode, tuple[tuple[int, str, float], ...]] = {
     "major": (
@@ -55,9 +57,14 @@ def _classes(text: str) -> tuple[int, frozenset[int], int] | None:
     return None if tones is None else (tones.root, tones.classes, tones.bass)
 
 
-def chords_of_track(track: TrackTick) -> list[Chord]:
-    """The chords that a track plays as blocks: notes that start together; each lasts until the next."""
-    return _named(symbols_of_track(columns_of(track)), track.end())
+def chords_of_track(track: TrackTick, key: tuple[int, Mode]) -> list[Chord]:
+    """The chords that a track plays as blocks: notes that start together; each lasts until the next.
+
+    Args:
+        track: of notes.
+        key: tonic and mode, by which chords are spelled.
+    """
+    return _named(symbols_of_track(columns_of(track)), track.end(), key)
 
 
 def recognised(score: ScoreTick, melody: TrackTick) -> list[Chord]:
@@ -70,7 +77,8 @@ def recognised(score: ScoreTick, melody: TrackTick) -> list[Chord]:
     ]
     if not others:
         return []
-    return _named(recognise(concatenate(others), beats_of(score), columns_of(melody)), end_of(score))
+    notes = columns_of(melody)
+    return _named(recognise(concatenate(others), beats_of(score), notes), end_of(score), key_of(score, notes))
 
 
 def _is(track: TrackTick, melody: TrackTick) -> bool:
@@ -78,19 +86,19 @@ def _is(track: TrackTick, melody: TrackTick) -> bool:
     return (track.name, track.program, len(track.notes)) == (melody.name, melody.program, len(melody.notes))
 
 
-def _named(symbols: Sequence[Symbol], end: int) -> list[Chord]:
-    """Symbols in Harte's notation as chords, each until the next, with the names that musicians write."""
+def _named(symbols: Sequence[Symbol], end: int, key: tuple[int, Mode]) -> list[Chord]:
+    """Symbols in Harte's notation as chords, each until the next, with the names that musicians write in a key."""
     made = []
     for symbol, after in zip(symbols, [*(symbol.time for symbol in symbols[1:]), end], strict=False):
         tones = tones_of(symbol.text)
         if tones is not None and after > symbol.time:
-            name = name_of(tones.root, tones.classes, tones.bass)
+            name = name_of(tones.root, tones.classes, tones.bass, key)
             made.append(Chord(name, symbol.time, after, tones.root, tones.classes, tones.bass))
     return made
 
 
-def name_of(root: int, classes: frozenset[int], bass: int, flats: bool = True) -> str:
-    """A chord symbol for pitch classes: triad, seventh and bass; other notes are not named."""
+def name_of(root: int, classes: frozenset[int], bass: int, key: tuple[int, Mode] = (0, "major")) -> str:
+    """A chord symbol for pitch classes, spelled in a key: triad, seventh and bass; other notes are not named."""
     above = {(pitch - root) % 12 for pitch in classes}
     third = "m" if 3 in above and 4 not in above else ""
     if third and 6 in above and 7 not in above:
@@ -102,9 +110,18 @@ def name_of(root: int, classes: frozenset[int], bass: int, flats: bool = True) -
     seventh = "maj7" if 11 in above else "7" if 10 in above else "6" if 9 in above and 7 in above else ""
     if third in ("dim7", "m7b5", "dim", "+"):
         seventh = ""
-    names = FLATS if flats else SHARPS
-    text = names[root] + (seventh + third if third.startswith("sus") else third + seventh)
-    return text if bass == root or bass not in classes else f"{text}/{names[bass]}"
+    lowest = sharps_of(*key) - (1 if "dim" in third or "b5" in third else 5)  # a diminished chord leads upwards: G#dim
+    place = (root * 7 - lowest) % 12 + lowest
+    text = _on_fifths(place) + (seventh + third if third.startswith("sus") else third + seventh)
+    if bass == root or bass not in classes:
+        return text
+    step = (bass - root) % 12
+    return f"{text}/{_on_fifths(place + {('dim7', 9): -9, ('+', 8): 8}.get((third, step), FIFTHS[step]))}"
+
+
+def _on_fifths(place: int) -> str:
+    """The name of a pitch class by its place on the line of fifths, where C is 0."""
+    return tonic_of(place, 0).replace("-", "b")
 
 
 def harmonise(notes: Columns, bars: Sequence[Bar], key: tuple[int, Mode], quarter: int) -> list[Chord]:
@@ -147,7 +164,6 @@ def harmonise(notes: Columns, bars: Sequence[Bar], key: tuple[int, Mode], quarte
     chosen = [int(score[-1].argmax())]
     for place in range(len(spans) - 1, 0, -1):
         chosen.append(int(back[place][chosen[-1]]))
-    flats = sharps_of(tonic, mode) < 0
     made: list[Chord] = []
     for (bar, start, end), number in zip(spans, reversed(chosen), strict=True):
         root, quality = int(roots[number]), choices[number][1]
@@ -155,7 +171,7 @@ def harmonise(notes: Columns, bars: Sequence[Bar], key: tuple[int, Mode], quarte
         if made and made[-1].end == start > bar.start and (made[-1].root, made[-1].classes) == (root, classes):
             made[-1] = Chord(made[-1].symbol, made[-1].start, end, root, classes, root)
         else:
-            made.append(Chord(name_of(root, classes, root, flats), start, end, root, classes, root))
+            made.append(Chord(name_of(root, classes, root, key), start, end, root, classes, root))
     return made
 
 

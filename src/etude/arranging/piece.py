@@ -45,12 +45,13 @@ def lead_sheet(score: ScoreTick, melody: TrackTick, chords: str | None = None) -
         return lead_sheet_of(score, melody, found), "as given"
     if symbols := chords_of_symbols(score):
         return lead_sheet_of(score, melody, symbols), "the chord symbols of the piece"
+    notes = columns_of(melody)
+    key = key_of(score, notes)
     if (track := chord_track(score, melody)) is not None:
-        return lead_sheet_of(score, melody, chords_of_track(track)), f"its track {track.name}"
+        return lead_sheet_of(score, melody, chords_of_track(track, key)), f"its track {track.name}"
     if found := recognised(score, melody):
         return lead_sheet_of(score, melody, found), "recognised in its other tracks"
-    notes = columns_of(melody)
-    chosen = harmonise(notes, bars, key_of(score, notes), score.ticks_per_quarter)
+    chosen = harmonise(notes, bars, key, score.ticks_per_quarter)
     return lead_sheet_of(score, melody, chosen), "chosen for the melody"
 
 

@@ -1,7 +1,8 @@
 """The live engine: bars that a model writes ahead, played in time, steered from the next bar on, and kept."""
 
+import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -13,8 +14,9 @@ from etude.live.planner import Planner
 from etude.live.player import Player
 from etude.live.sender import Sender
 from etude.live.session import Recording
-from etude.live.sounding import Slot, Sound, sounds_of, tempo_of
+from etude.live.sounding import Slot, Sound, sounds_of, tempo_of, within
 from etude.live.writers import Writer, rng_of
+from etude.representations.base.survey import DRUMS
 
 AHEAD = 2  # bars
 LEAD = 0.02  # seconds before a bar line at which its bar is taken
@@ -94,7 +96,8 @@ class Engine:
         self.bar_line = 0.0  # the time at which the present bar has started
         self.player = player
         self.played = 0.0  # seconds
-        self._open: list[_Open] = []  # bars that may still sound
+        self._open: list[_Open] = []  # bars that have not ended
+        self._held: list[_Open] = []  # bars that have, and in which a note has started that is held still
 
     def _write(self, past: Sequence[Bar], controls: Controls, number: int) -> tuple[Bar, tuple[Sound, ...]]:
         return write_bar(self.writer, self.band, past, controls, self.recording.seed, number)
@@ -154,6 +157,7 @@ class Engine:
             self._open.append(_Open(len(self.planner.slots) - 1, self.bar_line, tick, line))
         self._until(line)
         self._amend(to_the_end=True)
+        self._prolong(to_the_end=True)
 
     def _hand(self, listener: Listener, call: Callable[[], None]) -> None:
         """Call a listener. One that fails is left out from then on, which is said."""
@@ -191,11 +195,26 @@ class Engine:
             self._punch_in(now)
         while self._open and (to_the_end or self._open[0].ends <= now):
             ended = self._open.pop(0)
-            slot = self.planner.slots[ended.number]
-            played = self.player.within(ended.line, ended.tick, slot.bar.length, now)
-            if played:
-                self.planner.amend(ended.number, punched(slot, played, list(self.recording.voices)))
-            self.player.forget(ended.line)
+            self._put_in(ended, now)
+            self._held.append(ended)
+        self._prolong(to_the_end)
+
+    def _put_in(self, ended: _Open, now: float) -> None:
+        """Put what was played in a bar into it."""
+        assert self.player is not None
+        slot = self.planner.slots[ended.number]
+        played = self.player.within(ended.line, ended.tick, slot.bar.length, now)
+        if played and played != slot.player:
+            self.planner.amend(ended.number, punched(slot, played, self.recording.voices))
+
+    def _prolong(self, to_the_end: bool = False) -> None:
+        """Note the length of what was held over bar lines, once it has ended; the model knows it up to the line."""
+        if self.player is None or not self._held:
+            return
+        now, first = self.clock.now(), min((note.start for note in self.player.held.values()), default=math.inf)
+        while self._held and (to_the_end or self._held[0].ends <= first):
+            self._put_in(self._held[0], now)
+            self.player.forget(self._held.pop(0).line)
 
     def _is_over(self) -> bool:
         enough = self.bounds.seconds is not None and self.played >= self.bounds.seconds - 1e-6
@@ -223,24 +242,30 @@ def _rest_before(sounds: Sequence[Sound]) -> int:
     return min((sound.onset for sound in sounds), default=0) // TICKS * TICKS
 
 
-def punched(slot: Slot, player: tuple[Note, ...], voices: Sequence[str]) -> Slot:
+def punched(slot: Slot, player: tuple[Note, ...], voices: Mapping[str, int]) -> Slot:
     """A slot in which what somebody plays on the MIDI channel of a voice takes the place of that voice.
 
     From the first note on a channel the voice is silent for the rest of the bar. What is played on other channels
-    changes no voice.
+    changes no voice. The bar is what the model goes on from: notes up to its end, before they are transposed.
     """
-    notes, holds = list(slot.bar.notes), list(slot.bar.holds)
-    if not any(note.voice < len(voices) for note in player):
+    taken = Slot(slot.bar, slot.controls, slot.written, slot.number, player=player).taken(voices)
+    if not taken:
         return replace(slot, player=player)
-    for voice in range(len(voices)):
-        own = [note for note in player if note.voice == voice]
-        if not own:
-            continue
-        since = own[0].onset
+    notes, holds = list(slot.bar.notes), list(slot.bar.holds)
+    for voice, since in taken.items():
+        drums = list(voices.values())[voice] == DRUMS
         kept = [note for note in notes if note.voice != voice or note.onset < since]
         cut = [
             note._replace(length=min(note.length, since - note.onset)) if note.voice == voice else note for note in kept
         ]
-        notes = [*cut, *(note for note in own)]
+        own = [
+            note._replace(
+                length=min(note.length, slot.bar.length - note.onset),
+                pitch=note.pitch if drums else within(note.pitch - slot.controls.transpose),
+            )
+            for note in player
+            if note.voice == voice
+        ]
+        notes = [*cut, *own]
         holds[voice : voice + 1] = [min(held, since) for held in holds[voice : voice + 1]]
     return replace(slot, bar=replace(slot.bar.with_notes(notes), holds=tuple(holds)), player=player)

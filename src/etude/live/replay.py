@@ -71,7 +71,7 @@ def _played(writer: Writer, band: Band | None, made: Recording, plain: list[Bar]
     bar, sounds = write_bar(writer, band, past, asked.written, made.seed, asked.number)
     plain.append(bar)
     slot = Slot(bar, asked.controls, asked.written, asked.number, asked.known, band=sounds)
-    return slot if not asked.player else punched(slot, asked.player, list(made.voices))
+    return slot if not asked.player else punched(slot, asked.player, made.voices)
 
 
 def _answered(writer: Writer, made: Recording, asked: Asked, number: int) -> Slot:

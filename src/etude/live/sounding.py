@@ -47,6 +47,16 @@ class Slot:
     melody: tuple[int, ...] = ()  # of an accompaniment: the melody's cell of each step
     late: tuple[int, ...] = ()  # steps that hold the one before; of an answer: the tick before which it was not there
 
+    def taken(self, voices: Mapping[str, int]) -> dict[int, int]:
+        """The voices whose place the player takes, with the tick from which."""
+        if self.since is not None or self.melody:
+            return {}
+        firsts: dict[int, int] = {}
+        for note in self.player:
+            if note.voice < len(voices):
+                firsts[note.voice] = min(note.onset, firsts.get(note.voice, note.onset))
+        return firsts
+
 
 def part_of(voice: int, voices: Mapping[str, int], controls: Controls) -> Part:
     """Who plays a voice."""
@@ -56,9 +66,12 @@ def part_of(voice: int, voices: Mapping[str, int], controls: Controls) -> Part:
 
 
 def sounds_of(slot: Slot, voices: Mapping[str, int]) -> list[Sound]:
-    """The notes of a slot as they sound, by onset: transposed, on the instruments, without what is muted."""
-    controls, made = slot.controls, []
-    own = slot.bar.notes
+    """The notes of a slot as they sound, by onset: transposed, on the instruments, without what is muted.
+
+    What the player plays is not among them.
+    """
+    controls, made, taken = slot.controls, [], slot.taken(voices)
+    own = tuple(note for note in slot.bar.notes if note.onset < taken.get(note.voice, note.onset + 1))
     if slot.since is not None:  # the others are the player's
         stop = slot.bar.length if slot.ends is None else slot.ends
         own = tuple(note for note in own if slot.since <= note.onset < stop)
@@ -125,10 +138,11 @@ def session_score(slots: Sequence[Slot], voices: Mapping[str, int], tempo: float
             tracks.setdefault(sound.part, Track(sound.part)).notes.append(note)
             if sound.part.name in names and not slot.band:
                 newest[names.index(sound.part.name)] = note
+        taken = slot.taken(voices)
+        for voice in taken:
+            newest.pop(voice, None)  # what the player has played is held by nobody else
         for given in slot.player:
-            if slot.since is None and not slot.melody and given.voice < len(voices):
-                continue  # it has taken the place of a voice
-            part = Part(PLAYER, 0)
+            part = part_of(given.voice, voices, slot.controls) if given.voice in taken else Part(PLAYER, 0)
             note = [start + given.onset, given.length, given.pitch, given.velocity]
             tracks.setdefault(part, Track(part)).notes.append(note)
         start += slot.bar.length

@@ -72,11 +72,10 @@ def _sounding_chords(score: ScoreTick, key: tuple[int, Mode]) -> list[Json]:
     beats = beats_of(score)
     symbols = recognise(columns_of_all(pitched), beats)
     starts = [*(symbol.time for symbol in symbols), score.end()]
-    flats = key_of(score)[0] <= 0
     made = []
     for symbol, (start, end) in zip(symbols, pairwise(starts), strict=True):
         tones = tones_of(symbol.text)
         if tones is not None and end > start:
-            name = name_of(tones.root, tones.classes, tones.bass, flats)
+            name = name_of(tones.root, tones.classes, tones.bass, key)
             made.append(chord_for_page(Chord(name, start, end, tones.root, tones.classes, tones.bass), key))
     return made

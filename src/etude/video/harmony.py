@@ -178,9 +178,8 @@ def _overlap(track: TrackTick) -> bool:
 
 def chord_name(tones: Tones, key: Key) -> str:
     """A chord symbol with the signs of music, spelled in a key: ``B♭m7/A♭``, ``F♯ø7``, ``C°``."""
-    kind = name_of(0, tones.relative | {0}, 0).removeprefix("C").replace("m7b5", "ø7").replace("dim", "°")
-    bass = f"/{key.spell(tones.bass)}" if tones.bass != tones.root else ""
-    return f"{key.spell(tones.root)}{kind}{bass}"
+    name = name_of(tones.root, tones.classes | {tones.root, tones.bass}, tones.bass, (key.tonic, key.mode))
+    return name.replace("m7b5", "ø7").replace("dim", "°").replace("b", "♭").replace("#", "♯")
 
 
 def numeral_of(tones: Tones, key: Key, after: Tones | None = None) -> str:

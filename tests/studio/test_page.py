@@ -34,6 +34,7 @@ def visit(browser: Browser, address: str, **options: Any) -> Any:
 def load(seen: Opened, address: str) -> Page:
     seen.page.goto(address)
     seen.page.wait_for_selector("html[data-ready]", timeout=PATIENCE * 1000)
+    seen.page.click("#tab-harmonise")
     return seen.page
 
 
@@ -71,7 +72,7 @@ def draw(page: Page) -> None:
 
 def give(page: Page) -> None:
     """What ``draw`` draws, at once."""
-    page.evaluate("(piece) => etude.studio.tabs[0].receive({title: 'Melody', piece})", melody(DRAWN))
+    page.evaluate("(piece) => etude.studio.tabOf('harmonise').receive({title: 'Melody', piece})", melody(DRAWN))
 
 
 def harmonise(page: Page) -> None:
@@ -85,7 +86,7 @@ def engraved(page: Page, name: str) -> None:
 
 
 def state(page: Page, name: str) -> Any:
-    return page.evaluate(f"etude.studio.tabs.find((tab) => tab.id === '{name}').state")
+    return page.evaluate(f"etude.studio.tabOf('{name}').state")
 
 
 def saved(page: Page, name: str, kind: str = "midi") -> bytes:
@@ -155,7 +156,7 @@ def test_a_note_is_changed_and_held_while_the_others_are_drawn_again(seen: Opene
     held = [*changed[:2], changed[2] + 1, changed[3]]
     assert state(page, "harmonise")["locks"] == {"Alto": [held]} and "locked" in page.inner_text("#live")
     panel(page, "harmonise").get_by_role("button", name="Draw the others again").click()
-    until(page, "etude.studio.tabs[0].state.view === null")
+    until(page, "etude.studio.tabOf('harmonise').state.view === null")
     after = state(page, "harmonise")
     assert all(held in candidate["piece"]["tracks"][1]["notes"] for candidate in after["result"]["candidates"])
     assert after["result"]["candidates"][0]["piece"]["tracks"][0]["notes"] == before[0]["notes"]
@@ -180,7 +181,7 @@ def test_bars_are_selected_drawn_again_and_undone(seen: Opened, studio: Studio, 
     panel(page, "fill").get_by_label("Soprano").check()
     go = panel(page, "fill").get_by_role("button", name="Draw bar 2 again")
     go.click()
-    until(page, "etude.studio.tabs[1].state.recipe !== null")
+    until(page, "etude.studio.tabOf('fill').state.recipe !== null")
     result = state(page, "fill")
     after = result["result"]["candidates"][0]["piece"]
     for old, new in zip(before["tracks"], after["tracks"], strict=True):
@@ -193,7 +194,7 @@ def test_bars_are_selected_drawn_again_and_undone(seen: Opened, studio: Studio, 
     with visit(chromium, address) as other:
         load(other, studio.link)
         other.page.goto(address)
-        until(other.page, "etude.studio.tabs[1].state.recipe !== null")
+        until(other.page, "etude.studio.tabOf('fill').state.recipe !== null")
         assert saved(other.page, "fill") == midi
     panel(page, "fill").get_by_role("button", name="Undo").click()
     assert state(page, "fill")["result"]["candidates"][0]["piece"] == before
@@ -202,7 +203,7 @@ def test_bars_are_selected_drawn_again_and_undone(seen: Opened, studio: Studio, 
     panel(page, "fill").get_by_text("Add bars to the end").click()
     panel(page, "fill").get_by_label("Bars to add").fill("1")
     panel(page, "fill").get_by_role("button", name="Add bars").click()
-    until(page, "etude.studio.tabs[1].state.recipe.task === 'continue'")
+    until(page, "etude.studio.tabOf('fill').state.recipe.task === 'continue'")
     assert len(state(page, "fill")["result"]["candidates"][0]["bars"]) == 3
     assert seen.errors == []
 
@@ -210,7 +211,9 @@ def test_bars_are_selected_drawn_again_and_undone(seen: Opened, studio: Studio, 
 def test_a_band_plays_and_its_levels_sound_at_once(seen: Opened, studio: Studio, chromium: Browser) -> None:
     page = seen.page
     give(page)
-    page.evaluate("etude.studio.handOver('arrange', {title: 'Tune', piece: etude.studio.tabs[0].state.melody})")
+    page.evaluate(
+        "etude.studio.handOver('arrange', {title: 'Tune', piece: etude.studio.tabOf('harmonise').state.melody})"
+    )
     own = panel(page, "arrange")
     own.get_by_label("Style").select_option("bossa")
     own.get_by_role("textbox", name="Chords").fill("G | D7 G")
@@ -234,7 +237,7 @@ def test_a_band_plays_and_its_levels_sound_at_once(seen: Opened, studio: Studio,
     with visit(chromium, address) as other:
         load(other, studio.link)
         other.page.goto(address)
-        until(other.page, "etude.studio.tabs[2].state.result !== null")
+        until(other.page, "etude.studio.tabOf('arrange').state.result !== null")
         assert saved(other.page, "arrange") == midi
     assert seen.errors == []
 
@@ -266,10 +269,10 @@ def test_tabs_are_reached_by_arrow_keys(seen: Opened) -> None:
     assert page.evaluate("document.activeElement.id") == "tab-fill" and panel(page, "fill").is_visible()
     seen.check()
     press(page, "End")
-    assert panel(page, "play").is_visible() and not panel(page, "fill").is_visible()
+    assert panel(page, "arrange").is_visible() and not panel(page, "fill").is_visible()
     seen.check()
     press(page, "ArrowRight", "Tab")
-    assert panel(page, "harmonise").is_visible()
+    assert panel(page, "play").is_visible(), "the first one, which is also that of a new page"
 
 
 def test_notes_are_put_moved_and_taken_away_by_mouse(seen: Opened) -> None:
@@ -277,7 +280,7 @@ def test_notes_are_put_moved_and_taken_away_by_mouse(seen: Opened) -> None:
     canvas = roll(page, "harmonise")
     box = canvas.bounding_box()
     assert box is not None
-    scale = page.evaluate("etude.studio.tabs[0].roll.scale")
+    scale = page.evaluate("etude.studio.tabOf('harmonise').roll.scale")
     place = (box["x"] + 10, box["y"] + 150)
     page.mouse.move(*place)
     page.mouse.down()
@@ -285,7 +288,7 @@ def test_notes_are_put_moved_and_taken_away_by_mouse(seen: Opened) -> None:
     page.mouse.up()
     (note,) = state(page, "harmonise")["melody"]["tracks"][0]["notes"]
     assert note[0] == 0 and note[1] >= 60
-    row = page.evaluate("etude.studio.tabs[0].roll.row")
+    row = page.evaluate("etude.studio.tabOf('harmonise').roll.row")
     page.mouse.down()
     page.mouse.move(place[0] + 60 * scale, place[1] - 2 * row, steps=3)
     page.mouse.up()
@@ -314,9 +317,9 @@ def test_a_melody_is_recorded_from_both_kinds_of_keyboards(chromium: Browser, st
         own.get_by_label("Meter").select_option("2/4")
         own.get_by_role("button", name="Use a MIDI keyboard").click()
         own.get_by_role("button", name="Record").click()
-        until(page, "!!etude.studio.tabs[0].recording")
+        until(page, "!!etude.studio.tabOf('harmonise').recording")
         play = """(keys) => {
-          const start = etude.studio.tabs[0].recording.start * 1000;
+          const start = etude.studio.tabOf('harmonise').recording.start * 1000;
           const at = (steps) => start + steps * 62.5;
           const send = (bytes, time) => window.input.onmidimessage({data: bytes, timeStamp: time});
           send([0x90, 60, 90], at(0.2));
@@ -333,8 +336,8 @@ def test_a_melody_is_recorded_from_both_kinds_of_keyboards(chromium: Browser, st
         assert found["tempos"] == [[0, 240]] and found["meters"] == [[0, 2, 4]]
         assert [note[:3] for note in found["tracks"][0]["notes"]] == [[0, 24, 60], [24, 24, 64], [48, 24, 67]]
         own.get_by_role("button", name="Record").click()
-        until(page, "!!etude.studio.tabs[0].recording")
-        until(page, "performance.now() / 1000 > etude.studio.tabs[0].recording.start + 0.1")
+        until(page, "!!etude.studio.tabOf('harmonise').recording")
+        until(page, "performance.now() / 1000 > etude.studio.tabOf('harmonise').recording.start + 0.1")
         page.keyboard.press("d", delay=150)
         own.get_by_role("button", name="Stop").click()
         assert [note[2] for note in state(page, "harmonise")["melody"]["tracks"][0]["notes"]] == [64]
@@ -347,7 +350,7 @@ def test_files_are_opened_and_what_is_too_large_stops_no_music(seen: Opened, stu
     file.write_bytes(studio.ask("/api/file", {"piece": melody(), "kind": "midi"}).content)
     own = panel(page, "harmonise")
     own.locator("input[type=file]").set_input_files(file)
-    until(page, "etude.studio.tabs[0].state.title === 'Air'")
+    until(page, "etude.studio.tabOf('harmonise').state.title === 'Air'")
     assert len(state(page, "harmonise")["melody"]["tracks"][0]["notes"]) == 8
     page.click("#play")
     until(page, "etude.level() > 0.003")
@@ -368,7 +371,7 @@ def test_files_are_opened_and_what_is_too_large_stops_no_music(seen: Opened, stu
       document.getElementById("panel-harmonise").dispatchEvent(event);
     }"""
     page.evaluate(drop, list(file.read_bytes()))
-    until(page, "etude.studio.tabs[0].state.title === 'Dropped'")
+    until(page, "etude.studio.tabOf('harmonise').state.title === 'Dropped'")
     assert [error for error in seen.errors if "422" not in error] == []
 
 
@@ -431,7 +434,7 @@ def test_two_pages_reload_and_a_studio_that_comes_back(chromium: Browser, models
 
 def test_long_work_shows_its_progress_and_can_be_ended(seen: Opened, studio: Studio) -> None:
     page = seen.page
-    page.evaluate("(piece) => etude.studio.tabs[0].receive({title: 'Long', piece})", melody(DRAWN * 8))
+    page.evaluate("(piece) => etude.studio.tabOf('harmonise').receive({title: 'Long', piece})", melody(DRAWN * 8))
     panel(page, "harmonise").get_by_role("button", name="Harmonise", exact=True).click()
     until(page, "document.getElementById('progress').value > 0")
     assert "harmonies" in page.inner_text("#work-what")

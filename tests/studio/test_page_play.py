@@ -13,7 +13,7 @@ from studio.served import Studio, serving
 from etude.studio.models import Models
 
 PATIENCE = 60.0  # seconds
-TAB = "etude.studio.tabs.find((tab) => tab.id === 'play')"
+TAB = "etude.studio.tabOf('play')"
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def visit(browser: Browser, **options: Any) -> Any:
 def load(seen: Opened, address: str) -> Page:
     seen.page.goto(address)
     seen.page.wait_for_selector("html[data-ready]", timeout=PATIENCE * 1000)
-    seen.page.click("#tab-play")
+    assert seen.page.is_visible("#panel-play"), "it is the first tab"
     return seen.page
 
 

@@ -14,7 +14,7 @@ import { readLink } from "./recipe.js";
 // One module a tab: a class with id, name and build(panel). What it may have besides: chosen() and left(), as its panel is
 // shown and hidden; heard(note) of keyboards; playable() for the transport; undo() and redo(); receive(piece) from another
 // tab; open(link); kept() and restore(state), for when the page is loaded again.
-const TABS = [Harmonise, Fill, Arrange, Play];
+const TABS = [Play, Harmonise, Fill, Arrange];
 const KEPT = "etude-studio";
 const SAVES = 300; // milliseconds
 const TASKS = { harmonise: "harmonise", fill: "fill", continue: "fill", arrange: "arrange", play: "play" }; // task of a link -> tab
@@ -85,6 +85,10 @@ class Studio {
     this.choose(this.tabs[0]);
   }
 
+  tabOf(id) {
+    return this.tabs.find((own) => own.id === id);
+  }
+
   choose(tab) {
     if (this.tab && this.tab !== tab) this.tab.left?.();
     this.tab = tab;
@@ -98,7 +102,7 @@ class Studio {
   }
 
   async handOver(id, what) {
-    const tab = this.tabs.find((own) => own.id === id);
+    const tab = this.tabOf(id);
     this.player.stop();
     this.choose(tab);
     tab.button.focus();
@@ -273,7 +277,7 @@ class Studio {
 
   async openLink(text) {
     const found = await readLink(text);
-    const tab = found && this.tabs.find((own) => own.id === TASKS[found.recipe.task]);
+    const tab = found && this.tabOf(TASKS[found.recipe.task]);
     if (!tab) return this.note("This is no link of a studio, or not all of it. Copy it again.", true);
     this.choose(tab);
     const title = typeof found.title === "string" ? found.title.slice(0, 200) : "Piece";
@@ -309,7 +313,7 @@ class Studio {
     try {
       const kept = JSON.parse(sessionStorage.getItem(KEPT));
       for (const tab of this.tabs) if (kept?.states[tab.id]) tab.restore?.(kept.states[tab.id]);
-      const tab = this.tabs.find((own) => own.id === kept?.tab);
+      const tab = this.tabOf(kept?.tab);
       if (tab) this.choose(tab);
     } catch {
       sessionStorage.removeItem(KEPT);

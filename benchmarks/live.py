@@ -2,7 +2,7 @@
 
     python benchmarks/live.py latency [--run RUN]     # an event, a bar, and a change of a control until it is heard
     python benchmarks/live.py ticks [--minutes 10]    # a harmony at every sixteenth at 120 BPM, one core kept busy
-    python benchmarks/live.py endless [--minutes 10]  # what hangs, gaps and memory of each model, as fast as it writes
+    python benchmarks/live.py endless [--minutes 10]  # what hangs, gaps and memory of each model, fast, or with --real
     python benchmarks/live.py answers [--phrases 50]  # answers to phrases of test pieces: when they start, in which key
 
 ``RUN`` is the folder of a manual run with a model that the pipeline does not train, as gru.
@@ -263,18 +263,19 @@ def following(most: int) -> list[tuple[Notes, Notes]]:
 
 
 def endless(args: argparse.Namespace) -> None:
-    """Minutes of music of each model: what hangs, the longest silence, memory."""
+    """Minutes of music of each model: what hangs, what was late, the longest silence, memory."""
     print(
-        "| model | bars | notes a bar | hanging | longest silence, bars | MB at a sixth, at the end |\n"
-        "|---|---:|---:|---:|---:|---:|"
+        "| model | bars | notes a bar | hanging | late bars | longest silence, bars | MB at a sixth, at the end |\n"
+        "|---|---:|---:|---:|---:|---:|---:|"
     )
     for name in args.models or MODELS:
         loaded = load(name, args.run)
         if loaded is None:
             continue
-        clock = FastClock()
+        clock = RealClock() if args.real else FastClock()
         engine, loop, _ = engine_of(loaded, clock, Bounds(60.0 * args.minutes))
-        loop.sent = Watch(60.0 * args.minutes / 6)  # type: ignore[assignment]
+        since = clock.now()
+        loop.sent = Watch(since + 60.0 * args.minutes / 6)  # type: ignore[assignment]
         engine.run()
         slots = engine.planner.slots
         silent = longest = 0
@@ -285,8 +286,8 @@ def endless(args: argparse.Namespace) -> None:
         notes = sum(len(slot.bar.notes) for slot in slots) / len(slots)
         memory = psutil.Process().memory_info().rss / 2**20
         print(
-            f"| {name} | {len(slots)} | {notes:.1f} | {sum(watch.sounding.values())} | {longest} | "
-            f"{watch.memory:.0f}, {memory:.0f} |",
+            f"| {name} | {len(slots)} | {notes:.1f} | {sum(watch.sounding.values())} | {engine.planner.repeats} | "
+            f"{longest} | {watch.memory:.0f}, {memory:.0f} |",
             flush=True,
         )
 
@@ -393,6 +394,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--phrases", type=int, default=50)
     parser.add_argument("--changes", type=int, default=30)
+    parser.add_argument("--real", action="store_true", help="endless: in real time")
     parser.add_argument("--busy", action="store_true", help="keep one core busy with something else")
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -117,15 +117,27 @@ def run(*arguments: str) -> int:
         ("replay=s.json output=a.mid tempo=90", "tempo is kept in the session"),
         ("replay=s.json sound=play", "a session is played again into a file"), ("replay=s.json sound=-", "into a file"),
         ("replay=s.json output=a.mid model=lstm", "was played by voices"),
+        ("replay=e.json output=a.mid", "it has no bars"), ("replay=m.json output=a.mid", "model ../../etc"),
+        ("replay=b.json output=a.mid", 'There is no style "zzz"'),
+        ("fast=true bars=1 sound=/proc/a.wav", "sound = /proc/a.wav cannot be written"),
+        (f"model={'x' * 300}", "is no name of a model"), ("model=../models/voices", "is no name of a model"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_with_a_sentence(
     arguments: str, words: str, fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tune(tmp_path / "t.mid", [(0, 1, 60)])
-    (tmp_path / "s.json").write_text(json.dumps({
-        "kind": "etude session 1", "model": "voices", "weights": "", "seed": 1, "role": "play", "bars": [], "midi": "",
-    }))  # fmt: skip
+    bar: dict[str, Any] = {"controls": {}}
+    good = {"kind": "etude session 1", "model": "voices", "weights": "", "seed": 1, "role": "play", "bars": [bar],
+            "midi": ""}  # fmt: skip
+    changes: dict[str, dict[str, Any]] = {
+        "s": {},
+        "e": {"bars": []},
+        "m": {"model": "../../etc"},
+        "b": {"bars": [{"controls": {"style": "zzz"}}]},
+    }
+    for name, change in changes.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps({**good, **change}))
     if arguments.startswith("model="):
         monkeypatch.undo()
         monkeypatch.chdir(tmp_path)
@@ -196,6 +208,23 @@ def test_a_file_that_cannot_be_written_costs_no_other(
     with pytest.raises(EtudeError, match=r"session = a\.json cannot be written \(No space left on device\)"):
         run("fast=true", "bars=2", "output=a.mid", "session=a.json")
     assert (tmp_path / "a.mid").is_file() and not (tmp_path / "a.json").exists()
+
+
+def test_a_folder_in_the_way_of_one_file_costs_no_other(fake: Any, tmp_path: Path) -> None:
+    class Blocks(Quarters):
+        def write(self, *given: Any) -> Any:
+            (tmp_path / "a.json").mkdir(exist_ok=True)
+            return super().write(*given)
+
+    fake(Blocks)
+    with pytest.raises(EtudeError, match=r"session = a\.json cannot be written \(a\.json is a folder"):
+        run("fast=true", "bars=2", "output=a.mid", "session=a.json")
+    assert (tmp_path / "a.mid").is_file()
+
+
+def test_music_that_nobody_hears_is_said(fake: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("fast=true", "bars=1") == 0
+    assert "nobody hears this, and nothing is written" in capsys.readouterr().err
 
 
 def test_an_accompaniment_and_an_answer_of_a_file(fake: Any, tmp_path: Path) -> None:

@@ -79,6 +79,16 @@ def test_a_bar_without_an_answer_is_what_was_played() -> None:
     assert slot.since == BAR and slot.bar == heard(played) and not sounds_of(slot, VOICES)
 
 
+def test_the_key_is_that_of_all_that_was_played(tmp_path: Path) -> None:
+    first = [67, 71, 74, 71, 72, 69, 66, 67]  # G major
+    second = [72, 71, 69, 66, 67]  # alone it is taken for D major
+    notes = [(place, place + 1, pitch) for place, pitch in enumerate(first)]
+    notes += [(20 + place, 21 + place, pitch) for place, pitch in enumerate(second)]
+    call = Call(tune(tmp_path / "a.mid", [(float(a), float(b), pitch) for a, b, pitch in notes])).run()
+    scales = [slot.written.scale for slot in call.recording.slots if slot.since is not None and slot.since < BAR]
+    assert len(call.answerer.answers) == 2 and set(scales) == {"G major"}
+
+
 class Call:
     """An answerer with all that it needs."""
 

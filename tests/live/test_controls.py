@@ -19,7 +19,7 @@ VALID = {
     "transpose": ["-24", "24", "0"],
     "instruments": ["5", "Bass:32,Soprano:0", "none"], "mute": ["Bass", "Bass, Soprano", "none"],
     "scale": ["D minor", "Bb", "any"], "style": ["bossa", "none"], "mood": [*MOODS, "any"],
-    "key": ["F#m", "any"], "mode": ["major", "minor", "any"], "density": ["high", "3.5"], "polyphony": ["low", "any"],
+    "key": ["F#m", "any"], "mode": ["minor", "any"], "density": ["high", "3.5"], "polyphony": ["low", "any"],
     "bottom": ["40"], "top": ["lowest"], "energy": ["0.5"], "brightness": ["highest"],
 }  # fmt: skip
 
@@ -103,6 +103,25 @@ def test_only_what_changes_the_writing_has_bars_written_again() -> None:
         assert FULL.change(controls, name, VALID[name][0]).written() != controls.written()
 
 
+def test_a_key_and_a_mode_that_do_not_fit_are_refused_one_after_the_other() -> None:
+    minor = FULL.change(Controls(), "key", "D minor")
+    assert FULL.change(minor, "mode", "minor").attributes == (("key", "D minor"), ("mode", "minor"))
+    with pytest.raises(EtudeError, match="key = D minor and mode = major do not fit"):
+        FULL.change(minor, "mode", "major")
+    major = FULL.change(Controls(), "mode", "major")
+    with pytest.raises(EtudeError, match="do not fit"):
+        FULL.change(major, "key", "F#m")
+
+
+def test_the_state_is_told_as_it_is_set() -> None:
+    controls = Controls(tempo=90, mute=("Bass", "Soprano"), instruments=(("Bass", 32), ("Soprano", 40)))
+    told = dict(pair.split("=") for pair in controls.as_text().split(" "))
+    made = Controls()
+    for name, text in told.items():
+        made = FULL.change(made, name, text)
+    assert made == controls and told["mute"] == "Bass,Soprano"
+
+
 @pytest.mark.parametrize("name", sorted({*CONTROLLERS.values()}))
 def test_a_controller_reaches_every_value_within_range(name: str) -> None:
     found = [FULL.turn(Controls(), name, value) for value in (-5, 0, 64, 127, 999)]
@@ -118,6 +137,7 @@ def test_a_controller_reaches_every_value_within_range(name: str) -> None:
         {"instruments": ["Bass"]}, {"mute": 5}, {"mute": [5]}, {"mute": "Bass"}, {"scale": 5}, {"scale": "H"},
         {"style": 1}, {"style": "../../secret"}, {"key": "H"}, {"key": 3}, {"mode": "dorian"}, {"density": "many"},
         {"energy": 2},
+        {"key": "D minor", "mode": "major"},
         {"density": True}, {"volume": 3}, [], "x", None,
     ],
 )  # fmt: skip

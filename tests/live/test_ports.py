@@ -21,7 +21,7 @@ from live_music import Desk, hanging, tune, until
 from etude.core.errors import EtudeError
 from etude.live import ports
 from etude.live.clock import FastClock, RealClock
-from etude.live.ports import BUSIEST, Input, names_of_ports, open_output
+from etude.live.ports import Input, names_of_ports, open_output
 
 
 def pour(client: socket.socket, data: bytes) -> None:
@@ -147,8 +147,10 @@ def test_an_endless_system_exclusive_message_is_forgotten(line: Line, filler: by
     assert psutil.Process().memory_info().rss - before < 30_000_000
 
 
-def test_a_flood_is_held_back_and_no_end_of_a_note_is_left_out(line: Line) -> None:
+def test_a_flood_is_held_back_and_no_end_of_a_note_is_left_out(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """50,000 messages in a burst: the queue stays short, and each note that was taken has its end."""
+    busiest = 500  # a second, which a busy machine sends, too
+    monkeypatch.setattr(ports, "BUSIEST", busiest)
     flood = b"".join(on(pitch % 128) + bytes([0x80, pitch % 128, 0]) for pitch in range(25_000))
     thread = threading.Thread(target=pour, args=(line.client, flood))
     thread.start()
@@ -161,8 +163,8 @@ def test_a_flood_is_held_back_and_no_end_of_a_note_is_left_out(line: Line) -> No
     line.input.close()
     thread.join(20)
     found += [message for _, message in line.input.take(0)]
-    assert longest <= 2 * BUSIEST and len(line.said) == 1 and "some are left out" in line.said[0]
-    assert BUSIEST <= len(found) <= 4 * BUSIEST + 300
+    assert longest <= 2 * busiest and len(line.said) == 1 and "some are left out" in line.said[0]
+    assert busiest <= len(found) <= 4 * busiest + 300
     sounding: set[int] = set()
     for one in found:  # an end whose start was left out ends nothing
         sounding.add(one.note) if one.type == "note_on" else sounding.discard(one.note)

@@ -94,5 +94,5 @@ def test_harmonies_by_name() -> None:
 
 
 def test_an_empty_session_is_silence() -> None:
-    nothing = Replayed("chords", "", 1, "accompany", "chords", [], "")
+    nothing = Replayed("chords", "", 1, "accompany", "chords", (), "")
     assert replay(nothing, None, lambda writer: None).score().note_num() == 0

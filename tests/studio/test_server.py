@@ -150,6 +150,8 @@ def test_what_is_too_long_is_refused_while_it_arrives(studio: Studio) -> None:
         (b'{"task": "harmonise", "seed": NaN}', 422),
         (b'{"task": "arrange", "style": "pop", "seed": 1, "piece": {"quarter": 4, "tracks": []}}', 422),
         (b"\xff\xfe", 422),
+        (b'{"task": "\\ud800"}', 422),
+        (b'{"task": "harmonise", "\\ud800": 1}', 422),
     ],
 )
 def test_what_is_no_recipe_gets_a_sentence(studio: Studio, body: bytes, status: int) -> None:

@@ -52,9 +52,12 @@ def _load(keys: Mapping[str, str], name: str) -> Any:
     from etude.artifacts.context import Session
     from etude.config.defaults import section
     from etude.config.sections import Generate
+    from etude.live.session import NAME
     from etude.models.building import set_threads
     from etude.tasks.trained_model import TrainedModel, find_model
 
+    if not NAME.fullmatch(name):
+        raise EtudeError(f"model = {name[:40]} is no name of a model. Give one, as transformer.")
     session = Session(run=run_folder(keys))
     folder = find_model(session, name)
     set_threads(1)  # their number decides the last digits
@@ -135,6 +138,8 @@ def _play(keys: Mapping[str, str], places: Mapping[str, Path]) -> int:
                 f"controls are set at 127.0.0.1:{control.port}, as with: echo tempo=90 | nc -N 127.0.0.1 {control.port}"
             )
         listeners = _listeners(keys, places, recording, outputs, fast, say) if role == "play" else []
+        if not (outputs or listeners or places):
+            say("nobody hears this, and nothing is written. Give out=..., sound=... or output=FILE.mid")
         engine = performance.engine(sender, clock, player, listeners, say, bounds, ahead or 2)
         running.append(engine)
         if not fast:
@@ -178,11 +183,8 @@ def _listeners(
 
     mix = section(Mix, "mix")
     sound = keys.get("sound", "")
-    if not sound and not outputs and not fast and sys.stderr.isatty():
-        if find_player(mix.sample_rate):
-            sound = "play"
-        else:
-            say("nobody hears this: there is no program here that plays sound. Give sound=FILE.wav or out=...")
+    if not sound and not outputs and not fast and sys.stderr.isatty() and find_player(mix.sample_rate):
+        sound = "play"
     if not sound:
         return []
     if sound == "play":
@@ -224,7 +226,7 @@ def _run(engine: Any, recording: Any, places: Mapping[str, Path], say: Any) -> N
 def _save(done: threading.Event, recording: Any, places: Mapping[str, Path]) -> None:
     while not done.wait(SAVED_EVERY):
         if "session" in places and recording.slots:
-            with suppress(OSError):
+            with suppress(OSError, EtudeError):
                 recording.write(places["session"])
 
 
@@ -244,8 +246,9 @@ def _write(recording: Any, places: Mapping[str, Path]) -> dict[str, Path]:
             elif key in places:
                 with whole(places[key]) as part:
                     part.write_bytes(recording.midi())
-        except OSError as error:  # of one is no reason to leave out the other
-            faults.append(f"{key} = {places[key]} cannot be written ({error.strerror or error}).")
+        except (OSError, EtudeError) as error:  # of one is no reason to leave out the other
+            reason = str(error).rstrip(".") if isinstance(error, EtudeError) else error.strerror or error
+            faults.append(f"{key} = {places[key]} cannot be written ({reason}).")
     if faults:
         raise EtudeError(" ".join(faults))
     return dict(places)
@@ -256,16 +259,16 @@ def _replay(keys: Mapping[str, str], places: Mapping[str, Path]) -> int:
         raise EtudeError("replay = ... writes a file. Name it, as in: etude live replay=session.json output=again.mid")
     if keys.get("sound") in SPECIAL:
         raise EtudeError(f"sound = {keys['sound']}: a session is played again into a file. Name it, as sound=again.wav")
+    source = path(keys, "replay")
+    assert source is not None
+    if not source.is_file():
+        raise EtudeError(f"replay = {source} is no file. Give one that etude live session=... has written.")
     from etude.live.controls import WHAT
 
     kept = ("seed", "seconds", "bars", "role", "harmony", "input", "echo", "out", "control", "session", "ahead", "fast")
     for key in (*kept, *WHAT):
         if keys.get(key):
             raise EtudeError(f"{key} is kept in the session that is played again. Leave it out.")
-    source = path(keys, "replay")
-    assert source is not None
-    if not source.is_file():
-        raise EtudeError(f"replay = {source} is no file. Give one that etude live session=... has written.")
     import hashlib
 
     from etude.live.band import StyleBand

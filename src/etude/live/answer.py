@@ -19,6 +19,7 @@ GRID = TICKS // 4  # ticks to which the model sees the notes moved
 SHORTEST = TICKS // 2  # of a silence that ends a phrase; an answer starts at most a beat after it
 LONGEST = 4  # bars of an answer
 BAR = 4 * TICKS
+HEARD = 16  # bars whose notes of the player decide the key of an answer: a phrase alone says little
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ class Answerer:
         present = self._present
         now = present.slot(self.player, self.clock.now()).bar
         past = tuple(slot.bar for slot in self._slots)
-        controls = self._in_key([*past[-LONGEST:], now])
+        controls = self._in_key()
         if starts >= BAR or present.draft is not None:  # a bar has one answer
             since = max(starts - BAR, 0)
             rest = Bar((), since) if since else None
@@ -252,10 +253,15 @@ class Answerer:
             self._draft = _Draft(present.number, starts, past, opening, controls)
         self.drafts.ask(self._draft)
 
-    def _in_key(self, bars: Sequence[Bar]) -> Controls:
-        """The controls, with the scale of what was played where none is asked for."""
+    def _in_key(self) -> Controls:
+        """The controls, with the scale of all that was played lately where none is asked for."""
         controls = self.console.controls
-        return controls if controls.scale is not None else replace(controls, scale=key_in(bars))
+        if controls.scale is not None:
+            return controls
+        present = self._present
+        played = [slot.player for slot in self._slots[-HEARD:]]
+        played.append(self.player.within(present.line, present.tick, BAR, self.clock.now()))
+        return replace(controls, scale=key_in([Bar(notes) for notes in played]))
 
     # --- answering
 

@@ -17,6 +17,7 @@ from etude.arranging.lead_sheet import Note as SongNote
 from etude.arranging.parts import play
 from etude.arranging.piece import lead_sheet, top_of
 from etude.arranging.styles import LEARNED, Style
+from etude.core.errors import EtudeError, closest
 from etude.core.project import PACKAGE, conf_folder
 from etude.core.seeds import seed_of
 from etude.live.bars import TICKS, Bar, score_of
@@ -40,7 +41,9 @@ def _folder() -> Path:
 
 @cache
 def read(name: str) -> Style:
-    """A style of conf/style."""
+    """A style of conf/style. Raises EtudeError where there is none of that name."""
+    if name not in style_names():
+        raise EtudeError(f'There is no style "{name[:60]}". {closest(name, style_names())}')
     values = yaml.safe_load((_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
     return Style.of({"name": name, **values})
 

@@ -1,5 +1,7 @@
 """Chords under a melody while it is played, with no model: those of the key that fit what has been heard so far."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ STAY = 1.2  # for the chord that sounds
 SUSTAINED = 2 * STEPS_OF_BEAT  # steps after which a chord may change without need: on the first and third beat
 MIDDLE = 55  # MIDI pitch around which chords lie
 OPENS = 1.0  # for the tonic at first
+ENOUGH = 3  # pitch classes of the melody from which a key is read; until then chords have no third
 
 
 class Chords:
@@ -29,7 +32,8 @@ class Chords:
         self._heard, self._all = np.zeros(12), np.zeros(12)
         self._sounding: list[int] = []  # pitches, from the top
         self._chord: tuple[int, str] | None = None
-        self._melody = -1
+        self._melody = self._first = -1  # the pitch that sounds; the first pitch class
+        self._sounded = False  # when the bar started
         self._cells: list[list[int]] = []
         self._kept: tuple[NDArray[np.float64], NDArray[np.float64], list[int], tuple[int, str] | None, int]
         self._kept = self._remember()
@@ -37,6 +41,7 @@ class Chords:
     def open(self, past: list[Bar], controls: Controls, number: int) -> None:
         """See Harmony."""
         self._controls, self._cells = controls, []
+        self._sounded = bool(self._sounding)
 
     def step(self, frame: int, cell: int, again: bool) -> list[int]:
         """See Harmony."""
@@ -48,6 +53,7 @@ class Chords:
         if cell != HOLD_ON:
             self._melody = cell if cell >= 0 else -1
         if self._melody >= 0:
+            self._first = self._first if self._all.any() else self._melody % 12
             self._heard[self._melody % 12] += 1
             self._all = self._all + np.eye(12)[self._melody % 12]
         made = [HOLD_ON] * 3
@@ -71,7 +77,7 @@ class Chords:
         for voice in range(3):
             column = [cells[voice] for cells in self._cells] + [HOLD_ON] * (FRAMES - len(self._cells))
             starts = [frame for frame, cell in enumerate(column) if cell != HOLD_ON]
-            holds.append((starts[0] if starts else FRAMES) * TICK)
+            holds.append((starts[0] if starts else FRAMES) * TICK if self._sounded else 0)
             for place, frame in enumerate(starts):
                 until = starts[place + 1] if place + 1 < len(starts) else FRAMES
                 if column[frame] >= 0:
@@ -91,14 +97,20 @@ class Chords:
         if self._controls.scale is not None:
             tonic, mode = key_of(self._controls.scale)
             return tonic, "minor" if mode == "minor" else "major"
-        found = best_key(self._all) if np.count_nonzero(self._all) > 2 else None
-        return found or (self._melody % 12, "major")
+        found = best_key(self._all) if self._has_key() else None
+        return found or (self._first, "major")
+
+    def _has_key(self) -> bool:
+        """Whether a key is asked for, or enough of the melody has been heard for one."""
+        return self._controls.scale is not None or int(np.count_nonzero(self._all)) >= ENOUGH
 
     def _change(self) -> list[int]:
         """Choose a chord, and the pitches that move least to it."""
         tonic, mode = self._key()
         best, score = None, -np.inf
-        for step, quality, weight in CHOICES[mode]:
+        present = (self._melody - tonic) % 12
+        fit = [one for one in CHOICES[mode] if present in {(one[0] + above) % 12 for above in STEPS[one[1]]}]
+        for step, quality, weight in fit or CHOICES[mode]:
             root = (tonic + step) % 12
             gains = np.full(12, CLASH)
             for above, gain in zip(STEPS[quality], FITS, strict=True):
@@ -111,20 +123,29 @@ class Chords:
             if found > score:
                 best, score = (root, quality), found
         assert best is not None
-        if best == self._chord and self._sounding:
+        steps = STEPS[best[1]] if self._has_key() else (0, 7)
+        classes = {(best[0] + step) % 12 for step in steps}
+        if best == self._chord and classes == {pitch % 12 for pitch in self._sounding}:
             return [HOLD_ON] * 3
         self._chord = best
-        self._sounding = voiced(best, self._sounding)
+        self._sounding = voiced(best[0], steps, self._sounding)
         return list(self._sounding)
 
 
-def voiced(chord: tuple[int, str], before: list[int]) -> list[int]:
-    """Three pitches of a triad, from the top: of all inversions the one nearest to those before, and to the middle."""
-    classes = [(chord[0] + step) % 12 for step in STEPS[chord[1]]]
+def voiced(root: int, steps: Sequence[int], before: Sequence[int]) -> list[int]:
+    """Three pitches of a chord, from the top: of all inversions the one nearest to those before, and to the middle.
+
+    Args:
+        root: pitch class.
+        steps: semitones of its two or three notes above the root; of two, the lower one is doubled an octave higher.
+        before: what sounds, from the top.
+    """
+    classes = [(root + step) % 12 for step in steps]
     choices = []
     for lowest in range(MIDDLE - 9, MIDDLE + 6):
         if lowest % 12 in classes:
             others = sorted((pitch - lowest) % 12 for pitch in classes if pitch != lowest % 12)
+            others = others if len(others) == 2 else [*others, 12]
             choices.append([lowest + step for step in reversed(others)] + [lowest])
     wanted = before or [MIDDLE + 7, MIDDLE + 3, MIDDLE - 2]
     distance = (sum(abs(one - other) for one, other in zip(choice, wanted, strict=True)) for choice in choices)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from etude.live.controls import Console
 HOST = "127.0.0.1"
 LONGEST = 512  # bytes of a line
 MISTAKES = 8  # lines that cannot be read, after which a connection is closed
-MOST = 32  # connections at a time
+MOST = 32  # connections at a time; then the one that has been silent for longest is closed
 FASTEST = 200  # lines a second that are taken of a connection
 HELLO = "etude live: NAME=VALUE sets a control; state shows them; stop ends the music; help lists them\n"
 
@@ -27,7 +28,7 @@ class ControlPort:
         """Open it. ``port`` 0 takes a free one. Raises EtudeError where the port is taken."""
         self.console, self.stop = console, stop
         self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], float] = {}  # of each connection, with the time of its last line
         self._thread = threading.Thread(target=self._loop.run_forever, name="control", daemon=True)
         self._thread.start()
         opening = asyncio.run_coroutine_threadsafe(self._listen(port), self._loop)
@@ -64,15 +65,17 @@ class ControlPort:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        if len(self._tasks) >= MOST:
+            silent = min(self._tasks, key=lambda one: self._tasks[one])
+            del self._tasks[silent]
+            silent.cancel()
+        self._tasks[task] = time.monotonic()
         mistakes = 0
         try:
-            if len(self._tasks) > MOST:
-                writer.write(b"too many connections\n")
-                return
             writer.write(HELLO.encode())
             while mistakes < MISTAKES:
                 line = await reader.readline()
+                self._tasks[task] = time.monotonic()
                 if not line:
                     return
                 text = line.decode("utf-8", "replace").strip()
@@ -87,7 +90,7 @@ class ControlPort:
         except (ConnectionError, ValueError, asyncio.CancelledError):
             pass  # gone, a line beyond LONGEST, or the music has ended
         finally:
-            self._tasks.discard(task)
+            self._tasks.pop(task, None)
             writer.close()
 
     def _answer(self, text: str) -> tuple[str, bool]:
@@ -95,7 +98,7 @@ class ControlPort:
         if not text:
             return "ok", True
         if text == "state":
-            return " ".join(f"{name}={value}" for name, value in self.console.controls.as_json().items()), True
+            return self.console.controls.as_text(), True
         if text == "help":
             return "\n".join(self.console.surface.help()), True
         if text == "stop":

@@ -80,6 +80,10 @@ class Controls:
         """What ``as_json`` gave. Raises ValueError, TypeError or AttributeError where a value is none of a control."""
         for name, value in plain.items():
             _check_plain(name, value)
+        try:
+            _check_fit(plain)
+        except EtudeError as error:
+            raise ValueError(str(error)) from None
         own = {
             name: plain[name]
             for name in ("tempo", "temperature", "top_p", "scale", "transpose", "style")
@@ -91,6 +95,10 @@ class Controls:
             mute=tuple(plain.get("mute", ())),
             attributes=tuple((name, plain[name]) for name in ATTRIBUTES if name in plain),
         )
+
+    def as_text(self) -> str:
+        """Each value as ``Surface.change`` takes it, as ``tempo=90 mute=Bass,Tenor``."""
+        return " ".join(f"{name}={_text(value)}" for name, value in self.as_json().items())
 
     def written(self) -> tuple[Any, ...]:
         """What a bar is written for: bars that are written for equal values need not be written again."""
@@ -196,7 +204,13 @@ class Surface:
 def _asked(controls: Controls, name: str, value: Any) -> Controls:
     asked = {**dict(controls.attributes), name: value}
     kept = tuple((one, asked[one]) for one in ATTRIBUTES if asked.get(one) is not None)
+    _check_fit(dict(kept))
     return replace(controls, attributes=kept)
+
+
+def _check_fit(asked: Mapping[str, Any]) -> None:
+    if "key" in asked and "mode" in asked and key_of(asked["key"])[1] != asked["mode"]:
+        raise EtudeError(f"key = {asked['key']} and mode = {asked['mode']} do not fit. Set one of them to any first.")
 
 
 def _attribute(name: str, text: str) -> Any:
@@ -242,6 +256,12 @@ def _check_plain(name: str, value: Any) -> None:
         fine = False
     if not fine:
         raise ValueError(f"{name} = {str(value)[:40]}")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}:{program}" for name, program in value.items())
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def _number(name: str, text: str, low: float, high: float, whole: bool = False) -> float:

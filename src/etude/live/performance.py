@@ -72,7 +72,7 @@ class Performance:
             tempo=None if role == PLAY else recording.tempo,
             temperature=float(own if temperature is None else temperature),
         )
-        for key in WHAT:  # mode after key, as they are checked together
+        for key in WHAT:
             if asked and asked.get(key):
                 controls = surface.change(controls, key, asked[key])
         return cls(role, writer, harmony, Console(surface, controls), recording)

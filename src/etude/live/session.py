@@ -1,6 +1,7 @@
 """A session on disk: model, seed, controls and what somebody played, from which the same music is written again."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from etude.live.writers import Writer
 from etude.tasks.trained_model import TrainedModel
 
 KIND = "etude session 1"
+NAME = re.compile(r"[\w-]{1,64}")  # of a model
 PLAY, ANSWER, ACCOMPANY = "play", "answer", "accompany"
 ROLES = (PLAY, ANSWER, ACCOMPANY)
 FOUR, CHORDS = "voices", "chords"
@@ -134,7 +136,7 @@ class Replayed:
     seed: int
     role: str
     harmony: str
-    bars: list[Asked]
+    bars: tuple[Asked, ...]
     midi: str  # digest of what was played
 
 
@@ -174,12 +176,16 @@ def session_of(plain: Any, where: str) -> Replayed:
                     tuple(_whole(frame, 0, 65535) for frame in bar.get("late", ())),
                 )
             )
+        if not bars:
+            raise ValueError("it has no bars")
+        if not NAME.fullmatch(plain["model"]):
+            raise ValueError(f"model {plain['model'][:40]}")
         role = str(plain["role"])
         harmony = str(plain.get("harmony", FOUR))
         if role not in ROLES or harmony not in HARMONIES:
             raise ValueError(f"role {role[:40]}, harmony {harmony[:40]}")
-        texts = (str(plain["model"]), str(plain["weights"]), _whole(plain["seed"], 0, 2**63))
-        return Replayed(*texts, role, harmony, bars, str(plain["midi"]))
+        texts = (plain["model"], str(plain["weights"]), _whole(plain["seed"], 0, 2**63))
+        return Replayed(*texts, role, harmony, tuple(bars), str(plain["midi"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {str(error)[:80]}"
         raise EtudeError(f"{where} is a session that was changed ({reason}), so that it cannot be played.") from None

@@ -158,8 +158,11 @@ class FileSink:
     """A sound file that grows while the music plays, and has its proper header at every bar."""
 
     def __init__(self, path: Path, sample_rate: int) -> None:
-        """Args: .wav or .flac; samples a second."""
-        self._file = soundfile.SoundFile(path, "w", sample_rate, 2, subtype="PCM_16")
+        """Args: .wav or .flac; samples a second. Raises EtudeError where it cannot be written."""
+        try:
+            self._file = soundfile.SoundFile(path, "w", sample_rate, 2, subtype="PCM_16")
+        except (OSError, soundfile.SoundFileError):
+            raise EtudeError(f"sound = {path} cannot be written. Name a file in a folder of your own.") from None
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """See Sink."""

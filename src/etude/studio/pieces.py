@@ -26,7 +26,7 @@ QUARTERS = 512  # that a piece lasts at most: 128 bars of 4/4
 NOTES = 2500  # of a piece at most: what a request of 64 KB holds
 TRACKS, SIGNS, LETTERS = 32, 500, 200  # of a piece; of each kind; of a text
 TICKS = 10080  # of a quarter note at most
-ENDINGS = (".mid", ".midi", ".musicxml", ".xml", ".mxl", ".abc", ".krn", ".mei")
+ENDINGS = (".mid", ".midi", ".musicxml", ".xml", ".mxl", ".abc", ".krn")
 
 
 def score_of(value: Any, what: str = "piece") -> ScoreTick:
@@ -148,7 +148,7 @@ def read_given(name: str, data: bytes, limits: Ingest) -> Json:
     plain = "".join(letter for letter in Path(name).name if letter.isprintable())[-LETTERS:]
     ending = Path(plain).suffix.lower()
     if ending not in ENDINGS:
-        raise EtudeError(f"{plain or 'The file'} must be MIDI, MusicXML, ABC, MEI or Humdrum: {', '.join(ENDINGS)}.")
+        raise EtudeError(f"{plain or 'The file'} must be MIDI, MusicXML, ABC or Humdrum: {', '.join(ENDINGS)}.")
     title = Path(plain).stem.strip() or "Piece"
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"given{ending}"

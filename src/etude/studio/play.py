@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import mido
 import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
-from symusic.core import ScoreTick
+from symusic.core import ScoreSecond, ScoreTick
 
 from etude.config.check import Natural, check
 from etude.config.sections import Mix
@@ -30,7 +30,7 @@ from etude.live.player import Player
 from etude.live.ports import BUSIEST
 from etude.live.replay import replay
 from etude.live.sender import Sender
-from etude.live.session import ACCOMPANY, CHORDS, PLAY, ROLES, Recording, check_same, session_of
+from etude.live.session import ACCOMPANY, CHORDS, HARMONIES, PLAY, ROLES, Recording, Replayed, check_same, session_of
 from etude.live.sound import BarSound, rounded
 from etude.live.sounding import Slot, Sound, session_score
 from etude.live.writers import Writer
@@ -47,6 +47,7 @@ WAITING = 512  # messages for a page that reads slowly; then its music ends
 LEAD = 0.35  # seconds before a bar line at which a bar goes to the page
 SWITCH = 0.001  # seconds between two switches of threads while somebody plays
 KEPT = 16  # performances that can be taken away after their end
+BARS = 20_000  # of a session: more than LONGEST has
 SECTION = 4  # bars of which chords are recognised together
 
 
@@ -220,6 +221,13 @@ def _sounds(slot: Slot, voices: Mapping[str, int]) -> list[Sound]:
     return sounds_of(slot, voices)
 
 
+def _read(recipe: PlayRecipe) -> Replayed:
+    bars = recipe.session.get("bars")
+    if isinstance(bars, list) and len(bars) > BARS:
+        raise EtudeError(f"The link has {len(bars)} bars; the studio takes {BARS} at most.")
+    return session_of(recipe.session, "the link")
+
+
 class Playing:
     """The performances of a studio: those that sound, and the last ones that have ended."""
 
@@ -227,7 +235,7 @@ class Playing:
         """Args: the models."""
         self.models = models
         self._count = 0
-        self._kept: OrderedDict[str, Recording] = OrderedDict()
+        self._kept: OrderedDict[Replayed, Recording] = OrderedDict()
         self._lock = threading.Lock()
 
     # --- what the page needs to know
@@ -269,16 +277,23 @@ class Playing:
             "differs": differs,
         }
 
-    def score(self, recipe: PlayRecipe) -> ScoreTick:
-        """What sounded in a session."""
+    def score(self, recipe: PlayRecipe, minutes: float | None = None) -> ScoreTick:
+        """What sounded in a session. Raises EtudeError where it is longer than some minutes."""
         with self._lock:
-            kept = self._kept.get(str(recipe.session.get("midi")))
-        return (kept or self._again(recipe)[0]).score()
+            kept = self._kept.get(_read(recipe))
+        score = (kept or self._again(recipe)[0]).score()
+        long = cast(ScoreSecond, score.to("second")).end() / 60
+        if minutes is not None and long > minutes:
+            raise EtudeError(
+                f"This lasts {long:.0f} minutes; the studio makes sounds and scores of {minutes:g} at most. Save MIDI, "
+                "and give it to: etude mix"
+            )
+        return score
 
     def _again(self, recipe: PlayRecipe) -> tuple[Recording, str | None]:
         from etude.live.band import StyleBand
 
-        session = session_of(recipe.session, "the link")
+        session = _read(recipe)
         needs = session.role != ACCOMPANY or session.harmony != CHORDS
         loaded = self.models.load(session.model) if needs else None
         differs = None if loaded is None else check_same(session, loaded.trained, "the link")
@@ -293,7 +308,7 @@ class Playing:
     def _keep(self, recording: Recording) -> Json:
         plain = recording.as_json()
         with self._lock:
-            self._kept[plain["midi"]] = recording
+            self._kept[session_of(plain, "the session")] = recording
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return plain
@@ -393,12 +408,14 @@ class _Desk:
             raise EtudeError(f"role = {role[:40]} must be {', '.join(ROLES)}.")
         kind = check(asked.get("harmony", CHORDS), str, "harmony")
         seed = check(asked.get("seed", 1), Natural, "seed")
+        if kind not in HARMONIES:
+            raise EtudeError(f"harmony = {kind[:40]} must be {' or '.join(HARMONIES)}.")
         if seed >= 2**31:
             raise EtudeError("seed must be below 2147483648.")
         controls = {str(key): check(value, str, "controls") for key, value in
                     check(asked.get("controls", {}), dict, "controls").items()}  # fmt: skip
-        name = check(asked.get("model", ""), str, "model")
         needs = role != ACCOMPANY or kind != CHORDS
+        name = check(asked.get("model", ""), str, "model") if needs else CHORDS
         loaded = self.playing.models.load(name) if needs else None
         settings = self.playing.models.settings
         temperature = settings.harmonize.temperature if role == ACCOMPANY else None

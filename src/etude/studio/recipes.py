@@ -15,6 +15,7 @@ from etude.studio.models import Models
 from etude.studio.play import Playing, PlayRecipe
 
 TASK = "task"
+MINUTES = 10.0  # of which a sound, or a score, is made
 
 
 class Recipes:
@@ -55,12 +56,16 @@ class Recipes:
         recipe = self.read(value)
         return self._tasks[value[TASK]][1](recipe)
 
-    def session_score(self, value: Any) -> ScoreTick:
-        """What sounded in a session of the tab Play. Raises EtudeError where the recipe is none of one."""
+    def session_score(self, value: Any, minutes: float | None = MINUTES) -> ScoreTick:
+        """What sounded in a session of the tab Play.
+
+        Raises:
+            EtudeError: the recipe is none of one, or it is longer than some minutes.
+        """
         recipe = self.read(value)
         if not isinstance(recipe, PlayRecipe):
             raise EtudeError("This is not the recipe of a session.")
-        return self.playing.score(recipe)
+        return self.playing.score(recipe, minutes)
 
     def read_arrangement(self, value: Any) -> ArrangeRecipe:
         """The recipe of an arrangement, checked. Raises EtudeError where it is none."""

@@ -30,7 +30,7 @@ from etude.studio.models import Models
 from etude.studio.notation import picture
 from etude.studio.pages import PAGE, Pages
 from etude.studio.pieces import ENDINGS, LETTERS, NOTES, QUARTERS, read_given, score_of
-from etude.studio.recipes import TASK, Recipes
+from etude.studio.recipes import MINUTES, TASK, Recipes
 from etude.studio.sound import TYPES, file_of, sounds
 from etude.studio.work import Busy, Gone, Worker
 from etude.tasks.given_piece import assign_voices
@@ -175,7 +175,8 @@ def application(models: Models, admission: Admission, names: set[str], worker: W
         def work() -> tuple[bytes, str]:
             kind, title = check(asked.get("kind"), str, "kind"), _title(asked)
             if is_session(asked):
-                made = file_of(kind, recipes.session_score(asked["recipe"]), title, models.settings.mix)
+                score = recipes.session_score(asked["recipe"], None if kind == "midi" else MINUTES)
+                made = file_of(kind, score, title, models.settings.mix)
             elif "recipe" in asked:
                 band = recipes.bands.arrange(recipes.read_arrangement(asked["recipe"]))
                 mix = mixed(band.mix, check(asked.get("levels", {}), dict[str, Level], "levels"))
@@ -275,6 +276,7 @@ async def _json(request: Request, keys: set[str] | None = None) -> Any:
         raise HTTPException(415, "the body must be application/json")
     try:
         value = json.loads(await request.body(), parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()  # half of a letter, as \ud800, can be in no answer
     except (ValueError, RecursionError):
         raise HTTPException(422, "the body is no JSON") from None
     if not isinstance(value, dict) or (keys is not None and value.keys() - keys):

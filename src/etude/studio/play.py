@@ -48,7 +48,7 @@ LEAD = 0.35  # seconds before a bar line at which a bar goes to the page
 SWITCH = 0.001  # seconds between two switches of threads while somebody plays
 KEPT = 16  # performances that can be taken away after their end
 BARS = 20_000  # of a session: more than LONGEST has
-SECTION = 4  # bars of which chords are recognised together
+SECTION = 12  # bars whose key the chords are named in
 
 
 @dataclass(frozen=True)

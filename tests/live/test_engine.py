@@ -207,6 +207,14 @@ def test_no_note_of_the_player_is_lost_at_a_bar_line(lead: float, tmp_path: Path
     assert heard == [pitch for _, _, pitch in quarters][len(early) :]
 
 
+def test_a_note_that_never_ends_keeps_nothing_else(tmp_path: Path) -> None:
+    played = [(beat / 2, beat / 2 + 0.4, 70 + beat % 12) for beat in range(2, 700)]
+    desk = Desk(bars=80, source=tune(tmp_path / "a.mid", [(0.5, 400.0, 60), *played], channel=5)).run()
+    player = desk.engine.player
+    assert player is not None and len(player.notes) < 64 * 8 + 20 and len(desk.engine._held) <= 64
+    assert sum(len(slot.player) for slot in desk.recording.slots) > 600
+
+
 def test_what_was_played_before_a_stop_is_kept(tmp_path: Path) -> None:
     clock = Script()
     desk = Desk(clock=clock, bars=9, source=tune(tmp_path / "a.mid", [(1.0, 2.0, 72)]))

@@ -22,6 +22,7 @@ AHEAD = 2  # bars
 LEAD = 0.02  # seconds before a bar line at which its bar is taken
 SETTLE = 0.05  # seconds before the first note
 LOOK = 0.004  # seconds between two looks at what is played
+HELD = 64  # bars after which a note that is held still is taken for a stuck one
 
 
 class Listener(Protocol):
@@ -212,7 +213,7 @@ class Engine:
         if self.player is None or not self._held:
             return
         now, first = self.clock.now(), min((note.start for note in self.player.held.values()), default=math.inf)
-        while self._held and (to_the_end or self._held[0].ends <= first):
+        while self._held and (to_the_end or self._held[0].ends <= first or len(self._held) > HELD):
             self._put_in(self._held[0], now)
             self.player.forget(self._held.pop(0).line)
 

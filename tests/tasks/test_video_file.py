@@ -13,13 +13,13 @@ from symusic.core import ControlChangeTick, ScoreTick
 from video.pieces import band, line
 
 from etude.artifacts.context import Session
-from etude.audio.render import Rendering, render
 from etude.cli.main import run_command
 from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.tasks import video_file
 from etude.tasks.requests import DEFAULTS, VideoFile, take_request
 from etude.tasks.video_file import Filmed
+from etude.video.sound import Sound, sound_of
 
 SETTINGS = replace(smoke(), mix=replace(smoke().mix, sample_rate=48000))
 
@@ -79,11 +79,11 @@ def test_what_a_piece_states_of_its_sound_counts(there: Path, monkeypatch: pytes
     score.dump_midi(there / "panned.mid")
     asked: list[Mix] = []
 
-    def keep(score: ScoreTick, mix: Mix) -> Rendering:
+    def keep(score: ScoreTick, mix: Mix, start: float, seconds: float | None) -> Sound:
         asked.append(mix)
-        return render(score, mix)
+        return sound_of(score, mix, start, seconds)
 
-    monkeypatch.setattr(video_file, "render", keep)
+    monkeypatch.setattr(video_file, "sound_of", keep)
     film(input="panned.mid")
     assert asked[0].pan["Piano"] == -1
 
@@ -96,7 +96,7 @@ def test_what_a_piece_states_of_its_sound_counts(there: Path, monkeypatch: pytes
         ({"input": "nope.mid"}, r"input = nope\.mid is no file"),
         ({"input": "."}, r"input = \. is a folder"),
         ({"input": "damaged.mid"}, r"damaged\.mid cannot be read: "),
-        ({"input": "empty.mid"}, r"input = empty\.mid has no notes to show"),
+        ({"input": "empty.mid"}, r"input = empty\.mid: it has no notes to show"),
         ({"input": "drums.mid", "view": "score"}, r"input = drums\.mid: it has no notes but drums.* view=roll"),
         ({"output": "song.avi"}, r"output = song\.avi must end in \.mp4 or \.webm"),
         ({"output": "there.mp4"}, r"there\.mp4 exists\. Name another file, or replace it with overwrite=true"),
@@ -128,6 +128,28 @@ def test_mistakes_are_sentences_and_leave_nothing(there: Path, asked: dict[str, 
     with pytest.raises(EtudeError, match=message):
         film(**asked)
     assert sorted(file.name for file in there.iterdir()) == before
+
+
+def test_a_piece_that_is_too_long_is_refused_before_it_is_rendered(
+    there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = line(60, 62)
+    late.tracks[0].notes[1].time = 24 * 2 * 60 * 31
+    late.dump_midi(there / "long.mid")
+    monkeypatch.setattr(video_file, "sound_of", lambda *_: pytest.fail("rendered"))
+    for asked, message in (({"seconds": None}, r"lasts 31\.\d minutes"), ({"start": 1900.0}, r"start = 1900 is after")):
+        with pytest.raises(EtudeError, match=message):
+            film(input="long.mid", **asked)
+
+
+def test_a_part_has_the_loudness_and_the_sound_of_its_place(there: Path) -> None:
+    piece = line(60)
+    piece.tracks[0].notes[0].time = 24 * 2 * 40  # at 40 seconds, and nothing before
+    piece.dump_midi(there / "late.mid")
+    film(input="late.mid", output="late.mp4", start=38.0, seconds=4.0)
+    with av.open(str(there / "late.mp4")) as container:
+        sound = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+    assert np.flatnonzero(np.abs(sound).max(axis=0) > 0.01)[0] / 48000 == pytest.approx(2.0, abs=0.03)
 
 
 def test_drums_alone_are_shown_in_a_roll(there: Path) -> None:

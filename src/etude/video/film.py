@@ -237,11 +237,10 @@ class Film:
         text = 0 if strip.harmony and not isinstance(strip, Roll) else layout.font(44)
         names, more = _names([scene.tracks[place] for place in shown], right - at - layout.font(20), size, text, layout)
         for place, name in zip(shown, names, strict=False):
-            chipped = scene.drums[place] or text
             colour = DRUMS if scene.drums[place] else INK if strip.harmony else TRACKS[place % len(TRACKS)]
-            if scene.drums[place]:
+            if text and scene.drums[place]:
                 blend(head, row + layout.font(3), at + layout.font(9), diamond(height, height), colour)
-            elif chipped:
+            elif text:
                 look = strip.look_of(place) if isinstance(strip, Roll) and place in pitched else "solid"
                 mask = shape(look, height, layout.font(36), layout.font(5))
                 blend(head, row + layout.font(3), at, mask, mixed_with(colour, GROUND, 0.1))

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from symusic.core import ScoreTick
@@ -12,18 +14,20 @@ from symusic.core import ScoreTick
 from etude.core.errors import EtudeError
 from etude.music.seconds import seconds_at
 from etude.scores.engraving import FINE, GRID, READABLE, musicxml, on_readable_grid
-from etude.video.drawing import Shape, drawing_of, over, paint
+from etude.video.drawing import LINES, SIGNS, START, Shape, drawing_of, over, paint
 from etude.video.harmony import Colour, key_at, keys_of
 from etude.video.layout import GROUND, INK, QUIET, Layout
-from etude.video.lettering import letters
-from etude.video.picture import Pixels, blend, mixed_with
+from etude.video.lettering import SMALLEST, letters, shorten
+from etude.video.picture import Pixels, Sprite, blank, blend, mixed_with
 from etude.video.scene import Scene
-from etude.video.strip import DIM, LIT, PAST, TILE, Boxes, Strip
+from etude.video.strip import DIM, LIT, PAST, TILE, Boxes, Strip, margin_of
 
 LARGEST = 0.15  # pixels of a unit of Verovio, of which a staff has 720, in a frame of 720 rows
 ON_GRID = 0.95  # share of onsets on the grid of written music with which a piece is engraved as it is
 NEAR = 0.3  # quarter notes between a note and the one that is engraved for it
-LINES: Colour = (122, 128, 148)  # staves, bars, rests
+LINES_COLOUR: Colour = (122, 128, 148)  # staves, bars, rests
+MARGIN = 0.72  # of the columns before the playhead, that clefs and key take at most
+STAFF = 5  # lines
 AROUND = 2  # pixels around a notehead that light up with it
 
 
@@ -42,10 +46,15 @@ class ScoreStrip(Strip):
             if shape.is_head:
                 heads.setdefault(shape.note, shape)
         room = layout.energy - layout.view - layout.even(12)
-        self.scale = min(LARGEST * layout.scale, room / drawing.height)
+        self._start = [shape for shape in drawing.shapes if shape.part]
+        edges_of = [(shape.left, shape.right) for shape in self._start if shape.part != LINES]
+        self._edge = min(left for left, _ in edges_of)  # of the brackets
+        signs = max(shape.right for shape in self._start if shape.part == SIGNS) - self._edge  # width of what stands
+        self.scale = min(LARGEST * layout.scale, room / drawing.height, MARGIN * layout.playhead / signs)
         self.top = layout.view - layout.head + max(0, round((room - drawing.height * self.scale) / 2))
         self.rows = min(round(drawing.height * self.scale), layout.energy - layout.head - self.top)
-        self.writings = drawing.writings
+        self.writings = [writing for writing in drawing.writings if not writing.part]
+        self._names = [writing for writing in drawing.writings if writing.part]
         spans = [(float(mark["qstamp"]), note) for mark in timemap for note in mark.get("on", []) if note in heads]
         ends = {note: float(mark["qstamp"]) for mark in timemap for note in mark.get("off", [])}
         quarter = score.ticks_per_quarter
@@ -65,10 +74,13 @@ class ScoreStrip(Strip):
                 onset[place], track = scene.notes.onset[found], int(scene.notes.track[found])
                 end[place] = max(stops_at[place], float(scene.notes.end[found]))
             colours[note] = self.colour(degree, track)
-        self.shapes = drawing.shapes
+        # clefs, keys and brackets are those of the margin, to which the staves go on
+        scrolling = [shape for shape in drawing.shapes if shape.part not in (START, SIGNS)]
+        before = layout.width / self.scale
+        self.shapes = [*(_longer(shape, before) for shape in self._start if shape.part == LINES), *scrolling]
         self.lefts = np.array([shape.left for shape in self.shapes]) * self.scale
         self.rights = np.array([shape.right for shape in self.shapes]) * self.scale
-        self.colours = [colours.get(shape.note, INK) if shape.is_head else LINES for shape in self.shapes]
+        self.colours = [colours.get(shape.note, INK) if shape.is_head else LINES_COLOUR for shape in self.shapes]
         edges = np.array(
             [[heads[note].left * self.scale, heads[note].right * self.scale, *_rows(heads[note])] for _, note in spans]
         ).reshape(-1, 4)
@@ -145,6 +157,42 @@ class ScoreStrip(Strip):
                 area = image[self.top : self.top + self.rows]
                 area[:] = area + ((np.array(GROUND, np.int32) - area) * round(256 * DIM) >> 8)
 
+    def margin(self) -> Sprite | None:
+        """The staves with their clefs and the key, and the name of each part where there is room above its staff."""
+        layout, edge = self.layout, self._edge * self.scale
+        left, fade, size = layout.even(12), layout.even(24), layout.font(17)
+        signs = [shape for shape in self._start if shape.part == SIGNS]
+        width = round(max(shape.right for shape in signs) * self.scale - edge) + left + fade + layout.even(4)
+        width += width % 2
+        image = blank(layout.energy - layout.view, width, GROUND)
+        top = self.top - (layout.view - layout.head)
+        colours = [INK if shape.part == SIGNS else LINES_COLOUR for shape in self._start]
+        over(image, top, paint(self._start, colours, self.scale, (edge - left, 0.0), (self.rows, width)))
+        if size >= SMALLEST:
+            staff = min(shape.left for shape in self._start if shape.part == LINES) * self.scale - edge
+            inside = left + max(0, round(staff)) + layout.font(6)
+            for at, text in self._places_of_names(signs, letters(" ", size).shape[0]):
+                mask = letters(shorten(text, width - inside - fade // 2, size) or " ", size)
+                blend(image, top + at, inside, mask, QUIET)
+        return margin_of(image, fade)
+
+    def _places_of_names(self, signs: Sequence[Shape], height: int) -> list[tuple[int, str]]:
+        """The names of the parts that fit above their staves, each with the row of the drawing that it starts at."""
+        lines = sorted(_rows(shape)[0] * self.scale for shape in self._start if shape.part == LINES)
+        staves = np.array(lines).reshape(-1, STAFF)  # (staves, lines)
+        upper, lower = staves[:, 0].copy(), staves[:, -1].copy()  # with the clefs and keys
+        for sign in signs:
+            first, last = (row * self.scale for row in _rows(sign))
+            own = int(np.argmin(np.abs(staves.mean(axis=1) - (first + last) / 2)))
+            upper[own], lower[own] = min(upper[own], first), max(lower[own], last)
+        found = []
+        for name in self._names:
+            own = int(np.clip(np.searchsorted(staves[:, 0], name.y * self.scale) - 1, 0, len(staves) - 1))
+            at = round(upper[own]) - height
+            if at >= (lower[own - 1] if own else self.layout.view - self.layout.head - self.top):
+                found.append((at, name.text))
+        return found
+
     def _write(self, image: Pixels, left: int) -> None:
         for writing in self.writings:
             x = writing.x * self.scale - left
@@ -153,6 +201,13 @@ class ScoreStrip(Strip):
                 x -= {"end": mask.shape[1], "middle": mask.shape[1] / 2}.get(writing.anchor, 0)
                 top = self.top + round(writing.y * self.scale) - round(mask.shape[0] * 0.8)
                 blend(image, top, round(x), mask, mixed_with(QUIET, GROUND, 0.2))
+
+
+def _longer(shape: Shape, by: float) -> Shape:
+    """A line of a staff that goes on to the left of the first measure."""
+    row = _rows(shape)[0]
+    outline = Outline(np.array([[shape.left - by, row], [shape.right, row]]))
+    return replace(shape, outline=outline, left=shape.left - by, part="")
 
 
 def _rows(shape: Shape) -> tuple[float, float]:

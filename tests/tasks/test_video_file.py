@@ -1,5 +1,9 @@
 """A video of one's own piece: any score, its own sound, the same bytes, mistakes in sentences."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ from etude.core.errors import EtudeError
 from etude.tasks import video_file
 from etude.tasks.requests import DEFAULTS, VideoFile, take_request
 from etude.tasks.video_file import Filmed
+from etude.video import encode
 from etude.video.sound import Sound, sound_of
 
 SETTINGS = replace(smoke(), mix=replace(smoke().mix, sample_rate=48000))
@@ -98,6 +103,9 @@ def test_what_a_piece_states_of_its_sound_counts(there: Path, monkeypatch: pytes
         ({"input": "damaged.mid"}, r"damaged\.mid cannot be read: "),
         ({"input": "empty.mid"}, r"input = empty\.mid: it has no notes to show"),
         ({"input": "drums.mid", "view": "score"}, r"input = drums\.mid: it has no notes but drums.* view=roll"),
+        ({"input": f"{'x' * 300}.mid"}, r"input = x{60}…: file name too long\. Name another file"),
+        ({"output": f"{'x' * 300}.mp4"}, r"output = x{60}…: file name too long\. Name another file"),
+        ({"output": f"{'x' * 245}.mp4"}, r"output = x{60}…: file name too long"),
         ({"output": "song.avi"}, r"output = song\.avi must end in \.mp4 or \.webm"),
         ({"output": "there.mp4"}, r"there\.mp4 exists\. Name another file, or replace it with overwrite=true"),
         ({"output": "no/song.mp4"}, r"the folder no does not exist"),
@@ -150,6 +158,29 @@ def test_a_part_has_the_loudness_and_the_sound_of_its_place(there: Path) -> None
     with av.open(str(there / "late.mp4")) as container:
         sound = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
     assert np.flatnonzero(np.abs(sound).max(axis=0) > 0.01)[0] / 48000 == pytest.approx(2.0, abs=0.03)
+
+
+def test_what_a_killed_run_left_is_removed(there: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    dead, other = there / f".song.mp4.{ended.pid}.part", there / f".other.mp4.{ended.pid}.part"
+    alive = there / f".song.mp4.{os.getppid()}.part"
+    for file in (dead, other, alive):
+        file.write_bytes(b"half")
+    film()
+    assert not dead.exists() and other.exists() and alive.exists()
+
+
+def test_sigterm_ends_the_command_as_ctrl_c_does(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("it goes on")
+
+    monkeypatch.setattr(encode, "_give", slow)
+    before = sorted(file.name for file in there.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        run_command(["video", "input=song.mid", "output=song.mp4", "width=160", "height=90", "session.progress=false"])
+    assert sorted(file.name for file in there.iterdir()) == before
 
 
 def test_drums_alone_are_shown_in_a_roll(there: Path) -> None:

@@ -78,6 +78,14 @@ def test_other_formats_and_a_sound_of_ones_own(there: Path) -> None:
     assert about(there / "c.mp4")["comment"].startswith("song.mid; mix.wav; ")
 
 
+def test_the_title_is_the_one_that_a_file_states(there: Path) -> None:
+    (there / "a.abc").write_text("X:1\nT:The Rose\nC:Trad.\nM:4/4\nL:1/4\nK:D\nDEFG|A4|\n")
+    film(input="a.abc", output="a.mp4")
+    assert (about(there / "a.mp4")["title"], about(there / "a.mp4")["artist"]) == ("The Rose", "Trad.")
+    film(input="a.abc", output="b.mp4", title="Mine", composer="Me")
+    assert (about(there / "b.mp4")["title"], about(there / "b.mp4")["artist"]) == ("Mine", "Me")
+
+
 def test_what_a_piece_states_of_its_sound_counts(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     score = band()
     score.tracks[0].controls.append(ControlChangeTick(0, 10, 1))

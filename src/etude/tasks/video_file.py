@@ -10,9 +10,11 @@ import numpy as np
 from etude.artifacts.context import Session
 from etude.audio.controllers import as_stated
 from etude.audio.files import Tags
-from etude.config.sections import Settings
+from etude.config.sections import Ingest, Settings
 from etude.core.errors import EtudeError
 from etude.core.project import version_of_code
+from etude.scores.isolation import Lost, isolate
+from etude.scores.titles import title_and_composer
 from etude.tasks.given_tracks import read_sound
 from etude.tasks.requests import VideoFile
 from etude.tasks.score_files import check_place, place_with_ending, read_score, remove_dead_parts, require_score
@@ -80,8 +82,9 @@ def video_file(
     else:
         heard = Sound(audio, RATE)
         made_of = f"{source.name}; {Path(str(request.sound)).name}"
-    title = source.stem if request.title is None else request.title
-    composer = request.composer or ""
+    stated = _stated(source, tune, settings.ingest)
+    title = (stated[0] or source.stem) if request.title is None else request.title
+    composer = stated[1] if request.composer is None else request.composer
     tags = Tags(title, composer or "etude video", f"{made_of}; {version_of_code()}")
     words = Words(title, composer)
     try:
@@ -90,6 +93,12 @@ def video_file(
         text = str(error)
         raise EtudeError(f"input = {source}: {text}" if text.startswith("it ") else text) from None
     return Filmed(place, seconds, how)
+
+
+def _stated(source: Path, tune: str | None, limits: Ingest) -> tuple[str, str]:
+    """The title and the composer that a file states, each "" where it does not."""
+    (found,) = isolate(lambda file: title_and_composer(file, tune), [source], limits.seconds, limits.max_memory)
+    return ("", "") if isinstance(found, Lost) else found
 
 
 def _how(request: VideoFile) -> Shooting:

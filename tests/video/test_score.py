@@ -96,6 +96,17 @@ def test_clefs_and_key_do_not_scroll_and_staves_go_on_to_the_left() -> None:
     assert [text for _, text in found._places_of_names([], 9999)] == [], "no room"
 
 
+def test_a_name_is_whole_or_left_out() -> None:
+    score, seen = line(60), []
+    for name in ("", "Flauto", "Acoustic Grand Piano", "x" * 200):
+        score.tracks[0].name = name
+        margin = strip(score).margin()
+        assert margin is not None and margin.cover.shape[1] < LAYOUT.playhead
+        seen.append(margin)
+    widths = [margin.cover.shape[1] for margin in seen]
+    assert widths[1] < widths[2] and widths[3] < widths[2], "room is made for what fits"
+
+
 def test_drums_alone_have_no_score() -> None:
     score = band()
     score.tracks = type(score.tracks)([score.tracks[2]])

@@ -17,7 +17,7 @@ from etude.scores.engraving import FINE, GRID, READABLE, musicxml, on_readable_g
 from etude.video.drawing import LINES, SIGNS, START, Shape, drawing_of, over, paint
 from etude.video.harmony import Colour, key_at, keys_of
 from etude.video.layout import GROUND, INK, QUIET, Layout
-from etude.video.lettering import SMALLEST, letters, shorten
+from etude.video.lettering import SMALLEST, letters, width_of
 from etude.video.picture import Pixels, Sprite, blank, blend, mixed_with
 from etude.video.scene import Scene
 from etude.video.strip import DIM, LIT, PAST, TILE, Boxes, Strip, margin_of
@@ -26,7 +26,8 @@ LARGEST = 0.15  # pixels of a unit of Verovio, of which a staff has 720, in a fr
 ON_GRID = 0.95  # share of onsets on the grid of written music with which a piece is engraved as it is
 NEAR = 0.3  # quarter notes between a note and the one that is engraved for it
 LINES_COLOUR: Colour = (122, 128, 148)  # staves, bars, rests
-MARGIN = 0.72  # of the columns before the playhead, that clefs and key take at most
+MARGIN = 0.64  # of the columns before the playhead, that clefs and key take at most
+NAMED = 0.56  # of the same, that names of parts may make them wider
 STAFF = 5  # lines
 AROUND = 2  # pixels around a notehead that light up with it
 
@@ -162,18 +163,20 @@ class ScoreStrip(Strip):
         layout, edge = self.layout, self._edge * self.scale
         left, fade, size = layout.even(12), layout.even(24), layout.font(17)
         signs = [shape for shape in self._start if shape.part == SIGNS]
-        width = round(max(shape.right for shape in signs) * self.scale - edge) + left + fade + layout.even(4)
+        staff = min(shape.left for shape in self._start if shape.part == LINES) * self.scale - edge
+        inside = left + max(0, round(staff)) + layout.font(6)
+        narrow = round(max(shape.right for shape in signs) * self.scale - edge) + left + layout.even(4)
+        places = self._places_of_names(signs, letters(" ", size).shape[0]) if size >= SMALLEST else []
+        ends = [(at, text, inside + width_of(text, size) + layout.even(4)) for at, text in places]
+        ends = [one for one in ends if one[2] <= max(narrow, layout.playhead * NAMED)]
+        width = max(narrow, *(end for _, _, end in ends), 0) + fade
         width += width % 2
         image = blank(layout.energy - layout.view, width, GROUND)
         top = self.top - (layout.view - layout.head)
         colours = [INK if shape.part == SIGNS else LINES_COLOUR for shape in self._start]
         over(image, top, paint(self._start, colours, self.scale, (edge - left, 0.0), (self.rows, width)))
-        if size >= SMALLEST:
-            staff = min(shape.left for shape in self._start if shape.part == LINES) * self.scale - edge
-            inside = left + max(0, round(staff)) + layout.font(6)
-            for at, text in self._places_of_names(signs, letters(" ", size).shape[0]):
-                mask = letters(shorten(text, width - inside - fade // 2, size) or " ", size)
-                blend(image, top + at, inside, mask, QUIET)
+        for at, text, _ in ends:
+            blend(image, top + at, inside, letters(text, size), QUIET)
         return margin_of(image, fade)
 
     def _places_of_names(self, signs: Sequence[Shape], height: int) -> list[tuple[int, str]]:

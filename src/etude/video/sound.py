@@ -1,7 +1,7 @@
 """The sound of a film: that of the whole piece, or of the part that is shown, in time and memory of the part."""
 
+import math
 from dataclasses import dataclass, replace
-from math import floor
 from typing import cast
 
 import numpy as np
@@ -55,7 +55,7 @@ def sound_of(score: ScoreTick, settings: Mix, start: float = 0.0, seconds: float
         seconds: how long it is; None: to the end.
     """
     end = end_of_sound(score, settings)
-    since = float(max(0, floor(start - BEFORE)))
+    since = float(max(0, math.floor(start - BEFORE)))
     until = end if seconds is None else min(end, start + seconds + AFTER)
     if not since and until >= end:
         return Sound(render(score, settings).mix, settings.sample_rate)

@@ -96,6 +96,24 @@ def test_clefs_and_key_do_not_scroll_and_staves_go_on_to_the_left() -> None:
     assert [text for _, text in found._places_of_names([], 9999)] == [], "no room"
 
 
+def test_of_a_long_piece_the_bars_around_a_part_are_engraved() -> None:
+    score = line(*[60, 62, 64, 65, 67, 69, 71, 72] * 100)  # 400 seconds, 200 bars
+    score.tracks[0].notes[390].duration = 24 * 60  # held for 15 bars
+    score.key_signatures.append(KeySignatureTick(0, 0, 0))
+    score.key_signatures.append(KeySignatureTick(96 * 50, -3, 0))
+    scene = scene_of(score)
+    part = ScoreStrip(score, scene, LAYOUT, np.zeros(10), True, (220.0, 224.0))
+    onsets = set(part.boxes.onset.tolist())
+    assert 0.5 * 440 in onsets and 0.5 * 460 in onsets and len(onsets) < 160
+    assert min(onsets) == 204, "eight bars before, where the note that is held is still there"
+    heads = (part.boxes.left + part.boxes.right) / 2
+    single = part.boxes.onset >= 225
+    assert np.abs(heads - part.columns(part.boxes.onset))[single].max() <= 2
+    whole = ScoreStrip(line(60, 62), scene_of(line(60, 62)), LAYOUT, np.zeros(10), True)
+    assert sum(shape.part == SIGNS for shape in part._start) == 4, "a clef and three flats"
+    assert sum(shape.part == SIGNS for shape in whole._start) == 1
+
+
 def test_a_name_is_whole_or_left_out() -> None:
     score, seen = line(60), []
     for name in ("", "Flauto", "Acoustic Grand Piano", "x" * 200):

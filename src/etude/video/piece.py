@@ -85,14 +85,17 @@ def film_of(
     scene = scene_of(score)
     layout = Layout.of(how.width, how.height, bool(scene.chords))
     energy = np.concatenate([np.zeros(round(since * STEPS)), energy_of(audio, sample_rate)])
-    return Film(_strip_of(score, scene, layout, energy, how), words, how.fps, how.start, seconds)
+    return Film(_strip_of(score, scene, layout, energy, how, seconds), words, how.fps, how.start, seconds)
 
 
-def _strip_of(score: ScoreTick, scene: Scene, layout: Layout, energy: np.ndarray, how: Shooting) -> Strip:
+def _strip_of(
+    score: ScoreTick, scene: Scene, layout: Layout, energy: np.ndarray, how: Shooting, seconds: float
+) -> Strip:
     if how.view == "score":
         from etude.video.score import ScoreStrip  # matplotlib and Verovio
 
-        return ScoreStrip(score, scene, layout, energy, how.colours == "harmony")
+        shown = how.start, how.start + seconds
+        return ScoreStrip(score, scene, layout, energy, how.colours == "harmony", shown)
     return Roll(scene, layout, energy, how.colours == "harmony", how.fps)
 
 

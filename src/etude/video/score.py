@@ -1,5 +1,6 @@
 """The score: one system without line breaks that scrolls, engraved by Verovio; noteheads light up while they sound."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,11 +10,14 @@ import numpy as np
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
-from symusic.core import ScoreTick
+from symusic.core import KeySignatureTick, NoteTick, ScoreTick
 
 from etude.core.errors import EtudeError
+from etude.music.bars import bars_of
 from etude.music.seconds import seconds_at
-from etude.scores.engraving import FINE, GRID, READABLE, musicxml, on_readable_grid
+from etude.music.stated_key import mark_c_major, states_key
+from etude.scores.engraving import FINE, GRID, READABLE, key_of, musicxml, on_readable_grid
+from etude.scores.excerpts import excerpt_of
 from etude.video.drawing import LINES, SIGNS, START, Shape, drawing_of, over, paint
 from etude.video.harmony import Colour, key_at, keys_of
 from etude.video.layout import GROUND, INK, QUIET, Layout
@@ -26,6 +30,7 @@ LARGEST = 0.15  # pixels of a unit of Verovio, of which a staff has 720, in a fr
 ON_GRID = 0.95  # share of onsets on the grid of written music with which a piece is engraved as it is
 NEAR = 0.3  # quarter notes between a note and the one that is engraved for it
 LINES_COLOUR: Colour = (122, 128, 148)  # staves, bars, rests
+BARS_BEFORE, BARS_AFTER = 8, 24  # that are engraved around a part: as many may be seen, if they hold but rests
 MARGIN = 0.64  # of the columns before the playhead, that clefs and key take at most
 NAMED = 0.56  # of the same, that names of parts may make them wider
 STAFF = 5  # lines
@@ -36,11 +41,18 @@ class ScoreStrip(Strip):
     """A score that scrolls so that what sounds is always at the playhead."""
 
     def __init__(
-        self, score: ScoreTick, scene: Scene, layout: Layout, energy: NDArray[np.float64], harmony: bool
+        self,
+        score: ScoreTick,
+        scene: Scene,
+        layout: Layout,
+        energy: NDArray[np.float64],
+        harmony: bool,
+        shown: tuple[float, float] = (0.0, math.inf),
     ) -> None:
-        """Args: the piece, which has notes but drums; else as of ``Strip``."""
+        """Args: the piece, which has notes but drums; else as of ``Strip``; the seconds that are at the playhead."""
         super().__init__(scene, layout, energy, harmony)
-        svg, timemap, pitches = _engrave(score)
+        piece, shift, closes = _shown(score, scene, *shown)
+        svg, timemap, pitches = _engrave(piece)
         drawing = drawing_of(svg)
         heads: dict[str, Shape] = {}
         for shape in drawing.shapes:
@@ -59,12 +71,12 @@ class ScoreStrip(Strip):
         spans = [(float(mark["qstamp"]), note) for mark in timemap for note in mark.get("on", []) if note in heads]
         ends = {note: float(mark["qstamp"]) for mark in timemap for note in mark.get("off", [])}
         quarter = score.ticks_per_quarter
-        ticks = [round(place * quarter) for place, _ in spans]
-        stops = [round(ends.get(note, place) * quarter) for place, note in spans]
+        ticks = [shift + round(place * quarter) for place, _ in spans]
+        stops = [shift + round(ends.get(note, place) * quarter) for place, note in spans]
         seconds = seconds_at(score, [*ticks, *stops])
         starts, stops_at = seconds[: len(ticks)], seconds[len(ticks) :]
         middles = np.array([(heads[note].left + heads[note].right) / 2 for _, note in spans]) * self.scale
-        self._place(starts, middles, drawing.width * self.scale)
+        self._place(starts, middles, drawing.width * self.scale, closes)
         keys = keys_of(score)
         onset, end, colours = starts.copy(), stops_at.copy(), {}
         for place, (_, note) in enumerate(spans):
@@ -91,12 +103,12 @@ class ScoreStrip(Strip):
         box = np.concatenate([columns, rows], axis=1).astype(np.int64)[order]
         self._boxes = Boxes(box[:, 0], box[:, 1], box[:, 2], box[:, 3], onset[order], end[order])
 
-    def _place(self, seconds: NDArray[np.float64], columns: NDArray[np.float64], width: float) -> None:
+    def _place(self, seconds: NDArray[np.float64], columns: NDArray[np.float64], width: float, end: float) -> None:
         """Where each time lies: at the leftmost notehead that starts then, and evenly between those."""
         times = np.unique(np.round(seconds, 6))
         first = np.full(len(times), np.inf)
         np.minimum.at(first, np.searchsorted(times, np.round(seconds, 6)), columns)
-        ends = np.append(times, max(times[-1] + 0.5, self.scene.bars[-1]))
+        ends = np.append(times, max(times[-1] + 0.5, end))
         at = np.append(first, max(width, first[-1] + 1))
         at = np.maximum.accumulate(at) + np.arange(len(at)) * 1e-3  # it never goes back
         if len(at) > 1:
@@ -216,6 +228,33 @@ def _longer(shape: Shape, by: float) -> Shape:
 def _rows(shape: Shape) -> tuple[float, float]:
     ys = np.asarray(shape.outline.vertices)[:, 1]
     return float(ys.min()), float(ys.max())
+
+
+def _shown(score: ScoreTick, scene: Scene, start: float, stop: float) -> tuple[ScoreTick, int, float]:
+    """The bars around what is shown, in the key that holds there; the tick of their start, the second of their end.
+
+    All of the piece, where that is not much longer, or where these bars hold nothing but rests or drums.
+    """
+    bars, quarter = bars_of(score), score.ticks_per_quarter
+    first = max(0, int(np.searchsorted(scene.bars, start, side="right")) - 1 - BARS_BEFORE)
+    last = min(len(bars), int(np.searchsorted(scene.bars, stop)) + BARS_AFTER)
+    if last - first + BARS_BEFORE > len(bars):
+        return score, 0, float(scene.bars[-1])
+    shift, until = bars[first].start, bars[last - 1].end
+    part = excerpt_of(score, shift / quarter, (until - shift) / quarter)
+    for own, track in zip(part.tracks, score.tracks, strict=True):
+        for note in track.notes:
+            if note.time < shift < note.time + note.duration:  # held from before
+                rest = min(note.time + note.duration, until) - shift
+                own.notes.append(NoteTick(0, rest, note.pitch, note.velocity))
+    if all(track.is_drum or not len(track.notes) for track in part.tracks):
+        return score, 0, float(scene.bars[-1])
+    if not states_key(part):
+        sharps, minor = key_of(score)
+        part.key_signatures = type(part.key_signatures)([KeySignatureTick(0, sharps, minor)])
+        if not sharps and not minor:
+            mark_c_major(part)
+    return part, shift, float(scene.bars[last])
 
 
 def _engrave(score: ScoreTick) -> tuple[str, list[dict[str, Any]], dict[str, int]]:

@@ -12,7 +12,7 @@ from etude.audio.synthesis import TAIL, track_names
 from etude.config.sections import Mix
 
 BEFORE = 10.0  # seconds before a part that are rendered, at least: what rings from there, and the loudness to its left
-AFTER = 12.0  # seconds after it: the loudness that comes towards the line
+AFTER = 30.0  # seconds after it: the loudness that comes towards the line, in a slow score as well
 QUARTER = 24000  # ticks of a quarter note in which a part is rendered; at 120 BPM each is 1 / 48000 second
 
 

@@ -1,5 +1,9 @@
 """A video of one's own piece: any score, its own sound, the same bytes, mistakes in sentences."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +17,14 @@ from symusic.core import ControlChangeTick, ScoreTick
 from video.pieces import band, line
 
 from etude.artifacts.context import Session
-from etude.audio.render import Rendering, render
 from etude.cli.main import run_command
 from etude.config.sections import Mix
 from etude.core.errors import EtudeError
 from etude.tasks import video_file
 from etude.tasks.requests import DEFAULTS, VideoFile, take_request
 from etude.tasks.video_file import Filmed
+from etude.video import encode
+from etude.video.sound import Sound, sound_of
 
 SETTINGS = replace(smoke(), mix=replace(smoke().mix, sample_rate=48000))
 
@@ -73,17 +78,25 @@ def test_other_formats_and_a_sound_of_ones_own(there: Path) -> None:
     assert about(there / "c.mp4")["comment"].startswith("song.mid; mix.wav; ")
 
 
+def test_the_title_is_the_one_that_a_file_states(there: Path) -> None:
+    (there / "a.abc").write_text("X:1\nT:The Rose\nC:Trad.\nM:4/4\nL:1/4\nK:D\nDEFG|A4|\n")
+    film(input="a.abc", output="a.mp4")
+    assert (about(there / "a.mp4")["title"], about(there / "a.mp4")["artist"]) == ("The Rose", "Trad.")
+    film(input="a.abc", output="b.mp4", title="Mine", composer="Me")
+    assert (about(there / "b.mp4")["title"], about(there / "b.mp4")["artist"]) == ("Mine", "Me")
+
+
 def test_what_a_piece_states_of_its_sound_counts(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     score = band()
     score.tracks[0].controls.append(ControlChangeTick(0, 10, 1))
     score.dump_midi(there / "panned.mid")
     asked: list[Mix] = []
 
-    def keep(score: ScoreTick, mix: Mix) -> Rendering:
+    def keep(score: ScoreTick, mix: Mix, start: float, seconds: float | None) -> Sound:
         asked.append(mix)
-        return render(score, mix)
+        return sound_of(score, mix, start, seconds)
 
-    monkeypatch.setattr(video_file, "render", keep)
+    monkeypatch.setattr(video_file, "sound_of", keep)
     film(input="panned.mid")
     assert asked[0].pan["Piano"] == -1
 
@@ -96,8 +109,11 @@ def test_what_a_piece_states_of_its_sound_counts(there: Path, monkeypatch: pytes
         ({"input": "nope.mid"}, r"input = nope\.mid is no file"),
         ({"input": "."}, r"input = \. is a folder"),
         ({"input": "damaged.mid"}, r"damaged\.mid cannot be read: "),
-        ({"input": "empty.mid"}, r"input = empty\.mid has no notes to show"),
+        ({"input": "empty.mid"}, r"input = empty\.mid: it has no notes to show"),
         ({"input": "drums.mid", "view": "score"}, r"input = drums\.mid: it has no notes but drums.* view=roll"),
+        ({"input": f"{'x' * 300}.mid"}, r"input = x{60}…: file name too long\. Name another file"),
+        ({"output": f"{'x' * 300}.mp4"}, r"output = x{60}…: file name too long\. Name another file"),
+        ({"output": f"{'x' * 245}.mp4"}, r"output = x{60}…: file name too long"),
         ({"output": "song.avi"}, r"output = song\.avi must end in \.mp4 or \.webm"),
         ({"output": "there.mp4"}, r"there\.mp4 exists\. Name another file, or replace it with overwrite=true"),
         ({"output": "no/song.mp4"}, r"the folder no does not exist"),
@@ -127,6 +143,51 @@ def test_mistakes_are_sentences_and_leave_nothing(there: Path, asked: dict[str, 
         asked = {**asked, "sound": "short.wav"}
     with pytest.raises(EtudeError, match=message):
         film(**asked)
+    assert sorted(file.name for file in there.iterdir()) == before
+
+
+def test_a_piece_that_is_too_long_is_refused_before_it_is_rendered(
+    there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = line(60, 62)
+    late.tracks[0].notes[1].time = 24 * 2 * 60 * 31
+    late.dump_midi(there / "long.mid")
+    monkeypatch.setattr(video_file, "sound_of", lambda *_: pytest.fail("rendered"))
+    for asked, message in (({"seconds": None}, r"lasts 31\.\d minutes"), ({"start": 1900.0}, r"start = 1900 is after")):
+        with pytest.raises(EtudeError, match=message):
+            film(input="long.mid", **asked)
+
+
+def test_a_part_has_the_loudness_and_the_sound_of_its_place(there: Path) -> None:
+    piece = line(60)
+    piece.tracks[0].notes[0].time = 24 * 2 * 40  # at 40 seconds, and nothing before
+    piece.dump_midi(there / "late.mid")
+    film(input="late.mid", output="late.mp4", start=38.0, seconds=4.0)
+    with av.open(str(there / "late.mp4")) as container:
+        sound = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+    assert np.flatnonzero(np.abs(sound).max(axis=0) > 0.01)[0] / 48000 == pytest.approx(2.0, abs=0.03)
+
+
+def test_what_a_killed_run_left_is_removed(there: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    dead, other = there / f".song.mp4.{ended.pid}.part", there / f".other.mp4.{ended.pid}.part"
+    alive = there / f".song.mp4.{os.getppid()}.part"
+    for file in (dead, other, alive):
+        file.write_bytes(b"half")
+    film()
+    assert not dead.exists() and other.exists() and alive.exists()
+
+
+def test_sigterm_ends_the_command_as_ctrl_c_does(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("it goes on")
+
+    monkeypatch.setattr(encode, "_give", slow)
+    before = sorted(file.name for file in there.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        run_command(["video", "input=song.mid", "output=song.mp4", "width=160", "height=90", "session.progress=false"])
     assert sorted(file.name for file in there.iterdir()) == before
 
 

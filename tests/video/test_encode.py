@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -142,3 +143,17 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(EtudeError, match=r"a\.mp4 cannot be written: the disk is full\. Free some space"):
         write_video(tmp_path / "a.mp4", frames(10), SIZE, 10, silence(1))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_takes_no_file_is_no_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nothing:  # as /proc has
+        free = total = 0
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Nothing)
+    monkeypatch.setattr(encode, "_write", refuse)
+    with pytest.raises(EtudeError) as error:
+        write_video(tmp_path / "a.mp4", frames(10), SIZE, 10, silence(1))
+    assert str(error.value) == f"{tmp_path}/a.mp4 cannot be written: no such file or directory. Name another place."

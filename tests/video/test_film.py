@@ -8,7 +8,8 @@ from symusic.core import ScoreTick
 from video.pieces import RATE, SMALL, band, line, silence
 
 from etude.core.errors import EtudeError
-from etude.video.film import Film, Words
+from etude.video.film import Film, Words, _names
+from etude.video.layout import Layout
 from etude.video.piece import LONGEST, Shooting, film_of
 
 MIDDLE = Shooting(width=480, height=270, fps=10)
@@ -62,14 +63,58 @@ def test_the_chord_is_written_and_the_words_change_with_it() -> None:
     assert corner(4.5).max() < 40, "nothing after the end"
 
 
-def test_the_title_stands_at_the_start_and_goes() -> None:
-    plain, titled = film(band(), MIDDLE), film(band(), MIDDLE, Words("Symphony", "A. Nobody"))
-    view = np.s_[plain.strip.layout.view : plain.strip.layout.energy]
-    differs = []
-    for number in (0, 10, 40):
+@pytest.mark.parametrize("size", [(480, 270), (270, 480), (160, 90)])
+@pytest.mark.parametrize("view", ["roll", "score"])
+def test_the_title_stands_at_the_start_above_all_notes_and_goes(size: tuple[int, int], view: str) -> None:
+    how = replace(SMALL, width=size[0], height=size[1], view=view)
+    plain, titled = film(band(), how), film(band(), how, Words("", "A. Nobody, who wrote it"))
+    head, differs = plain.strip.layout.head, []
+    for number in (0, 10, 30, 40):
         plain.draw(number), titled.draw(number)
-        differs.append(not np.array_equal(plain.frame.luma[view], titled.frame.luma[view]))
-    assert differs == [True, True, False]
+        assert np.array_equal(plain.frame.luma[head:], titled.frame.luma[head:]), "no note is covered"
+        differs.append(not np.array_equal(plain.frame.luma[:head], titled.frame.luma[:head]))
+    assert differs == [True, True, False, False]
+
+
+def test_the_title_stays_in_the_header() -> None:
+    plain, titled = film(band(), MIDDLE), film(band(), MIDDLE, Words("Symphony", "A. Nobody"))
+    plain.draw(40), titled.draw(40)
+    left = np.s_[: plain.strip.layout.head // 2, :240]
+    assert titled.frame.luma[left].max() > 150 and not np.array_equal(plain.frame.luma[left], titled.frame.luma[left])
+
+
+def test_the_chord_that_sounds_is_written_once() -> None:
+    for how in (replace(MIDDLE, width=1280, height=720), replace(MIDDLE, width=720, height=1280)):
+        made = film(band(), how)
+        layout = made.strip.layout
+        box = np.s_[layout.chords :, layout.playhead + 8 : layout.playhead + 120]
+        made.draw(1)
+        assert made.frame.luma[box].max() < 100, "C: its box has no words"
+        made.draw(16)
+        assert made.frame.luma[box].max() > 180, "G7, which is to come, has words"
+
+
+def test_names_of_tracks_are_whole_where_there_is_room() -> None:
+    layout = Layout.of(1280, 720, True)
+    names = ["Acoustic Grand Piano", "Bass"]
+    assert _names(names, 800, 20, 44, layout) == (names, 0)
+    shown, more = _names(names, 300, 20, 44, layout)
+    assert shown[0].startswith("Acous") and shown[0].endswith("…") and shown[1] == "Bass" and not more
+    assert _names(names * 5, 400, 20, 44, layout)[1] > 5
+    assert _names(names, 5, 20, 44, layout) == ([], 2) and _names([], 5, 20, 44, layout) == ([], 0)
+
+
+def test_nothing_scrolls_over_the_labels_at_the_left_edge() -> None:
+    made = film(band(), replace(MIDDLE, width=854, height=480))
+    layout, margin = made.strip.layout, made.strip.margin()
+    assert margin is not None and margin.cover.shape[0] == layout.energy - layout.view
+    labels = np.s_[layout.view : layout.energy, : int((margin.cover[0] == 255).sum())]
+    seen = []
+    for number in (0, 17, 33, 40):
+        made.draw(number)
+        seen.append(made.frame.luma[labels].copy())
+    assert seen[0].max() > 100 and all(np.array_equal(one, seen[0]) for one in seen)
+    assert film(band()).strip.margin() is None, "too small for letters"
 
 
 @pytest.mark.parametrize("words", [Words("x" * 500, "y" * 500), Words("日本語 ♭\t\U0001f3b5"), Words(" ", "only this")])

@@ -1,12 +1,14 @@
 """The score: noteheads at their time, lit in the colour of their degree; shapes of Verovio as pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from symusic.core import ScoreTick
+from symusic.core import KeySignatureTick, ScoreTick
 from video.pieces import SMALL, band, line, silence
 
 from etude.core.errors import EtudeError
-from etude.video.drawing import drawing_of, paint
+from etude.video.drawing import SIGNS, START, drawing_of, paint
 from etude.video.film import Words
 from etude.video.harmony import colour_of
 from etude.video.layout import Layout
@@ -63,6 +65,64 @@ def test_a_performance_is_engraved_on_a_readable_grid() -> None:
         note.time += (7, 13, 5, 11)[place]
     found = strip(score)
     assert len(found.boxes.onset) == 4 and found.boxes.onset[0] == pytest.approx(7 / 960), "lit when it sounds"
+
+
+def test_clefs_key_and_names_stand_at_the_left_edge() -> None:
+    score = band()
+    score.key_signatures.append(KeySignatureTick(0, -5, 0))
+    how = replace(SMALL, view="score", width=854, height=480)
+    made = film_of(score, silence(5), 48000, how, Words())
+    layout, margin = made.strip.layout, made.strip.margin()
+    assert margin is not None
+    stands = int((margin.cover[0] == 255).sum())
+    assert margin.cover.shape == (layout.energy - layout.view, margin.cover.shape[1]) and stands < layout.playhead
+    seen = []
+    for number in (0, 20, 45):
+        made.draw(number)
+        seen.append(made.frame.luma[layout.view : layout.energy, :stands].copy())
+    assert all(np.array_equal(one, seen[0]) for one in seen)
+    flats = (seen[0] > 200).any(axis=0)
+    assert np.count_nonzero(np.diff(flats.astype(int)) == 1) >= 6, "a clef and five flats, next to each other"
+    plain = film_of(band(), silence(5), 48000, how, Words()).strip.margin()
+    assert plain is not None and plain.cover.shape[1] < margin.cover.shape[1], "C major needs less room"
+
+
+def test_clefs_and_key_do_not_scroll_and_staves_go_on_to_the_left() -> None:
+    found = strip(band())
+    assert not any(shape.part in (START, SIGNS) for shape in found.shapes)
+    lines = [shape for shape in found.shapes if shape.right - shape.left > LAYOUT.width / found.scale]
+    assert len(lines) >= 10 and min(shape.left for shape in lines) * found.scale < -LAYOUT.playhead
+    assert [text for _, text in found._places_of_names([], 1)] == ["Piano", "Bass"]
+    assert [text for _, text in found._places_of_names([], 9999)] == [], "no room"
+
+
+def test_of_a_long_piece_the_bars_around_a_part_are_engraved() -> None:
+    score = line(*[60, 62, 64, 65, 67, 69, 71, 72] * 100)  # 400 seconds, 200 bars
+    score.tracks[0].notes[390].duration = 24 * 60  # held for 15 bars
+    score.key_signatures.append(KeySignatureTick(0, 0, 0))
+    score.key_signatures.append(KeySignatureTick(96 * 50, -3, 0))
+    scene = scene_of(score)
+    part = ScoreStrip(score, scene, LAYOUT, np.zeros(10), True, (220.0, 224.0))
+    onsets = set(part.boxes.onset.tolist())
+    assert 0.5 * 440 in onsets and 0.5 * 460 in onsets and len(onsets) < 160
+    assert min(onsets) == 204, "eight bars before, where the note that is held is still there"
+    heads = (part.boxes.left + part.boxes.right) / 2
+    single = part.boxes.onset >= 225
+    assert np.abs(heads - part.columns(part.boxes.onset))[single].max() <= 2
+    whole = ScoreStrip(line(60, 62), scene_of(line(60, 62)), LAYOUT, np.zeros(10), True)
+    assert sum(shape.part == SIGNS for shape in part._start) == 4, "a clef and three flats"
+    assert sum(shape.part == SIGNS for shape in whole._start) == 1
+
+
+def test_a_name_is_whole_or_left_out() -> None:
+    score, seen = line(60), []
+    for name in ("", "Flauto", "Acoustic Grand Piano", "x" * 200):
+        score.tracks[0].name = name
+        margin = strip(score).margin()
+        assert margin is not None and margin.cover.shape[1] < LAYOUT.playhead
+        seen.append(margin)
+    widths = [margin.cover.shape[1] for margin in seen]
+    assert widths[1] < widths[2] and widths[3] < widths[2], "room is made for what fits"
 
 
 def test_drums_alone_have_no_score() -> None:

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from etude.cli.signals import Terminated
 from etude.core.errors import EtudeError
 from etude.core.text import visible
 
@@ -36,9 +37,11 @@ def main() -> None:
     except BrokenPipeError:  # the reader of the output has closed it, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except KeyboardInterrupt:
-        print(f"etude: interrupted. {_what_is_left(command)}", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as ended:
+        stopped = isinstance(ended, Terminated)
+        how = "stopped by SIGTERM" if stopped else "interrupted"
+        print(f"etude: {how}. {_what_is_left(command)}", file=sys.stderr)
+        sys.exit(143 if stopped else 130)
     except Exception:  # a status of its own: 1 is an answer of verify and of originality
         traceback.print_exc()
         print("etude: this is a fault of etude; the lines above belong into a report of it.", file=sys.stderr)

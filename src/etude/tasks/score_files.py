@@ -1,10 +1,14 @@
 """Score files that somebody gives, and the files that are written for them: checked before any work, and read."""
 
+import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
+import psutil
 from symusic.core import ScoreTick
 
 from etude.config.sections import Ingest, Reading
@@ -21,6 +25,7 @@ from etude.tasks.requests import ArrangeFiles, HarmonizeFiles
 USAGE = "etude harmonize input=melody.mid output=chorale.mid"
 TEMPO = 80  # BPM of a hymn
 TICKS = 480  # a quarter note, of scores that have no ticks of their own
+SHOWN = 60  # letters of a name that is too long
 SOUNDS = (".mp3", ".wav", ".flac")
 MIDI, MUSICXML = (".mid", ".midi"), (".musicxml", ".xml")  # endings of what is written
 
@@ -28,6 +33,7 @@ MIDI, MUSICXML = (".mid", ".midi"), (".musicxml", ".xml")  # endings of what is 
 def require_score(key: str, name: str, usage: str = "") -> Path:
     """The path of a score file. Raises EtudeError where it is no file; ``usage`` is an example for the message."""
     path = Path(name).expanduser()
+    _check_name(key, path)
     if path.is_dir():
         raise EtudeError(f"{key} = {path} is a folder. Give one file of it.")
     if not path.is_file():
@@ -140,6 +146,7 @@ def place_with_ending(key: str, name: str | None, endings: Sequence[str]) -> Pat
 
 def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) -> None:
     """Raise EtudeError where a file cannot be written, is one of those ``given``, or exists and must stay."""
+    _check_name(key, made, part_of(made).name if made.name else "")
     if made.is_dir():
         raise EtudeError(f"{key} = {made} is a folder. Name a file in it.")
     if not made.parent.is_dir():
@@ -148,3 +155,31 @@ def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) ->
         raise EtudeError(f"{key}: {made} is a file that you give. Name another file to write.")
     if made.exists() and not overwrite:
         raise EtudeError(f"{key}: {made} exists. Name another file, or replace it with overwrite=true.")
+
+
+def part_of(made: Path, process: int | None = None) -> Path:
+    """The file that holds what a process, this one by default, has written of ``made``: ``etude.core.files.whole``."""
+    return made.with_name(f".{made.name}.{os.getpid() if process is None else process}.part")
+
+
+def remove_dead_parts(made: Path) -> None:
+    """Remove what runs that were killed have left half-written of a file."""
+    parts = re.compile(rf"\.{re.escape(made.name)}\.(\d+)\.part")
+    for file in made.parent.iterdir():
+        if (found := parts.fullmatch(file.name)) and not psutil.pid_exists(int(found[1])):
+            with suppress(OSError):  # somebody else's
+                file.unlink()
+
+
+def _check_name(key: str, path: Path, longer: str = "") -> None:
+    """Raise EtudeError where the system takes no such name, as one of 300 letters; ``longer`` is in its folder, too."""
+    try:
+        for one in (path, path.with_name(longer)) if longer else (path,):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                one.lstat()
+    except OSError as error:
+        reason = str(error.strerror or error).lower()
+        shown = path if len(path.name) < SHOWN else path.with_name(f"{path.name[:SHOWN]}…")
+        raise EtudeError(f"{key} = {shown}: {reason}. Name another file.") from None
+    except ValueError as error:  # a zero byte
+        raise EtudeError(f"{key} = {str(path)!r}: {error}. Name another file.") from None

@@ -10,16 +10,18 @@ import numpy as np
 from etude.artifacts.context import Session
 from etude.audio.controllers import as_stated
 from etude.audio.files import Tags
-from etude.audio.render import render
-from etude.config.sections import Settings
+from etude.config.sections import Ingest, Settings
 from etude.core.errors import EtudeError
 from etude.core.project import version_of_code
+from etude.scores.isolation import Lost, isolate
+from etude.scores.titles import title_and_composer
 from etude.tasks.given_tracks import read_sound
 from etude.tasks.requests import VideoFile
-from etude.tasks.score_files import check_place, place_with_ending, read_score, require_score
+from etude.tasks.score_files import check_place, place_with_ending, read_score, remove_dead_parts, require_score
 from etude.video.encode import ENDINGS, RATE
 from etude.video.film import Words
-from etude.video.piece import Shooting, shoot
+from etude.video.piece import Shooting, length_of, shoot
+from etude.video.sound import Sound, end_of_sound, sound_of
 
 USAGE = "etude video input=song.mid output=song.mp4"
 TEMPO = 120  # BPM of a score that states none
@@ -63,27 +65,40 @@ def video_file(
     place = place_with_ending("output", request.output, ENDINGS)
     sound = Path(request.sound).expanduser() if request.sound else None
     check_place("output", place, [source, *([sound] if sound else [])], request.overwrite)
+    remove_dead_parts(place)
     how = _how(request)
     tune = None if request.tune is None else str(request.tune)
     score, _ = read_score(source, settings.ingest, session.progress, tune, TEMPO)
-    if not score.note_num():
-        raise EtudeError(f"input = {source} has no notes to show. Give a piece with notes.")
-    if sound is None:
-        mix = as_stated(score, settings.mix, given or {})
-        audio, rate = render(score, mix).mix, mix.sample_rate
+    mix = as_stated(score, settings.mix, given or {})
+    audio = None if sound is None else _read(sound)
+    sounding = end_of_sound(score, mix) if audio is None else audio.shape[1] / RATE
+    try:
+        length_of(score, sounding, how)
+    except EtudeError as error:
+        raise EtudeError(f"input = {source}: {error}") from None
+    if audio is None:
+        heard = sound_of(score, mix, how.start, how.seconds)
         made_of = f"{source.name}; {mix.loudness:g} LUFS; reverb seed {mix.reverb.seed}"
     else:
-        audio, rate = _read(sound), RATE
-        made_of = f"{source.name}; {sound.name}"
-    title = source.stem if request.title is None else request.title
-    composer = request.composer or ""
+        heard = Sound(audio, RATE)
+        made_of = f"{source.name}; {Path(str(request.sound)).name}"
+    stated = _stated(source, tune, settings.ingest)
+    title = (stated[0] or source.stem) if request.title is None else request.title
+    composer = stated[1] if request.composer is None else request.composer
     tags = Tags(title, composer or "etude video", f"{made_of}; {version_of_code()}")
+    words = Words(title, composer)
     try:
-        seconds = shoot(place, score, audio, rate, how, Words(title, composer), tags, session.progress)
+        seconds = shoot(place, score, heard.audio, heard.rate, how, words, tags, session.progress, since=heard.since)
     except EtudeError as error:
         text = str(error)
-        raise EtudeError(f"input = {source}: {text}" if text.startswith(("it ", "start ")) else text) from None
+        raise EtudeError(f"input = {source}: {text}" if text.startswith("it ") else text) from None
     return Filmed(place, seconds, how)
+
+
+def _stated(source: Path, tune: str | None, limits: Ingest) -> tuple[str, str]:
+    """The title and the composer that a file states, each "" where it does not."""
+    (found,) = isolate(lambda file: title_and_composer(file, tune), [source], limits.seconds, limits.max_memory)
+    return ("", "") if isinstance(found, Lost) else found
 
 
 def _how(request: VideoFile) -> Shooting:

@@ -19,6 +19,8 @@ from etude.video.harmony import Colour
 from etude.video.picture import Pixels
 
 UNSEEN = ("placeholder",)  # classes of what Verovio hides
+# Parts of the start of the system: brackets and names; staves of the first measure; clefs and keys on them
+PARTS = START, LINES, SIGNS = "start", "lines", "signs"
 NUMBER = r"[-+]?(?:\d*\.\d+|\d+\.?)(?:[eE][-+]?\d+)?"
 
 
@@ -33,6 +35,7 @@ class Shape:
     is_head: bool
     left: float
     right: float
+    part: str = ""  # what it is of the start of the system: one of PARTS; "" of all that follows
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Writing:
     size: float
     anchor: str
     bold: bool
+    part: str = ""  # as of a shape
 
 
 @dataclass(frozen=True)
@@ -63,30 +67,53 @@ def drawing_of(svg: str) -> Drawing:
     signs = {node.get("id"): node for node in root.iter(f"{{{SVG}}}g") if node.get("id", "").startswith("E")}
     page = next(node for node in root.iter(f"{{{SVG}}}svg") if node.get("class") == "definition-scale")
     _, _, width, height = map(float, page.get("viewBox", "0 0 1 1").split())
+    parts = _parts(page)
     shapes: list[Shape] = []
     writings: list[Writing] = []
     for node, place, note, head in _walk(page, Affine2D(), "", False):
+        part = parts.get(node, "")
         kind = node.tag.removeprefix(f"{{{SVG}}}")
         if kind == "text":
-            writings += _writings(node, place)
+            writings += _writings(node, place, part)
             continue
         if kind == "use":
             sign = signs.get(node.get(f"{{{LINKS}}}href", "")[1:])
             for path in sign.iter(f"{{{SVG}}}path") if sign is not None else ():
                 own = _transform(path.get("transform", "")) + _transform(node.get("transform", "")) + place
-                shapes.append(_shape(_outline(path.get("d", "")).transformed(own), 0.0, True, note, head))
+                shapes.append(_shape(_outline(path.get("d", "")).transformed(own), 0.0, True, note, head, part))
             continue
         outline = _outline_of(kind, node)
         if outline is not None:
             filled = node.get("fill") != "none" and node.get("fill-opacity") != "0"
             stroke = float(node.get("stroke-width", "1").removesuffix("px"))
-            shapes.append(_shape(outline.transformed(place), stroke, filled, note, head))
+            shapes.append(_shape(outline.transformed(place), stroke, filled, note, head, part))
     return Drawing(shapes, writings, width, height)
 
 
-def _shape(outline: Outline, stroke: float, filled: bool, note: str, head: bool) -> Shape:
+def _shape(outline: Outline, stroke: float, filled: bool, note: str, head: bool, part: str) -> Shape:
     xs = np.asarray(outline.vertices)[:, 0]
-    return Shape(outline, stroke, filled, note, head, float(xs.min()) - stroke, float(xs.max()) + stroke)
+    return Shape(outline, stroke, filled, note, head, float(xs.min()) - stroke, float(xs.max()) + stroke, part)
+
+
+def _parts(page: ET.Element) -> dict[ET.Element, str]:
+    """What the nodes at the start of the system are: see ``Shape.part``."""
+    found: dict[ET.Element, str] = {}
+    for system in (node for node in page.iter() if "system" in _classes(node)):
+        measures = [node for node in system if "measure" in _classes(node)]
+        for child in system:
+            if child not in measures:
+                found.update(dict.fromkeys(child.iter(), START))
+        for staff in (node for node in measures[0] if "staff" in _classes(node)) if measures else ():
+            for child in staff:
+                if child.tag == f"{{{SVG}}}path":
+                    found[child] = LINES
+                elif set(_classes(child)) & {"clef", "keySig"}:
+                    found.update(dict.fromkeys(child.iter(), SIGNS))
+    return found
+
+
+def _classes(node: ET.Element) -> list[str]:
+    return node.get("class", "").split()
 
 
 def _walk(
@@ -94,7 +121,7 @@ def _walk(
 ) -> Iterator[tuple[ET.Element, Transform, str, bool]]:
     """What is painted below a node: where it lies, the note that it belongs to, and whether it is a notehead."""
     for child in node:
-        classes = child.get("class", "").split()
+        classes = _classes(child)
         if set(classes) & set(UNSEEN):
             continue
         if child.tag == f"{{{SVG}}}g":
@@ -158,7 +185,7 @@ def _outline_of(kind: str, node: ET.Element) -> Outline | None:
     return None
 
 
-def _writings(node: ET.Element, place: Transform) -> list[Writing]:
+def _writings(node: ET.Element, place: Transform, part: str) -> list[Writing]:
     """The text of a node in one line, without the signs of Verovio's font, which DejaVu has not."""
     parts = [(part.text or "", float(part.get("font-size", "0px").removesuffix("px"))) for part in node.iter()]
     text = "".join(part for part, _ in parts if part.strip("\n ") or part == " ")
@@ -167,7 +194,7 @@ def _writings(node: ET.Element, place: Transform) -> list[Writing]:
     if not text or not size:
         return []
     x, y = place.transform((float(node.get("x", "0")), float(node.get("y", "0"))))
-    return [Writing(text, float(x), float(y), size, node.get("text-anchor", "start"), False)]
+    return [Writing(text, float(x), float(y), size, node.get("text-anchor", "start"), False, part)]
 
 
 def paint(

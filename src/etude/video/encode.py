@@ -85,11 +85,11 @@ def write_video(
         try:
             _write(part, codec, frames, size, fps, audio, tags or Tags(), bit_rate, advance)
         except OSError as error:  # PyAV's are too
-            full = error.errno == errno.ENOSPC or shutil.disk_usage(path.parent).free < FREE
+            # a place that takes no file, as /proc, has no space either
+            full = error.errno == errno.ENOSPC or (part.exists() and shutil.disk_usage(path.parent).free < FREE)
             reason = "the disk is full" if full else str(error.strerror or error).rstrip(".").lower()
-            raise EtudeError(
-                f"{becomes} cannot be written: {reason}. Free some space, or name another place."
-            ) from None
+            advice = "Free some space, or name another place." if full else "Name another place."
+            raise EtudeError(f"{becomes} cannot be written: {reason}. {advice}") from None
 
 
 def _write(

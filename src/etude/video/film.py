@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etude.video.harmony import DEGREES, colour_of
-from etude.video.layout import DRUMS, GROUND, INK, QUIET, TRACKS
+from etude.video.layout import DRUMS, FIRST_ROW, GROUND, INK, QUIET, TRACKS, Layout
 from etude.video.lettering import letters, shorten, width_of
 from etude.video.picture import (
     Pixels,
@@ -24,11 +24,12 @@ from etude.video.picture import (
     text_sprite,
 )
 from etude.video.roll import Roll, diamond, shape
+from etude.video.scene import Chord
 from etude.video.strip import AHEAD, LIT, PAST, TILE, Strip
 
 TITLE, FADE = 2.4, 0.9  # seconds that the title is shown, and in which it goes
 GLOW, DECAY = 95, 0.22  # luma that is added where a note starts, and the seconds in which it fades to a third
-NAMES = ("C", "D", "E", "F", "G", "A", "B")
+SHORTENED = 100  # pixels that the name of a track keeps at least, of a frame of usual size
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Film:
         self._draw_legend(head)
         self._head = planes_of(head)
         self._texts: dict[tuple[str, int, bool, tuple[int, int, int]], Sprite] = {}
-        self._labels = self._draw_labels()
+        self._margin = strip.margin()
         self._line = self._draw_line()
         self._halo = _halo(layout.even(52))
         self._card = self._draw_card()
@@ -85,9 +86,10 @@ class Film:
         self._copy(left, layout.head, layout.height, left, left + layout.playhead, PAST)
         self._copy(left, layout.head, layout.height, left + layout.playhead, left + layout.width, AHEAD)
         self._light(now, left)
+        self._mark_chord(now, left)
         lay(self.frame, layout.head, layout.playhead - self._line.cover.shape[1] // 2 // 2 * 2, self._line)
-        for top, sprite in self._labels:
-            lay(self.frame, top, 0, sprite)
+        if self._margin is not None:
+            lay(self.frame, layout.view, 0, self._margin)
         self._say_chord(now)
         self._say_place(now)
         if self._card is not None:
@@ -161,17 +163,31 @@ class Film:
             self._texts[key] = text_sprite(letters(text, size, bold), colour)
         return self._texts[key]
 
+    def _chord_at(self, now: float) -> Chord | None:
+        place = bisect_right(self._chords, now + 1e-6) - 1
+        chords = self.strip.scene.chords
+        return chords[place] if place >= 0 and now < chords[place].end else None
+
+    def _mark_chord(self, now: float, left: int) -> None:
+        """The box of the chord that sounds without its words, which stand to the left of the playhead."""
+        layout, chord = self.strip.layout, self._chord_at(now)
+        if chord is None or layout.chords >= layout.height:
+            return
+        end = round(self.strip.column(chord.end)) - self.strip.layout.font(4)
+        x0, x1 = left + layout.playhead, min(left + layout.width, end - end % 2)
+        if x0 < x1:
+            self._copy(left, layout.chords, layout.height, x0, x1, LIT)
+
     def _say_chord(self, now: float) -> None:
         """The name and the numeral of the chord that sounds, to the left of the playhead."""
-        layout, scene = self.strip.layout, self.strip.scene
+        layout = self.strip.layout
         if layout.chords >= layout.height:
             return
         for plane, value, by in zip(self.frame, _levels(GROUND), (1, 2, 2), strict=True):
             plane[layout.chords // by :, : layout.playhead // by] = value
-        place = bisect_right(self._chords, now + 1e-6) - 1
-        if place < 0 or now >= scene.chords[place].end:
+        chord = self._chord_at(now)
+        if chord is None:
             return
-        chord = scene.chords[place]
         tint = mixed_with(colour_of(chord.degree), INK, 0.15)
         right = layout.playhead - layout.even(18)
         for text, size, bold, row, colour in ((chord.name, 40, True, -2, INK), (chord.numeral, 28, True, 44, tint)):
@@ -189,7 +205,7 @@ class Film:
         ends = max(scene.end, self.start + self.total)
         key = next((name for since, name in reversed(scene.keys) if since <= now + 1e-6), scene.keys[0][1])
         said = f"bar {bar}/{len(scene.bars) - 1}   {_clock(now)} / {_clock(ends)}"
-        for text, size, bold, row in ((said, 24, True, 10), (key, 21, False, 50)):
+        for text, size, bold, row in ((said, 24, True, 10), (key, 21, False, layout.last_row)):
             sprite = self._text(text, layout.font(size), bold, INK if bold else QUIET)
             at = layout.width - sprite.cover.shape[1] - layout.even(20)
             lay(self.frame, layout.even(row), at - at % 2, sprite)
@@ -201,59 +217,37 @@ class Film:
         room = layout.width - left - layout.font(360)
         title = shorten(self.words.title, room, layout.font(27), True)
         blend(head, layout.even(8), left, letters(title or " ", layout.font(27), True), INK)
-        size, row, height = layout.font(20), layout.even(50), max(4, layout.font(20))
+        size, row, height = layout.font(20), layout.even(FIRST_ROW), max(4, layout.font(20))
+        below = layout.even(layout.last_row)
         chip = max(6, layout.font(32))
         right = layout.width - layout.font(200)
         if strip.harmony:
             right -= (chip + layout.font(4)) * len(scene.degrees)
-            at = right
+            at = left if below > row else right
             for degree in scene.degrees:
-                blend(head, row, at, rounded(layout.font(27), chip, layout.font(6)), colour_of(degree))
+                blend(head, below, at, rounded(layout.font(27), chip, layout.font(6)), colour_of(degree))
                 number = letters(DEGREES[degree], layout.font(18), True)
-                blend(head, row + layout.font(2), at + (chip - number.shape[1]) // 2, number, GROUND)
+                blend(head, below + layout.font(2), at + (chip - number.shape[1]) // 2, number, GROUND)
                 at += chip + layout.font(4)
+        if below > row:  # a row of its own
+            right = layout.width
         at = left
         pitched = [place for place, drum in enumerate(scene.drums) if not drum]
         shown = [place for place in range(len(scene.tracks)) if (scene.notes.track == place).any()]
-        for count, place in enumerate(shown):
-            name = shorten(scene.tracks[place], layout.font(190), size)
-            chipped = scene.drums[place] or isinstance(strip, Roll) or not strip.harmony
-            text = layout.font(44) if chipped else 0
-            width = text + width_of(name, size) + layout.font(26)
-            if at + width > right - layout.font(60) and count < len(shown):
-                blend(head, row, at, letters(f"+{len(shown) - count}", size), QUIET)
-                break
+        text = 0 if strip.harmony and not isinstance(strip, Roll) else layout.font(44)
+        names, more = _names([scene.tracks[place] for place in shown], right - at - layout.font(20), size, text, layout)
+        for place, name in zip(shown, names, strict=False):
             colour = DRUMS if scene.drums[place] else INK if strip.harmony else TRACKS[place % len(TRACKS)]
-            if scene.drums[place]:
+            if text and scene.drums[place]:
                 blend(head, row + layout.font(3), at + layout.font(9), diamond(height, height), colour)
-            elif chipped:
+            elif text:
                 look = strip.look_of(place) if isinstance(strip, Roll) and place in pitched else "solid"
                 mask = shape(look, height, layout.font(36), layout.font(5))
                 blend(head, row + layout.font(3), at, mask, mixed_with(colour, GROUND, 0.1))
             blend(head, row, at + text, letters(name, size), QUIET)
-            at += width
-
-    def _draw_labels(self) -> list[tuple[int, Sprite]]:
-        """Names of octaves and drums at the left edge."""
-        strip, layout = self.strip, self.strip.layout
-        found: list[tuple[int, Sprite]] = []
-        if not isinstance(strip, Roll):
-            return found
-        size = layout.font(17)
-        rows = [
-            (strip.row(pitch), f"C{pitch // 12 - 1}") for pitch in range(strip.low, strip.high + 1) if not pitch % 12
-        ]
-        if not len(strip.scene.notes) or strip.band <= strip.rows[0]:
-            rows = []
-        for number, name in enumerate(reversed(strip.kit)):
-            rows.append(((int(strip.beats[number]), int(strip.beats[number + 1])), name))
-        for (upper, lower), name in rows:
-            mask = letters(name, size)
-            image = blank(mask.shape[0], mask.shape[1], GROUND)
-            blend(image, 0, 0, np.asarray(mask // 4 * 3, np.uint8), QUIET)
-            top = layout.head + (upper + lower - mask.shape[0]) // 2
-            found.append((top - top % 2, sprite_of(image, np.maximum(mask, 150))))
-        return found
+            at += text + width_of(name, size) + layout.font(26)
+        if more:
+            blend(head, row, at, letters(f"+{more}", size), QUIET)
 
     def _draw_line(self) -> Sprite:
         """The playhead: a bright line in a soft one."""
@@ -265,33 +259,52 @@ class Film:
         return sprite_of(blank(height, width, INK), mask)
 
     def _draw_card(self) -> Sprite | None:
-        """The title in the middle of a dark band; None without one."""
+        """The title over the whole header, which it hides, and no note; None without one."""
         layout = self.strip.layout
-        lines = [(self.words.title, 58, True, INK), (self.words.composer, 30, False, QUIET)]
+        lines = [(self.words.title, 50, True, INK), (self.words.composer, 28, False, QUIET)]
         lines = [line for line in lines if line[0].strip()]
         if not lines:
             return None
-        height = layout.even(118 if len(lines) == 1 else 178)
-        image = blank(height, layout.width, GROUND)
-        at = layout.even(24)
+        image = blank(layout.head, layout.width, GROUND)
+        masks = []
         for text, size, bold, colour in lines:
             font = layout.font(size)
-            while font > layout.font(26) and width_of(text, font, bold) > layout.width * 0.92:
+            while font > layout.font(24) and width_of(text, font, bold) > layout.width * 0.94:
                 font -= 1
-            mask = letters(shorten(text, round(layout.width * 0.92), font, bold), font, bold)
+            masks.append((letters(shorten(text, round(layout.width * 0.94), font, bold), font, bold), colour))
+        at = (layout.head - sum(mask.shape[0] for mask, _ in masks)) // 2
+        for mask, colour in masks:
             blend(image, at, (layout.width - mask.shape[1]) // 2, mask, colour)
-            at += mask.shape[0] + layout.even(4)
-        edge = np.minimum(np.arange(height) + 0.5, height - np.arange(height) - 0.5) / max(1, height * 0.12)
-        cover = np.rint(232 * np.clip(edge, 0, 1)).astype(np.uint8)
-        return sprite_of(image, np.repeat(cover[:, None], layout.width, axis=1))
+            at += mask.shape[0]
+        return sprite_of(image, np.full(image.shape[:2], 255, np.uint8))
 
     def _show_card(self, since: float) -> None:
-        layout, card = self.strip.layout, self._card
-        shown = min(TITLE, 0.3 * self.total)
+        card, shown = self._card, min(TITLE, 0.3 * self.total)
         opacity = 255 if since < shown else round(255 * (1 - (since - shown) / FADE))
         if card is not None and opacity > 0:
-            middle = (layout.view + layout.energy - card.cover.shape[0]) // 2
-            lay(self.frame, middle - middle % 2, 0, card, opacity)
+            lay(self.frame, 0, 0, card, opacity)
+
+
+def _names(names: Sequence[str], room: int, size: int, chip: int, layout: Layout) -> tuple[list[str], int]:
+    """Names of tracks that fit side by side, in full if they do, else the longest shortened; how many are left out.
+
+    Args:
+        names: of the tracks.
+        room: in pixels.
+        size: of the letters.
+        chip: pixels before each name.
+        layout: of the frame.
+    """
+    gap = layout.font(26)
+    for count in range(len(names), 0, -1):
+        widths = [width_of(name, size) for name in names[:count]]
+        rest = room - count * (chip + gap) - (layout.font(50) if count < len(names) else -gap)
+        most = max(widths)
+        while sum(min(width, most) for width in widths) > rest and most > layout.font(SHORTENED):
+            most -= max(1, layout.font(4))
+        if sum(min(width, most) for width in widths) <= rest:
+            return [shorten(name, most, size) for name in names[:count]], len(names) - count
+    return [], len(names)
 
 
 def _clock(seconds: float) -> str:

@@ -16,6 +16,9 @@ TRACKS: tuple[Colour, ...] = (
 )  # fmt: skip
 DRUMS: Colour = (196, 202, 216)
 WIDE, HIGH = 900, 720  # pixels of a frame whose letters have their usual size
+# Rows of the header in such a frame: at the start the title fills it, and then the legend stands below the title. In an
+# upright frame the legend has two rows: tracks, and below them scale degrees and the key.
+HEAD, FIRST_ROW, ROW = 104, 52, 38
 SPEED = 160  # pixels a second of a roll in such a frame
 
 
@@ -41,8 +44,13 @@ class Layout:
             return 2 * round(pixels * scale / 2)
 
         chords = height - (even(84) if has_chords else 0)
-        head = even(92)
+        head = even(HEAD + (ROW if height > width else 0))
         return cls(width, height, scale, head, head + even(32), chords - even(56), chords, 2 * round(width / 6))
+
+    @property
+    def last_row(self) -> int:
+        """Where the last row of the legend starts, in rows of a frame of usual size."""
+        return FIRST_ROW + (ROW if self.height > self.width else 0)
 
     def font(self, size: float) -> int:
         """A size of letters in pixels, of one in a frame of 720 rows."""

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etude.video.harmony import Colour
-from etude.video.layout import FAINT, GROUND, INK, LANE, SPEED, Layout
-from etude.video.picture import Pixels, blend, mixed_with, rounded
+from etude.video.layout import FAINT, GROUND, INK, LANE, QUIET, SPEED, Layout
+from etude.video.lettering import SMALLEST, letters, width_of
+from etude.video.picture import Pixels, Sprite, blank, blend, mixed_with, rounded
 from etude.video.scene import Scene
-from etude.video.strip import AHEAD, DIM, LIT, TILE, Boxes, Strip
+from etude.video.strip import AHEAD, DIM, LIT, TILE, Boxes, Strip, margin_of
 
 ROWS = 25  # semitones that are shown at least
 THICK = 13  # rows of pixels, of a frame with 720, that a note has at least: it may reach into the rows next to its own
@@ -96,6 +97,26 @@ class Roll(Strip):
     def row(self, pitch: int) -> tuple[int, int]:
         """The rows of a pitch on the strip: its first, and the one after its last."""
         return int(self.rows[self.high - pitch]), int(self.rows[self.high - pitch + 1])
+
+    def margin(self) -> Sprite | None:
+        """Names of octaves and of drums."""
+        layout, size = self.layout, self.layout.font(17)
+        rows = []
+        if self.band > self.rows[0]:
+            rows += [
+                (self.row(pitch), f"C{pitch // 12 - 1}") for pitch in range(self.low, self.high + 1) if not pitch % 12
+            ]
+        drums = zip(self.beats.tolist(), self.beats.tolist()[1:], reversed(self.kit), strict=False)
+        rows += [((upper, lower), name) for upper, lower, name in drums]
+        if not rows or size < SMALLEST:
+            return None
+        left, fade = layout.even(6), layout.even(16)
+        width = left + max(width_of(name, size) for _, name in rows) + fade + layout.even(6)
+        image = blank(layout.energy - layout.view, width + width % 2, GROUND)
+        for (upper, lower), name in rows:
+            mask = letters(name, size)
+            blend(image, layout.head - layout.view + (upper + lower - mask.shape[0]) // 2, left, mask, QUIET)
+        return margin_of(image, fade)
 
     def _draw_guides(self, images: Sequence[Pixels], left: int) -> None:
         bars = np.rint(self.columns(self.scene.bars)).astype(int) - left

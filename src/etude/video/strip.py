@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from etude.video.harmony import Colour, colour_of
 from etude.video.layout import GROUND, INK, LANE, QUIET, Layout
 from etude.video.lettering import letters, width_of
-from etude.video.picture import Pixels, Planes, blank, blend, mixed_with, planes_of, rounded
+from etude.video.picture import Pixels, Planes, Sprite, blank, blend, mixed_with, planes_of, rounded, sprite_of
 from etude.video.scene import STEPS, Chord, Scene
 
 TILE = 512  # columns
@@ -57,6 +57,10 @@ class Strip(ABC):
     @abstractmethod
     def draw(self, images: Sequence[Pixels], left: int) -> None:
         """Draw the view into the three looks of a tile, (height, TILE, 3) each, whose first column is ``left``."""
+
+    def margin(self) -> Sprite | None:
+        """What stands at the left edge of the view, from ``layout.view`` to ``layout.energy``; None: nothing."""
+        return None
 
     def column(self, second: float) -> float:
         """The column at which a time lies."""
@@ -143,6 +147,8 @@ class Strip(ABC):
             blend(image, top, start, mask, back)
             blend(image, top, start, edge, mixed_with(tint, GROUND, DIM if look == PAST else 0.1))
             room = width - layout.font(16)
+            if look == LIT:  # while it sounds, its words are to the left of the playhead
+                continue
             for text, size, bold, row, colour in (
                 (chord.name, 28, True, 4, INK),
                 (chord.numeral, 22, False, 38, tint),
@@ -153,3 +159,10 @@ class Strip(ABC):
                 if width_of(text, font, bold) <= room:
                     dim = mixed_with(colour, GROUND, DIM if look == PAST else 0)
                     blend(image, top + layout.even(row), start + layout.font(12), letters(text, font, bold), dim)
+
+
+def margin_of(image: Pixels, fade: int) -> Sprite:
+    """A picture to stand at the left edge; it hides what scrolls below it, and its last columns let it through."""
+    width = image.shape[1]
+    cover = np.clip((width - np.arange(width) - 0.5) / max(1, fade), 0, 1)
+    return sprite_of(image, np.broadcast_to(np.rint(255 * cover).astype(np.uint8), image.shape[:2]).copy())

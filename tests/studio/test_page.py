@@ -208,6 +208,19 @@ def test_bars_are_selected_drawn_again_and_undone(seen: Opened, studio: Studio, 
     assert seen.errors == []
 
 
+def test_bars_that_are_typed_stay_as_they_are_typed(seen: Opened) -> None:
+    page = seen.page
+    page.evaluate("(piece) => etude.studio.tabOf('fill').receive({title: 'Long', piece})", melody(DRAWN * 3))
+    page.click("#tab-fill")
+    until(page, "etude.studio.tabOf('fill').state.result !== null")
+    first, last = panel(page, "fill").get_by_label("From bar"), panel(page, "fill").get_by_label("To bar")
+    for field, bar, expected in ((first, 3, [3, 3]), (last, 4, [3, 4]), (last, 2, [2, 2]), (first, 1, [1, 2])):
+        field.fill(str(bar))
+        field.blur()
+        assert state(page, "fill")["range"] == expected
+        assert [int(first.input_value()), int(last.input_value())] == expected
+
+
 def test_a_band_plays_and_its_levels_sound_at_once(seen: Opened, studio: Studio, chromium: Browser) -> None:
     page = seen.page
     give(page)

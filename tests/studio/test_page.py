@@ -388,6 +388,33 @@ def test_files_are_opened_and_what_is_too_large_stops_no_music(seen: Opened, stu
     assert [error for error in seen.errors if "422" not in error] == []
 
 
+def test_chord_symbols_of_a_file_are_followed_and_the_page_says_so(seen: Opened, tmp_path: Path) -> None:
+    page, own = seen.page, panel(seen.page, "harmonise")
+    file, bare = tmp_path / "Waltz.abc", tmp_path / "Bare.abc"
+    file.write_text('X:1\nM:3/4\nL:1/4\nK:G\nD | "G"G2 B | "C"c B "D7"A | "G"G2 |]\n')
+    bare.write_text("X:1\nM:3/4\nL:1/4\nK:G\nD | G2 B | c B A | G2 |]\n")
+    field = own.get_by_role("textbox", name="Chords")
+    own.locator("input[type=file]").set_input_files(file)
+    until(page, "etude.studio.tabOf('harmonise').state.title === 'Waltz'")
+    assert field.input_value() == "- | G | C . D7 | G"
+    assert "the voices keep to them" in page.inner_text("#note")
+    assert own.get_by_text("Its chord symbols are in the field Chords").is_visible()
+    harmonise(page)
+    assert own.locator(".chord").all_inner_texts()[-3:] == ["C\nIV", "D7\nV⁷", "G\nI"]
+    assert own.locator(".score .harm").count() >= 4
+    seen.check()
+    own.locator("input[type=file]").set_input_files(bare)
+    until(page, "etude.studio.tabOf('harmonise').state.title === 'Bare'")
+    assert field.input_value() == "", "they were the other melody's"
+    press(page, "Escape")
+    own.get_by_role("button", name="Undo").click()
+    assert field.input_value() == "- | G | C . D7 | G"
+    field.fill("G")
+    own.locator("input[type=file]").set_input_files(bare)
+    until(page, "etude.studio.tabOf('harmonise').state.title === 'Bare'")
+    assert field.input_value() == "G", "what somebody types stays"
+
+
 def test_links_of_another_training_or_torn_ones_say_so(seen: Opened) -> None:
     page = seen.page
     give(page)

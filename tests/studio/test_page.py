@@ -13,6 +13,7 @@ from browser import PHONE, Opened, opened
 from playwright.sync_api import Browser, Locator, Page
 from studio.served import Studio, melody, serving
 
+from etude.scores.engraving import spell
 from etude.studio.models import Models
 
 PATIENCE = 30.0  # seconds
@@ -485,3 +486,44 @@ def test_long_work_shows_its_progress_and_can_be_ended(seen: Opened, studio: Stu
         time.sleep(0.05)
     assert studio.worker.count == 0 and state(page, "harmonise")["result"] is None
     assert page.is_hidden("#note") and seen.errors == []
+
+
+def test_notes_have_the_names_that_the_score_gives_them(seen: Opened) -> None:
+    page = seen.page
+    page.evaluate("import('/page/piece.js').then((own) => { window.piece = own; })")
+    until(page, "!!window.piece")
+    ask = "([sharps, mode]) => Array.from({length: 128}, (_, pitch) => piece.noteName(pitch, {sharps, mode}))"
+    for sharps in range(-7, 8):
+        for mode in ("major", "minor"):
+            names = [spell(pitch, sharps, mode == "minor") for pitch in range(128)]
+            written = [f"{name.replace('#', '♯').replace('-', '♭')}{octave}" for name, octave in names]
+            assert page.evaluate(ask, [sharps, mode]) == written
+    minor = melody((69, 71, 72, 68, 69, 64, 69, 69), keys=[[0, 0, 1]])
+    page.evaluate("(piece) => etude.studio.tabOf('harmonise').receive({title: 'Minor', piece})", minor)
+    roll(page, "harmonise").focus()
+    press(page, "ArrowDown")
+    assert page.inner_text("#live").startswith("F♯4"), "which is no G flat in A minor"
+
+
+LONG = {"Edim": "vii°", "Gm7/Bb": "ii⁶₅", "F#m7b5/C": "viiø⁴₃", "Esus4": "V"}
+
+
+@pytest.mark.parametrize("width", [14, 26, 40, 90])
+def test_no_name_of_a_chord_is_cut(seen: Opened, width: int) -> None:
+    page = seen.page
+    page.evaluate("import('/page/roll.js').then((own) => { window.own = own; })")
+    until(page, "!!window.own")
+    cells = [{"name": name, "roman": roman, "room": width - 11, "step": width} for name, roman in LONG.items()]
+    measured = """(cells) => own.chordTexts(cells).map(({size, lines, left}) => {
+      const widths = lines.map(([text, strong]) => own.textWidth(text, size, strong));
+      return {left, lines: lines.map(([text]) => text), wide: Math.max(0, ...widths)};
+    })"""
+    texts = page.evaluate(measured, cells)
+    for place, (cell, text) in enumerate(zip(cells, texts, strict=True)):
+        both = "".join(text["lines"]) + text["left"]
+        assert cell["name"] in both and cell["roman"] in both, "all is there, to be seen or to be read aloud"
+        empty = next((n for n, after in enumerate(texts[place + 1 :]) if after["lines"]), len(texts) - place - 1)
+        assert text["wide"] <= width - 11 + empty * width, "it has room"
+    assert any(text["lines"] for text in texts) or width < 20
+    if width == 90:
+        assert all(len(text["lines"]) == 2 for text in texts)

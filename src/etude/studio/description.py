@@ -29,7 +29,7 @@ def describe(
     voices: Mapping[str, int] | None = None,
     steps: int = STEPS,
     held: Sequence[Chord] = (),
-    of: tuple[int, Mode] | None = None,
+    chords_in: tuple[int, Mode] | None = None,
 ) -> Json:
     """A piece for the page: ``piece``, ``bars`` [start, end, beats, unit], ``key``, ``chords``, ``judged``.
 
@@ -41,17 +41,17 @@ def describe(
         voices: name -> program of the voices whose leading is judged; None: of none.
         steps: frames a quarter note in which it is judged.
         held: chords that its voices keep to; they are its chords, and between them those that are recognised.
-        of: tonic and mode in which its chords are read, where it is a part of a longer piece; None: its own.
+        chords_in: tonic and mode in which its chords are read, where it is a part of a longer piece; None: its own.
     """
     bars = bars_of(score)
-    key, name = key_named(score)
-    key = of or key
+    sharps, _ = key_of(score)
+    own, name = key_named(score)
     faults = [] if voices is None else faults_of(score, voices, steps, bars)
     return {
         "piece": piece_of(score),
         "bars": [[bar.start, bar.end, bar.beats, bar.unit] for bar in bars],
-        "key": {"tonic": key[0], "mode": key[1], "name": name},
-        "chords": _chords(score, key, held),
+        "key": {"tonic": own[0], "mode": own[1], "name": name, "sharps": sharps},
+        "chords": _chords(score, chords_in or own, held),
         "symbols": symbols_of_page(score),
         "judged": voices is not None,
         "faults": faults,

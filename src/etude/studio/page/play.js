@@ -447,7 +447,7 @@ export class Play {
       if (!band) this.newest.set(note[3], made);
     }
     this.roll.chords = this.roll.chords.filter(({ start }) => start < bar.start);
-    for (const chord of bar.chords) this.roll.chords.push({ ...chord, start: bar.start + chord.start * tick, end: bar.start + chord.end * tick });
+    for (const chord of bar.chords) this.roll.chords.push({ ...chord, bar: bar.number, start: bar.start + chord.start * tick, end: bar.start + chord.end * tick });
     let at = bar.start + bar.seconds;
     this.roll.planned = bar.planned.flatMap(({ length, notes }) => {
       const start = at;

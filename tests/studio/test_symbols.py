@@ -9,6 +9,7 @@ from studio.served import drawing, melody
 from etude.config.check import construct
 from etude.music.bars import bars_of
 from etude.music.chord_text import read_chords
+from etude.studio.fill import FillRecipe, fill
 from etude.studio.harmonise import HarmoniseRecipe, harmonise
 from etude.studio.models import Models
 from etude.studio.pieces import read_given, score_of
@@ -61,8 +62,22 @@ def test_a_harmony_shows_the_symbols_that_hold_and_no_others(models: Models) -> 
     assert made(None)["piece"]["marks"] == []
     shown = made("C - | . V7")
     assert [mark for mark in shown["piece"]["marks"] if mark[1].startswith("chord")] == [
-        [0, "chord:C"], [48, "chord:N"], [144, "chord:G7"],
+        [0, "chord:C"], [48, "chord:N"], [144, "chord:D7"],
     ]  # fmt: skip
     chords = [(chord["start"], chord["end"], chord["name"]) for chord in shown["chords"]]
-    assert chords[0] == (0, 48, "C") and chords[-1] == (144, 192, "G7")
+    assert chords[0] == (0, 48, "C") and chords[-1] == (144, 192, "D7")
     assert all(48 <= start < end <= 144 for start, end, _ in chords[1:-1]) and len(chords) > 2
+
+
+def test_bars_that_are_drawn_again_lose_their_symbols(models: Models) -> None:
+    recipe = {"model": "voices", "seed": 1, "settings": drawing(models, 1), "melody": marked((0, "F"), (48, "C"))}
+    harmony = harmonise(models, construct(HarmoniseRecipe, {**recipe, "chords": "C | G . . F"}, "recipe"))
+    piece = harmony["candidates"][0]["piece"]
+    again = {"model": "voices", "seed": 2, "settings": drawing(models, 1), "piece": piece}
+    made = fill(models, construct(FillRecipe, {**again, "bars": [2, 2], "voices": ["Alto", "Bass"]}, "recipe"))
+    shown = made["candidates"][0]
+    assert [mark for mark in shown["piece"]["marks"] if mark[1].startswith("chord")] == [
+        [0, "chord:C"],
+        [96, "chord:N"],
+    ]
+    assert shown["chords"][0]["name"] == "C" and shown["chords"][0]["end"] == 96

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from symusic.core import KeySignatureTick, ScoreTick
 
-from etude.arranging.chords import name_of
+from etude.arranging.chords import chords_of_symbols, name_of
 from etude.core.files import Json
 from etude.music.bars import bars_of, end_of
 from etude.music.chord_text import Chord
@@ -19,7 +19,7 @@ from etude.music.roman import roman_numeral
 from etude.scores.engraving import key_of, tonic_of
 from etude.studio.pieces import piece_of
 from etude.studio.rules import faults_of
-from etude.studio.symbols import symbol_of, symbols_of_page
+from etude.studio.symbols import symbols_of_page
 
 STEPS = 4  # frames a quarter note in which voices are judged, where no model says otherwise
 
@@ -28,19 +28,18 @@ def describe(
     score: ScoreTick,
     voices: Mapping[str, int] | None = None,
     steps: int = STEPS,
-    held: Sequence[Chord] = (),
     chords_in: tuple[int, Mode] | None = None,
 ) -> Json:
     """A piece for the page: ``piece``, ``bars`` [start, end, beats, unit], ``key``, ``chords``, ``judged``.
 
-    Where it is judged it has ``faults`` (see ``faults_of``) and their ``counts`` by kind. ``symbols`` are the chord
-    symbols of its file (see ``symbols_of_page``).
+    Its chords are its chord symbols, and where it has none those that are recognised. Where it is judged it has
+    ``faults`` (see ``faults_of``) and their ``counts`` by kind. ``symbols`` are the chord symbols as text (see
+    ``symbols_of_page``).
 
     Args:
         score: the piece.
         voices: name -> program of the voices whose leading is judged; None: of none.
         steps: frames a quarter note in which it is judged.
-        held: chords that its voices keep to; they are its chords, and between them those that are recognised.
         chords_in: tonic and mode in which its chords are read, where it is a part of a longer piece; None: its own.
     """
     bars = bars_of(score)
@@ -51,7 +50,7 @@ def describe(
         "piece": piece_of(score),
         "bars": [[bar.start, bar.end, bar.beats, bar.unit] for bar in bars],
         "key": {"tonic": own[0], "mode": own[1], "name": name, "sharps": sharps},
-        "chords": _chords(score, chords_in or own, held),
+        "chords": _chords(score, chords_in or own),
         "symbols": symbols_of_page(score),
         "judged": voices is not None,
         "faults": faults,
@@ -97,8 +96,8 @@ def _tones(chord: Chord) -> Tones:
     return Tones(chord.root, chord.classes, chord.bass)
 
 
-def _chords(score: ScoreTick, key: tuple[int, Mode], held: Sequence[Chord]) -> list[Json]:
-    found = _sounding_chords(score, key)
+def _chords(score: ScoreTick, key: tuple[int, Mode]) -> list[Json]:
+    held, found = chords_of_symbols(score), _sounding_chords(score, key)
     edges = [0, *(edge for chord in held for edge in (chord.start, chord.end)), end_of(score)]
     free = [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
     between = [
@@ -107,9 +106,7 @@ def _chords(score: ScoreTick, key: tuple[int, Mode], held: Sequence[Chord]) -> l
         for chord in found
         if max(start, chord.start) < min(end, chord.end)
     ]
-    own = [replace(chord, symbol=symbol_of(chord, key), end=min(chord.end, edges[-1])) for chord in held]
-    chords = sorted((chord for chord in [*own, *between] if chord.start < chord.end), key=lambda chord: chord.start)
-    return chords_for_page(chords, key)
+    return chords_for_page(sorted([*held, *between], key=lambda chord: chord.start), key)
 
 
 def _sounding_chords(score: ScoreTick, key: tuple[int, Mode]) -> list[Chord]:

@@ -93,7 +93,7 @@ def harmonise(models: Models, recipe: HarmoniseRecipe) -> Json:
     for harmony in found:
         score = to_score(harmony, representation, melody, source, track)
         mark_chords(score, held, key)
-        about = describe(score, voices, representation.steps, held)
+        about = describe(score, voices, representation.steps)
         cost = harmony.nats + config.parallel_cost * harmony.parallels
         made.append({**about, "nats": harmony.nats, "parallels": harmony.parallels, "cost": cost})
     return {"model": models.identity(recipe.model), "candidates": made, "shift": melody.shift}

@@ -91,11 +91,12 @@ def picture(
 def _make_plain(root: ET.Element) -> None:
     """Take away styles, descriptions and the music font of texts: only the drawing stays."""
     for parent in list(root.iter()):
-        if parent.text and (letters := parent.text.translate(LETTERS)) != parent.text:
-            parent.text = letters
-            for name in ("font-family", "font-size"):
-                parent.attrib.pop(name, None)
+        sizes = [child.get("font-size") for child in parent if not child.get("font-family")]
         for child in list(parent):
+            if child.text and (letters := child.text.translate(LETTERS)) != child.text:
+                child.text = letters
+                child.attrib.pop("font-family", None)
+                child.set("font-size", next(filter(None, sizes), child.get("font-size", "")))  # as the letters beside
             if child.tag in (f"{{{SVG}}}style", f"{{{SVG}}}desc"):
                 parent.remove(child)
 

@@ -1,10 +1,11 @@
 """Chord symbols of a piece as text, bar by bar, as a person writes them; and those that hold in a harmony."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from symusic.core import ScoreTick, TextMetaTick
 
-from etude.arranging.chords import name_of
+from etude.arranging.chords import chords_of_symbols, name_of
 from etude.core.errors import EtudeError
 from etude.core.files import Json
 from etude.music.bars import Bar, bars_of, end_of
@@ -85,6 +86,17 @@ def mark_chords(score: ScoreTick, chords: Sequence[Chord], key: tuple[int, Mode]
     if made and end < end_of(score):
         made.append(TextMetaTick(end, f"{MARKER}N"))
     score.markers = type(score.markers)(sorted([*others, *made], key=lambda mark: mark.time))
+
+
+def forget_chords(score: ScoreTick, start: int, end: int, key: tuple[int, Mode]) -> None:
+    """Let no chord symbol of a piece hold from a tick to another: its notes are drawn again there."""
+    kept = [
+        replace(chord, start=since, end=until)
+        for chord in chords_of_symbols(score)
+        for since, until in ((chord.start, min(chord.end, start)), (max(chord.start, end), chord.end))
+        if since < until
+    ]
+    mark_chords(score, kept, key)
 
 
 def symbol_of(chord: Chord, key: tuple[int, Mode]) -> str:

@@ -149,14 +149,14 @@ export class LiveRoll {
     this.chords.forEach((chord, place) => {
       const left = x(chord.start);
       const wide = (chord.end - chord.start) * scale - 2;
-      written.push({ left, wide, ...texts[place] });
+      written.push({ ...texts[place], x: left, wide });
       if (left > this.width || left + wide < 0) return;
       const hue = (230 + 210 * chord.degree) % 360; // a fifth is 30 degrees of the wheel: 7 semitones, 1470 = 30
       context.fillStyle = dark ? `hsl(${hue} 32% 24%)` : `hsl(${hue} 62% 90%)`;
       context.fillRect(left, HEIGHT + 3, wide, STRIP - 5);
     });
     context.fillStyle = colour("--ink");
-    for (const { left, wide, size, lines } of written) {
+    for (const { x: left, wide, size, lines } of written) {
       lines.forEach(([text, strong], line) => {
         const inside = Math.max(left + 5, Math.min(5, left + wide - textWidth(text, size, strong) - 2)); // it stays in view
         context.font = chordFont(size, strong);

@@ -367,12 +367,14 @@ export class Play {
 
   // Who is in the roll; of two with one name, a voice and a part of the band, the instrument too.
   showLegend() {
-    const texts = this.parts.map((part) => {
-      if (this.parts.every((other) => other === part || other.name !== part.name)) return part.name;
+    const heard = new Set([...this.roll.notes, ...this.roll.planned].map(({ voice }) => voice));
+    const shown = this.parts.map((part, place) => ({ ...part, place })).filter(({ place }) => !heard.size || heard.has(place));
+    const texts = shown.map((part) => {
+      if (shown.every((other) => other === part || other.name !== part.name)) return part.name;
       return `${part.name} (${instrumentOf(this.programOf(part)).toLowerCase()}${part.band ? ", band" : ""})`;
     });
     if (String(texts) === [...this.legend.children].map((item) => item.textContent).join()) return;
-    this.legend.replaceChildren(...texts.map((text, place) => el("li", { class: `voice-${place % 8}`, text })));
+    this.legend.replaceChildren(...texts.map((text, place) => el("li", { class: `voice-${shown[place].place % 8}`, text })));
   }
 
   programOf({ name, band }) {

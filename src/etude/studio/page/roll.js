@@ -56,7 +56,7 @@ export function chordTexts(cells) {
     const all = ({ name, roman }) => `${name} ${roman}`;
     if (!found) last = place;
     made.push(found ?? { size: SIZES[0], lines: [], left: all(cells[place]) });
-    while (place < last) made.push({ size: SIZES[0], lines: [], left: all(cells[(place += 1)]) });
+    while (place < last) made.push({ size: SIZES[0], lines: [], left: all(cells[(place += 1)]), under: true });
   }
   return made;
 }
@@ -151,10 +151,10 @@ export class Roll {
     const texts = chordTexts(cells);
     this.strip.replaceChildren(
       ...this.chords.map((chord, place) => {
-        const { size, lines, left } = texts[place];
+        const { size, lines, left, under } = texts[place];
         const item = el(
           "li",
-          { class: `chord degree-${chord.degree}`, title: `${chord.name}, ${chord.roman}` },
+          { class: `chord degree-${chord.degree}${under ? " under" : ""}`, title: `${chord.name}, ${chord.roman}` },
           lines.map(([text, strong]) => el(strong ? "b" : "span", { text })),
           left && el("span", { class: "sr", text: left }),
         );

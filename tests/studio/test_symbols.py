@@ -9,7 +9,7 @@ from studio.served import drawing, melody
 from etude.config.check import construct
 from etude.music.bars import bars_of
 from etude.music.chord_text import read_chords
-from etude.studio.fill import FillRecipe, fill
+from etude.studio.fill import ContinueRecipe, FillRecipe, add_bars, fill
 from etude.studio.harmonise import HarmoniseRecipe, harmonise
 from etude.studio.models import Models
 from etude.studio.pieces import read_given, score_of
@@ -81,3 +81,7 @@ def test_bars_that_are_drawn_again_lose_their_symbols(models: Models) -> None:
         [96, "chord:N"],
     ]
     assert shown["chords"][0]["name"] == "C" and shown["chords"][0]["end"] == 96
+    more = {"model": "voices", "seed": 2, "piece": piece, "bars": 1, "temperature": 0.9, "top_p": 0.95}
+    longer = add_bars(models, construct(ContinueRecipe, more, "recipe"))["candidates"][0]
+    ends = [chord["end"] for chord in longer["chords"] if (chord["name"], chord["start"]) == ("F", 168)]
+    assert ends == [192], "and the last one is not that of bars that are added"

@@ -8,7 +8,7 @@ from symusic.core import ScoreTick
 from etude.config.check import Range, Seed
 from etude.core.errors import EtudeError, closest
 from etude.core.files import Json
-from etude.music.bars import bars_of
+from etude.music.bars import bars_of, end_of
 from etude.studio.description import STEPS, describe, key_named
 from etude.studio.harmonise import Drawing
 from etude.studio.models import Models
@@ -97,6 +97,7 @@ def add_bars(models: Models, recipe: ContinueRecipe) -> Json:
     )
     (made,) = continue_piece(loaded.model, loaded.representation, loaded.observed, config, 1, piece)
     score: ScoreTick = made.score
+    forget_chords(score, bars_of(piece)[-1].end, end_of(score), key_named(piece)[0])
     own = voices if recipe.model in models.harmonizers() else None
     about = describe(score, own, getattr(loaded.representation, "steps", STEPS))
     return {"model": models.identity(recipe.model), "candidates": [about]}

@@ -103,7 +103,7 @@ def _make_plain(root: ET.Element) -> None:
             if child.text and (letters := child.text.translate(LETTERS)) != child.text:
                 child.text = letters
                 child.attrib.pop("font-family", None)
-                child.set("font-size", next(filter(None, sizes), child.get("font-size", "")))  # as the letters beside
+                child.set("font-size", next(filter(None, sizes), child.get("font-size", "")))  # that of the letters
             if child.tag in (f"{{{SVG}}}style", f"{{{SVG}}}desc"):
                 parent.remove(child)
 

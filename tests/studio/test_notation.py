@@ -56,4 +56,6 @@ def test_accidentals_of_chord_symbols_need_no_font() -> None:
     piece = melody()
     piece["marks"] = [[0, "chord:Bb7"], [96, "chord:F#m"]]
     svg = picture(score_of(piece), "T", 800, None)["svg"]
+    sizes = {node.text: node.get("font-size") for node in ET.fromstring(svg).iter() if node.get("font-size")}
+    assert sizes["♭"] == sizes["♯"] == sizes["B"] != "0px", "they are to be seen"
     assert "♭" in svg and "♯" in svg and not re.search("[\ue000-\uf8ff]", svg)

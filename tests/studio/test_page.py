@@ -13,6 +13,7 @@ from browser import PHONE, Opened, opened
 from playwright.sync_api import Browser, Locator, Page
 from studio.served import Studio, melody, serving
 
+from etude.scores.engraving import spell
 from etude.studio.models import Models
 
 PATIENCE = 30.0  # seconds
@@ -208,6 +209,19 @@ def test_bars_are_selected_drawn_again_and_undone(seen: Opened, studio: Studio, 
     assert seen.errors == []
 
 
+def test_bars_that_are_typed_stay_as_they_are_typed(seen: Opened) -> None:
+    page = seen.page
+    page.evaluate("(piece) => etude.studio.tabOf('fill').receive({title: 'Long', piece})", melody(DRAWN * 3))
+    page.click("#tab-fill")
+    until(page, "etude.studio.tabOf('fill').state.result !== null")
+    first, last = panel(page, "fill").get_by_label("From bar"), panel(page, "fill").get_by_label("To bar")
+    for field, bar, expected in ((first, 3, [3, 3]), (last, 4, [3, 4]), (last, 2, [2, 2]), (first, 1, [1, 2])):
+        field.fill(str(bar))
+        field.blur()
+        assert state(page, "fill")["range"] == expected
+        assert [int(first.input_value()), int(last.input_value())] == expected
+
+
 def test_a_band_plays_and_its_levels_sound_at_once(seen: Opened, studio: Studio, chromium: Browser) -> None:
     page = seen.page
     give(page)
@@ -375,6 +389,33 @@ def test_files_are_opened_and_what_is_too_large_stops_no_music(seen: Opened, stu
     assert [error for error in seen.errors if "422" not in error] == []
 
 
+def test_chord_symbols_of_a_file_are_followed_and_the_page_says_so(seen: Opened, tmp_path: Path) -> None:
+    page, own = seen.page, panel(seen.page, "harmonise")
+    file, bare = tmp_path / "Waltz.abc", tmp_path / "Bare.abc"
+    file.write_text('X:1\nM:3/4\nL:1/4\nK:G\nD | "G"G2 B | "C"c B "D7"A | "G"G2 |]\n')
+    bare.write_text("X:1\nM:3/4\nL:1/4\nK:G\nD | G2 B | c B A | G2 |]\n")
+    field = own.get_by_role("textbox", name="Chords")
+    own.locator("input[type=file]").set_input_files(file)
+    until(page, "etude.studio.tabOf('harmonise').state.title === 'Waltz'")
+    assert field.input_value() == "- | G | C . D7 | G"
+    assert "the voices keep to them" in page.inner_text("#note")
+    assert own.get_by_text("Its chord symbols are in the field Chords").is_visible()
+    harmonise(page)
+    assert own.locator(".chord").all_inner_texts()[-3:] == ["C\nIV", "D7\nV⁷", "G\nI"]
+    assert own.locator(".score .harm").count() >= 4
+    seen.check()
+    own.locator("input[type=file]").set_input_files(bare)
+    until(page, "etude.studio.tabOf('harmonise').state.title === 'Bare'")
+    assert field.input_value() == "", "they were the other melody's"
+    press(page, "Escape")
+    own.get_by_role("button", name="Undo").click()
+    assert field.input_value() == "- | G | C . D7 | G"
+    field.fill("G")
+    own.locator("input[type=file]").set_input_files(bare)
+    until(page, "etude.studio.tabOf('harmonise').state.title === 'Bare'")
+    assert field.input_value() == "G", "what somebody types stays"
+
+
 def test_links_of_another_training_or_torn_ones_say_so(seen: Opened) -> None:
     page = seen.page
     give(page)
@@ -445,3 +486,44 @@ def test_long_work_shows_its_progress_and_can_be_ended(seen: Opened, studio: Stu
         time.sleep(0.05)
     assert studio.worker.count == 0 and state(page, "harmonise")["result"] is None
     assert page.is_hidden("#note") and seen.errors == []
+
+
+def test_notes_have_the_names_that_the_score_gives_them(seen: Opened) -> None:
+    page = seen.page
+    page.evaluate("import('/page/piece.js').then((own) => { window.piece = own; })")
+    until(page, "!!window.piece")
+    ask = "([sharps, mode]) => Array.from({length: 128}, (_, pitch) => piece.noteName(pitch, {sharps, mode}))"
+    for sharps in range(-7, 8):
+        for mode in ("major", "minor"):
+            names = [spell(pitch, sharps, mode == "minor") for pitch in range(128)]
+            written = [f"{name.replace('#', '♯').replace('-', '♭')}{octave}" for name, octave in names]
+            assert page.evaluate(ask, [sharps, mode]) == written
+    minor = melody((69, 71, 72, 68, 69, 64, 69, 69), keys=[[0, 0, 1]])
+    page.evaluate("(piece) => etude.studio.tabOf('harmonise').receive({title: 'Minor', piece})", minor)
+    roll(page, "harmonise").focus()
+    press(page, "ArrowDown")
+    assert page.inner_text("#live").startswith("F♯4"), "which is no G flat in A minor"
+
+
+LONG = {"Edim": "vii°", "Gm7/Bb": "ii⁶₅", "F#m7b5/C": "viiø⁴₃", "Esus4": "V"}
+
+
+@pytest.mark.parametrize("width", [14, 26, 40, 90])
+def test_no_name_of_a_chord_is_cut(seen: Opened, width: int) -> None:
+    page = seen.page
+    page.evaluate("import('/page/roll.js').then((own) => { window.own = own; })")
+    until(page, "!!window.own")
+    cells = [{"name": name, "roman": roman, "room": width - 11, "step": width} for name, roman in LONG.items()]
+    measured = """(cells) => own.chordTexts(cells).map(({size, lines, left}) => {
+      const widths = lines.map(([text, strong]) => own.textWidth(text, size, strong));
+      return {left, lines: lines.map(([text]) => text), wide: Math.max(0, ...widths)};
+    })"""
+    texts = page.evaluate(measured, cells)
+    for place, (cell, text) in enumerate(zip(cells, texts, strict=True)):
+        both = "".join(text["lines"]) + text["left"]
+        assert cell["name"] in both and cell["roman"] in both, "all is there, to be seen or to be read aloud"
+        empty = next((n for n, after in enumerate(texts[place + 1 :]) if after["lines"]), len(texts) - place - 1)
+        assert text["wide"] <= width - 11 + empty * width, "it has room"
+    assert any(text["lines"] for text in texts) or width < 20
+    if width == 90:
+        assert all(len(text["lines"]) == 2 for text in texts)

@@ -171,3 +171,60 @@ def test_it_is_usable_by_keyboard_on_a_phone_in_the_dark(chromium: Browser, stud
         page.keyboard.press("Escape")
         until(page, f"!{TAB}.playing")
         seen.check()
+
+
+def show_bars(page: Page, *bars: dict[str, Any]) -> None:
+    """Let bars of 96 ticks and two seconds come from the studio, one after the other, as if they were played."""
+    voices = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
+    start = {"type": "started", "role": "play", "voices": voices}
+    page.evaluate(f"(start) => {{ {TAB}.prepare(); {TAB}.hasStarted(start); }}", start)
+    shared = {"beats": 4, "unit": 4, "length": 96, "seconds": 2, "tempo": 120, "controls": {}}
+    shared |= {"holds": [0, 0, 0, 0], "planned": [], "chords": []}
+    for number, bar in enumerate(bars):
+        made = {**shared, "number": number, "start": 2 * number, **bar}
+        page.evaluate(f"(bar) => {TAB}.showBar(bar)", made)
+
+
+def note_of(name: str, pitch: int, onset: int = 0, length: int = 96, drums: bool = False) -> list[Any]:
+    return [onset, length, pitch, name, drums]
+
+
+def test_what_voices_hold_is_longer_and_a_band_holds_nothing(seen: Opened) -> None:
+    page = seen.page
+    sung, held = {"notes": [note_of("Soprano", 72), note_of("Bass", 48)]}, [48, 0, 0, 96]
+    band = {"notes": [note_of("Melody", 76), note_of("Bass", 40)], "controls": {"style": "bossa"}}
+    ends = f"{TAB}.roll.notes.map((note) => note.end)"
+    show_bars(page, sung, {"notes": [], "holds": held})
+    assert page.evaluate(ends) == [3, 4]
+    show_bars(page, sung, {**band, "holds": held}, {**band, "holds": held}, {"notes": [], "holds": held})
+    assert page.evaluate(ends) == [2, 2, 4, 4, 6, 6], "and nothing that was sung before it"
+
+
+def test_two_parts_of_one_name_are_told_apart_by_their_instruments(seen: Opened) -> None:
+    page = seen.page
+    band = {"notes": [note_of("Melody", 76), note_of("Bass", 40)], "controls": {"style": "bossa"}}
+    show_bars(page, {"notes": [note_of("Bass", 48)]}, band)
+    names = panel(page).locator(".legend li").all_inner_texts()
+    assert names == ["Bass (bassoon)", "Melody", "Bass (double bass, band)"]
+    first, second, third = page.evaluate(f"{TAB}.roll.notes.map((note) => note.voice)")
+    assert (first, second, third) == (3, 4, 5), "and have colours of their own"
+    assert page.evaluate("etude.studio.about.styles[0].programs.Drums") == -1
+
+
+def test_a_link_shows_the_controls_of_its_first_bar(seen: Opened) -> None:
+    page = seen.page
+    controls = {"tempo": 132.0, "temperature": 0.7, "transpose": -3, "scale": "D minor", "style": "waltz"}
+    bars = [{"controls": {**controls, "mute": ["Alto"], "instruments": {"Tenor": 56, "Bass": 99}}}, {}]
+    session = {"model": "lstm_attention", "seed": 7, "role": "play", "bars": bars}
+    page.evaluate(f"(session) => {{ {TAB}.open({{recipe: {{task: 'play', session}}}}) }}", session)
+    own = panel(page)
+    shown = {name: own.get_by_label(name).first.input_value() for name in ("Tempo", "Transpose", "Scale", "Band")}
+    assert shown == {"Tempo": "132", "Transpose": "-3", "Scale": "D minor", "Band": "waltz"}
+    assert own.get_by_label("Model").input_value() == "lstm_attention" and own.get_by_label("Seed").input_value() == "7"
+    assert [row.get_by_label("Mute").is_checked() for row in own.locator(".voice-row").all()] == [False, True] + 2 * [
+        False
+    ]
+    assert own.get_by_label("Instrument of Tenor").input_value() == "56"
+    assert own.get_by_label("Instrument of Bass").input_value() == "99"
+    asked = page.evaluate(f"{TAB}.request()")
+    assert asked["controls"]["tempo"] == "132" and asked["controls"]["instruments"] == "Tenor:56,Bass:99"

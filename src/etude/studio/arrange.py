@@ -15,7 +15,8 @@ from etude.config.check import Range, Seed
 from etude.config.sections import Mix
 from etude.core.errors import EtudeError, closest
 from etude.core.files import Json, digest_of
-from etude.studio.description import chord_for_page, describe
+from etude.representations.base.survey import DRUMS
+from etude.studio.description import chords_for_page, describe
 from etude.studio.models import Models, read_styles
 from etude.studio.pieces import score_of
 
@@ -69,9 +70,15 @@ class Bands:
         self._player: Accompanist | None = None
 
     def about(self) -> list[Json]:
-        """The styles for the page: ``name``, ``parts``, ``tempo``, and ``key``, a digest."""
+        """The styles for the page: name, ``parts``, their ``programs`` (-1: drums), ``tempo``, ``key`` (a digest)."""
         return [
-            {"name": name, "parts": list(values["parts"]), "tempo": values["tempo"], "key": self._key(name)}
+            {
+                "name": name,
+                "parts": list(values["parts"]),
+                "programs": {part: one.get("program", DRUMS) for part, one in values["parts"].items()},
+                "tempo": values["tempo"],
+                "key": self._key(name),
+            }
             for name, values in self.styles.items()
         ]
 
@@ -120,7 +127,7 @@ class Bands:
         band = self.arrange(recipe)
         about = describe(band.made.written)
         song = band.made.song
-        about["chords"] = [chord_for_page(chord, song.key) for chord in song.chords]
+        about["chords"] = chords_for_page(song.chords, song.key)
         about["sections"] = [[one.bar.start, one.kind, one.letter] for one in song.bars if one.number == 0]
         levels = {
             name: {"gain": band.mix.gain.get(name, 0.0), "pan": band.mix.pan.get(name, 0.0), "mute": False}

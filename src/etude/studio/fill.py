@@ -8,11 +8,12 @@ from symusic.core import ScoreTick
 from etude.config.check import Range, Seed
 from etude.core.errors import EtudeError, closest
 from etude.core.files import Json
-from etude.music.bars import bars_of
-from etude.studio.description import STEPS, describe
+from etude.music.bars import bars_of, end_of
+from etude.studio.description import STEPS, describe, key_named
 from etude.studio.harmonise import Drawing
 from etude.studio.models import Models
 from etude.studio.pieces import score_of
+from etude.studio.symbols import forget_chords
 from etude.tasks.continuation import continue_piece
 from etude.tasks.given_piece import assign_voices
 from etude.tasks.harmonizer import seeded_rngs
@@ -65,6 +66,9 @@ def fill(models: Models, recipe: FillRecipe) -> Json:
     config = recipe.settings.config(models.settings, recipe.seed)
     rngs = seeded_rngs(recipe.seed, config.candidates)
     found = fill_bars(harmonizer, piece, (recipe.bars[0], recipe.bars[1]), recipe.voices, config, rngs)
+    bars = bars_of(piece)[recipe.bars[0] - 1 : recipe.bars[1]]
+    for score in found:
+        forget_chords(score, bars[0].start, bars[-1].end, key_named(piece)[0])
     made = [describe(score, voices, harmonizer.representation.steps) for score in found]
     return {"model": models.identity(recipe.model), "candidates": made}
 
@@ -93,6 +97,7 @@ def add_bars(models: Models, recipe: ContinueRecipe) -> Json:
     )
     (made,) = continue_piece(loaded.model, loaded.representation, loaded.observed, config, 1, piece)
     score: ScoreTick = made.score
+    forget_chords(score, bars_of(piece)[-1].end, end_of(score), key_named(piece)[0])
     own = voices if recipe.model in models.harmonizers() else None
     about = describe(score, own, getattr(loaded.representation, "steps", STEPS))
     return {"model": models.identity(recipe.model), "candidates": [about]}

@@ -10,12 +10,15 @@ from etude.config.check import Range, Seed
 from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.files import Json
+from etude.music.bars import bars_of
+from etude.music.chord_text import read_chords
 from etude.music.melody import find_melody
 from etude.representations.base.survey import DRUMS
 from etude.sampling.harmonies import HarmonyTask
-from etude.studio.description import describe
+from etude.studio.description import describe, tonic_and_mode
 from etude.studio.models import Models
 from etude.studio.pieces import score_of
+from etude.studio.symbols import mark_chords
 from etude.tasks.harmony import harmonize, place_on_grid, to_score
 from etude.tasks.harmony_constraints import allowed_with
 
@@ -68,6 +71,8 @@ class HarmoniseRecipe:
 def harmonise(models: Models, recipe: HarmoniseRecipe) -> Json:
     """The harmonies of a melody, the best first: see ``describe``, and ``nats``, ``parallels`` and ``cost`` of each.
 
+    Their chord symbols are those that are given; what the melody came with is left out, as no voice follows it.
+
     Raises:
         EtudeError: there is no such model, no melody that fits it, or a locked note or a chord cannot be.
     """
@@ -79,12 +84,16 @@ def harmonise(models: Models, recipe: HarmoniseRecipe) -> Json:
     parts = _locked(recipe.locks or {}, voices, source.ticks_per_quarter)
     chords = (recipe.chords or "").strip() or None
     allowed = allowed_with(harmonizer, melody, source, parts, "locked", chords)
+    key = tonic_and_mode(melody.keys[0])
+    held = read_chords(chords, bars_of(source), key) if chords else []
     config = recipe.settings.config(models.settings, recipe.seed)
     task = HarmonyTask(melody.piece, allowed, config, harmonizer.rngs(config))
     (found,) = harmonize(harmonizer.model, representation, [task])
     made = []
     for harmony in found:
-        about = describe(to_score(harmony, representation, melody, source, track), voices, representation.steps)
+        score = to_score(harmony, representation, melody, source, track)
+        mark_chords(score, held, key)
+        about = describe(score, voices, representation.steps)
         cost = harmony.nats + config.parallel_cost * harmony.parallels
         made.append({**about, "nats": harmony.nats, "parallels": harmony.parallels, "cost": cost})
     return {"model": models.identity(recipe.model), "candidates": made, "shift": melody.shift}

@@ -21,6 +21,8 @@ SIGNS = {FIFTHS: "5", OCTAVES: "8"}  # over the notes of a parallel
 MARKED = "parallel"  # the class of its notes
 # accidentals of the music font in chord symbols, a font that the page has not -> letters (SMuFL 1.4, figured bass)
 LETTERS = str.maketrans({"\uea63": "♭♭", "\uea64": "♭", "\uea65": "♮", "\uea66": "♯", "\uea67": "×"})
+SYMBOL = "320px"  # size of the letters of chord symbols, which stand closely
+PLAIN, SIGNED = 1.0, 4.5  # distance of chord symbols from the staff, in Verovio's units; over the signs of parallels
 ABOVE = 260  # of Verovio's units, from the middle of a note head to the sign over it
 TEMPO = re.compile(r"<direction\b(?:(?!</direction>).)*<metronome.*?</direction>", re.DOTALL)
 
@@ -63,6 +65,7 @@ def picture(
             "adjustPageHeight": True,
             "breaks": "auto",
             "footer": "none",
+            "harmDist": SIGNED if voices is not None else PLAIN,
             "header": "none",
             "pageHeight": 60000,
             "pageMarginLeft": 30,
@@ -84,6 +87,10 @@ def picture(
     if voices is not None:
         _mark(root, heads, find_faults(pitches_of(score, voices, steps)), steps)
     _make_plain(root)
+    for harmony in _groups(root, "harm"):
+        for part in harmony.iter(f"{{{SVG}}}tspan"):
+            if part.get("font-size"):
+                part.set("font-size", SYMBOL)
     notes = [[head.name, head.staff, head.start, head.end] for head in heads]
     return {"svg": ET.tostring(root, encoding="unicode"), "notes": notes}
 
@@ -91,11 +98,12 @@ def picture(
 def _make_plain(root: ET.Element) -> None:
     """Take away styles, descriptions and the music font of texts: only the drawing stays."""
     for parent in list(root.iter()):
-        if parent.text and (letters := parent.text.translate(LETTERS)) != parent.text:
-            parent.text = letters
-            for name in ("font-family", "font-size"):
-                parent.attrib.pop(name, None)
+        sizes = [child.get("font-size") for child in parent if not child.get("font-family")]
         for child in list(parent):
+            if child.text and (letters := child.text.translate(LETTERS)) != child.text:
+                child.text = letters
+                child.attrib.pop("font-family", None)
+                child.set("font-size", next(filter(None, sizes), child.get("font-size", "")))  # that of the letters
             if child.tag in (f"{{{SVG}}}style", f"{{{SVG}}}desc"):
                 parent.remove(child)
 

@@ -20,6 +20,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import Json
 from etude.music.melody import find_melody
 from etude.scores.reading import CHANGES
+from etude.studio.symbols import symbols_of_page
 from etude.tasks.score_files import read_score
 
 QUARTERS = 512  # that a piece lasts at most: 128 bars of 4/4
@@ -135,7 +136,7 @@ def read_given(name: str, data: bytes, limits: Ingest) -> Json:
     """A score file that somebody gives: ``title``, ``piece``, its ``melody`` alone, and ``notes`` on what was changed.
 
     The melody is the first track with notes, or the top line of it where it has several notes at a time; None where
-    there is none.
+    there is none. ``symbols`` are the chord symbols over it (see ``symbols_of_page``).
 
     Args:
         name: of the file; its ending says how it is read.
@@ -163,13 +164,14 @@ def read_given(name: str, data: bytes, limits: Ingest) -> Json:
     score.markers = type(score.markers)([mark for mark in score.markers if len(mark.text) <= LETTERS][:SIGNS])
     _require_short(score, plain)
     notes = [f"{what}: {changed[key]}" for key, what in CHANGES.items() if key in changed]
-    melody, more = _melody(score)
+    alone, more = _melody(score)
     piece = piece_of(score)
     score_of(piece, plain)  # what the page sends back must pass
-    return {"title": title, "piece": piece, "melody": melody, "notes": notes + more}
+    melody, symbols = (None, None) if alone is None else (piece_of(alone), symbols_of_page(alone))
+    return {"title": title, "piece": piece, "melody": melody, "symbols": symbols, "notes": notes + more}
 
 
-def _melody(score: ScoreTick) -> tuple[Json | None, list[str]]:
+def _melody(score: ScoreTick) -> tuple[ScoreTick | None, list[str]]:
     alone, notes = score.copy(), []
     try:
         try:
@@ -180,7 +182,7 @@ def _melody(score: ScoreTick) -> tuple[Json | None, list[str]]:
     except EtudeError:
         return None, ["it has no melody: no notes but percussion"]
     alone.tracks = type(alone.tracks)([line])
-    return piece_of(alone), notes
+    return alone, notes
 
 
 def _require_short(score: ScoreTick, what: str) -> None:

@@ -15,6 +15,7 @@ from etude.music.chords import Tones, tones_of
 from etude.music.columns import columns_of_all
 from etude.music.key import Mode, best_key, sharps_of
 from etude.music.recognise import beats_of, recognise
+from etude.music.roman import roman_numeral
 from etude.music.stated_key import states_key
 from etude.music.tune import chords_of, melody_of
 from etude.scores.engraving import spell
@@ -30,15 +31,6 @@ CHROMA = 0.155
 # 0.095, and 0.087 for eyes without long or without middle cones.
 LIGHTNESS = (0.63, 0.52, 0.63, 0.54, 0.62, 0.72, 0.82, 0.91, 0.84, 0.79, 0.90, 0.73)
 LOWEST = -5  # fifths
-NUMERALS: dict[Mode, tuple[str, ...]] = {  # of semitones above the tonic
-    "major": ("I", "♭II", "II", "♭III", "III", "IV", "♯IV", "V", "♭VI", "VI", "♭VII", "VII"),
-    "minor": ("I", "♭II", "II", "III", "♯III", "IV", "♯IV", "V", "VI", "♯VI", "VII", "♯VII"),
-}
-IN_KEY: dict[Mode, frozenset[int]] = {
-    "major": frozenset({0, 2, 4, 5, 7, 9, 11}),
-    "minor": frozenset({0, 2, 3, 5, 7, 8, 10, 11}),
-}
-TRIAD_FIGURES, SEVENTH_FIGURES = ("", "⁶", "⁶₄"), ("⁷", "⁶₅", "⁴₃", "⁴₂")  # by inversion
 
 
 @dataclass(frozen=True)
@@ -183,48 +175,5 @@ def chord_name(tones: Tones, key: Key) -> str:
 
 
 def numeral_of(tones: Tones, key: Key, after: Tones | None = None) -> str:
-    """The Roman numeral of a chord in a key, with the figures of its inversion: ``V⁶₅``, ``ii°``, ``V⁷/vi``.
-
-    Capitals have a major third. A dominant seventh or a major triad outside of the key that falls by a fifth to the
-    next chord is that chord's dominant.
-
-    Args:
-        tones: the chord.
-        key: the tonic and mode.
-        after: the chord that follows.
-    """
-    above = {(pitch - tones.root) % 12 for pitch in tones.classes}
-    degree = (tones.root - key.tonic) % 12
-    minor = 3 in above and 4 not in above
-    dominant = 4 in above and 7 in above and 11 not in above
-    goal = after is not None and (tones.root - after.root) % 12 == 7
-    outside = any((pitch - key.tonic) % 12 not in IN_KEY[key.mode] for pitch in tones.classes)
-    of = ""
-    if goal and after is not None and dominant and outside and after.root != key.tonic:
-        aim = {(pitch - after.root) % 12 for pitch in after.classes}
-        of = "/" + _case(NUMERALS[key.mode][(after.root - key.tonic) % 12], 3 in aim and 4 not in aim)
-        degree = 7
-    text = _case(NUMERALS[key.mode][degree], minor)
-    diminished, augmented = minor and 6 in above and 7 not in above, 4 in above and 8 in above and 7 not in above
-    seventh = bool(above & {10, 11}) or (diminished and 9 in above)
-    if diminished:
-        text += "ø" if 10 in above else "°"
-        if degree == 11:
-            text = text.replace("♯", "")  # the leading note's, which is raised as a rule
-    text += "+" if augmented else ""
-    if not above & {3, 4}:
-        return text + ("sus⁴" if 5 in above else "sus²" if 2 in above else "⁵") + of
-    if seventh and 11 in above:
-        text += "maj" if tones.bass == tones.root else ""
-    figures = SEVENTH_FIGURES if seventh else TRIAD_FIGURES
-    return text + figures[_inversion((tones.bass - tones.root) % 12, len(figures))] + of
-
-
-def _case(numeral: str, minor: bool) -> str:
-    return numeral.lower() if minor else numeral
-
-
-def _inversion(bass: int, most: int) -> int:
-    """Which note of a chord its bass is: 0 for the root, 1 for the third, and so on; 0 for a note outside of it."""
-    place = 1 if bass in (3, 4) else 2 if bass in (6, 7, 8) else 3 if bass in (9, 10, 11) else 0
-    return place if place < most else 0
+    """The Roman numeral of a chord in a key, as the next one lets it be read; see ``roman_numeral``."""
+    return roman_numeral(tones, (key.tonic, key.mode), after)

@@ -4,7 +4,7 @@ import { button, el } from "./dom.js";
 import { Refused } from "./connection.js";
 
 export class FileDoor {
-  // `take` gets {title, piece, melody, notes} of a file that was read.
+  // `take` gets {title, piece, melody, symbols, notes} of a file that was read, and may return sentences about it.
   constructor(studio, panel, take) {
     Object.assign(this, { studio, take });
     const endings = studio.about.endings;
@@ -37,8 +37,8 @@ export class FileDoor {
       }
       const headers = { "x-file-name": encodeURIComponent(file.name), "content-type": "application/octet-stream" };
       const found = await this.studio.connection.json("/api/read", { body: file, headers, ...options });
-      await this.take(found);
-      this.studio.say([`${found.title} is open.`, ...found.notes.map((note) => `${note}.`)].join(" "), true);
+      const more = (await this.take(found)) ?? []; // sentences of the tab
+      this.studio.say([`${found.title} is open.`, ...found.notes.map((note) => `${note}.`), ...more].join(" "), true);
     });
   }
 }

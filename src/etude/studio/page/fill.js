@@ -29,12 +29,9 @@ export class Fill extends Undoable {
     });
     this.first = number("From bar", 1, 1, 999);
     this.last = number("To bar", 1, 1, 999);
-    for (const control of [this.first.control, this.last.control]) {
-      control.addEventListener("change", () => {
-        const [first, last] = [this.first.get(), this.last.get()];
-        this.select(Math.min(first, last), Math.max(first, last));
-      });
-    }
+    // What is typed stays: where the two cross, the other one follows.
+    this.first.control.addEventListener("change", () => this.select(this.first.get(), Math.max(this.first.get(), this.last.get())));
+    this.last.control.addEventListener("change", () => this.select(Math.min(this.first.get(), this.last.get()), this.last.get()));
     this.voices = el("div", { class: "row" });
     this.drawing.model.control.addEventListener("change", () => this.listVoices());
     this.listVoices();

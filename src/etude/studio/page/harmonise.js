@@ -14,12 +14,19 @@ const GRIDS = [["24", "quarter notes"], ["12", "eighths"], ["6", "sixteenths"]];
 const MOST_BARS = 16; // of a recording
 const STEPS = 4; // of a recording, a quarter note
 
+// What became of the chord symbols of a melody.
+function aboutSymbols({ text, unknown }) {
+  const found = text ? ["Its chord symbols are in the field Chords: the voices keep to them."] : [];
+  if (unknown.length) found.push(`${unknown.join(", ")} cannot be followed: any harmony may stand there.`);
+  return found.join(" ");
+}
+
 export class Harmonise extends Undoable {
   id = "harmonise";
   name = "Harmonise";
 
   constructor(studio) {
-    super(studio, { title: "Melody", melody: emptyMelody(90, [4, 4]), locks: {}, result: null, choice: 0, view: null, recipe: null });
+    super(studio, { title: "Melody", melody: emptyMelody(90, [4, 4]), locks: {}, result: null, choice: 0, view: null, recipe: null, chords: "", symbols: null });
   }
 
   build(panel) {
@@ -43,6 +50,8 @@ export class Harmonise extends Undoable {
     this.files = new FileDoor(studio, panel, (found) => this.take(found));
     this.drawing = new Drawing(studio, 4);
     this.chords = textField("Chords", "", "Bar by bar, as symbols or Roman numerals. Empty: any.", "C | Am F | V7 I");
+    this.chords.control.addEventListener("change", () => this.set({ chords: this.chords.control.value }));
+    this.symbolsNote = el("small", { class: "hint" });
     this.result = new Result(studio, "Four voices", "voices", {
       choose: (choice) => this.choose(choice),
       pitch: (...edit) => this.changeNote(...edit),
@@ -119,6 +128,7 @@ export class Harmonise extends Undoable {
           el("h2", { text: "How" }),
           this.drawing.element,
           this.chords.element,
+          this.symbolsNote,
           el(
             "div",
             { class: "row go" },
@@ -147,6 +157,10 @@ export class Harmonise extends Undoable {
     const { melody, result, choice, view, title } = this.state;
     this.roll.show(melody);
     this.title.textContent = title;
+    const { chords = "", symbols = null } = this.state;
+    if (chords !== this.shownChords) this.chords.control.value = this.shownChords = chords;
+    this.symbolsNote.textContent = symbols ? aboutSymbols(symbols) : "";
+    this.symbolsNote.hidden = !symbols || chords !== symbols.text;
     this.tempo.control.value = Math.round(melody.tempos[0]?.[1] ?? 120);
     const meter = melody.meters[0] ? `${melody.meters[0][1]}/${melody.meters[0][2]}` : "4/4";
     if (!METERS.some(([key]) => key === meter) && ![...this.meter.control.options].some((option) => option.value === meter)) {
@@ -182,19 +196,32 @@ export class Harmonise extends Undoable {
   clear() {
     const [beats, unit] = this.meter.control.value.split("/").map(Number);
     this.studio.player.stop();
-    this.set({ title: "Melody", melody: emptyMelody(this.tempo.get(), [beats, unit]), locks: {}, result: null, view: null });
+    this.set({ title: "Melody", melody: emptyMelody(this.tempo.get(), [beats, unit]), locks: {}, result: null, view: null, ...this.withSymbols(null) });
   }
 
-  take({ title, piece, melody }) {
+  take({ title, melody, symbols }) {
     if (!melody) throw new Error(`${title} has no melody.`);
     this.topLine.control.checked = false;
-    this.set({ title, melody: melody ?? piece, locks: {}, result: null, view: null, recipe: null });
+    this.set({ title, melody, locks: {}, result: null, view: null, recipe: null, ...this.withSymbols(symbols) });
+    return symbols ? [aboutSymbols(symbols)] : [];
+  }
+
+  // The field Chords with the symbols of a melody; what somebody has typed stays where there are none.
+  withSymbols(symbols) {
+    const { value } = this.chords.control;
+    return { symbols, chords: symbols?.text || (value === this.state.symbols?.text ? "" : value) };
   }
 
   // A piece from another tab: its first line is the melody.
-  receive({ title, piece }) {
+  async receive({ title, piece }) {
     const first = piece.tracks.find((track) => track.notes.length && !track.drums) ?? piece.tracks[0];
-    this.set({ title, melody: { ...piece, tracks: [first] }, locks: {}, result: null, view: null, recipe: null });
+    const melody = { ...piece, tracks: [first] };
+    let symbols = null;
+    if (piece.marks.some(([, text]) => text.startsWith("chord:"))) {
+      const read = (options) => this.studio.connection.json("/api/describe", { json: { piece: melody }, ...options });
+      symbols = (await this.studio.work(`Reading the chords of ${title}`, read))?.symbols ?? null;
+    }
+    this.set({ title, melody, locks: {}, result: null, view: null, recipe: null, ...this.withSymbols(symbols) });
   }
 
   sound(pitch) {
@@ -263,7 +290,7 @@ export class Harmonise extends Undoable {
     if (!notes.length) return this.studio.say("Nothing was played: the melody is as it was.", true);
     const melody = emptyMelody(tempo, [beats, unit]);
     melody.tracks[0].notes = notes;
-    this.set({ title: "Melody", melody, locks: {}, result: null, view: null, recipe: null });
+    this.set({ title: "Melody", melody, locks: {}, result: null, view: null, recipe: null, ...this.withSymbols(null) });
     this.studio.say(`${notes.length} notes are recorded.`, true);
   }
 
@@ -385,14 +412,13 @@ export class Harmonise extends Undoable {
 
   showRecipe(recipe) {
     this.drawing.set(recipe);
-    this.chords.control.value = recipe.chords ?? "";
     this.topLine.control.checked = recipe.top_line ?? false;
   }
 
   async open({ recipe, choice, title }) {
     this.showRecipe(recipe);
     // the server checks the melody before it is shown
-    const result = await this.harmonise(recipe, { title, melody: recipe.melody });
+    const result = await this.harmonise(recipe, { title, melody: recipe.melody, chords: recipe.chords ?? "", symbols: null });
     if (result && choice) this.choose(Math.min(choice, result.candidates.length - 1));
     return result;
   }

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { noteName } from "./piece.js";
+import { chordFont, chordTexts, textWidth } from "./roll.js";
 
 const SHOWN = 12; // seconds across, at most
 const WIDE = 75; // pixels of a second, at least
@@ -142,24 +143,42 @@ export class LiveRoll {
 
   chordStrip(context, x, colour) {
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    for (const chord of this.chords) {
+    const scale = this.width / this.shown;
+    const texts = this.textsOfChords(scale);
+    const written = [];
+    this.chords.forEach((chord, place) => {
       const left = x(chord.start);
-      const wide = (chord.end - chord.start) * (this.width / this.shown) - 2;
-      if (left > this.width || left + wide < 0) continue;
+      const wide = (chord.end - chord.start) * scale - 2;
+      written.push({ ...texts[place], x: left, wide });
+      if (left > this.width || left + wide < 0) return;
       const hue = (230 + 210 * chord.degree) % 360; // a fifth is 30 degrees of the wheel: 7 semitones, 1470 = 30
       context.fillStyle = dark ? `hsl(${hue} 32% 24%)` : `hsl(${hue} 62% 90%)`;
       context.fillRect(left, HEIGHT + 3, wide, STRIP - 5);
-      context.save();
-      context.beginPath();
-      context.rect(left, HEIGHT, wide, STRIP);
-      context.clip();
-      context.fillStyle = colour("--ink");
-      context.font = "600 12px system-ui, sans-serif";
-      context.fillText(chord.name, left + 5, HEIGHT + 13);
-      context.font = "11px system-ui, sans-serif";
-      context.fillText(chord.roman, left + 5, HEIGHT + 28);
-      context.restore();
+    });
+    context.fillStyle = colour("--ink");
+    for (const { x: left, wide, size, lines } of written) {
+      lines.forEach(([text, strong], line) => {
+        const inside = Math.max(left + 5, Math.min(5, left + wide - textWidth(text, size, strong) - 2)); // it stays in view
+        context.font = chordFont(size, strong);
+        context.fillText(text, inside, HEIGHT + (lines.length > 1 ? 13 + 15 * line : 20));
+      });
     }
+  }
+
+  // What is written in the cells, bar by bar, so that it stays while older bars are forgotten.
+  textsOfChords(scale) {
+    if (this.texts?.chords === this.chords && this.texts.count === this.chords.length && this.texts.scale === scale) return this.texts.found;
+    const found = [];
+    for (let first = 0, last = 0; first < this.chords.length; first = last) {
+      while (last < this.chords.length && this.chords[last].bar === this.chords[first].bar) last += 1;
+      const cells = this.chords.slice(first, last).map(({ name, roman, start, end }) => {
+        const step = (end - start) * scale;
+        return { name, roman, room: step - 8, step };
+      });
+      found.push(...chordTexts(cells));
+    }
+    this.texts = { chords: this.chords, count: this.chords.length, scale, found };
+    return found;
   }
 
   fitRows() {

@@ -1,7 +1,6 @@
 // Pieces as the server writes them: bars, beats, seconds and the names of notes.
 
-const SHARPS = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
-const FLATS = ["C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B"];
+const FIFTHS = "FCGDAEB";
 export const QUARTER = 24; // ticks of melodies that are drawn or played here
 
 export function emptyMelody(tempo, meter) {
@@ -74,8 +73,19 @@ export function sayPlace(bars, tick) {
   return `bar ${bar}, beat ${Number(beat.toFixed(2))}`;
 }
 
-export function noteName(pitch, flats = true) {
-  return `${(flats ? FLATS : SHARPS)[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
+// The key in which a piece starts, as far as it states one.
+export function keyOf(piece) {
+  const [, sharps, minor] = [...piece.keys].sort((a, b) => a[0] - b[0])[0] ?? [0, 0, 0];
+  return { sharps, mode: minor ? "minor" : "major" };
+}
+
+// The name of a note in a key: from the twelve fifths that start three below the major tonic, two in minor, as in scores.
+export function noteName(pitch, { sharps, mode } = { sharps: 0, mode: "major" }) {
+  const lowest = sharps - (mode === "minor" ? 2 : 3);
+  const place = ((((pitch * 7 - lowest) % 12) + 12) % 12) + lowest; // on the line of fifths, where C is 0
+  const accidentals = Math.floor((place + 1) / 7);
+  const octave = Math.floor((pitch - accidentals) / 12) - 1; // of the natural: C flat is in the octave below its sound
+  return `${FIFTHS[(((place + 1) % 7) + 7) % 7]}${"♯".repeat(Math.max(0, accidentals))}${"♭".repeat(Math.max(0, -accidentals))}${octave}`;
 }
 
 export function sayLength(length, quarter) {

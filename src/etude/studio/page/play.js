@@ -24,6 +24,12 @@ const INSTRUMENTS = [
   [48, "Strings"], [52, "Choir"], [56, "Trumpet"], [68, "Oboe"], [69, "English horn"], [70, "Bassoon"], [71, "Clarinet"],
   [73, "Flute"], [11, "Vibraphone"],
 ];
+const OF_BANDS = [[21, "Accordion"], [25, "Steel guitar"], [29, "Electric guitar"], [33, "Electric bass"], [34, "Picked bass"], [61, "Brass"]];
+
+function instrumentOf(program) {
+  if (program < 0) return "Drums";
+  return [...INSTRUMENTS, ...OF_BANDS].find(([own]) => own === program)?.[1] ?? `Program ${program}`;
+}
 
 export class Play {
   id = "play";
@@ -125,6 +131,7 @@ export class Play {
     const model = this.needsModel ? this.picked : { voices: {}, tempo: 100, temperature: 1, controls: ["tempo", "transpose", "scale"], styles: [] };
     const role = this.role.control.value;
     this.values = {};
+    this.setters = {}; // of each control, by a value as a session has it
     const send = (name, value) => {
       this.values[name] = String(value);
       if (this.playing) this.send({ type: "set", name, value: String(value) });
@@ -133,14 +140,23 @@ export class Play {
     const takes = (name) => model.controls.includes(name);
     const what = this.about.controls;
     const change = (name) => (value) => send(name, value);
-    made.push(slider("Tempo", Math.round(model.tempo), 40, 200, 1, "Beats a minute. Until you move it, as the model writes it.", (v) => `${v} BPM`, change("tempo")).element);
+    const slide = (name, label, ...rest) => {
+      const own = slider(label, ...rest, change(name));
+      this.setters[name] = own.set;
+      made.push(own.element);
+    };
+    slide("tempo", "Tempo", Math.round(model.tempo), 40, 200, 1, "Beats a minute. Until you move it, as the model writes it.", (v) => `${v} BPM`);
     if (takes("temperature") && this.needsModel) {
-      made.push(slider("Temperature", role === "accompany" ? 0.6 : model.temperature, 0.3, 1.6, 0.05, "Lower: more probable notes. Higher: more varied ones.", (v) => v.toFixed(2), change("temperature")).element);
+      slide("temperature", "Temperature", role === "accompany" ? 0.6 : model.temperature, 0.3, 1.6, 0.05, "Lower: more probable notes. Higher: more varied ones.", (v) => v.toFixed(2));
     }
-    made.push(slider("Transpose", 0, -12, 12, 1, "Semitones by which all voices are moved.", (v) => (v > 0 ? `+${v}` : `${v}`), change("transpose")).element);
+    slide("transpose", "Transpose", 0, -12, 12, 1, "Semitones by which all voices are moved.", (v) => (v > 0 ? `+${v}` : `${v}`));
     const choice = (name, label, options, about) => {
       const own = select(label, [["any", "any"], ...options.map((value) => [value, value])], "any", about);
       own.control.addEventListener("change", () => send(name, own.control.value));
+      this.setters[name] = (value) => {
+        if (![...own.control.options].some((option) => option.value === value)) own.control.append(el("option", { value, text: value }));
+        own.control.value = value;
+      };
       made.push(own.element);
     };
     if (takes("scale")) choice("scale", "Scale", KEYS, "Notes outside of it become rare.");
@@ -153,6 +169,7 @@ export class Play {
     const voices = Object.entries(model.voices);
     if (voices.length && this.needsModel) {
       const muted = new Set();
+      const own = {}; // of each voice: its controls
       const rows = voices.map(([name, program]) => {
         const mute = el("input", { type: "checkbox" });
         mute.addEventListener("change", () => {
@@ -164,11 +181,42 @@ export class Play {
         const instrument = el("select", { "aria-label": `Instrument of ${name}` }, ...known.map(([own, text]) => el("option", { value: own, text, selected: own === program })));
         instrument.disabled = program < 0;
         instrument.addEventListener("change", () => send("instruments", `${name}:${instrument.value}`));
+        own[name] = { mute, instrument };
         return el("div", { class: "voice-row" }, el("span", { text: name }), instrument, el("label", { class: "mute" }, mute, " Mute"));
       });
+      this.setters.mute = (value) => {
+        for (const name of value.split(",")) {
+          if (!own[name]) continue;
+          own[name].mute.checked = true;
+          muted.add(name);
+        }
+      };
+      this.setters.instruments = (value) => {
+        for (const [name, program] of value.split(",").map((pair) => pair.split(":"))) {
+          const control = own[name]?.instrument;
+          if (!control) continue;
+          if (![...control.options].some((option) => option.value === program)) control.append(el("option", { value: program, text: instrumentOf(Number(program)) }));
+          control.value = program;
+        }
+      };
       made.push(el("details", {}, el("summary", { text: "Voices" }), ...rows));
     }
     this.controls.replaceChildren(...made);
+  }
+
+  // Show how a session began: its role, model and seed, and the controls of its first bar, from which it can be started.
+  showSession(session) {
+    if (ROLES.some(([role]) => role === session.role)) this.role.control.value = session.role;
+    if (["voices", "chords"].includes(session.harmony)) this.harmony.control.value = session.harmony;
+    if (this.about.models.some(({ name }) => name === session.model)) this.model.control.value = session.model;
+    this.seed.control.value = session.seed;
+    this.showChoices();
+    for (const [name, value] of Object.entries(session.bars?.[0]?.controls ?? {})) {
+      if (!Object.hasOwn(this.setters, name)) continue;
+      const text = name === "instruments" ? Object.entries(value).map((pair) => pair.join(":")).join(",") : String(value);
+      this.setters[name](text);
+      this.values[name] = text;
+    }
   }
 
   // ---- start and stop
@@ -182,16 +230,7 @@ export class Play {
     player.stop();
     await player.context.resume();
     this.starting = true;
-    this.roll.clear();
-    this.log.replaceChildren();
-    this.away.linkField.hidden = true;
-    this.zero = null; // the time of the audio clock at which the music starts
-    this.sources = new Set();
-    this.programs = new Map();
-    this.sounding = new Map();
-    this.heardBars = [];
-    this.bar = null;
-    this.parts = [];
+    this.prepare();
     this.showState();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/ws/play?page=${PAGE}`);
@@ -204,6 +243,22 @@ export class Play {
       if (this.playing || this.starting) this.say("The studio has gone away: the music ends with what it has sent.");
       this.ended(null);
     });
+  }
+
+  // Forget what was played before.
+  prepare() {
+    this.roll.clear();
+    this.log.replaceChildren();
+    this.away.linkField.hidden = true;
+    this.zero = null; // the time of the audio clock at which the music starts
+    this.sources = new Set();
+    this.programs = new Map();
+    this.sounding = new Map();
+    this.heardBars = [];
+    this.bar = null;
+    this.parts = [];
+    this.voices = {}; // those of the model, with their programs
+    this.newest = new Map(); // the last note of each voice, which the next bar may hold
   }
 
   request() {
@@ -292,8 +347,8 @@ export class Play {
   hasStarted(message) {
     this.playing = true;
     this.starting = false;
-    this.voices = Object.keys(message.voices);
-    this.parts = [...this.voices];
+    this.voices = message.voices;
+    this.parts = Object.keys(this.voices).map((name) => ({ name, band: false }));
     this.showLegend();
     this.showState();
     this.facts.textContent = message.role === "play" ? "The first bars are being written …" : "The instruments are being read …";
@@ -310,17 +365,26 @@ export class Play {
     }
   }
 
+  // Who is in the roll; of two with one name, a voice and a part of the band, the instrument too.
   showLegend() {
-    this.legend.replaceChildren(...this.parts.map((name, place) => el("li", { class: `voice-${place % 8}`, text: name })));
+    const heard = new Set([...this.roll.notes, ...this.roll.planned].map(({ voice }) => voice));
+    const shown = this.parts.map((part, place) => ({ ...part, place })).filter(({ place }) => !heard.size || heard.has(place));
+    const texts = shown.map((part) => {
+      if (shown.every((other) => other === part || other.name !== part.name)) return part.name;
+      return `${part.name} (${instrumentOf(this.programOf(part)).toLowerCase()}${part.band ? ", band" : ""})`;
+    });
+    if (String(texts) === [...this.legend.children].map((item) => item.textContent).join()) return;
+    this.legend.replaceChildren(...texts.map((text, place) => el("li", { class: `voice-${shown[place].place % 8}`, text })));
   }
 
-  place(name) {
-    let place = this.parts.indexOf(name);
-    if (place < 0) {
-      place = this.parts.push(name) - 1;
-      this.showLegend();
-    }
-    return place;
+  programOf({ name, band }) {
+    if (!band) return this.instruments?.[name] ?? this.voices[name];
+    return this.studio.about.styles.find((style) => style.name === this.style)?.programs[name];
+  }
+
+  place(name, band = false) {
+    const place = this.parts.findIndex((part) => part.name === name && part.band === band);
+    return place < 0 ? this.parts.push({ name, band }) - 1 : place;
   }
 
   // Seconds of the music that are heard now; null where none plays.
@@ -362,27 +426,38 @@ export class Play {
 
   showBar(bar) {
     const tick = bar.seconds / bar.length;
-    const noteOf = (start, [onset, length, pitch, name, drums], each) => ({
+    this.style = bar.controls.style ?? null;
+    this.instruments = bar.controls.instruments ?? {};
+    const isBand = (notes) => this.style !== null || notes.some(([, , , name]) => !(name in this.voices));
+    const noteOf = (start, [onset, length, pitch, name, drums], each, band) => ({
       start: start + onset * each,
       end: start + (onset + length) * each,
       pitch,
       drums,
-      voice: this.place(name),
+      voice: this.place(name, band),
     });
-    bar.holds.forEach((held, voice) => {
-      const last = this.roll.notes.findLast((note) => note.voice === voice);
+    const band = isBand(bar.notes);
+    if (band) this.newest.clear(); // a band holds nothing of what the voices have sung
+    Object.keys(this.voices).forEach((name, voice) => {
+      const [held, last] = [bar.holds[voice], this.newest.get(name)];
       if (held && last) last.end = Math.max(last.end, bar.start + held * tick);
     });
     this.roll.lines.push({ at: bar.start, number: bar.number });
-    this.roll.notes.push(...bar.notes.map((note) => noteOf(bar.start, note, tick)));
+    for (const note of bar.notes) {
+      const made = noteOf(bar.start, note, tick, band);
+      this.roll.notes.push(made);
+      if (!band) this.newest.set(note[3], made);
+    }
     this.roll.chords = this.roll.chords.filter(({ start }) => start < bar.start);
-    for (const chord of bar.chords) this.roll.chords.push({ ...chord, start: bar.start + chord.start * tick, end: bar.start + chord.end * tick });
+    for (const chord of bar.chords) this.roll.chords.push({ ...chord, bar: bar.number, start: bar.start + chord.start * tick, end: bar.start + chord.end * tick });
     let at = bar.start + bar.seconds;
     this.roll.planned = bar.planned.flatMap(({ length, notes }) => {
       const start = at;
       at += length * tick;
-      return notes.map((note) => noteOf(start, note, tick));
+      const planned = isBand(notes);
+      return notes.map((note) => noteOf(start, note, tick, planned));
     });
+    this.showLegend();
     this.roll.forget(bar.start);
     this.bar = bar;
     this.heardBars = this.heardBars.concat(bar).slice(-64);
@@ -421,6 +496,7 @@ export class Play {
   sound(key, part, program, pitch, velocity) {
     const own = { start: this.time(), end: null, pitch, voice: this.place(part), drums: false };
     this.roll.notes.push(own);
+    this.showLegend();
     const note = this.studio.player.strike(program, pitch, velocity);
     const end = () => {
       own.end = this.time() ?? own.start;
@@ -489,11 +565,11 @@ export class Play {
 
   async open({ recipe }) {
     this.stop();
+    this.showSession(recipe.session);
     return this.studio.work("Playing it again", async (options) => {
       const result = await this.studio.connection.json("/api/make", { json: recipe, ...options });
       this.session = recipe.session;
       this.opened = result.candidates[0].piece;
-      this.seed.control.value = this.session.seed;
       this.away.element.hidden = false;
       this.showState();
       if (result.differs) this.studio.note(result.differs, true);
@@ -513,6 +589,7 @@ export class Play {
 
   restore({ session }) {
     this.session = session;
+    this.showSession(session);
     this.away.element.hidden = false;
     this.showState();
   }

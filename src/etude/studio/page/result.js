@@ -47,7 +47,7 @@ export class Result {
     const shown = this.current;
     if (!shown) return;
     const piece = view ?? shown.piece;
-    this.roll.show(piece, { bars: shown.bars, chords: view ? [] : shown.chords, locked });
+    this.roll.show(piece, { bars: shown.bars, chords: view ? [] : shown.chords, locked, key: shown.key });
     this.legend.replaceChildren(
       ...piece.tracks.map((track, place) => el("li", { class: `voice-${place % 8}`, text: `${track.name || `Track ${place + 1}`}${track.drums ? " (not drawn)" : ""}` })),
     );

@@ -1,7 +1,7 @@
 // The piano roll: notes over time, by pointer and by keyboard, with chords below. It draws what is in view.
 
 import { button, el, newId } from "./dom.js";
-import { barsOf, endOf, noteName, placeOf, sayLength, sayPlace } from "./piece.js";
+import { barsOf, endOf, keyOf, noteName, placeOf, sayLength, sayPlace } from "./piece.js";
 
 const NARROW = 40; // pixels of a quarter note, at least
 const WIDE = 76; // and at most
@@ -23,6 +23,55 @@ const HELP = {
   bars: "Left and right move the selected bar, with Shift they select more bars. Control and A selects all.",
   view: "Left and right move by a bar.",
 };
+
+const FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
+const CELL = 9; // pixels of a chord's cell beside its text
+const SIZES = [12, 11, 10, 9]; // pixels of its text
+const ruler = document.createElement("canvas").getContext("2d");
+
+export function chordFont(size, strong) {
+  return `${strong ? 700 : 400} ${size}px ${FAMILY}`;
+}
+
+export function textWidth(text, size, strong) {
+  ruler.font = chordFont(size, strong);
+  return Math.ceil(ruler.measureText(text).width);
+}
+
+// What is written in the cells of successive chords, so that no name is cut: name over numeral, smaller where they need it,
+// or the name alone, or a name over its bass. Where that is too long, it runs over the next cells, which stay empty.
+// A cell has `name`, `roman`, the `room` of its text and the `step` to the next cell in pixels; for each there is the
+// `size`, the `lines` as [text, strong], and what is `left` out.
+export function chordTexts(cells) {
+  const made = [];
+  for (let place = 0; place < cells.length; place += 1) {
+    let room = cells[place].room;
+    let last = place;
+    let found = fitted(cells[place], room);
+    while (!found && last + 1 < cells.length && last < place + 2) {
+      room += cells[last].step;
+      last += 1;
+      found = fitted(cells[place], room);
+    }
+    const all = ({ name, roman }) => `${name} ${roman}`;
+    if (!found) last = place;
+    made.push(found ?? { size: SIZES[0], lines: [], left: all(cells[place]) });
+    while (place < last) made.push({ size: SIZES[0], lines: [], left: all(cells[(place += 1)]), under: true });
+  }
+  return made;
+}
+
+function fitted({ name, roman }, room) {
+  const bass = name.indexOf("/") + 1;
+  const both = [[name, true], [roman, false]];
+  const ways = [[both, ""], [[[name, true]], roman]];
+  if (bass) ways.push([[[name.slice(0, bass), true], [name.slice(bass), true]], roman]);
+  for (const [lines, left] of ways) {
+    const size = SIZES.find((own) => lines.every(([text, strong]) => textWidth(text, own, strong) <= room));
+    if (size) return { size, lines, left };
+  }
+  return null;
+}
 
 export class Roll {
   // `hear` has the functions change(piece), pick(track, note), pitch(track, note, pitch), lock(track, note), range(first, last).
@@ -62,9 +111,9 @@ export class Roll {
     this.canvas.addEventListener("dblclick", (event) => this.twice(event));
   }
 
-  // Show a piece. `chords` are those of the server; `locked` has "track:tick".
-  show(piece, { bars = null, chords = [], locked = new Set() } = {}) {
-    Object.assign(this, { piece, chords, locked });
+  // Show a piece. `chords` and `key` are those of the server; `locked` has "track:tick".
+  show(piece, { bars = null, chords = [], locked = new Set(), key = null } = {}) {
+    Object.assign(this, { piece, chords, locked, spelled: key ?? keyOf(piece) });
     this.bars = bars ?? barsOf(piece);
     const last = this.bars.at(-1);
     if (this.mode === "draw") this.bars = barsOf(piece, Math.max(4, placeOf(this.bars, endOf(piece))[0] + 1));
@@ -97,16 +146,21 @@ export class Roll {
       canvas.style.width = `${width}px`;
       canvas.style.height = `${this.height}px`;
     }
+    const widths = this.chords.map(({ start, end }) => (end - start) * this.scale);
+    const cells = this.chords.map((chord, place) => ({ ...chord, room: widths[place] - 2 - CELL, step: widths[place] }));
+    const texts = chordTexts(cells);
     this.strip.replaceChildren(
-      ...this.chords.map((chord) => {
+      ...this.chords.map((chord, place) => {
+        const { size, lines, left, under } = texts[place];
         const item = el(
           "li",
-          { class: `chord degree-${chord.degree}`, title: `${chord.name}, ${chord.roman}` },
-          el("b", { text: chord.name }),
-          el("span", { text: chord.roman }),
+          { class: `chord degree-${chord.degree}${under ? " under" : ""}`, title: `${chord.name}, ${chord.roman}` },
+          lines.map(([text, strong]) => el(strong ? "b" : "span", { text })),
+          left && el("span", { class: "sr", text: left }),
         );
         item.style.left = `${chord.start * this.scale}px`;
-        item.style.width = `${Math.max(8, (chord.end - chord.start) * this.scale - 2)}px`;
+        item.style.width = `${Math.max(8, widths[place] - 2)}px`;
+        item.style.fontSize = `${size}px`;
         return item;
       }),
     );
@@ -240,7 +294,7 @@ export class Roll {
       if (pitch % 12 === 0 || (pitch % 12 === 7 && this.row > 8)) {
         pen.fillStyle = colour.soft;
         pen.font = `${pitch % 12 ? 400 : 600} 10px system-ui, sans-serif`;
-        pen.fillText(noteName(pitch), 4, this.y(pitch) + this.row / 2);
+        pen.fillText(noteName(pitch, this.spelled), 4, this.y(pitch) + this.row / 2);
       }
     }
     pen.fillStyle = colour.bar;
@@ -395,7 +449,7 @@ export class Roll {
     if (note) {
       const { name } = this.piece.tracks[place.track];
       const held = this.locked.has(`${place.track}:${place.tick}`) ? ", locked" : "";
-      this.say(`${name}, ${noteName(note[2])}, ${sayPlace(this.bars, note[0])}, ${sayLength(note[1], this.piece.quarter)}${held}`);
+      this.say(`${name}, ${noteName(note[2], this.spelled)}, ${sayPlace(this.bars, note[0])}, ${sayLength(note[1], this.piece.quarter)}${held}`);
       this.reveal(note[0]);
     }
     this.draw();
@@ -453,7 +507,8 @@ export class Roll {
 
   tell() {
     const note = this.under();
-    const what = note ? `${noteName(this.cursor.pitch)}, ${sayLength(note[1], this.piece.quarter)}` : `${noteName(this.cursor.pitch)}, empty`;
+    const name = noteName(this.cursor.pitch, this.spelled);
+    const what = note ? `${name}, ${sayLength(note[1], this.piece.quarter)}` : `${name}, empty`;
     this.say(`${what}, ${sayPlace(this.bars, this.cursor.tick)}`);
   }
 

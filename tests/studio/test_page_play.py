@@ -178,7 +178,7 @@ def show_bars(page: Page, *bars: dict[str, Any]) -> None:
     voices = {"Soprano": 68, "Alto": 69, "Tenor": 71, "Bass": 70}
     start = {"type": "started", "role": "play", "voices": voices}
     page.evaluate(f"(start) => {{ {TAB}.prepare(); {TAB}.hasStarted(start); }}", start)
-    shared = {"beats": 4, "unit": 4, "length": 96, "seconds": 2, "tempo": 120, "controls": {}}
+    shared = {"beats": 4, "unit": 4, "length": 96, "seconds": 2, "tempo": 120, "controls": {}, "band": False}
     shared |= {"holds": [0, 0, 0, 0], "planned": [], "chords": []}
     for number, bar in enumerate(bars):
         made = {**shared, "number": number, "start": 2 * number, **bar}
@@ -192,7 +192,7 @@ def note_of(name: str, pitch: int, onset: int = 0, length: int = 96, drums: bool
 def test_what_voices_hold_is_longer_and_a_band_holds_nothing(seen: Opened) -> None:
     page = seen.page
     sung, held = {"notes": [note_of("Soprano", 72), note_of("Bass", 48)]}, [48, 0, 0, 96]
-    band = {"notes": [note_of("Melody", 76), note_of("Bass", 40)], "controls": {"style": "bossa"}}
+    band = {"notes": [note_of("Melody", 76), note_of("Bass", 40)], "controls": {"style": "bossa"}, "band": True}
     ends = f"{TAB}.roll.notes.map((note) => note.end)"
     show_bars(page, sung, {"notes": [], "holds": held})
     assert page.evaluate(ends) == [3, 4]
@@ -202,7 +202,7 @@ def test_what_voices_hold_is_longer_and_a_band_holds_nothing(seen: Opened) -> No
 
 def test_two_parts_of_one_name_are_told_apart_by_their_instruments(seen: Opened) -> None:
     page = seen.page
-    band = {"notes": [note_of("Melody", 76), note_of("Bass", 40)], "controls": {"style": "bossa"}}
+    band = {"notes": [note_of("Melody", 76), note_of("Bass", 40)], "controls": {"style": "bossa"}, "band": True}
     show_bars(page, {"notes": [note_of("Bass", 48)]}, band)
     names = panel(page).locator(".legend li").all_inner_texts()
     assert names == ["Bass (bassoon)", "Melody", "Bass (double bass, band)"]

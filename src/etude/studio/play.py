@@ -23,7 +23,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import Json
 from etude.live.bars import TICKS, Bar
 from etude.live.clock import RealClock
-from etude.live.controls import WHAT
+from etude.live.controls import WHAT, Controls
 from etude.live.engine import Bounds, Engine
 from etude.live.performance import Performance
 from etude.live.player import Player
@@ -34,6 +34,8 @@ from etude.live.session import ACCOMPANY, CHORDS, HARMONIES, PLAY, ROLES, Record
 from etude.live.sound import BarSound, rounded
 from etude.live.sounding import Slot, Sound, session_score
 from etude.live.writers import Writer
+from etude.music.key import MODES
+from etude.representations.attributes import key_of
 from etude.representations.base.survey import DRUMS
 from etude.studio.models import Models
 from etude.studio.pages import PAGE, TOO_MANY, WRONG
@@ -173,12 +175,14 @@ class BarsToPage:
             "seconds": slot.bar.length * 60 / tempo / TICKS,
             "tempo": round(tempo, 2),
             "repeats": slot.repeats,
+            "band": bool(slot.band),
             "controls": slot.controls.as_json(),
             "notes": [[one.onset, one.length, one.pitch, one.part.name, one.part.program == DRUMS] for one in sounds],
             "holds": list(slot.bar.holds),
             "planned": [
                 {
                     "length": one.bar.length,
+                    "band": bool(one.band),
                     "notes": [
                         [sound.onset, sound.length, sound.pitch, sound.part.name, sound.part.program == DRUMS]
                         for sound in _sounds(one, self.voices)
@@ -186,7 +190,7 @@ class BarsToPage:
                 }
                 for one in ahead
             ],
-            "chords": self._chords(),
+            "chords": self._chords(slot.controls),
             "rate": self.mix.sample_rate,
         }
         self._number += 1
@@ -194,8 +198,8 @@ class BarsToPage:
         pcm = np.round(samples.T * 32767).astype("<i2").tobytes()
         self.page.put(struct.pack(">I", len(head)) + head + pcm)
 
-    def _chords(self) -> list[Json]:
-        """The chords of the newest bar, by name and Roman numeral, in its ticks."""
+    def _chords(self, controls: Controls) -> list[Json]:
+        """The chords of the newest bar, by name and Roman numeral, in its ticks; in the key that is asked for."""
         from etude.studio.description import describe
 
         if self.engine is None:
@@ -203,10 +207,15 @@ class BarsToPage:
         slots = self.engine.planner.slots[-SECTION:]
         score = session_score(slots, self.voices, self.engine.recording.tempo)
         start = sum(slot.bar.length for slot in slots[:-1])
+        asked = controls.scale or dict(controls.attributes).get("key")
+        key = None
+        if asked is not None:
+            tonic, mode = key_of(asked)
+            key = (tonic + controls.transpose) % 12, MODES[mode == "minor"]
         with suppress(EtudeError, ValueError):
             return [
                 {**chord, "start": max(0, chord["start"] - start), "end": chord["end"] - start}
-                for chord in describe(score)["chords"]
+                for chord in describe(score, chords_in=key)["chords"]
                 if chord["end"] > start
             ]
         return []

@@ -428,7 +428,6 @@ export class Play {
     const tick = bar.seconds / bar.length;
     this.style = bar.controls.style ?? null;
     this.instruments = bar.controls.instruments ?? {};
-    const isBand = (notes) => this.style !== null || notes.some(([, , , name]) => !(name in this.voices));
     const noteOf = (start, [onset, length, pitch, name, drums], each, band) => ({
       start: start + onset * each,
       end: start + (onset + length) * each,
@@ -436,7 +435,7 @@ export class Play {
       drums,
       voice: this.place(name, band),
     });
-    const band = isBand(bar.notes);
+    const { band } = bar;
     if (band) this.newest.clear(); // a band holds nothing of what the voices have sung
     Object.keys(this.voices).forEach((name, voice) => {
       const [held, last] = [bar.holds[voice], this.newest.get(name)];
@@ -451,10 +450,9 @@ export class Play {
     this.roll.chords = this.roll.chords.filter(({ start }) => start < bar.start);
     for (const chord of bar.chords) this.roll.chords.push({ ...chord, bar: bar.number, start: bar.start + chord.start * tick, end: bar.start + chord.end * tick });
     let at = bar.start + bar.seconds;
-    this.roll.planned = bar.planned.flatMap(({ length, notes }) => {
+    this.roll.planned = bar.planned.flatMap(({ length, notes, band: planned }) => {
       const start = at;
       at += length * tick;
-      const planned = isBand(notes);
       return notes.map((note) => noteOf(start, note, tick, planned));
     });
     this.showLegend();

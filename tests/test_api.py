@@ -333,3 +333,17 @@ def test_what_cannot_be_arranged_is_said() -> None:
         drums().arrange("folk")
     with pytest.raises(EtudeError, match=r"drums: it has no notes but percussion"):
         drums().arrange("folk", top_line=True)
+
+
+def test_a_video_of_more_than_half_an_hour_is_refused_before_it_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from etude import api
+
+    score = ScoreTick(24)
+    score.tracks.append(TrackTick("Piano", 0))
+    score.tracks[0].notes.append(NoteTick(24 * 2 * 60 * 31, 24, 60, 80))
+    score.dump_midi(tmp_path / "long.mid")
+    monkeypatch.setattr(api, "render", lambda *_: pytest.fail("rendered"))
+    with pytest.raises(EtudeError, match=r"lasts 31\.\d minutes"):
+        etude.read(tmp_path / "long.mid").save(tmp_path / "long.mp4")

@@ -180,11 +180,14 @@ class Piece:
     def _film(self, path: Path) -> None:
         from etude.video.encode import RATE
         from etude.video.film import Words
-        from etude.video.piece import Shooting, shoot
+        from etude.video.piece import Shooting, length_of, shoot
+        from etude.video.sound import end_of_sound
 
         if not self.notes:
             raise EtudeError(f"{self.title} has no notes to show. Save it as .mid.")
-        sound = render(self.score, replace(self._how(), sample_rate=RATE)).mix
+        settings = replace(self._how(), sample_rate=RATE)
+        length_of(self.score, end_of_sound(self.score, settings), Shooting())  # before it is rendered
+        sound = render(self.score, settings).mix
         tags = Tags(self.title, "etude", version_of_code())
         shoot(path, self.score, sound, RATE, Shooting(), Words(self.title), tags)
 

@@ -172,14 +172,13 @@ def _heard(loaded: TrainedModel, changes: int) -> str:
     for change in range(changes):
         time.sleep(float(rng.uniform(0.5, 4.0)))
         bars = len(engine.planner.slots)
-        at, line = time.monotonic(), engine.bar_line
+        at = time.monotonic()
         value = 0.8 + 0.001 * (change + 1)
         engine.console.set("temperature", f"{value}")
         while not (found := [s for s in engine.planner.slots[bars - 1 :] if s.written.temperature == value]):
             time.sleep(0.005)
         slot = engine.planner.slots.index(found[0])
         length = found[0].bar.length * 60 / (engine.console.controls.tempo or engine.recording.tempo) / 24
-        del line
         while len(engine.planner.slots) == slot + 1 and engine.bar_line < at:
             time.sleep(0.002)
         shares.append((engine.bar_line - at) / length)

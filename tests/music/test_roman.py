@@ -34,6 +34,11 @@ def numerals(text: str, key: tuple[int, Mode]) -> list[str]:
         ("C/G", (9, "minor"), "III⁶₄"),
         ("G#dim7", (9, "minor"), "vii°⁷"),
         ("Bb/D", (9, "minor"), "♭II⁶"),
+        ("G", (9, "minor"), "VII"),
+        ("G7/B", (0, "major"), "V⁶₅"),
+        ("Eb", (0, "major"), "♭III"),
+        ("F#dim", (0, "major"), "♯iv°"),
+        ("C:5", (0, "major"), "I⁵"),
     ],
 )
 def test_chords_have_the_numerals_of_harmony_books(symbol: str, key: tuple[int, Mode], expected: str) -> None:

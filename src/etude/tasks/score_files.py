@@ -146,7 +146,8 @@ def place_with_ending(key: str, name: str | None, endings: Sequence[str]) -> Pat
 
 def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) -> None:
     """Raise EtudeError where a file cannot be written, is one of those ``given``, or exists and must stay."""
-    _check_name(key, made, part_of(made).name if made.name else "")
+    part = f".{made.name}.{os.getpid()}.part"  # of which ``etude.core.files.whole`` makes it
+    _check_name(key, made, part if made.name else "")
     if made.is_dir():
         raise EtudeError(f"{key} = {made} is a folder. Name a file in it.")
     if not made.parent.is_dir():
@@ -155,11 +156,6 @@ def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) ->
         raise EtudeError(f"{key}: {made} is a file that you give. Name another file to write.")
     if made.exists() and not overwrite:
         raise EtudeError(f"{key}: {made} exists. Name another file, or replace it with overwrite=true.")
-
-
-def part_of(made: Path, process: int | None = None) -> Path:
-    """The file that holds what a process, this one by default, has written of ``made``: ``etude.core.files.whole``."""
-    return made.with_name(f".{made.name}.{os.getpid() if process is None else process}.part")
 
 
 def remove_dead_parts(made: Path) -> None:

@@ -154,7 +154,8 @@ def harmonies_of(score: ScoreTick, keys: Sequence[Key]) -> list[Harmony]:
         key = key_at(keys, start)
         after = spans[place + 1][2] if place + 1 < len(spans) and spans[place + 1][0] == end else None
         name = chord_name(tones, key)
-        made = Harmony(start, end, name, numeral_of(tones, key, after), (tones.root - key.tonic) % 12)
+        numeral = roman_numeral(tones, (key.tonic, key.mode), after)
+        made = Harmony(start, end, name, numeral, (tones.root - key.tonic) % 12)
         if found and found[-1].end == start and found[-1].name == name and found[-1].degree == made.degree:
             made = Harmony(found[-1].start, end, name, found[-1].numeral, made.degree)
             found.pop()
@@ -172,8 +173,3 @@ def chord_name(tones: Tones, key: Key) -> str:
     """A chord symbol with the signs of music, spelled in a key: ``B♭m7/A♭``, ``F♯ø7``, ``C°``."""
     name = name_of(tones.root, tones.classes | {tones.root, tones.bass}, tones.bass, (key.tonic, key.mode))
     return name.replace("m7b5", "ø7").replace("dim", "°").replace("b", "♭").replace("#", "♯")
-
-
-def numeral_of(tones: Tones, key: Key, after: Tones | None = None) -> str:
-    """The Roman numeral of a chord in a key, as the next one lets it be read; see ``roman_numeral``."""
-    return roman_numeral(tones, (key.tonic, key.mode), after)

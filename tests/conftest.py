@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
@@ -30,7 +32,7 @@ from etude.artifacts.midi_archive import write_pieces
 from etude.artifacts.provenance import built_from
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
-from etude.core.files import write_json
+from etude.core.files import beside, write_json
 from etude.music.augmentation import Copy, alter
 from etude.stages import tokenize
 from etude.stages.ingest import tracks
@@ -105,6 +107,14 @@ def tiny(**sections: object) -> Settings:
         for name, section in sections.items()
     }
     return smoke(**{**shrunk, **updated})
+
+
+def left_by_a_dead_process(path: Path, kind: str) -> Path:
+    """Where a process of this machine that is no more kept the part, old or gone of a path."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine = beside(path, kind)
+    return mine.with_name(mine.name.replace(f"-{os.getpid()}.", f"-{ended.pid}."))
 
 
 def rules_of(representation: Any, *pieces: NDArray[np.integer]) -> Any:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import smoke
+from conftest import left_by_a_dead_process, smoke
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
@@ -80,7 +80,7 @@ def test_a_failure_keeps_the_shards_that_are_done(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_left_half_written_is_made_again(tmp_path: Path) -> None:
     shards = Shards(session(tmp_path, workers=1), catalog.INGEST, "0" * 64)
-    truncated = shards.place / ".shard-00001.123.part"
+    truncated = left_by_a_dead_process(shards.place / "shard-00001", "part")
     truncated.mkdir(parents=True)
     with shards.lock():
         assert answers(shards.map(double, [1, 2])) == [2, 4]

@@ -87,7 +87,9 @@ def test_run_writes_mix_stems_and_report(session: Session) -> None:
     stems = ["01/Bass.mp3", "01/Soprano.mp3", "02/Silence.mp3"]  # MIDI holds no track without events
     kinds = (".mid", ".mp3", ".png", ".html")
     written = ["01_band.musicxml", "01_band.svg"]
-    assert files == sorted([*(f"{name}{kind}" for name in ("01", "01_band", "02") for kind in kinds), *stems, *written])
+    assert files == sorted(
+        [*(f"{name}{kind}" for name in ("01", "01_band", "02") for kind in kinds), *stems, *written, "SHA256SUMS"]
+    )
     sound, rate = read_audio(folder / "01.mp3")
     assert rate == 16000 and sound.shape[1] == 3 * rate and 0.2 < np.abs(sound).max() < 1.1
     report = read_json(session.root / "reports/arrange/lstm.json", "")

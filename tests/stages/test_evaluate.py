@@ -17,7 +17,7 @@ from etude.artifacts.midi_archive import write_pieces
 from etude.artifacts.provenance import built_from
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, write_json
+from etude.core.files import digest, read_json, write_json
 from etude.core.project import working_root
 from etude.metrics import structure
 from etude.metrics.comparison import Real, Train
@@ -94,7 +94,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def result_of(session: Session) -> dict[str, Any]:
-    return json.loads((session.root / "reports/evaluate/lstm.json").read_text())
+    found: dict[str, Any] = read_json(session.root / "reports/evaluate/lstm.json", "")
+    return found
 
 
 def test_samples_equal_to_real_pieces_are_at_no_distance_and_others_are(real: Real) -> None:
@@ -221,7 +222,7 @@ def test_what_an_installed_package_measures_stands_apart(project: Project, monke
     with pytest.raises(EtudeError, match=r"has no own, which an installed package measures.*dvc repro reference"):
         run(settings, session, "lstm")
     place = session.root / "reports/reference.json"
-    place.write_text(json.dumps(json.loads(place.read_text()) | {"outside": {"own": {"values": [2.0, None, 4.0]}}}))
+    write_json(place, read_json(place, "") | {"outside": {"own": {"values": [2.0, None, 4.0]}}})
     run(settings, session, "lstm")
     after = result_of(session)
     assert after.pop("outside")["own"]["values"] == [1.0] * 4

@@ -11,7 +11,7 @@ from symusic.core import ScoreTick
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import digest, read_json
+from etude.core.files import digest, read_json, write_json
 from etude.stages.generate import run
 
 VARIANTS = pytest.mark.parametrize("model_name", ["ngram", "lstm", "conditional", "gan", "deepbach"])
@@ -31,7 +31,13 @@ def test_as_many_pieces_as_asked_for_with_a_manifest(model_name: str, trained: S
     assert folder == tmp_path / f"data/generate/{model_name}"
     manifest = read_json(folder / "manifest.json", "")
     assert [piece["file"] for piece in manifest["pieces"]] == ["00.mid", "01.mid", "02.mid"]
-    assert sorted(file.name for file in folder.iterdir()) == ["00.mid", "01.mid", "02.mid", "manifest.json"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "00.mid",
+        "01.mid",
+        "02.mid",
+        "SHA256SUMS",
+        "manifest.json",
+    ]
     for piece in manifest["pieces"]:
         score = ScoreTick(folder / piece["file"])
         assert score.note_num() == piece["notes"] and score.ticks_per_quarter == 24
@@ -68,7 +74,7 @@ def test_more_pieces_start_with_the_same_ones(trained: Session, tmp_path: Path) 
 def test_fewer_pieces_replace_more(trained: Session, tmp_path: Path) -> None:
     for count in (3, 1):
         folder = run(config(pieces=count), to(trained, tmp_path), "ngram")
-    assert sorted(file.name for file in folder.iterdir()) == ["00.mid", "manifest.json"]
+    assert sorted(file.name for file in folder.iterdir()) == ["00.mid", "SHA256SUMS", "manifest.json"]
 
 
 def test_an_absent_model_names_the_command_and_needs_no_data(trained: Session, tmp_path: Path) -> None:
@@ -85,7 +91,7 @@ def test_an_absent_model_names_the_command_and_needs_no_data(trained: Session, t
 def test_the_model_of_a_manual_run_comes_before_that_of_the_pipeline(trained: Session, tmp_path: Path) -> None:
     shutil.copytree(trained.root / "models/ngram", tmp_path / "hand/models/ngram")
     file = tmp_path / "hand/models/ngram/config.json"
-    file.write_text(file.read_text().replace(f'"key": "{read_json(file, "")["key"]}"', '"key": "by hand"'))
+    write_json(file, {**read_json(file, ""), "key": "by hand"})
     session = dataclasses.replace(to(trained, tmp_path / "hand"), run=tmp_path / "hand")
     folder = run(config(), session, "ngram")
     assert read_json(folder / "manifest.json", "")["settings"]["key"] == "by hand"

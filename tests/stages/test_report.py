@@ -21,7 +21,7 @@ from etude.audio.files import read_audio
 from etude.audio.render import write_sound
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import write_json, write_text
+from etude.core.files import read_json, write_json, write_text
 from etude.metrics.voice_leading import KINDS
 from etude.report import video
 from etude.stages.report import run
@@ -339,7 +339,7 @@ def test_what_listeners_prefer_is_a_section_of_the_page(session: Session, made: 
 def test_hardly_any_training_is_said_on_top(session: Session, made: Settings) -> None:
     for model_name in ("lstm", "gan"):
         file = session.root / f"models/{model_name}/result.json"
-        write_json(file, {**json.loads(file.read_text()), "steps": 4})
+        write_json(file, {**read_json(file, ""), "steps": 4})
     run(made, session)
     html = (session.root / "reports/index.html").read_text(encoding="utf-8")
     assert html.index("A trial: 4 steps a model.") < html.index("<nav")

@@ -27,7 +27,7 @@ from etude.stages.train import run, training_key
 from etude.tasks.trained_model import TrainedModel, read_snapshots
 
 TOKENS = "0" * 64
-FILES = ["config.json", "history.csv", "model.safetensors", "observed.npz", "result.json"]
+FILES = ["SHA256SUMS", "config.json", "history.csv", "model.safetensors", "observed.npz", "result.json"]
 LEARNED = {"gan": ["pianoroll.json"]}  # files of the representation; else those of remi
 REMI = ["notes.json", "tokenizer.json"]
 
@@ -281,7 +281,7 @@ def test_the_second_of_two_equal_trainings_waits(tmp_path: Path, capsys: pytest.
     held, done = threading.Event(), threading.Event()
 
     def first() -> None:
-        with FileLock(tmp_path / "lock"):
+        with FileLock(tmp_path.with_suffix(".lock")):
             held.set()
             done.wait(20)
 

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,17 +164,6 @@ def test_a_part_has_the_loudness_and_the_sound_of_its_place(there: Path) -> None
     with av.open(str(there / "late.mp4")) as container:
         sound = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
     assert np.flatnonzero(np.abs(sound).max(axis=0) > 0.01)[0] / 48000 == pytest.approx(2.0, abs=0.03)
-
-
-def test_what_a_killed_run_left_is_removed(there: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        ended.wait()
-    dead, other = there / f".song.mp4.{ended.pid}.part", there / f".other.mp4.{ended.pid}.part"
-    alive = there / f".song.mp4.{os.getppid()}.part"
-    for file in (dead, other, alive):
-        file.write_bytes(b"half")
-    film()
-    assert not dead.exists() and other.exists() and alive.exists()
 
 
 def test_sigterm_ends_the_command_as_ctrl_c_does(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from symusic.core import ScoreTick
 
 from etude.core.errors import EtudeError
-from etude.core.files import Json, digest
+from etude.core.files import Json, digest, require_digest
 
 SIZE = 1000  # pieces of one shard
 FOLDER = "pieces"
@@ -132,8 +132,7 @@ class Pieces:
                 self._open[1].close()
             path = self.folder / self._shards[shard]["file"]
             if shard not in self._verified:
-                if not path.is_file() or digest(path) != self._shards[shard]["sha256"]:
-                    raise self._damaged(shard, "it is not the file that its manifest names")
+                require_digest(path, self._shards[shard]["sha256"], self.made_by)
                 self._verified.add(shard)
             self._open = shard, zipfile.ZipFile(path)
         return self._open[1]

@@ -1,11 +1,11 @@
 """Work on many pieces in shards: one function of a shard, mapped by joblib over processes or a cluster.
 
-A finished shard is a folder of its own, written completely or not at all. The folder above is named after everything
-that decides the content. A killed stage therefore resumes where it stopped. The number of workers, the engine and
-interruptions change no byte of the result.
+A finished shard is a folder of its own, written completely or not at all, and sealed: what an earlier run left is taken
+only if its files have the digests of its SHA256SUMS. The folder above is named after everything that decides the
+content. A killed stage therefore resumes where it stopped. The number of workers, the engine and interruptions change
+no byte of the result.
 """
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from etude.artifacts.catalog import Artifact
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
-from etude.core.files import whole
+from etude.core.files import discard, is_sealed, whole_folder
 from etude.core.progress import bar
 
 T = TypeVar("T")
@@ -66,10 +66,10 @@ class Shards:
             lock.acquire()
         with lock:
             yield
-            shutil.rmtree(self.place, ignore_errors=True)
+            discard(self.place)
 
     def map(self, work: Work, tasks: Sequence[Any], name: str = "shard") -> list[Path]:
-        """Fill a folder for each task by ``work(task, folder)``; existing folders stay. Returns the folders in order.
+        """Fill a folder for each task by ``work(task, folder)``; finished ones stay. Returns the folders in order.
 
         Args:
             work: a function of a module, which other processes import. It must depend on its task alone.
@@ -81,10 +81,9 @@ class Shards:
             Unfinished: this run does one shard alone, and others are missing.
         """
         folders = [self.place / f"{name}-{number:05d}" for number in range(len(tasks))]
-        todo = [number for number, folder in enumerate(folders) if not folder.is_dir()]
-        if self.session.shard is not None:
-            if self.session.shard in todo:
-                _finish(work, tasks[self.session.shard], folders[self.session.shard])
+        if (own := self.session.shard) is not None:
+            if own < len(folders) and not self._is_finished(folders[own]):
+                _finish(work, tasks[own], folders[own])
             there = sum(folder.is_dir() for folder in folders)
             if there < len(folders):
                 raise Unfinished(
@@ -92,24 +91,31 @@ class Shards:
                     "ones, then the same command again."
                 )
             return folders
-        for truncated in self.place.glob(f".{name}-*.part"):
-            shutil.rmtree(truncated, ignore_errors=True)
+        todo = [number for number, folder in enumerate(folders) if not self._is_finished(folder)]
         with self._watched(folders, name), _engine(self.session, len(todo)):
             joblib.Parallel()(joblib.delayed(_finish)(work, tasks[number], folders[number]) for number in todo)
         return folders
 
     def once(self, work: Callable[[Path], None], name: str) -> Path:
-        """Fill one folder by ``work(folder)``, for a result of all shards together; an existing folder stays."""
+        """Fill one folder by ``work(folder)``, for a result of all shards together; a finished one stays."""
         folder = self.place / name
         try:
-            if not folder.is_dir():
-                with whole(folder) as part:
-                    part.mkdir()
+            if not self._is_finished(folder):
+                with whole_folder(folder) as part:
                     work(part)
         except OSError:
             if not folder.is_dir():  # else another job has made it meanwhile
                 raise
         return folder
+
+    def _is_finished(self, folder: Path) -> bool:
+        """Whether an earlier run has left a shard unchanged; a damaged one is removed, and made again."""
+        if is_sealed(folder):
+            return True
+        if folder.is_dir():
+            print(f"etude: {folder} is damaged, and is made again.", flush=True)
+            discard(folder)
+        return False
 
     def complete(self) -> None:
         """End a run of one shard alone: all shards are present, and another run gathers them."""
@@ -139,8 +145,7 @@ class Shards:
 
 def _finish(work: Work, task: Any, folder: Path) -> None:
     """Write one shard, completely or not at all."""
-    with whole(folder) as part:
-        part.mkdir()
+    with whole_folder(folder) as part:
         work(task, part)
 
 

@@ -19,7 +19,7 @@ from etude.artifacts import catalog, provenance
 from etude.artifacts.midi_archive import Pieces
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, digest, digest_of, read_json
+from etude.core.files import Json, digest_of, read_json, require_digest, require_room
 from etude.music.augmentation import Copy, alter
 
 SPLITS = provenance.SPLITS
@@ -92,12 +92,7 @@ class Store:
     def verify(self) -> None:
         """Raise EtudeError if an array differs from the one that was written."""
         for name, expected in self.manifest["sha256"].items():
-            file = self.folder / name
-            if not file.is_file() or digest(file) != expected:
-                raise EtudeError(
-                    f"{file} is damaged or missing: it is not the file that its manifest names. "
-                    f"Build it again with: {self.made_by}"
-                )
+            require_digest(self.folder / name, expected, self.made_by)
 
     def require(self, settings: Settings, representation: str) -> None:
         """Refuse arrays that were built with other settings, naming both and the commands that help."""
@@ -167,26 +162,31 @@ class PiecesOfSplit(Sequence[NDArray[np.integer]]):
         return self.store.piece(self.split, places)
 
 
-def write_items(
-    folder: Path, split: str, parts: Iterable[NDArray[np.integer]], lengths: Sequence[int], empty: NDArray[np.integer]
-) -> None:
-    """Write the items of a split, given in parts, as one flat array, with one part in memory at a time.
+def write_array(path: Path, parts: Iterable[NDArray[Any]], rows: int, empty: NDArray[Any]) -> None:
+    """Write an array that is given in parts as npy, with one part in memory at a time.
 
-    ``empty`` gives shape and type. ``write_offsets`` writes where pieces start.
+    It is written from the start to the end: in a file that is mapped to memory before its bytes are there, a full disk
+    would end the process.
+
+    Args:
+        path: of the file.
+        parts: the array's rows, in order.
+        rows: their number.
+        empty: gives the shape of a row, and the type.
+
+    Raises:
+        EtudeError: the disk has no room for it.
     """
-    path, shape = folder / f"{split}.npy", (sum(lengths), *empty.shape[1:])
-    if not shape[0]:
-        np.save(path, empty, allow_pickle=False)
-        return
-    whole = np.lib.format.open_memmap(path, mode="w+", dtype=empty.dtype, shape=shape)
-    place = 0
-    for part in parts:
-        whole[place : place + len(part)] = part
-        place += len(part)
-    whole.flush()
+    row = int(np.prod(empty.shape[1:], dtype=np.int64)) * empty.itemsize
+    require_room(path, rows * row)
+    with path.open("wb") as stream:
+        header = {"descr": np.lib.format.dtype_to_descr(empty.dtype), "fortran_order": False}
+        np.lib.format.write_array_header_1_0(stream, {**header, "shape": (rows, *empty.shape[1:])})
+        for part in parts:
+            stream.write(np.ascontiguousarray(part).data)
 
 
 def write_offsets(folder: Path, split: str, lengths: Sequence[int]) -> None:
     """Write where each piece of a split starts, given the pieces' lengths, and the end of the last."""
     offsets = np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))]).astype(np.int64)
-    np.save(folder / f"{split}.offsets.npy", offsets, allow_pickle=False)
+    write_array(folder / f"{split}.offsets.npy", [offsets], len(offsets), offsets[:0])

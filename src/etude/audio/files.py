@@ -13,13 +13,12 @@ import numpy as np
 import soundfile
 
 from etude.core.errors import EtudeError
-from etude.core.files import whole
+from etude.core.files import place_of, whole
 
 ENDINGS = (".wav", ".flac", ".mp3")  # of files that are written
 BLOCK = 1.0  # seconds given to the encoder at once: a minute in one write can crash it
 SMALLEST = 0.99  # the encoder refuses a compression level of 1
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # of mp3
-PART = re.compile(r"^\.(.+)\.\d+\.part$")  # a file that is not yet whole
 FREE = 1 << 20  # bytes: with less the disk counts as full
 
 
@@ -58,7 +57,7 @@ def write_audio(
         EtudeError: there are no samples, the ending is none of these, the sample rate is not one of mp3's, or the file
             cannot be written, as where the disk is full.
     """
-    becomes = Path(*(PART.sub(r"\1", name) for name in path.parts))
+    becomes = place_of(path)
     kind = becomes.suffix.lower()
     if kind not in ENDINGS:
         raise EtudeError(f"{becomes} must end in .wav, .flac or .mp3.")

@@ -121,7 +121,7 @@ def _originality(words: Sequence[str], keys: Mapping[str, str]) -> int:
     found = find_copies(settings, session, keys["pieces"], keys["reference"], keys.get("real"), limit)
     print(copies_as_text(found))
     if output is not None:
-        write_json(output, found)
+        write_json(output, found, sealed=False)
         print(f"etude: originality wrote {output}", file=sys.stderr)
     return int(any(piece["flagged"] for piece in found["copies"]["pieces"]))
 

@@ -108,7 +108,7 @@ class Recording:
 
     def write(self, path: Path) -> None:
         """Write the session as JSON, whole or not at all."""
-        write_json(path, self.as_json())
+        write_json(path, self.as_json(), sealed=False)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from etude.core.files import digest
+from etude.core.files import digest, require_room
 
 
 @torch.no_grad()
@@ -23,8 +23,9 @@ def round_weights(model: nn.Module) -> None:
 
 def save_weights(model: nn.Module, file: Path) -> str:
     """Write the weights as safetensors and return their digest."""
-    save_file({name: _smallest(tensor) for name, tensor in sorted(model.state_dict().items())}, file)
-    file.chmod(0o644)  # safetensors makes them readable by the user only
+    data = save({name: _smallest(tensor) for name, tensor in sorted(model.state_dict().items())})
+    require_room(file, len(data))
+    file.write_bytes(data)
     return digest(file)
 
 

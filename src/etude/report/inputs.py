@@ -13,7 +13,7 @@ from etude.artifacts.context import Session
 from etude.audio.files import read_audio
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, read_json
+from etude.core.files import Json, read_json, require_unchanged
 from etude.report.players import Piece
 from etude.report.words import describe_pair
 
@@ -95,7 +95,7 @@ def _read_training(settings: Settings, session: Session, model_name: str) -> Tra
     made = catalog.model(model_name)
     folder = session.read(made)
     try:
-        with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
+        with require_unchanged(folder / "history.csv", made.made_by).open(encoding="utf-8", newline="") as stream:
             history = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream)]
     except (OSError, ValueError) as error:
         raise EtudeError(
@@ -201,6 +201,7 @@ def read_piece(midi: Path, mp3: Path, title: str, caption: str, made_by: str) ->
     for path in (midi, mp3):
         if not path.is_file():
             raise EtudeError(f"{path} does not exist. Make it with: {made_by}")
+        require_unchanged(path, made_by)
     try:
         score = ScoreTick.from_file(midi)
     except (OSError, RuntimeError, ValueError) as error:

@@ -63,7 +63,7 @@ def write_sample(folder: Path, name: str, score: ScoreTick, mix: Mix, title: str
         title: of the picture and of the page.
         seconds: of sound, from the start, in the mp3 and the page; the MIDI file and the picture hold the whole piece.
     """
-    score.dump_midi(folder / f"{name}.mid")
+    (folder / f"{name}.mid").write_bytes(score.dumps_midi())
     sound = folder / f"{name}.mp3"
     write_sound(sound, score, mix, seconds)
     picture(score, folder / f"{name}.png", title)

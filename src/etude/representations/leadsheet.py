@@ -1,6 +1,5 @@
 """Lead sheets with their accompaniment: bars, tempos, chords, melody and the accompaniment's notes, one row each."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -9,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreTick, TempoTick, TextMetaTick, TimeSignatureTick, TrackTick
 
+from etude.artifacts import catalog
 from etude.config.check import Range
-from etude.core.files import write_json
+from etude.core.files import read_json, write_json
 from etude.music.bars import bars_of
 from etude.music.chords import MARKER, Tones, text_of, tones_of
 from etude.music.columns import columns_of
@@ -212,7 +212,7 @@ class LeadSheet:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> Self:
         """Read what ``save`` wrote."""
         made = cls(values["steps_per_beat"], values["melody"], values["accompaniment"])
-        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        found = read_json(folder / FILE, catalog.tokens(cls.name).made_by)
         made.density, made.loudness = found["density"], np.array(found["loudness"])
         made.voices = {name: voices.get(name, 0) for name in made.voices}
         return made

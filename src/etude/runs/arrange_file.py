@@ -55,7 +55,7 @@ def _write(made: Arrangement, places: dict[str, Path], feel: str, mix: Mix, tags
     """Write all files or none."""
     with ExitStack() as stack:
         parts = {kind: stack.enter_context(whole(place)) for kind, place in places.items()}
-        state(made.performed, mix).dump_midi(parts["midi"])
+        parts["midi"].write_bytes(state(made.performed, mix).dumps_midi())
         text = engrave(made.written, tags.title, feel)
         parts["score"].write_text(text, encoding="utf-8")
         if "picture" in parts:

@@ -118,7 +118,7 @@ def write_comparison(settings: Settings, session: Session, request: ScoreSets) -
     output_place(str(numbers), (".json",), overwrite or not output)
     ours, theirs = read_both(settings, session, str(request.pieces), str(request.reference))
     found = compare_folders(settings, session, ours, theirs)
-    write_json(numbers, found)
+    write_json(numbers, found, sealed=False)
     write_text(page, score_sets_page(found, list(_copied(found, ours, theirs, settings))))
     print(comparison_as_text(found))
     return page, numbers

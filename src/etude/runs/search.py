@@ -22,7 +22,7 @@ from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, Pruned, closest
-from etude.core.files import digest, digest_of
+from etude.core.files import digest, digest_of, discard
 from etude.core.seeds import seed_of
 
 if TYPE_CHECKING:
@@ -125,9 +125,7 @@ def identity(settings: Settings, session: Session, folds: int | None) -> str:
 
 def remove_checkpoints(settings: Settings, session: Session) -> None:
     """Remove the checkpoints of a training that was pruned: it never goes on."""
-    folder = session.root / ".checkpoints" / identity(settings, session, None)[:16]
-    for file in folder.glob("*.ckpt"):
-        file.unlink()
+    discard(session.root / ".checkpoints" / identity(settings, session, None)[:16])
 
 
 def folder_of(root: Path, method: Method, space: Space, ends: Sequence[str]) -> Path:

@@ -26,7 +26,7 @@ from etude.audio.loudness import decibels, loudness_of
 from etude.audio.render import Rendering, render, write_sound
 from etude.config.sections import Mix, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, read_json, whole, write_json, write_text
+from etude.core.files import Json, read_json, require_unchanged, whole_folder, write_json, write_text
 from etude.core.progress import follow
 from etude.metrics.arrangement import measure_band
 from etude.report.pianoroll import picture
@@ -102,8 +102,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         player = find_accompanist(settings, session)
     copied = next((piece for piece in report["originality"]["pieces"] if piece["score"] is not None), None)
     place = session.write(catalog.data("arrange", model_name))
-    with whole(place) as part:
-        part.mkdir()
+    with whole_folder(place) as part:
         for file in follow(files, f"arranging {model_name}", len(files), session.progress):
             score, name = _read(folder / file, sampled, measured), Path(file).stem
             pieces.append(_write_piece(part, name, score, f"{model_name}, {name}", settings.mix, session.workers))
@@ -128,7 +127,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             (part / catalog.COPIES).mkdir()
             for start, (name, score) in zip(("start", "where"), both.items(), strict=True):
                 window = excerpt_of(score, copied[start], copied["quarters"])
-                window.dump_midi(part / catalog.COPIES / f"{name}.mid")
+                (part / catalog.COPIES / f"{name}.mid").write_bytes(window.dumps_midi())
                 write_sound(part / catalog.COPIES / f"{name}.mp3", window, settings.mix)
     facts = {"model": model_name, "key": report["key"], "sample_rate": settings.mix.sample_rate, "pieces": pieces}
     write_json(session.write(catalog.report("arrange", model_name)), {**facts, "bands": bands, "copied": copied})
@@ -141,7 +140,7 @@ def _write_piece(folder: Path, name: str, score: ScoreTick, title: str, mix: Mix
     Returns the facts of its sound, with the name of the mix.
     """
     sound, facts = sound_of(score, mix)
-    score.dump_midi(folder / f"{name}.mid")
+    (folder / f"{name}.mid").write_bytes(score.dumps_midi())
     write_audio(folder / f"{name}.mp3", sound.mix, mix.sample_rate, mix.quality)
     if workers:
         _write_stems(folder / name, sound, mix, workers)
@@ -155,7 +154,7 @@ def _read(path: Path, sampled: Artifact, measured: Artifact) -> ScoreTick:
         again = f"{sampled.made_by} and {measured.made_by}"
         raise EtudeError(f"{path} does not exist, and it was measured. Make both again with: {again}")
     try:
-        return ScoreTick.from_file(path)
+        return ScoreTick.from_file(require_unchanged(path, sampled.made_by))
     except (OSError, RuntimeError, ValueError) as error:
         raise EtudeError(f"{path} cannot be read ({error}). Make it again with: {sampled.made_by}") from None
 

@@ -19,7 +19,7 @@ from etude.artifacts.token_store import Store
 from etude.audio.render import write_sound_of
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, read_json, whole, write_json
+from etude.core.files import SUMS, Json, read_json, whole_folder, write_json
 from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import batches
 from etude.representations.attributes import UNITS, Attributes, measure
@@ -56,20 +56,20 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         done = shards.map(control_shard, tasks, "control")
         shards.complete()
         truncated = sum(read_json(shard / TRUNCATED, made.made_by) for shard in done)
-        with whole(folder) as part:
-            part.mkdir()
+        with whole_folder(folder) as part:
             for control, shard in zip(controls, done, strict=True):
-                shutil.copytree(shard, (part / file_of(control, 0)).parent, ignore=shutil.ignore_patterns(TRUNCATED))
-        unconditioned, *pieces = (
-            [ScoreTick(folder / file_of(control, number)) for number in range(count)] for control in controls
-        )
-    rows = [
-        judge_request(representation, control, found, unconditioned)
-        for control, found in zip(controls[1:], pieces, strict=True)
-    ]
-    for row in rows:
-        if row["control"] == PLAYED:
-            row["sound"] = write_sound_of(folder / row["example"], settings.mix).relative_to(folder).as_posix()
+                own = (part / file_of(control, 0)).parent
+                shutil.copytree(shard, own, ignore=shutil.ignore_patterns(TRUNCATED, SUMS))
+            unconditioned, *pieces = (
+                [ScoreTick(part / file_of(control, number)) for number in range(count)] for control in controls
+            )
+            rows = [
+                judge_request(representation, control, found, unconditioned)
+                for control, found in zip(controls[1:], pieces, strict=True)
+            ]
+            for row in rows:
+                if row["control"] == PLAYED:
+                    row["sound"] = write_sound_of(part / row["example"], settings.mix).relative_to(part).as_posix()
     metrics = summary(rows) | {"control/pieces": count, "control/repaired": truncated}
     metrics |= {
         f"control/test_{name}": value for name, value in measure_nats(loaded.model, loaded.tokens(session)).items()
@@ -83,7 +83,7 @@ def control_shard(task: Mapping[str, Any], folder: Path) -> None:
     loaded = TrainedModel.load(task["settings"], task["session"], task["model"], threads=1)
     found = sampling.sample_pieces(loaded.model, loaded.representation, loaded.observed, task["config"], task["count"])
     for number, piece in enumerate(found):
-        piece.score.dump_midi(folder / f"{number:02d}.mid")
+        (folder / f"{number:02d}.mid").write_bytes(piece.score.dumps_midi())
     write_json(folder / TRUNCATED, sum(not piece.complete for piece in found))
 
 

@@ -12,7 +12,7 @@ from etude.artifacts.provenance import read_ingest, split_ids
 from etude.config.check import construct, target
 from etude.config.sections import Evaluate, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, read_json, whole, write_json
+from etude.core.files import Json, read_json, require_unchanged, whole, write_json
 from etude.core.progress import bar
 from etude.metrics import originality, outside, prediction
 from etude.metrics.comparison import Measured, Real, Train, choose_train, compare, describe_copies, follow_copies
@@ -101,7 +101,7 @@ def read_samples(folder: Path, model_name: str) -> tuple[dict[str, ScoreTick], l
     samples, unreadable = {}, []
     for file in listed:
         try:
-            samples[file] = ScoreTick(folder / file)
+            samples[file] = ScoreTick(require_unchanged(folder / file, made.made_by))
         except (OSError, RuntimeError, ValueError) as error:
             there = (folder / file).is_file()
             reason = str(error).replace(str(folder / file), file) if there else "the file is missing"
@@ -209,7 +209,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         part.write_bytes(picture)
     made = session.write(catalog.evaluation(model_name))
     write_json(made, result)
-    write_json(session.write(catalog.metrics(model_name)), main_figures(result["metrics"], training))
+    write_json(session.write(catalog.metrics(model_name)), main_figures(result["metrics"], training), sealed=False)
     return made
 
 

@@ -8,7 +8,7 @@ from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import whole, write_json
+from etude.core.files import whole_folder, write_json
 from etude.sampling import Sampled
 from etude.stages import main
 from etude.tasks.capabilities import CONDITION, is_able, name_able
@@ -41,11 +41,10 @@ def check_request(settings: Settings, session: Session, model_name: str) -> None
 def write_pieces(settings: Settings, session: Session, loaded: TrainedModel, pieces: Sequence[Sampled]) -> Path:
     """Write the pieces of a model as MIDI, with a manifest, to data/generate. Returns the folder."""
     place = session.write(catalog.samples(loaded.name))
-    with whole(place) as part:
-        part.mkdir()
+    with whole_folder(place) as part:
         listed = []
         for number, piece in enumerate(pieces):
-            piece.score.dump_midi(part / f"{number:02d}.mid")
+            (part / f"{number:02d}.mid").write_bytes(piece.score.dumps_midi())
             notes = piece.score.note_num()
             listed.append({"file": f"{number:02d}.mid", "notes": notes, "repaired": not piece.complete})
         made = {"generate": vars(settings.generate), "model": loaded.name, "key": loaded.trained["key"]}

@@ -18,7 +18,7 @@ from etude.artifacts.shards import Shards, cut
 from etude.audio.render import write_sound_of
 from etude.config.sections import Harmonize, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, read_json, whole, write_json
+from etude.core.files import Json, read_json, whole_folder, write_json
 from etude.metrics.distance import round_floats
 from etude.metrics.voice_leading import (
     KINDS,
@@ -76,17 +76,16 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         done = shards.map(harmonize_shard, tasks)
         shards.complete()
         found = [piece for shard in done for piece in read_json(shard / FOUND, made.made_by)]
-        with whole(folder) as part:
-            part.mkdir()
-            for shard in done:
-                for file in sorted(shard.glob("*.mid")):
-                    shutil.copyfile(file, part / file.name)
         left_out = [piece for piece in found if "reason" in piece]
         pieces = [piece for piece in found if "reason" not in piece]
         result = {**summary(harmonizer, pieces, real), "left_out": left_out}
-        if pieces:
-            result["example"] = f"{typical(result['pieces'])}.mid"
-            result["sound"] = write_sound_of(folder / result["example"], settings.mix).name
+        with whole_folder(folder) as part:
+            for shard in done:
+                for file in sorted(shard.glob("*.mid")):
+                    shutil.copyfile(file, part / file.name)
+            if pieces:
+                result["example"] = f"{typical(result['pieces'])}.mid"
+                result["sound"] = write_sound_of(part / result["example"], settings.mix).name
         write_json(report, result)
     return report
 
@@ -113,7 +112,7 @@ def harmonize_shard(task: Mapping[str, Any], folder: Path) -> None:
     for name, melody in given.items():
         facts, made = measure_harmony(harmonizer, melody, config, next(best), next(best))
         found[name] |= facts
-        made.dump_midi(folder / f"{name}.mid")
+        (folder / f"{name}.mid").write_bytes(made.dumps_midi())
     write_json(folder / FOUND, list(found.values()))
 
 

@@ -3,7 +3,6 @@
 The manifest says of each piece what reading changed, and where a second reader finds other notes.
 """
 
-import json
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from etude.artifacts.provenance import built_from, key_of, upstream, write_data
 from etude.artifacts.shards import Shards, cut
 from etude.config.sections import Ingest, Reading, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, digest, digest_of, write_json
+from etude.core.files import Json, digest, digest_of, read_json, write_json
 from etude.metrics.duplicates import Fingerprint, find_duplicates, fingerprints
 from etude.scores import readers, second_reader
 from etude.scores.cleaning import clean_all
@@ -185,7 +184,7 @@ def gather(
     marks: dict[str, Fingerprint] = {}
     held = []
     for folder in folders:
-        part = json.loads((folder / "entries.json").read_text(encoding="utf-8"))
+        part = read_json(folder / "entries.json", catalog.INGEST.made_by)
         names = [entry["id"] for entry in part["pieces"] if "reason" not in entry]
         held.append((folder / "pieces.zip", part["archive"], names))
         listed += part["pieces"]

@@ -7,7 +7,7 @@ from etude.artifacts.context import Session
 from etude.artifacts.provenance import read_ingest, split_ids
 from etude.audio.render import write_sound
 from etude.config.sections import Settings
-from etude.core.files import whole, write_json
+from etude.core.files import whole_folder, write_json
 from etude.metrics.comparison import choose_train
 from etude.metrics.reference import reference
 from etude.stages import main
@@ -24,8 +24,7 @@ def run(settings: Settings, session: Session) -> Path:
     chosen = {**splits, "train": choose_train(splits["train"], how)}
     train, valid, test = (dict(source.scores(chosen[split])) for split in ("train", "valid", "test"))
     report, typical = reference(train, valid, test, how, settings.generate.pieces, session.progress)
-    with whole(session.write(catalog.EXAMPLE)) as part:
-        part.mkdir()
+    with whole_folder(session.write(catalog.EXAMPLE)) as part:
         (part / "real.mid").write_bytes(source.data(typical))
         write_sound(part / "real.mp3", test[typical], settings.mix)
     report["example"] = {

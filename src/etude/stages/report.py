@@ -100,7 +100,7 @@ def run(settings: Settings, session: Session) -> Path:
     video = make_video(chosen.get(BEST))
     write_text(session.write(catalog.PAGE), report(settings, inputs, pieces, analysis, video))
     write_text(session.write(catalog.TABLES), markdown(inputs))
-    write_json(session.write(catalog.RESULTS), flat_results(inputs))
+    write_json(session.write(catalog.RESULTS), flat_results(inputs), sealed=False)
     write_text(session.write(catalog.DESCRIPTORS), descriptors_csv(inputs))
     with whole(session.write(catalog.CARDS)) as part:
         part.mkdir()

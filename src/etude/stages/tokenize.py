@@ -17,11 +17,11 @@ from etude.artifacts.context import Session
 from etude.artifacts.midi_archive import Pieces, write_pieces
 from etude.artifacts.provenance import SPLITS, built_from, carry, key_of, read_ingest, split_ids, upstream, write_data
 from etude.artifacts.shards import Shards, cut
-from etude.artifacts.token_store import COPIES, write_items, write_offsets
+from etude.artifacts.token_store import COPIES, write_array, write_offsets
 from etude.config.check import construct, target
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, digest, write_json
+from etude.core.files import Json, digests, read_json, write_json
 from etude.music.augmentation import Copy, alter
 from etude.representations.base.representation import Representation
 from etude.representations.base.round_trip import RoundTrip, part_of, round_trip
@@ -55,11 +55,7 @@ def encode_train(task: Mapping[str, Any], folder: Path) -> None:
     """Encode one shard of the train copies; write the arrays and their lengths."""
     representation = representation_of(task)
     arrays = [representation.encode(score) for _, score in train_pieces(task)]
-    np.save(folder / "lengths.npy", np.array([len(array) for array in arrays], dtype=np.int64))
-    if task["keep"]:
-        np.save(folder / "items.npy", np.concatenate(arrays), allow_pickle=False)
-    else:
-        np.save(folder / "items.npy", arrays[0][:0], allow_pickle=False)
+    _write_arrays(folder, arrays if task["keep"] else [], arrays)
 
 
 def encode_held_out(task: Mapping[str, Any], folder: Path) -> None:
@@ -75,9 +71,15 @@ def encode_held_out(task: Mapping[str, Any], folder: Path) -> None:
             facts[-1]["frames"] = len(arrays[-1]) - 1  # predicted ones: the first is given
         back = representation.decode(arrays[-1])
         total += round_trip(score, back, representation.steps, not representation.merges_voices)
-    np.save(folder / "lengths.npy", np.array([len(array) for array in arrays], dtype=np.int64))
-    np.save(folder / "items.npy", np.concatenate(arrays), allow_pickle=False)
+    _write_arrays(folder, arrays, arrays)
     write_json(folder / "facts.json", {"pieces": facts, "round_trip": asdict(total)})
+
+
+def _write_arrays(folder: Path, kept: Sequence[NDArray[np.integer]], arrays: Sequence[NDArray[np.integer]]) -> None:
+    """Write the items of the pieces that are ``kept``, and how many items each of all has."""
+    lengths = np.array([len(array) for array in arrays], dtype=np.int64)
+    write_array(folder / "lengths.npy", [lengths], len(lengths), lengths[:0])
+    write_array(folder / "items.npy", kept, sum(map(len, kept)), arrays[0][:0])
 
 
 def representation_of(task: Mapping[str, Any]) -> Any:
@@ -102,7 +104,7 @@ def learn(
     surveyed = shards.map(survey_shard, tasks, "survey")
 
     def learn_plain(part: Path) -> None:
-        surveys = [json.loads((folder / "survey.json").read_text(encoding="utf-8")) for folder in surveyed]
+        surveys = [read_json(folder / "survey.json", shards.made_by) for folder in surveyed]
         representation.learn(surveys, voices)
         _save(representation, part)
 
@@ -173,7 +175,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
             encoded[split] = shards.map(encode_held_out, tasks, split)
         shards.complete()
         facts = {
-            split: [json.loads((part / "facts.json").read_text(encoding="utf-8")) for part in encoded[split]]
+            split: [read_json(part / "facts.json", shards.made_by) for part in encoded[split]]
             for split in ("valid", "test")
         }
         empty = next(_items(encoded["train"]))[:0]
@@ -186,11 +188,12 @@ def run(settings: Settings, session: Session, name: str) -> None:
                 lengths = _lengths(encoded[split])
                 write_offsets(part, split, lengths)
                 if split != "train" or not load:
-                    write_items(part, split, _items(encoded[split]), lengths, np.array(empty))
+                    write_array(part / f"{split}.npy", _items(encoded[split]), sum(lengths), np.array(empty))
             if load:
                 write_json(part / COPIES, _store_pieces(part, source, splits["train"], copies))
             numbers = {piece: number for number, piece in enumerate(splits["train"])}
-            np.save(part / "train.origins.npy", np.array([numbers[copy.origin] for copy in copies], dtype=np.int32))
+            origins = np.array([numbers[copy.origin] for copy in copies], dtype=np.int32)
+            write_array(part / "train.origins.npy", [origins], len(origins), origins[:0])
             total = sum((RoundTrip(**found["round_trip"]) for split in facts.values() for found in split), RoundTrip())
             manifest = {
                 "representation": values,
@@ -201,11 +204,7 @@ def run(settings: Settings, session: Session, name: str) -> None:
                 "items": {split: sum(_lengths(encoded[split])) for split in SPLITS},
                 "pieces": {split: [fact for found in facts[split] for fact in found["pieces"]] for split in facts},
                 "round_trip": total.as_json(),
-                "sha256": {
-                    file.relative_to(part).as_posix(): digest(file)
-                    for file in sorted(part.rglob("*"))
-                    if file.is_file()
-                },
+                "sha256": digests(part),
             }
             write_json(part / "manifest.json", manifest)
         held_out = sum(len(splits[split]) for split in ("valid", "test"))

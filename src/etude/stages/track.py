@@ -40,7 +40,7 @@ def run(settings: Settings, session: Session) -> None:
 
     An unreachable MLflow gives a warning. The file depends on the disk alone, so it is the same then.
     """
-    write_json(session.write(catalog.PUBLISHED), track(list(settings.models), session))
+    write_json(session.write(catalog.PUBLISHED), track(list(settings.models), session), sealed=False)
     if "DVC_EXP_NAME" not in os.environ:
         track_runs(session)
 

@@ -13,7 +13,7 @@ from etude.artifacts.provenance import key_of
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, whole, write_json, write_text
+from etude.core.files import Json, discard, whole_folder, write_json, write_text
 from etude.core.seeds import seed_of
 from etude.models.building import build_model, set_threads
 from etude.models.weights import count_parameters, round_weights
@@ -108,8 +108,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             round_weights(model)
             observed = representation.observe(store.pieces("train"))
             folder = session.write(catalog.model(model_name))
-            with whole(folder) as part:
-                part.mkdir()
+            with whole_folder(folder) as part:
                 write_model(part, describe(settings, model_name, key, store, learned), model, representation, observed)
                 _write_course(part, learned, count_parameters(model))
                 write_snapshots(part, learned.snapshots)
@@ -124,14 +123,13 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             raise
         finally:
             log.finish(session.write(catalog.model(model_name)) if status == "FINISHED" else None, status)
-        for file in [*checkpoints.glob("*.ckpt"), *checkpoints.glob("*.safetensors")]:
-            file.unlink()
+        discard(checkpoints)
     return folder
 
 
 def _alone(checkpoints: Path, model_name: str) -> FileLock:
     """Lock the checkpoints: a second training of the same key waits for the first."""
-    lock = FileLock(checkpoints / "lock")
+    lock = FileLock(checkpoints.with_suffix(".lock"))
     try:
         lock.acquire(timeout=0)
         lock.release()

@@ -106,7 +106,7 @@ def _write(
     """Write all files or none. Raises EtudeError where MIDI cannot hold the melody note for note."""
     with ExitStack() as stack:
         part, *others = (stack.enter_context(whole(place)) for place in places.values())
-        chorale.dump_midi(part)
+        part.write_bytes(chorale.dumps_midi())
         if _notes(parse(part).tracks[0]) != _notes(melody):
             raise EtudeError(
                 f"{source}: its melody cannot be written note for note as it is, as notes of one pitch overlap in it. "

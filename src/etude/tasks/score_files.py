@@ -1,18 +1,16 @@
 """Score files that somebody gives, and the files that are written for them: checked before any work, and read."""
 
-import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-import psutil
 from symusic.core import ScoreTick
 
 from etude.config.sections import Ingest, Reading
 from etude.core.errors import EtudeError
+from etude.core.files import beside
 from etude.music.stated_key import mark_c_major
 from etude.scores.isolation import Lost, isolate
 from etude.scores.midi import open_midi
@@ -146,8 +144,7 @@ def place_with_ending(key: str, name: str | None, endings: Sequence[str]) -> Pat
 
 def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) -> None:
     """Raise EtudeError where a file cannot be written, is one of those ``given``, or exists and must stay."""
-    part = f".{made.name}.{os.getpid()}.part"  # of which ``etude.core.files.whole`` makes it
-    _check_name(key, made, part if made.name else "")
+    _check_name(key, made, beside(made, "part").name if made.name else "")
     if made.is_dir():
         raise EtudeError(f"{key} = {made} is a folder. Name a file in it.")
     if not made.parent.is_dir():
@@ -156,15 +153,6 @@ def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) ->
         raise EtudeError(f"{key}: {made} is a file that you give. Name another file to write.")
     if made.exists() and not overwrite:
         raise EtudeError(f"{key}: {made} exists. Name another file, or replace it with overwrite=true.")
-
-
-def remove_dead_parts(made: Path) -> None:
-    """Remove what runs that were killed have left half-written of a file."""
-    parts = re.compile(rf"\.{re.escape(made.name)}\.(\d+)\.part")
-    for file in made.parent.iterdir():
-        if (found := parts.fullmatch(file.name)) and not psutil.pid_exists(int(found[1])):
-            with suppress(OSError):  # somebody else's
-                file.unlink()
 
 
 def _check_name(key: str, path: Path, longer: str = "") -> None:

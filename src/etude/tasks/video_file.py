@@ -17,7 +17,7 @@ from etude.scores.isolation import Lost, isolate
 from etude.scores.titles import title_and_composer
 from etude.tasks.given_tracks import read_sound
 from etude.tasks.requests import VideoFile
-from etude.tasks.score_files import check_place, place_with_ending, read_score, remove_dead_parts, require_score
+from etude.tasks.score_files import check_place, place_with_ending, read_score, require_score
 from etude.video.encode import ENDINGS, RATE
 from etude.video.film import Words
 from etude.video.piece import Shooting, length_of, shoot
@@ -65,7 +65,6 @@ def video_file(
     place = place_with_ending("output", request.output, ENDINGS)
     sound = Path(request.sound).expanduser() if request.sound else None
     check_place("output", place, [source, *([sound] if sound else [])], request.overwrite)
-    remove_dead_parts(place)
     how = _how(request)
     tune = None if request.tune is None else str(request.tune)
     score, _ = read_score(source, settings.ingest, session.progress, tune, TEMPO)

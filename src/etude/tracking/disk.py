@@ -10,7 +10,7 @@ from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.core.errors import EtudeError
-from etude.core.files import Json, read_json
+from etude.core.files import Json, read_json, require_unchanged
 from etude.tracking.alive import gate, reap_inside, release
 from etude.tracking.describe import REPRESENTATION, SWEEP, TOKENS, describe, params
 from etude.tracking.record import Point, add_data, add_params, complete, now, runs_of, take
@@ -59,7 +59,7 @@ def _history(file: Path, made_by: str) -> list[Point]:
     if not file.is_file():
         return []
     time = now()
-    with file.open(encoding="utf-8", newline="") as stream:
+    with require_unchanged(file, made_by).open(encoding="utf-8", newline="") as stream:
         try:
             return [
                 Point(name, float(value), int(row["step"]), time)

@@ -1,19 +1,15 @@
-"""What Lightning calls during a training: checkpoints, early stopping, weight averaging, history, progress."""
+"""What Lightning calls during a training: early stopping, weight averaging, history, progress."""
 
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from etude.core.errors import EtudeError
-from etude.core.files import whole
 from etude.core.progress import Bar
 from etude.training.task import Report
 
@@ -33,17 +29,6 @@ class Progressing(Protocol):
     @property
     def stepped(self) -> bool:
         """Whether the batch has ended its step."""
-
-
-class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints are written next to their place and renamed: a kill leaves the old one."""
-
-    def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any | None = None) -> None:
-        """See CheckpointIO."""
-        with whole(Path(path)) as part, part.open("wb") as stream:
-            torch.save(checkpoint, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
 
 
 class Patience(EarlyStopping):

@@ -28,7 +28,8 @@ from etude.core.errors import EtudeError
 from etude.core.progress import bar
 from etude.core.seeds import seed_of
 from etude.models.weights import round_weights, save_weights
-from etude.training.callbacks import Averaging, History, Patience, Progress, Snapshots, WholeCheckpoints
+from etude.training import checkpoints
+from etude.training.callbacks import Averaging, History, Patience, Progress, Snapshots
 from etude.training.data import TrainingData
 from etude.training.processes import find_cause, from_processes, gpu_has_bf16, strategy
 from etude.training.task import Learned, Task, node_rank
@@ -70,7 +71,7 @@ class Objective(pl.LightningModule):
     @property
     def kept(self) -> str:
         """Where the last good weights are, as a sentence."""
-        file = self.task.checkpoints / "last.ckpt"
+        file = checkpoints.place(self.task.checkpoints, checkpoints.LAST)
         return f"The last good checkpoint is {file}." if file.is_file() else "There is no checkpoint yet."
 
     @property
@@ -108,10 +109,14 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
     torch.set_num_threads(own.threads)
     if own.compile:
         objective.model.compile()
-    best = ModelCheckpoint(task.checkpoints, "best", objective.monitor, **_CHECKPOINT)
-    last = ModelCheckpoint(task.checkpoints, "last", **_CHECKPOINT)
+    best = ModelCheckpoint(task.checkpoints, checkpoints.BEST, objective.monitor, **_CHECKPOINT)
+    last = ModelCheckpoint(task.checkpoints, checkpoints.LAST, **_CHECKPOINT)
     every = {"save_top_k": -1, "every_n_epochs": config.keep, "auto_insert_metric_name": False}
-    kept = [] if config.keep is None else [Snapshots(task.checkpoints, KEPT + "{epoch}", **every, **_CHECKPOINT)]
+    kept = (
+        []
+        if config.keep is None
+        else [Snapshots(task.checkpoints, checkpoints.KEPT + "{epoch}", **every, **_CHECKPOINT)]
+    )
     with (
         bar(f"train {task.model_name}", config.max_steps, task.session.progress and not node_rank(own)) as progress,
         from_processes(own, task.report, progress) as (report, show),
@@ -133,7 +138,7 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
             reload_dataloaders_every_n_epochs=1,
             gradient_clip_val=objective.optim.clip if objective.automatic_optimization else None,
             callbacks=callbacks,
-            plugins=[WholeCheckpoints()],
+            plugins=[checkpoints.WholeCheckpoints()],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -143,9 +148,8 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
             profiler=profiler(task),
             **{name: value for name in PASSED if (value := getattr(own, name)) is not None},
         )
-        checkpoint = task.checkpoints / "last.ckpt"
         try:
-            start = str(checkpoint) if checkpoint.is_file() else None
+            start = checkpoints.find_start(task.checkpoints, history.state_key, objective.monitor)
             trainer.fit(objective, datamodule=data, ckpt_path=start, weights_only=True)
         except SystemExit as exit_:
             if not isinstance(exit_.__context__, KeyboardInterrupt):
@@ -155,22 +159,27 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
     made_on: dict[str, str | int] = {"accelerator": accelerator, "devices": own.devices, "precision": precision}
     if node_rank(own):  # the first node keeps what was learned
         return Learned([], {}, made_on=made_on)
-    if not checkpoint.is_file():
+    last = checkpoints.place(task.checkpoints, checkpoints.LAST)
+    if not last.is_file():
         raise EtudeError(
             f"trainer.max_time = {own.max_time} was over before the first step. Set a longer time, or null."
         )
-    rows = torch.load(checkpoint, weights_only=True, map_location="cpu")["callbacks"][history.state_key]["rows"]
-    measured = [row for row in rows if objective.monitor in row]
-    top = min(measured, key=lambda row: (row[objective.monitor], row["step"]))
-    result = {objective.monitor: top[objective.monitor], "best_step": top["step"], "steps": measured[-1]["step"]}
-    snapshots = _write_snapshots(objective, [int(row["step"]) for row in measured], int(top["step"]))
-    _load(objective, task.checkpoints / "best.ckpt")
-    return Learned(rows, result, snapshots, made_on)
+    done = checkpoints.Course(checkpoints.read_checkpoint(last), history.state_key, objective.monitor)
+    top = done.top[objective.monitor]
+    result = {objective.monitor: top, "best_step": done.best, "steps": done.measured[-1]["step"]}
+    snapshots = _write_snapshots(objective, [int(row["step"]) for row in done.measured], done.best)
+    best_file = checkpoints.find_best(task.checkpoints, history.state_key, objective.monitor, done.best)
+    if best_file is None:
+        raise EtudeError(
+            f"The best weights, of step {done.best}, are damaged or missing in {task.checkpoints}. Give the same "
+            "command again: the training goes on from what is whole."
+        )
+    _load(objective, best_file)
+    return Learned(done.rows, result, snapshots, made_on)
 
 
 def _load(objective: Objective, file: Path) -> None:
-    state = torch.load(file, weights_only=True, map_location="cpu")
-    objective.cpu().load_state_dict(state["state_dict"])
+    objective.cpu().load_state_dict(checkpoints.read_checkpoint(file)["state_dict"])
 
 
 def _write_snapshots(objective: Objective, steps: Sequence[int], best: int) -> dict[int, Path]:
@@ -186,7 +195,7 @@ def _write_snapshots(objective: Objective, steps: Sequence[int], best: int) -> d
     """
     found: dict[int, Path] = {}
     for epoch, step in enumerate(steps):
-        file = objective.task.checkpoints / f"{KEPT}{epoch}.ckpt"
+        file = objective.task.checkpoints / f"{checkpoints.KEPT}{epoch}.ckpt"
         if step != best and file.is_file():
             _load(objective, file)
             round_weights(objective.model)
@@ -252,7 +261,6 @@ def _check(objective: Objective, own: Trainer) -> None:
         )
 
 
-KEPT = "kept-"  # the start of the names of checkpoints that ``train.keep`` keeps
 _CHECKPOINT: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import av
 import numpy as np
 
-from etude.audio.files import FREE, PART, Tags
+from etude.audio.files import FREE, Tags
 from etude.core.errors import EtudeError
-from etude.core.files import whole
+from etude.core.files import place_of, whole
 from etude.video.picture import Pixels
 
 RATE = 48000  # samples a second: Opus knows no 44100
@@ -78,7 +78,7 @@ def write_video(
     Raises:
         EtudeError: the file cannot be written, as where the disk is full.
     """
-    becomes = Path(*(PART.sub(r"\1", name) for name in path.parts))
+    becomes = place_of(path)
     codec = CODECS[becomes.suffix.lower()]
     logging.getLogger("libav").setLevel(logging.CRITICAL)
     with whole(path) as part:

@@ -1,0 +1,292 @@
+"""Faults on purpose, and what they cost: the table of docs/reliability.md.
+
+    python benchmarks/faults.py [ROW ...] [--small] [--keep FOLDER]
+
+A row is done at every file operation of its work in turn (``--small``: at some), or so many times at random. In each
+attempt the work ends by the fault, and is then done again without one: a failure is an end that is no sentence, or a
+result that is not that of work which nothing disturbed. Faults are drawn from a seed: the same each time.
+"""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from conftest import Log, make_piece, make_project, tiny
+from injection import BROKEN, FULL, KILL, READ_ONLY, RIGHTS, Fault, contents, run
+
+from etude.artifacts import catalog
+from etude.artifacts.context import Session
+from etude.artifacts.shards import Shards
+from etude.config.sections import Settings
+from etude.core.files import LEFT, write_json, write_text
+
+NAMES = {KILL: "kill", FULL: "full disk", READ_ONLY: "read-only", RIGHTS: "no rights", BROKEN: "broken disk"}
+
+
+@dataclass
+class Row:
+    """A line of the table."""
+
+    what: str
+    attempts: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def count(self, *faults: str) -> None:
+        """One attempt, and what was wrong with it."""
+        self.attempts += 1
+        self.failures += faults
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is disturbed."""
+
+    what: str
+    prepare: Callable[[Path], Any]  # fills an empty folder with what the work finds
+    do: Callable[..., Any]  # a function of a module, which is called with the folder
+    results: tuple[str, ...]  # the folders and files, in that folder, that it makes
+    reads: tuple[str, ...] = ()  # those of which it reads all
+
+    def disturb(self, folder: Path, kinds: tuple[int, ...], every: int) -> Iterator[Row]:
+        """Faults at every ``every``th file operation."""
+        wanted, count = self._undisturbed(folder)
+        for kind in kinds:
+            row = Row(f"{NAMES[kind]} at any file operation: {self.what}")
+            for at in range(0, count, every):
+                for lasts in (False, True) if kind == FULL else (False,):
+                    place = self._fresh(folder)
+                    outcome = run(place, self.do, place, fault=Fault(at, kind, lasts))
+                    where = f"{NAMES[kind]} at {at} of {count}{', which lasts' if lasts else ''}"
+                    row.count(*self._judge(place, where, outcome.text, outcome.known, wanted))
+            yield row
+
+    def flip(self, folder: Path, attempts: int) -> Row:
+        """Flipped bits in the files that it reads: each is noticed, or changes nothing."""
+        wanted, _ = self._undisturbed(folder)
+        row, draw = Row(f"flipped bit in what is read: {self.what}"), random.Random(7)
+        for _ in range(attempts):
+            place = self._fresh(folder)
+            files = [file for name in self.reads for file in _files(place / name)]
+            file = draw.choice([file for file in files if file.stat().st_size])
+            bit = draw.randrange(8 * file.stat().st_size)
+            data = bytearray(file.read_bytes())
+            data[bit // 8] ^= 1 << bit % 8
+            file.write_bytes(data)
+            outcome = run(place, self.do, place)
+            where = f"bit {bit} of {file.relative_to(place)}"
+            if outcome.text:
+                row.count(*([] if outcome.known else [f"{where}: {outcome.text}"]))
+            else:
+                differ = _differing(wanted, self._made(place))
+                row.count(*([f"{where}: unnoticed, and {', '.join(differ)[:200]} differ"] if differ else []))
+        return row
+
+    def _undisturbed(self, folder: Path) -> tuple[dict[str, bytes], int]:
+        place = self._fresh(folder)
+        outcome = run(place, self.do, place)
+        if outcome.text:
+            raise RuntimeError(f"{self.what} fails undisturbed: {outcome.text}")
+        return self._made(place), outcome.operations
+
+    def _fresh(self, folder: Path) -> Path:
+        kept, place = folder / "prepared", folder / "place"
+        if not kept.is_dir():
+            kept.mkdir(parents=True)
+            self.prepare(kept)
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(kept, place, symlinks=True)
+        return place
+
+    def _judge(self, place: Path, where: str, text: str, known: bool, wanted: dict[str, bytes]) -> Iterator[str]:
+        if not known:
+            yield f"{where}: ended with {text[:300]}"
+        again = run(place, self.do, place)
+        if again.text:
+            yield f"{where}: the next run ended with {again.text[:300]}"
+        elif differ := _differing(wanted, self._made(place)):
+            yield f"{where}: the next run made other bytes of {', '.join(differ)[:300]}"
+        elif left := [file.name for file in place.rglob(".*") if LEFT.fullmatch(file.name)]:
+            yield f"{where}: the next run left {', '.join(left)}"
+
+    def _made(self, place: Path) -> dict[str, bytes]:
+        made: dict[str, bytes] = {}
+        for name in self.results:
+            path = place / name
+            made |= {f"{name}/{file}": data for file, data in contents(path).items()} if path.is_dir() else {}
+            made |= {name: path.read_bytes()} if path.is_file() else {}
+        return made
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _differing(wanted: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
+    return sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+
+
+# --- what is disturbed: functions of a folder, which other processes import
+
+SETTINGS = tiny(generate={"pieces": 2, "open_bars": 4, "max_tokens": 40})
+
+
+def replace_file(folder: Path) -> None:
+    """A JSON file replaced."""
+    write_json(folder / "made/file.json", {"new": list(range(100))})
+
+
+def replace_folder(folder: Path) -> None:
+    """A sealed folder replaced."""
+    from etude.core.files import whole_folder
+
+    with whole_folder(folder / "made/inner") as part:
+        write_text(part / "a", "new")
+        (part / "below").mkdir()
+        write_text(part / "below/b", "new")
+
+
+def old_files(folder: Path) -> None:
+    """What stands there before."""
+    write_json(folder / "made/file.json", {"old": 1})
+    write_text(folder / "made/inner/old/c", "old")
+
+
+def double(task: int, folder: Path) -> None:
+    """A shard."""
+    write_text(folder / "answer", str(2 * task))
+
+
+def map_shards(folder: Path) -> None:
+    """Three shards, and what is made of them."""
+    shards = Shards(Session(root=folder, workers=1, progress=False), catalog.INGEST, "0" * 64)
+    with shards.lock():
+        done = shards.map(double, [1, 2, 3])
+        both = shards.once(lambda part: write_text(part / "sum", _sum(done)), "sum")
+        write_text(folder / "made", (both / "sum").read_text())
+
+
+def _sum(folders: list[Path]) -> str:
+    return str(sum(int((folder / "answer").read_text()) for folder in folders))
+
+
+def stage(name: str, *arguments: str) -> Callable[[Path], None]:
+    """The work of a stage in a project."""
+    return Stage(name, arguments)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the pipeline on tiny pieces; no MLflow."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    settings: Settings = SETTINGS
+
+    def __call__(self, folder: Path) -> None:
+        """Run it."""
+        import importlib
+
+        module = importlib.import_module(f"etude.stages.{self.name}")
+        if self.name == "train":
+            module.start = Log().start
+        module.run(self.settings, Session(root=folder, workers=1, progress=False), *self.arguments)
+
+
+@cache
+def project() -> Path:
+    """A project with everything made of tiny pieces, once a process."""
+    root = Path(tempfile.mkdtemp(prefix="etude-faults-"))
+    settings = with_folder(root)
+    for number in range(10):
+        (root / "scores").mkdir(exist_ok=True)
+        (root / f"scores/{number:02d}.mid").write_bytes(make_piece(number).dumps_midi())
+    make_project(root, settings)
+    return root
+
+
+def with_folder(root: Path) -> Settings:
+    """The settings, with the project's own scores as the dataset."""
+    return replace(SETTINGS)
+
+
+def chain(*stages: Stage) -> Callable[[Path], None]:
+    """A project in which these stages have run."""
+
+    def prepare(folder: Path) -> None:
+        shutil.copytree(project(), folder, dirs_exist_ok=True)
+        for one in stages:
+            one(folder)
+
+    return prepare
+
+
+TRAINED = (Stage("train", ("ngram",)), Stage("train", ("lstm",)))
+SAMPLED = (*TRAINED, Stage("generate", ("lstm",)), Stage("reference"))
+EVALUATED = (*SAMPLED, Stage("evaluate", ("lstm",)))
+DATA = ("data/ingest", "data/split", "data/augment")
+WORKS = {
+    "file": Work("a file replaced", old_files, replace_file, ("made",)),
+    "folder": Work("a folder replaced", old_files, replace_folder, ("made",)),
+    "shards": Work("shards, and the removal of them", lambda folder: None, map_shards, ("made",)),
+    "split": Work("split", chain(), Stage("split"), ("data/split", "data/built_from"), ("data/ingest",)),
+    "augment": Work("augment", chain(), Stage("augment"), ("data/augment",), ("data/ingest", "data/split")),
+    "tokenize": Work("tokenize", chain(), Stage("tokenize", ("remi",)), ("data/tokenize/remi",), DATA),
+    "lstm": Work("train lstm", chain(), Stage("train", ("lstm",)), ("models/lstm",), ("data/tokenize/remi",)),
+    "wgan": Work("train wgan", chain(), Stage("train", ("wgan",)), ("models/wgan",), ("data/tokenize/pianoroll",)),
+    "generate": Work(
+        "generate", chain(*TRAINED), Stage("generate", ("lstm",)), ("data/generate/lstm",), ("models/lstm",)
+    ),
+    "evaluate": Work(
+        "evaluate",
+        chain(*SAMPLED),
+        Stage("evaluate", ("lstm",)),
+        ("reports/evaluate", "reports/metrics"),
+        ("models/lstm", "data/generate/lstm", "reports/reference.json", "data/tokenize/remi", "data/ingest"),
+    ),
+    "arrange": Work(
+        "arrange",
+        chain(*EVALUATED),
+        Stage("arrange", ("lstm",)),
+        ("data/arrange", "reports/arrange"),
+        ("data/generate/lstm", "reports/evaluate/lstm.json"),
+    ),
+}
+SOME = {"lstm": 9, "wgan": 9, "tokenize": 9, "generate": 5, "evaluate": 5, "arrange": 9, "split": 4, "augment": 4}
+
+
+def rows(names: list[str], folder: Path, small: bool) -> Iterator[Row]:
+    """The lines of the table, as they are measured."""
+    for name in names:
+        work, every = WORKS[name], SOME.get(name, 1) if small else 1
+        kinds = (KILL, FULL, RIGHTS) if small else tuple(NAMES)
+        yield from work.disturb(folder / name, kinds, every)
+        if work.reads:
+            yield work.flip(folder / name, 6 if small else 100)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", choices=[[], *WORKS], help=f"of {', '.join(WORKS)}; default: all")
+    parser.add_argument("--small", action="store_true", help="as the tests do it")
+    options = parser.parse_args()
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for row in rows(options.rows or list(WORKS), Path(folder), options.small):
+            print(f"| {row.what} | {row.attempts} | {len(row.failures)} |", flush=True)
+            for text in row.failures[:10]:
+                print(f"    {text}", flush=True)
+            failed += len(row.failures)
+    sys.exit(int(failed > 0))
+
+
+if __name__ == "__main__":
+    main()

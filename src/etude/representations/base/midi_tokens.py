@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick, TrackTick
 
 from etude.artifacts import catalog
-from etude.config.check import Range
+from etude.config.check import Range, check
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
 from etude.representations.base.grammar import BOS, EOS, Rules, Types, observe_follows
-from etude.representations.base.merges import KINDS, NOTES, Merged, Merges, Notes
+from etude.representations.base.learned_files import read_tokenizer
+from etude.representations.base.merges import KINDS, NOTE, NOTES, Merged, Merges, Notes
 from etude.representations.base.meters import with_written_meters
 from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
@@ -189,14 +190,19 @@ class MidiTokens:
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(**{name: value for name, value in values.items() if name != "_target_"})
         made.voices = dict(voices)
-        tokenizer = cls.tokenizer(params=folder / "tokenizer.json")
+        tokenizer = read_tokenizer(cls.tokenizer, folder / "tokenizer.json", catalog.tokens(made.name).made_by)
         made._ready(tokenizer, Merges(tokenizer, made.types_of(tokenizer)) if tokenizer.is_trained else None)
         made._load_notes(folder)
         return made
 
     def _load_notes(self, folder: Path) -> None:
-        if (folder / FILE).is_file():
-            self._ready(self.made, Notes(self.types, read_json(folder / FILE, catalog.tokens(self.name).made_by)))
+        if (file := folder / FILE).is_file():
+            notes = check(read_json(file, catalog.tokens(self.name).made_by), list[list[int]], str(file))
+            types = self.types
+            for note in notes:
+                if tuple(types[token] if 0 <= token < len(types) else "" for token in note) != NOTE:
+                    raise EtudeError(f"{file}: {note} is no note of tokenizer.json: a program, a pitch, a duration.")
+            self._ready(self.made, Notes(types, notes))
 
     # --- encode and decode
 

@@ -49,6 +49,7 @@ class NGram(SequenceModel):
     shorter one. Contexts are 64-bit hashes.
     """
 
+    reads: ClassVar[tuple[str, ...]] = ("tokens",)
     takes: ClassVar[tuple[str, ...]] = ("vocabulary",)
     can_continue: ClassVar[bool] = False  # it keeps no state that a prime or other voices could set
     can_harmonize: ClassVar[bool] = False

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import yaml
@@ -142,5 +142,8 @@ class Session:
             return False
 
     def write(self, artifact: Artifact) -> Path:
-        """The path to write a folder or file at."""
-        return (self.out or self.root) / artifact.place
+        """The path to write a folder or file at. Raises EtudeError where it would not lie in ``out`` or ``root``."""
+        place = PurePath(artifact.place)
+        if place.is_absolute() or ".." in place.parts:
+            raise EtudeError(f"{artifact} leads out of the project; nothing is written there. Give it another name.")
+        return (self.out or self.root) / place

@@ -302,6 +302,8 @@ def test_damaged_notes(text: str, tmp_path: Path) -> None:
         {"config": {"pitch_bend_range": [-8192, 8191, 10**9]}},
         {"config": {"programs": ["a"]}},
         {"config": {"odd": 1}},
+        {"config": {"one_token_stream_for_programs": False}},
+        {"config": {"use_chords": True}},
         {"encode": 3},
         {"vocab": {"a": 1}},
         {"_model": "{}"},
@@ -331,6 +333,7 @@ def test_settings_of_a_representation_are_checked(tmp_path: Path) -> None:
         ({"settings": {**own["settings"], "steps_per_beat": "4"}}, r"steps_per_beat = '4' must be a whole number"),
         ({"settings": {**own["settings"], "steps_per_beat": 10**9}}, r"steps_per_beat = 1000000000 is out of range"),
         ({"voices": {"Soprano": "68"}}, r"voices\.Soprano = '68' must be a whole number"),
+        ({"voices": [[0, 1], ["Alto", 2]]}, r"voices must be names"),
         ({"voices": {str(place): 1 for place in range(200)}}, r"has 200 voices, 129 is the most"),
     ):
         seal(folder, representation={**own, **changes})

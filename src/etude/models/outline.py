@@ -16,6 +16,7 @@ MAKERS: dict[Callable[..., Any], Callable[..., Any]] = {
 }
 MAKERS |= {torch.randn: torch.empty, torch.rand: torch.empty}
 DRAWS = ("normal_", "uniform_", "random_", "bernoulli_", "trunc_normal_", "orthogonal_")  # of values that there are not
+SCALES = ("mul", "mul_", "div", "div_")  # by a number, which takes torch a second or more for the first such tensor
 
 
 class _WithoutValues(TorchFunctionMode):
@@ -30,6 +31,8 @@ class _WithoutValues(TorchFunctionMode):
             return MAKERS[func](*args, **{**kwargs, "device": "meta"})
         if getattr(func, "__name__", "") in DRAWS:
             return args[0] if args else kwargs["tensor"]
+        if getattr(func, "__name__", "") in SCALES and args[0].is_meta and isinstance(args[1], int | float):
+            return args[0]
         return func(*args, **kwargs)
 
 

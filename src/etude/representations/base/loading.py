@@ -39,6 +39,8 @@ def read_representation(folder: Path, name: str, values: Mapping[str, Any], voic
     kind = target(values, where)
     construct(kind, values, where)  # which checks the settings
     found = check(dict(voices), dict[str, Program], f"{where}: voices")
+    if not all(isinstance(name, str) for name in found):
+        raise EtudeError(f"{where}: voices must be names, each with its program.")
     if len(found) > MOST_VOICES:
         raise EtudeError(f"{where} has {len(found)} voices, {MOST_VOICES} is the most: one a program, and drums.")
     return kind.load(folder, values, found)

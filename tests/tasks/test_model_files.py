@@ -309,6 +309,8 @@ def test_damaged_notes(text: str, tmp_path: Path) -> None:
         {"_model": "{}"},
         {"_model": 3},
         {"_vocab_base": {"Pitch_60": 10**9}},
+        {"_vocab_base": {"Pitch_60": 1}},
+        {"_vocab_base": {"Pitch": 0}},
     ],
 )
 def test_a_damaged_tokenizer(changes: Any, tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def read_tokenizer(kind: type[T], file: Path, made_by: str) -> T:
     vocabulary = check(found.get("_vocab_base", {}), dict[str, Annotated[int, Range(0, MOST)]], f"{file}: _vocab_base")
     if len(vocabulary) > MOST:
         raise EtudeError(f"{file}: _vocab_base has {len(vocabulary)} tokens, {MOST} is the most.")
+    if sorted(vocabulary.values()) != list(range(len(vocabulary))) or not all("_" in name for name in vocabulary):
+        raise EtudeError(f"{file}: _vocab_base must number tokens, as Pitch_60, from 0 without a gap.")
     if "_model" in found:
         json.loads(check(found["_model"], str, f"{file}: _model"))
     return kind(params=file)

@@ -119,3 +119,28 @@ def test_what_a_run_was_made_from_is_read_too(tmp_path: Path) -> None:
     assert last.read(catalog.samples("lstm")) == sampled / "data/generate/lstm"
     Session(root=root, run=measured, out=trained).link()  # a circle
     assert last.find(catalog.model("gru")) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", "{}", '{"run": 3}', '{"run": ""}', '{"run": "a\\u0000b"}', "[" * 100_000, "9" * 5000]
+)
+def test_a_damaged_link_to_a_run_is_reported(text: str, tmp_path: Path) -> None:
+    run = tmp_path / "runs/one"
+    run.mkdir(parents=True)
+    (run / "reads.json").write_text(text)
+    with pytest.raises(EtudeError, match=r"reads\.json"):
+        Session(root=tmp_path, run=run).find(catalog.SPLIT)
+
+
+@pytest.mark.parametrize("name", ["../../x", ".."])
+def test_nothing_is_written_outside(name: str, tmp_path: Path) -> None:
+    session = Session(root=tmp_path, out=tmp_path / "runs/one", run=tmp_path.parent)
+    with pytest.raises(EtudeError, match=r"leads out of the project; nothing is written there"):
+        session.write(catalog.model("lstm") / name)
+    assert session.write(catalog.model("lstm")) == tmp_path / "runs/one/models/lstm"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "\0", "x" * 251])
+def test_an_experiment_of_mlflow_has_a_name_of_one_line(name: str, tmp_path: Path) -> None:
+    with pytest.raises(EtudeError, match=r"^MLFLOW_EXPERIMENT_NAME or session\.experiment = "):
+        Session(root=tmp_path, experiment=name)

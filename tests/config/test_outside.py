@@ -1,12 +1,13 @@
 """Classes and metrics of other installed packages: what may be named, and what their code decides."""
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import smoke
+from conftest import ROOT, smoke
 from outside import install
 
 from etude.config import code, outside
@@ -43,9 +44,58 @@ def test_only_what_a_package_declares_may_be_named(site: Path) -> None:
     kind = target({"_target_": "tunes.rnn.RNN"}, "models.rnn")
     assert kind.__name__ == "RNN" and kind.reads == ("tokens", "frames")
     assert target({"_target_": "tunes.walks.Walks"}, "dataset").LICENCE == "CC0"
-    for path in ("tunes.leaps.leaps", "tunes.layers.UNITS", "os.system", "pathlib.Path"):
-        with pytest.raises(EtudeError, match=r"must name a class of etude.*Declared are: tunes\.rnn\.RNN, tunes\.w"):
+    for path in ("tunes.leaps.leaps", "tunes.layers.UNITS", "tunes.walks.Walks", "os.system", "pathlib.Path", 3, None):
+        with pytest.raises(EtudeError, match=r"must name a class of etude.* Declared are: tunes\.rnn\.RNN\.$"):
             target({"_target_": path}, "models.rnn")
+
+
+@pytest.mark.parametrize(
+    ("where", "path", "message"),
+    [
+        ("models.x", "etude.artifacts.shards.FileLock", "must name a class of etude that is a model"),
+        ("models.x", "etude.cli.entry.main", "must name a class of etude that is a model"),
+        ("models.x", "etude.datasets.bach.Bach", "must name a class of etude that is a model"),
+        ("models.x", "etude.models.LSTM", "must name a class of etude that is a model"),
+        ("models.x", "etude.models..lstm.LSTM", "must name a class of etude that is a model"),
+        ("models.x", "etude.models.lstm.LSTM\n", "must name a class of etude that is a model"),
+        ("models.x", "etude.models.gan.nn", "is defined in that module"),
+        ("models.x", "etude.models.weights.Path", "is defined in that module"),
+        ("models.x", "etude.models.conditional.Transformer", "is defined in that module"),
+        ("models.x", "etude.models.weights.save_weights", "is defined in that module"),
+        ("models.x", "etude.models.voices.Block", "is not a model"),
+        ("models.x", "etude.models.voices.Sizes", "is not a model"),
+        ("models.x", "etude.models.sequence.SequenceModel", "is not a model"),
+        ("models.x", "etude.models.recurrent.Recurrent", "others build on .it has no cell"),
+        ("dataset", "etude.datasets.folder.Path", "is defined in that module"),
+        ("dataset", "etude.datasets.Dataset", "must name a class of etude that is a dataset"),
+        ("dataset", "etude.datasets.archives.Archive", "is not a dataset"),
+        ("dataset", "etude.datasets.archived.Archived", "is not a dataset|others build on"),
+        ("dataset", "etude.models.lstm.LSTM", "must name a class of etude that is a dataset"),
+        ("tokenize.x", "etude.representations.base.midi_tokens.MidiTokens", "others build on .it has no tokenizer"),
+        ("tokenize.x", "etude.representations.base.compound.Compound", "others build on"),
+        ("tokenize.x", "etude.representations.base.survey.Survey", "is not a representation"),
+        ("tokenize.x", "etude.representations.tune.Remi", "is defined in that module"),
+    ],
+)
+def test_a_class_is_of_its_module_and_of_the_kind_of_its_section(where: str, path: str, message: str) -> None:
+    with pytest.raises(EtudeError, match=message) as error:
+        target({"_target_": path}, where)
+    assert str(error.value).startswith(f"{where}._target_ = ")
+
+
+def test_all_classes_of_conf_are_of_their_kind() -> None:
+    found = list((ROOT / "conf").glob("[mdt]*/*.yaml"))
+    named = [(file.parent.name, path) for file in found for path in re.findall(r"_target_: (\S+)", file.read_text())]
+    assert len(named) > 30
+    for group, path in named:
+        assert target({"_target_": path}, {"model": "models.x", "tokenize": "tokenize.x"}.get(group, group))
+
+
+def test_a_class_that_a_module_only_imports_is_refused_before_a_stage_starts() -> None:
+    with pytest.raises(EtudeError, match=r"etude\.models\.conditional has no class Transformer"):
+        settings_with("etude.models.conditional.Transformer")
+    with pytest.raises(EtudeError, match=r"must name a class of etude that is a model"):
+        settings_with("etude.artifacts.shards.FileLock")
 
 
 def test_nothing_is_imported_before_it_is_asked_for(site: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from etude.config.sections import Settings
+from etude.core import folders
 from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.datasets import folder as room
@@ -74,10 +75,29 @@ def test_the_same_whatever_the_order_of_the_disk(
 ) -> None:
     manifest, _ = fetch(made, scores, tmp_path / "files")
     shutil.copytree(scores, tmp_path / "copy")
-    walk = os.walk
-    monkeypatch.setattr(os, "walk", lambda *a, **k: reversed([(p, d[::-1], f[::-1]) for p, d, f in walk(*a, **k)]))
+    files_below = folders.files_below
+    monkeypatch.setattr("etude.datasets.folder.files_below", lambda *a: reversed(list(files_below(*a))))
     again, _ = fetch(made, tmp_path / "copy", tmp_path / "again")
     assert again == manifest and digest(tmp_path / "again") == digest(tmp_path / "files")
+
+
+def test_files_that_vanish_after_they_were_listed(
+    scores: Path, tmp_path: Path, made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [scores / "gone.mid", scores / "gone.txt"]
+    files_below = folders.files_below
+    monkeypatch.setattr("etude.datasets.folder.files_below", lambda *a: [*files_below(*a), *lost])
+    manifest, left_out = fetch(made, scores, tmp_path / "files")
+    assert {name: left_out[name] for name in ("gone.mid", "gone.txt")} == dict.fromkeys(
+        ("gone.mid", "gone.txt"), "it disappeared"
+    )
+    assert len(manifest["pieces"]) == 8
+
+
+@pytest.mark.skipif(not Path("/proc/self/mountinfo").exists(), reason="this system has no such file systems")
+def test_a_file_system_of_the_kernel_is_refused(tmp_path: Path, made: Any) -> None:
+    with pytest.raises(EtudeError, match=r"^dataset\.path = /proc is no folder of files"):
+        fetch(made, Path("/proc"), tmp_path / "files")
 
 
 def test_the_first_of_equal_files_is_taken(scores: Path, tmp_path: Path, made: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 from conftest import make_piece, smoke
 from symusic.core import ScoreTick
 
+from etude.core import folders
 from etude.core.errors import EtudeError
 from etude.tasks.score_folders import ScoreFolder, read_folder
 
@@ -38,6 +39,14 @@ def folder(tmp_path: Path) -> Path:
     (made / "m.musicxml").write_text(XML)
     (made / "readme.txt").write_text("no score")
     return made
+
+
+def test_a_folder_that_never_ends_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "MOST", 2)
+    for name in "abc":
+        (tmp_path / name).touch()
+    with pytest.raises(EtudeError, match=r"^pieces = .* holds more than 2 files and folders"):
+        read_folder("pieces", str(tmp_path), smoke().ingest)
 
 
 def test_all_formats_below_a_folder_are_read_in_the_order_of_their_paths(folder: Path) -> None:

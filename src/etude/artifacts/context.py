@@ -3,18 +3,20 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import yaml
 
 from etude.artifacts.catalog import Artifact, data
-from etude.config.check import Count, Natural, OneOf
+from etude.config.check import Count, Natural, OneOf, check
 from etude.config.code import SECTIONS
 from etude.core.errors import EtudeError, closest
 from etude.core.files import read_json, write_json
 from etude.core.project import dvc_runs, working_root
 
+LONGEST_PATH = 4096  # bytes
+LONGEST_NAME = 250  # letters of an experiment in MLflow
 READS = "reads.json"  # in the folder of a run: the run that it was made from
 DATA = ("download", "ingest", "split", "augment", "tokenize")  # the stages that make data, in their order
 ENGINES = ("loky", "dask")  # that map the shards of the data stages over processes
@@ -54,6 +56,11 @@ class Session:
     profiler: Profiler | None = None  # trainer.profiler
 
     def __post_init__(self) -> None:
+        if not self.experiment.strip() or not self.experiment.isprintable() or len(self.experiment) > LONGEST_NAME:
+            raise EtudeError(
+                f"MLFLOW_EXPERIMENT_NAME or session.experiment = {self.experiment[:100]!r} must be one line of "
+                f"at most {LONGEST_NAME} letters."
+            )
         if self.engine not in ENGINES:
             raise EtudeError(f"session.engine = {self.engine} is not known. {closest(self.engine, ENGINES)}")
 
@@ -74,7 +81,19 @@ class Session:
             yield run
             seen.add(run)
             before = run / READS
-            run = self.root / read_json(before, "the command of that run")["run"] if before.is_file() else None
+            run = self._linked(before) if before.is_file() else None
+
+    def _linked(self, link: Path) -> Path:
+        """The run that a link names."""
+        made_by = "the command of that run"
+        try:
+            found = check(read_json(link, made_by), dict[str, str], str(link))
+        except (OSError, ValueError, RecursionError) as error:  # a number of too many digits, lists in lists in lists
+            raise EtudeError(f"{link} is damaged ({type(error).__name__}). Make it again with: {made_by}") from None
+        named = found.get("run", "")
+        if not named or "\0" in named or len(named.encode("utf-8", "surrogatepass")) > LONGEST_PATH:
+            raise EtudeError(f"{link} names no folder of a run. Make it again with: {made_by}")
+        return self.root / named
 
     def link(self) -> None:
         """Leave in ``out`` which run is read, so that a later command finds what that run holds too."""
@@ -123,5 +142,8 @@ class Session:
             return False
 
     def write(self, artifact: Artifact) -> Path:
-        """The path to write a folder or file at."""
-        return (self.out or self.root) / artifact.place
+        """The path to write a folder or file at. Raises EtudeError where it would not lie in ``out`` or ``root``."""
+        place = PurePath(artifact.place)
+        if place.is_absolute() or ".." in place.parts:
+            raise EtudeError(f"{artifact} leads out of the project; nothing is written there. Give it another name.")
+        return (self.out or self.root) / place

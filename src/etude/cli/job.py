@@ -13,6 +13,7 @@ from etude.artifacts.context import DATA, Profiler, Session
 from etude.cli.commands import COMMANDS, names_for
 from etude.cli.signals import ended_by_sigterm
 from etude.config.check import Count, check, construct
+from etude.config.names import check_name
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, Pruned
 from etude.runs.trials import Figures, figures_of, figures_of_folds
@@ -116,7 +117,10 @@ def run_job(
     settings, session = asked.settings, asked.session(root, out=out, overrides=swept, asked=chosen)
     session.link()
     if stage == "all":
-        _run_all(settings, session, HydraConfig.get().runtime.choices.get("experiment"), list(task))
+        experiment = HydraConfig.get().runtime.choices.get("experiment")
+        if experiment:
+            check_name(experiment, "experiment")
+        _run_all(settings, session, experiment, list(task))
         return {}
     if asked.folds is not None:
         from etude.runs import cross_validation

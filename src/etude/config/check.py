@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import yaml
 
-from etude.config.outside import check_class
+from etude.config.outside import check_class, check_kind
 from etude.core.errors import EtudeError, closest
 
 T = TypeVar("T")
@@ -128,7 +128,8 @@ def construct(make: Callable[..., T], values: Mapping[str, Any], where: str, **g
 def target(values: Mapping[str, Any], where: str) -> Any:
     """The class that a section's ``_target_`` names.
 
-    Only classes of etude, and those that an installed package declares: a settings file runs no other code.
+    Only classes of etude of the kind that the section wants, and those that an installed package declares: a settings
+    file runs no other code.
     """
     path = values.get("_target_")
     module = check_class(path, where)
@@ -136,6 +137,5 @@ def target(values: Mapping[str, Any], where: str) -> Any:
         found = getattr(importlib.import_module(module), str(path).rpartition(".")[2])
     except (ImportError, AttributeError) as error:
         raise EtudeError(f"{where}._target_ = {path!r} cannot be imported: {error}.") from None
-    if not inspect.isclass(found):
-        raise EtudeError(f"{where}._target_ = {path!r} must name a class.")
+    check_kind(found, str(path), where)
     return found

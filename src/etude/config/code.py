@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from etude.config.outside import METRICS, check_class, declared
+from etude.config.outside import METRICS, check_class, declared, is_own
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 
@@ -123,7 +123,7 @@ def require_class(section: Mapping[str, Any], where: str) -> None:
     body = _tree(module).body
     classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
     imported = {alias.asname or alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    if name not in classes | imported:
+    if name not in (classes if is_own(section["_target_"]) else classes | imported):
         raise EtudeError(f"{where}._target_: {module} has no class {name}. {closest(name, classes)}")
 
 

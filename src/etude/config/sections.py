@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import yaml
 
 from etude.config.check import Count, Fraction, Loader, Natural, OneOf, Range, Seed, check, construct
+from etude.config.names import check_name
 from etude.config.schedule import Optim, Train, schedule_of
 from etude.core.errors import EtudeError, closest
 
@@ -309,10 +310,21 @@ class Settings:
         }
         plain = {name: check(values[name], dict, name) for name in known - {"seed", *sections}}
         settings = cls(seed=check(values["seed"], Seed, "seed"), **plain, **sections)
+        settings._check_names()
         for model_name in settings.models:
             settings.schedule(model_name), settings.sampling(model_name)  # which raises where a value is out of range
         settings.require_classes()
         return settings
+
+    def _check_names(self) -> None:
+        """Raise EtudeError where a name that becomes the name of a folder is none."""
+        check_name(self.dataset.get("name"), "dataset.name")
+        for group in ("tokenize", "models", "harmonizers", "conditioners"):
+            for name in getattr(self, group):
+                check_name(name, f"{group}: the name of a section")
+        for name, section in self.models.items():
+            model = check(section, dict, f"models.{name}")
+            check_name(model.get("representation"), f"models.{name}.representation")
 
     def require_classes(self) -> None:
         """Raise EtudeError where a ``_target_`` names no class, before any stage starts."""

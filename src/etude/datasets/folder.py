@@ -10,6 +10,7 @@ from typing import Any
 
 from etude.config.check import Count
 from etude.core.errors import EtudeError
+from etude.core.folders import files_below
 from etude.core.progress import follow
 from etude.datasets import Dataset, Entry, LeftOut, Manifest, Names, piece
 from etude.scores.readers import pieces_of
@@ -43,6 +44,7 @@ class Folder(Dataset):
         names = Names()
         seen: dict[str, str] = {}
         files = [file for file in _below(root, left_out) if not _other(file)]
+        files.sort(key=lambda file: file.relative_to(root).as_posix())
         for file in follow(files, "download", len(files), show):
             source = _shown(file, root)
             try:
@@ -80,24 +82,21 @@ class Folder(Dataset):
         return root
 
 
-def _below(root: Path, left_out: list[LeftOut]) -> list[Path]:
-    """All files below ``root``, sorted; unreadable folders are added to ``left_out``."""
+def _below(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
+    """All files below ``root``, in no order; unreadable folders are added to ``left_out``."""
 
-    def unreadable(error: OSError) -> None:
-        left_out.append(
-            {"source": _shown(Path(error.filename), root), "reason": f"the folder cannot be read ({error.strerror})"}
-        )
+    def unreadable(place: Path, reason: str) -> None:
+        left_out.append({"source": _shown(place, root), "reason": f"the folder cannot be read ({reason})"})
 
-    files = []
-    for place, folders, names in os.walk(root, onerror=unreadable):
-        links = [name for name in folders if Path(place, name).is_symlink()]  # which os.walk does not follow
-        files += [Path(place, name) for name in (*names, *links)]
-    return sorted(files, key=lambda file: file.relative_to(root).as_posix())
+    return files_below(root, "dataset.path", unreadable)
 
 
 def _other(file: Path) -> bool:
     """Whether ``file`` is a plain file of another kind."""
-    return _suffix(file) not in SUFFIXES and stat.S_ISREG(file.lstat().st_mode)
+    try:
+        return _suffix(file) not in SUFFIXES and stat.S_ISREG(file.lstat().st_mode)
+    except OSError:  # it disappeared
+        return False
 
 
 def _suffix(file: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from etude.core.errors import EtudeError
 from etude.core.files import Json
+from etude.core.folders import files_below
 from etude.listening.design import FIRST, NONE, PAIR, QUESTION, RATING, SECOND, VERSION, Page, Test
 
 FORMAT = "etude-listen"
@@ -158,7 +159,9 @@ def read_answers(test: Test, path: Path) -> tuple[list[Listener], list[Spoiled]]
         EtudeError: there is neither, or the database is damaged or of another test.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+        files = sorted(
+            file for file in files_below(path, "answers") if file.is_file() and not file.name.startswith(".")
+        )
         if not files:
             raise EtudeError(f"answers = {path} holds no files. Put there the files that listeners sent.")
         return _read_files(test, files, path)

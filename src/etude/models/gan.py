@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from etude.config.check import Count, Range
+from etude.models.finite import require_finite
 
 
 class GAN(nn.Module):
@@ -74,4 +75,6 @@ class GAN(nn.Module):
 
         ``temperature`` multiplies the noise (the truncation of Brock et al., 2019, without a hard limit).
         """
-        return self(temperature * torch.randn(count, self.latent, generator=rng)).to(torch.uint8)
+        rolls = self(temperature * torch.randn(count, self.latent, generator=rng))
+        require_finite(rolls)
+        return rolls.to(torch.uint8)

@@ -17,6 +17,7 @@ from etude.models.sequence import SequenceModel
 from etude.representations.base.grammar import PAD
 from etude.representations.base.vocabulary import ItemSpec
 
+PARTS = {"contexts": torch.int64, "starts": torch.int32, "tokens": torch.int16, "counts": torch.int32}  # of a table
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplication by it permutes the 64-bit numbers
 
 
@@ -48,6 +49,7 @@ class NGram(SequenceModel):
     shorter one. Contexts are 64-bit hashes.
     """
 
+    reads: ClassVar[tuple[str, ...]] = ("tokens",)
     takes: ClassVar[tuple[str, ...]] = ("vocabulary",)
     can_continue: ClassVar[bool] = False  # it keeps no state that a prime or other voices could set
     can_harmonize: ClassVar[bool] = False
@@ -181,12 +183,40 @@ class NGram(SequenceModel):
         return tensors
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Take the tables from tensors."""
-        self.use = int(state_dict["use"])
-        self.tables = []
+        """Take the tables from tensors. ValueError where they are no counts of this vocabulary."""
+        use = state_dict["use"]
+        if use.dtype != torch.int64 or use.ndim or not 0 <= int(use) <= self.order:
+            raise ValueError(f"use must be a whole number from 0 to order = {self.order}")
+        names = {"use", *(f"{length}.{part}" for length in range(int(use)) for part in PARTS)}
+        if set(state_dict) != names:
+            raise ValueError(f"it has other tensors than the {len(names)} tables of use = {int(use)}")
+        self.use = int(use)
+        tables: list[tuple[NDArray[np.integer], ...]] = []
         for length in range(self.use):
-            contexts = state_dict[f"{length}.contexts"].numpy().view(np.uint64)
-            starts = state_dict[f"{length}.starts"].numpy().astype(np.int64)
-            tokens = state_dict[f"{length}.tokens"].numpy().view(np.uint16)
-            self.tables.append((contexts, starts, tokens, state_dict[f"{length}.counts"].numpy()))
+            parts = [state_dict[f"{length}.{part}"] for part in PARTS]
+            if [part.dtype for part in parts] != list(PARTS.values()) or {part.ndim for part in parts} != {1}:
+                raise ValueError(f"the tables of contexts of {length} tokens are of another type")
+            contexts, starts, tokens, counts = (part.numpy() for part in parts)
+            table = (contexts.view(np.uint64), starts.astype(np.int64), tokens.view(np.uint16), counts)
+            if not self._fits(*table):
+                raise ValueError(f"the tables of contexts of {length} tokens are no counts of {self.vocabulary} tokens")
+            tables.append(table)
+        self.tables = tables
         return None
+
+    def _fits(
+        self,
+        contexts: NDArray[np.integer],
+        starts: NDArray[np.integer],
+        tokens: NDArray[np.integer],
+        counts: NDArray[np.integer],
+    ) -> bool:
+        """Whether each context, in ascending order, has tokens of the vocabulary, and each of these was counted."""
+        return (
+            len(contexts) > 0
+            and len(starts) == len(contexts) + 1
+            and len(tokens) == len(counts) == starts[-1]
+            and starts[0] == 0
+            and bool((contexts[1:] > contexts[:-1]).all() and (np.diff(starts) > 0).all())
+            and bool((tokens < self.vocabulary).all() and (counts > 0).all())
+        )

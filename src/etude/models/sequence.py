@@ -22,7 +22,7 @@ class SequenceModel(nn.Module):
     A neural model defines ``forward``; the rest follows from it.
     """
 
-    reads: ClassVar[tuple[str, ...]] = ("tokens",)
+    reads: ClassVar[tuple[str, ...]]  # kinds of representation
     takes: ClassVar[tuple[str, ...]] = ("item_spec",)
     can_continue: ClassVar[bool] = True  # a piece that is given
     can_harmonize: ClassVar[bool] = True  # draw some voices where others are given

@@ -211,6 +211,7 @@ class Voices(SequenceModel):
     before a bar of four and of three beats (``stride``).
     """
 
+    reads: ClassVar[tuple[str, ...]] = ("tokens",)
     takes: ClassVar[tuple[str, ...]] = ("item_spec", "frame", "steps")
     gains_by_bf16: ClassVar[bool] = True
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from etude.config.check import Count, Range
+from etude.models.finite import require_finite
 
 BEATS = 4  # quarter notes of a bar
 OCTAVE = 12
@@ -335,6 +336,7 @@ class WGAN(nn.Module):
         places = torch.zeros(1, count, PLACES)
         places[0, 0, 0] = places[0, -1, 1] = 1
         rolls = self(self.noise(1, count, rng).at(temperature), places)[0]  # (T, V, P)
+        require_finite(rolls)
         network = self.generator
         windows = rolls.view(count, network.length, network.voices, network.pitches).transpose(1, 2)
         return windows.round().to(torch.uint8)

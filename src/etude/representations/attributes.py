@@ -23,8 +23,9 @@ from symusic.core import ScoreTick
 from etude.artifacts import catalog
 from etude.config.check import OneOf, Range
 from etude.core.errors import EtudeError, closest
-from etude.core.files import read_json, write_json
+from etude.core.files import write_json
 from etude.music.key import best_key
+from etude.representations.base.learned_files import read_learned
 from etude.representations.base.merges import NOTES
 from etude.representations.base.midi_tokens import SIZES, Beats, Grid, MidiTokens
 
@@ -236,7 +237,11 @@ class Attributes(MidiTokens):
         """See MidiTokens."""
         made = super().load(folder, values, voices)
         assert isinstance(made, Attributes)
-        made.scale = Scale(**read_json(folder / FILE, catalog.tokens(made.name).made_by))
+        numbers = dict[str, list[Annotated[float, Range(-1e9, 1e9)]]]
+        kinds = {"edges": numbers, "percentiles": numbers}
+        made.scale = Scale(**read_learned(folder / FILE, catalog.tokens(made.name).made_by, kinds))
+        if set(made.scale.edges) != set(UNITS) or set(made.scale.percentiles) != set(RANKED):
+            raise EtudeError(f"{folder / FILE}: edges must have {', '.join(UNITS)}; percentiles {', '.join(RANKED)}.")
         made._ready(made.made)
         made._load_notes(folder)
         return made

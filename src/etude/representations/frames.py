@@ -17,7 +17,8 @@ from symusic.core import ScoreTick
 from etude.artifacts import catalog
 from etude.config.check import Range
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, write_json
+from etude.core.files import write_json
+from etude.representations.base.learned_files import Tempo, read_learned
 from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
 from etude.representations.base.vocabulary import ItemSpec
@@ -77,7 +78,8 @@ class Frames:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> Self:
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(**{key: value for key, value in values.items() if key != "_target_"})
-        made.tempo = read_json(folder / "frames.json", catalog.tokens("frames").made_by)["tempo"]
+        learned = read_learned(folder / "frames.json", catalog.tokens("frames").made_by, {"tempo": Tempo})
+        made.tempo = learned["tempo"]
         return made
 
     def observe(self, train: Sequence[NDArray[np.integer]]) -> Observed:
@@ -86,7 +88,8 @@ class Frames:
         These are their first frames, packed as ``encode`` gives them. The pieces are spread evenly over train.
         """
         chosen = range(0, len(train), -(-len(train) // FIRSTS) or 1)
-        return {"firsts": np.concatenate([train[place][:1] for place in chosen])}
+        none = np.zeros((0, -(-KEYS // 8)), dtype=np.uint8)
+        return {"firsts": np.concatenate([none, *(train[place][:1] for place in chosen)])}
 
     def cells(self, score: ScoreTick) -> int:
         """Keys times frames of a piece."""

@@ -10,11 +10,13 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TextMetaTick, TimeSigna
 
 from etude.artifacts import catalog
 from etude.config.check import Range
-from etude.core.files import read_json, write_json
+from etude.core.errors import EtudeError
+from etude.core.files import write_json
 from etude.music.bars import bars_of
 from etude.music.chords import MARKER, Tones, text_of, tones_of
 from etude.music.columns import columns_of
 from etude.music.tune import chords_of, melody_of, others_of
+from etude.representations.base.learned_files import read_learned
 
 KIND, STEP, FIRST, SECOND, THIRD = range(5)  # columns of a row
 BAR, TEMPO, CHORD, MELODY, NOTE = range(5)  # kinds of rows
@@ -212,8 +214,16 @@ class LeadSheet:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> Self:
         """Read what ``save`` wrote."""
         made = cls(values["steps_per_beat"], values["melody"], values["accompaniment"])
-        found = read_json(folder / FILE, catalog.tokens(cls.name).made_by)
+        kinds = {
+            "density": list[Annotated[float, Range(0, 10_000)]],
+            "loudness": list[list[Annotated[float, Range(0, 127)]]],
+        }
+        found = read_learned(folder / FILE, catalog.tokens("leadsheet").made_by, kinds)
         made.density, made.loudness = found["density"], np.array(found["loudness"])
+        if len(made.density) >= LEVELS or made.loudness.shape != (2, 16 * made.steps):
+            raise EtudeError(
+                f"{folder / FILE}: density and loudness are not those of {made.steps} steps a quarter note."
+            )
         made.voices = {name: voices.get(name, 0) for name in made.voices}
         return made
 

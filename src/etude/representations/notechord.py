@@ -20,8 +20,9 @@ from symusic.core import ScoreTick
 from etude.artifacts import catalog
 from etude.config.check import Count
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, write_json
+from etude.core.files import write_json
 from etude.representations.base.grammar import BOS, EOS, Rules, Types, observe_follows
+from etude.representations.base.learned_files import Tempo, read_learned
 from etude.representations.base.midi_tokens import SIZES, Grid
 from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
@@ -101,7 +102,8 @@ class NoteChord:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> "NoteChord":
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(values["steps_per_beat"], values["durations"], values["max_beats"])
-        learned = read_json(folder / "notechord.json", catalog.tokens("notechord").made_by)
+        kinds = {"words": list[str], "tempo": Tempo}
+        learned = read_learned(folder / "notechord.json", catalog.tokens("notechord").made_by, kinds)
         made.words, made.tempo = learned["words"], learned["tempo"]
         return made
 

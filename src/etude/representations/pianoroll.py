@@ -1,7 +1,7 @@
 """Binary piano rolls of a few bars: voices x steps x pitches."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ class PianoRoll(Voices):
     """
 
     name, kind = "pianoroll", "rolls"
-    learned = (*Voices.learned, "polyphonic")
+    learned: ClassVar[dict[str, Any]] = {**Voices.learned, "polyphonic": list[str]}
 
     def __init__(self, steps_per_beat: Annotated[int, Range(1, 24)], beats: Count, max_voices: Count) -> None:
         """Settings alone; ``learn`` or ``load`` makes it ready.

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from etude.models.finite import no_probabilities
+
 
 def top_p_filter(probabilities: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
     """Keep the most probable tokens that sum to ``top_p``, the first of equals: (B, V) -> (B, V), rows sum to 1.
@@ -47,7 +49,13 @@ def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw(probabilities: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Draw a token for each row of probabilities (B, V) by a number (B,) in [0, 1): (B,)."""
+    """Draw a token for each row of probabilities (B, V) by a number (B,) in [0, 1): (B,).
+
+    Raises:
+        EtudeError: the probabilities are none, as those of a model whose weights are not finite.
+    """
     total = np.add.accumulate(probabilities, axis=1)
+    if not (total[:, -1] > 0).all():  # nan is not above 0
+        raise no_probabilities()
     found: NDArray[np.int64] = np.add.reduce(total <= uniforms[:, None] * total[:, -1:], axis=1)
     return found

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from etude.config.sections import Generate
 from etude.core.progress import bar
+from etude.models.finite import require_finite
 from etude.models.sequence import SequenceModel
 from etude.representations.base.representation import Observed
 from etude.representations.frames import Frames
@@ -40,6 +41,7 @@ def sample_frames(
             pieces[start : places.stop, 0] = last
             for step in range(1, length):
                 logits, state = model.step(torch.from_numpy(last), state)
+                require_finite(logits)
                 probabilities = (logits.double() / temperature).sigmoid().numpy()
                 sounding = (uniforms[:, step] < probabilities) & (probabilities > 1 - config.top_p)
                 last = sounding.astype(np.float32)

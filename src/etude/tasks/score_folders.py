@@ -10,6 +10,7 @@ from symusic.core import ScoreTick
 from etude.config.sections import Ingest, Reading
 from etude.core.errors import EtudeError
 from etude.core.files import digest
+from etude.core.folders import files_below
 from etude.core.progress import follow
 from etude.scores.isolation import Lost, attempt, isolate, isolate_groups
 from etude.scores.limits import refusal, too_large
@@ -44,7 +45,7 @@ def read_folder(key: str, name: str, limits: Ingest, show: bool = False) -> Scor
     root = Path(name).expanduser()
     if not root.exists():
         raise EtudeError(f"{key} = {root} does not exist. Name a folder of scores, or one file.")
-    files = [root] if root.is_file() else _scores_below(root)
+    files = [root] if root.is_file() else _scores_below(root, key)
     if not files:
         endings = " ".join(ending for ending in FORMATS if ending != ".json")
         raise EtudeError(f"{key} = {root} holds no score. Files that end in {endings} are read.")
@@ -89,9 +90,10 @@ def read_folder(key: str, name: str, limits: Ingest, show: bool = False) -> Scor
     return ScoreFolder(_shown(root.resolve(), root.resolve().parent), scores, refused, twice)
 
 
-def _scores_below(root: Path) -> list[Path]:
-    files = [Path(place, name) for place, _, names in os.walk(root) for name in names]
-    scores = [file for file in files if file.suffix.lower() in FORMATS and file.suffix.lower() != ".json"]
+def _scores_below(root: Path, key: str) -> list[Path]:
+    scores = [
+        file for file in files_below(root, key) if file.suffix.lower() in FORMATS and file.suffix.lower() != ".json"
+    ]
     return sorted((file for file in scores if file.is_file()), key=lambda file: file.relative_to(root).as_posix())
 
 

@@ -10,22 +10,33 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import nn
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
+from etude.config.check import check
+from etude.config.names import is_name
 from etude.config.sections import Generate, Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, digest, read_json, write_json
+from etude.core.files import Json, digest, read_json, require_digest, require_unchanged, write_json
+from etude.core.memory import total_memory
 from etude.core.project import PACKAGE
-from etude.models.building import build_model, set_threads
-from etude.models.weights import load_weights, save_weights
+from etude.models.building import build_model, outline_model, set_threads
+from etude.models.weights import check_weights, load_weights, save_weights
 from etude.representations.base.loading import read_representation
 from etude.representations.base.representation import Observed, Representation
+from etude.tasks.model_files import (
+    MOST_BYTES,
+    OBSERVED,
+    WEIGHTS,
+    check_observed,
+    read_arrays,
+    read_config,
+    require_file,
+    require_files,
+)
 
-WEIGHTS, OBSERVED = "model.safetensors", "observed.npz"
 SNAPSHOTS, INDEX = "snapshots", "index.json"  # of a model's folder: its weights at earlier steps of the training
 PACKAGED = PACKAGE / "pretrained"  # model folders that come with etude
 
@@ -71,24 +82,26 @@ class TrainedModel:
             EtudeError: a file is missing or damaged.
         """
         trained = read_config(folder, made_by)
-        for name, expected in trained["sha256"].items():
-            file = folder / name
-            if not file.is_file() or digest(file) != expected:
-                raise EtudeError(
-                    f"{file} is damaged or missing: it is not the file that {catalog.CONFIG} names. "
-                    f"Make it with: {made_by}"
-                )
-        own = trained["representation"]
+        require_files(folder, trained, made_by)
+        own, section = trained["representation"], trained["model"]
         try:
             representation = read_representation(folder, own["name"], own["settings"], own["voices"])
+            observed = read_arrays(folder / OBSERVED)
+            check_observed(observed, representation, folder / OBSERVED)
+            if representation.kind == "tokens":
+                representation.rules(observed)  # which fails where the vocabulary is not one
+            outline = outline_model(section, trained["name"], representation)
+            if outline is not None:
+                check_weights(outline, folder / WEIGHTS)  # before memory is taken
             with torch.random.fork_rng(devices=[]):  # the first weights are replaced
-                model = build_model(trained["model"], trained["name"], representation)
+                model = build_model(section, trained["name"], representation, to_train=False)
             load_weights(model, folder / WEIGHTS)
-            with np.load(folder / OBSERVED, allow_pickle=False) as arrays:
-                observed = dict(arrays)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+        except EtudeError:
+            raise
+        except Exception as error:  # libraries raise many kinds of them for what is no file of theirs
+            reason = (str(error).splitlines() or [""])[0][:200]
             raise EtudeError(
-                f"{folder} does not fit together ({type(error).__name__}: {str(error).splitlines()[0]}): "
+                f"{folder} does not fit together ({type(error).__name__}: {reason}): "
                 f"{catalog.CONFIG} or another file of it was changed. Make it with: {made_by}"
             ) from None
         return cls(trained["name"], model.eval(), representation, observed, trained, config)
@@ -102,9 +115,10 @@ class TrainedModel:
         place = catalog.tokens(self.trained["representation"]["name"])
         store = Store(session.read(place))
         store.verify()
-        if self.trained["tokens"] != store.digest:
+        known = str(self.trained.get("tokens"))
+        if known != store.digest:
             raise EtudeError(
-                f"{catalog.model(self.name)} was trained on other data (digest {self.trained['tokens'][:12]}) than "
+                f"{catalog.model(self.name)} was trained on other data (digest {known[:12]}) than "
                 f"{store.folder} holds (digest {store.digest[:12]}). Train it again with: "
                 f"{catalog.model(self.name).made_by}"
             )
@@ -129,17 +143,6 @@ def find_model(session: Session, model_name: str) -> Path:
 def packaged_models() -> list[str]:
     """The names of the trained models that come with etude."""
     return sorted(file.parent.name for file in PACKAGED.glob(f"*/{catalog.CONFIG}"))
-
-
-def read_config(folder: Path, made_by: str) -> Json:
-    """The config.json of a model's folder, as ``write_model`` writes it. Raises EtudeError where it is another file."""
-    config = read_json(folder / catalog.CONFIG, made_by)
-    kinds = {"name": str, "key": str, "model": dict, "representation": dict, "sha256": dict}
-    whole_config = isinstance(config, dict) and all(isinstance(config.get(key), kind) for key, kind in kinds.items())
-    if not whole_config or not {WEIGHTS, OBSERVED} <= set(config["sha256"]):
-        raise EtudeError(f"{folder / catalog.CONFIG} is not that of a trained model. Make it with: {made_by}")
-    assert isinstance(config, dict)
-    return config
 
 
 def write_model(
@@ -186,13 +189,30 @@ def read_snapshots(folder: Path, loaded: TrainedModel) -> Iterator[tuple[int, Tr
     if not place.is_dir():
         return
     made_by = catalog.model(loaded.name).made_by
-    for entry in read_json(place / INDEX, made_by):
-        file = place / entry["file"]
-        if not file.is_file() or digest(file) != entry["sha256"]:
-            raise EtudeError(f"{file} is damaged or missing. Make it with: {made_by}")
+    for step, file, sha256 in _list_snapshots(place, made_by):
+        require_digest(file, sha256, made_by)
         model = deepcopy(loaded.model)
         load_weights(model, file)
-        yield int(entry["step"]), replace(loaded, model=model.eval())
+        yield step, replace(loaded, model=model.eval())
+
+
+def _list_snapshots(place: Path, made_by: str) -> list[tuple[int, Path, str]]:
+    """Step, file and digest of each snapshot, all checked before the first is read."""
+    index = place / INDEX
+    if index.exists():
+        require_file(index, MOST_BYTES, made_by)
+    require_unchanged(index, made_by)
+    listed = check(read_json(index, made_by), list[dict[str, int | str]], str(index))
+    found = []
+    for entry in listed:
+        step, name, sha256 = (entry.get(key) for key in ("step", "file", "sha256"))
+        if not isinstance(step, int) or not is_name(name) or not isinstance(sha256, str):
+            raise EtudeError(f"{index}: {str(entry)[:100]} has no step, file and sha256. Make it with: {made_by}")
+        file = place / str(name)
+        if file.exists():
+            require_file(file, total_memory(), made_by)
+        found.append((step, file, sha256))
+    return found
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from etude.artifacts.token_store import Store
-from etude.config.check import target
+from etude.config.check import check, construct, target
+from etude.core.errors import EtudeError
+from etude.representations.base.learned_files import Program
+
+MOST_VOICES = 129
 
 
 def load_representation(store: Store) -> Any:
@@ -27,5 +31,16 @@ def read_representation(folder: Path, name: str, values: Mapping[str, Any], voic
         name: under ``tokenize``.
         values: its section of the settings.
         voices: name -> program.
+
+    Raises:
+        EtudeError: a setting, the voices or a file are not what they must be.
     """
-    return target(values, f"tokenize.{name}").load(folder, values, dict(voices))
+    where = f"tokenize.{name}"
+    kind = target(values, where)
+    construct(kind, values, where)  # which checks the settings
+    found = check(dict(voices), dict[str, Program], f"{where}: voices")
+    if not all(isinstance(name, str) for name in found):
+        raise EtudeError(f"{where}: voices must be names, each with its program.")
+    if len(found) > MOST_VOICES:
+        raise EtudeError(f"{where} has {len(found)} voices, {MOST_VOICES} is the most: one a program, and drums.")
+    return kind.load(folder, values, found)

@@ -13,14 +13,15 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from miditok import MusicTokenizer, TokenizerConfig
 from numpy.typing import NDArray
-from symusic.core import ScoreTick, TrackTick
+from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from etude.artifacts import catalog
-from etude.config.check import Range
+from etude.config.check import Range, check
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_json, write_text
 from etude.representations.base.grammar import BOS, EOS, Rules, Types, observe_follows
-from etude.representations.base.merges import KINDS, NOTES, Merged, Merges, Notes
+from etude.representations.base.learned_files import read_tokenizer
+from etude.representations.base.merges import KINDS, NOTE, NOTES, Merged, Merges, Notes
 from etude.representations.base.meters import with_written_meters
 from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
@@ -28,6 +29,7 @@ from etude.representations.base.vocabulary import ItemSpec
 
 SIZES = 2**16  # tokens are kept as uint16
 FILE = "notes.json"
+FOUND_IN_TRAIN = ("use_velocities", "use_pitchdrum_tokens")  # whether there are tokens for these
 Grid = Annotated[int, Range(1, 24)]
 Beats = Annotated[int, Range(1, 64)]
 
@@ -189,14 +191,35 @@ class MidiTokens:
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(**{name: value for name, value in values.items() if name != "_target_"})
         made.voices = dict(voices)
-        tokenizer = cls.tokenizer(params=folder / "tokenizer.json")
+        tokenizer = read_tokenizer(cls.tokenizer, folder / "tokenizer.json", catalog.tokens(made.name).made_by)
+        made._check_kind(tokenizer, folder / "tokenizer.json")
         made._ready(tokenizer, Merges(tokenizer, made.types_of(tokenizer)) if tokenizer.is_trained else None)
         made._load_notes(folder)
         return made
 
+    def _check_kind(self, tokenizer: MusicTokenizer, file: Path) -> None:
+        """Refuse a tokenizer that writes other kinds of tokens than ``learn`` makes: it would misread them."""
+        piece = ScoreTick(self.ticks_per_quarter)
+        for program in self.voices.values():
+            piece.tracks.append(TrackTick(name="", program=max(program, 0), is_drum=program == DRUMS))
+            for pitch in (60, 62):  # MidiTok takes no range of one pitch for drums
+                piece.tracks[-1].notes.append(NoteTick(0, self.ticks_per_quarter, pitch, 80))
+        if not self.voices:
+            return
+        like = self.tokenizer(TokenizerConfig(**self.config(Survey.of([piece])))).config.to_dict()
+        found = tokenizer.config.to_dict()
+        for key, value in like.items():
+            if isinstance(value, bool) and key not in FOUND_IN_TRAIN and found[key] is not value:
+                raise EtudeError(f"{file}: {key} = {found[key]}, tokenize.{self.name} has {value} there.")
+
     def _load_notes(self, folder: Path) -> None:
-        if (folder / FILE).is_file():
-            self._ready(self.made, Notes(self.types, read_json(folder / FILE, catalog.tokens(self.name).made_by)))
+        if (file := folder / FILE).is_file():
+            notes = check(read_json(file, catalog.tokens(self.name).made_by), list[list[int]], str(file))
+            types = self.types
+            for note in notes:
+                if tuple(types[token] if 0 <= token < len(types) else "" for token in note) != NOTE:
+                    raise EtudeError(f"{file}: {note} is no note of tokenizer.json: a program, a pitch, a duration.")
+            self._ready(self.made, Notes(types, notes))
 
     # --- encode and decode
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, Trac
 
 from etude.artifacts import catalog
 from etude.core.errors import EtudeError
-from etude.core.files import read_json, write_json
+from etude.core.files import write_json
+from etude.representations.base.learned_files import Pitch, Tempo, read_learned
 from etude.representations.base.representation import Observed
 from etude.representations.base.survey import DRUMS, Survey, program_of
 
@@ -24,7 +25,7 @@ class Voices:
     """
 
     name: str  # of the representation
-    learned: tuple[str, ...] = ("low", "high", "tempo")  # attributes that are saved; the voices are saved elsewhere
+    learned: ClassVar[dict[str, Any]] = {"low": Pitch, "high": Pitch, "tempo": Tempo}  # what is saved, but the voices
     merges_voices = False
     merges: str | None = None
     tells_time = is_voice_grid = has_controls = False
@@ -65,9 +66,11 @@ class Voices:
     def load(cls, folder: Path, values: Mapping[str, Any], voices: Mapping[str, int]) -> Self:
         """Read what ``save`` wrote, for the settings ``values`` of the representation."""
         made = cls(**{key: value for key, value in values.items() if key != "_target_"})
-        learned = read_json(folder / f"{cls.name}.json", catalog.tokens(cls.name).made_by)
-        for key in cls.learned:
-            setattr(made, key, learned[key])
+        learned = read_learned(folder / f"{cls.name}.json", catalog.tokens(cls.name).made_by, cls.learned)
+        if learned["high"] < learned["low"]:
+            raise EtudeError(f"{folder / cls.name}.json: high = {learned['high']} is below low = {learned['low']}.")
+        for key, value in learned.items():
+            setattr(made, key, value)
         made.voices = dict(voices)
         return made
 

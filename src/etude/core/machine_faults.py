@@ -1,0 +1,83 @@
+"""Faults of the machine, not of etude: a full or read-only device, too little memory, limits that are too small.
+
+Each becomes a sentence that names the file or the limit, and what to do. Error numbers and limits are POSIX's.
+"""
+
+import errno
+import os
+import resource
+import shutil
+from pathlib import Path
+
+AGAIN = "Then give the same command again."
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+RIGHTS = (errno.EACCES, errno.EPERM)
+
+
+def reason_of(error: OSError, file: Path | None = None) -> str | None:
+    """A sentence on an error that is the machine's: what failed, why, and what to do. None for every other error.
+
+    Args:
+        error: of a call of the operating system.
+        file: what was written or read, for an error that names no file, as those of ``write`` do.
+    """
+    number, place = error.errno, _place_of(error, file)
+    what = f"{place}: " if place is not None else ""
+    if number in NO_SPACE:
+        why = "the device is full" if number == errno.ENOSPC else "your quota of the device is used up"
+        return f"{what}{why}{_free_space(place)}. Free some space. {AGAIN}"
+    if number == errno.EFBIG:
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        own = "" if limit == resource.RLIM_INFINITY else f": ulimit -f allows {size(limit)} a file"
+        return f"{what}the file would be too large{own}. Raise the limit, or write to another device. {AGAIN}"
+    if number in (errno.EMFILE, errno.ENFILE):
+        whose = "this process" if number == errno.EMFILE else "this machine"
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        own = f" (ulimit -n is {limit})" if number == errno.EMFILE else ""
+        return f"{what}{whose} may open no more files{own}. Raise the limit, as in: ulimit -n {max(1024, 2 * limit)}"
+    if number == errno.EROFS:
+        return f"{what}the device can only be read. Mount it for writing, or name a folder on another device. {AGAIN}"
+    if number in RIGHTS and place is not None:
+        return f"{what}you may not read or write this here. Change its rights, or name another place. {AGAIN}"
+    if number == errno.EIO:
+        return f"{what}the device does not work (input/output error). Check it, or name another place. {AGAIN}"
+    if number == errno.ENOMEM:
+        return f"{what}memory ran out{_memory_limit()}. {MORE_MEMORY}"
+    if number == errno.EAGAIN and place is None:  # of fork
+        return NO_PROCESS + _process_limit()
+    return None
+
+
+MORE_MEMORY = "Close other programs, choose fewer workers or less at once, or raise the limit."
+NO_PROCESS = "No further process or thread could be started: the machine allows you no more. End some, or raise it: "
+
+
+def size(bytes_: int) -> str:
+    """A number of bytes as one reads it: ``512 MB``, ``3.5 GB``."""
+    return f"{bytes_ / 1e9:.1f} GB" if bytes_ >= 1e9 else f"{bytes_ / 1e6:.{0 if bytes_ >= 1e7 else 1}f} MB"
+
+
+def _place_of(error: OSError, file: Path | None) -> Path | None:
+    named = error.filename if isinstance(error.filename, str | bytes | os.PathLike) else None
+    return Path(os.fsdecode(named)) if named else file
+
+
+def _free_space(place: Path | None) -> str:
+    """How much space is left where ``place`` lies, as part of a sentence; "" where nobody knows."""
+    for folder in [] if place is None else [place, *place.absolute().parents]:
+        try:
+            used = shutil.disk_usage(folder)
+        except OSError:
+            continue
+        return f" ({size(used.free)} of {size(used.total)} are free at {folder})"
+    return ""
+
+
+def _memory_limit() -> str:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return "" if limit == resource.RLIM_INFINITY else f" (ulimit -v is {limit // 1024}, which is {size(limit)})"
+
+
+def _process_limit() -> str:
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    return "ulimit -u unlimited" if limit == resource.RLIM_INFINITY else f"ulimit -u {2 * limit} (it is {limit})"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from etude.artifacts.context import READS, Session
 from etude.cli.job import Asked, read_job, run_job
 from etude.core.errors import EtudeError, Pruned
+from etude.core.signals import ending
 from etude.runs.trials import FAILED, FINISHED, PRUNED, Outcome, value_of
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Launch:
             trial.prune()
             return pruned.value
         except Exception as error:
+            if ending() is not None:
+                raise
             known = isinstance(error, EtudeError)
             if not known:
                 traceback.print_exc()
@@ -121,7 +124,7 @@ class Launch:
         if self.stage != "train" or not self.many or not self.folder.is_dir():
             return  # no job was started
         from etude.runs import sweep_report
-        from etude.tracking import SWEEP, add_to_parent, finish_parent
+        from etude.tracking import SWEEP, add_to_parent, finish_parent, reap
 
         try:
             if status != "KILLED" and any(self.folder.glob(f"*/{sweep_report.OUTCOME}")):
@@ -130,6 +133,8 @@ class Launch:
                 if self._parent:
                     add_to_parent(self._session, self.folder.name, page)
         finally:
+            if status == "KILLED":
+                reap(self._session)  # trainings in processes of their own have been ended by force
             started = any(self.folder.glob(f"*/{SWEEP}"))
             finish_parent(self._session, self._parent, "FAILED" if self.report_failures() else status, started)
 

@@ -16,6 +16,7 @@ from etude.cli.overrides import GIVEN, check_overrides, drop_nulls, place_overri
 from etude.cli.plain import PLAIN, parse
 from etude.core.errors import EtudeError, closest
 from etude.core.project import conf_folder, find_project, working_root
+from etude.core.signals import ending
 from etude.tasks.requests import keys_of
 
 
@@ -72,8 +73,9 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
                 launch.start()
             hydra.main(version_base="1.3", config_path=str(conf_folder(root)), config_name="cli")(launch)()
             status = "FINISHED"
-        except (KeyboardInterrupt, SystemExit):
-            status = "KILLED"
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit) or ending() is not None:
+                status = "KILLED"
             raise
         finally:
             launch.finish(status)

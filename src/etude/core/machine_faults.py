@@ -48,6 +48,34 @@ def reason_of(error: OSError, file: Path | None = None) -> str | None:
     return None
 
 
+def fault_of(error: BaseException) -> str | None:
+    """A sentence on any error that is the machine's, as ``reason_of`` gives it of an OSError; None for every other.
+
+    Loaders of libraries and threads tell theirs in words alone.
+    """
+    if isinstance(error, OSError) and (reason := reason_of(error)) is not None:
+        return reason
+    words = str(error)
+    if isinstance(error, MemoryError) or any(text in words for text in OUT_OF_MEMORY):
+        return f"Memory ran out{_memory_limit()}. {MORE_MEMORY}"
+    if any(text in words for text in NO_THREAD):
+        return NO_PROCESS + _process_limit()
+    if isinstance(error, ImportError | RuntimeError) and os.strerror(errno.EMFILE) in words:
+        return reason_of(OSError(errno.EMFILE, ""))
+    if type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool"):
+        return f"A process that worked for this one was ended from outside, or memory ran out. {MORE_MEMORY} {AGAIN}"
+    return None
+
+
+OUT_OF_MEMORY = (
+    "failed to map segment",  # of a library
+    "Cannot allocate memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "Unable to allocate",  # numpy
+    "std::bad_alloc",
+)
+NO_THREAD = ("can't start new thread", "Resource temporarily unavailable")
 MORE_MEMORY = "Close other programs, choose fewer workers or less at once, or raise the limit."
 NO_PROCESS = "No further process or thread could be started: the machine allows you no more. End some, or raise it: "
 

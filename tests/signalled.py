@@ -85,8 +85,10 @@ def signalled(
         process = subprocess.Popen(
             command, cwd=root, env=own, stdout=to_out, stderr=to_err, start_new_session=True, preexec_fn=begin
         )
-    text = ready if isinstance(ready, str) else None
-    is_ready = ready if callable(ready) else lambda: text in out.read_text() + err.read_text()
+
+    def is_ready() -> bool:
+        return ready in out.read_text() + err.read_text() if isinstance(ready, str) else ready()
+
     until = time.monotonic() + 90
     while not is_ready() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)

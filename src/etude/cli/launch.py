@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from etude.artifacts.context import READS, Session
 from etude.cli.job import Asked, read_job, run_job
 from etude.core.errors import EtudeError, Pruned
+from etude.core.machine_faults import fault_of
 from etude.core.signals import ending
 from etude.runs.trials import FAILED, FINISHED, PRUNED, Outcome, value_of
 
@@ -43,8 +44,11 @@ class Launch:
         if not self.many:
             try:
                 return value_of(run_job(self.stage, self.root, config))
-            except EtudeError as error:
-                self.fault = error  # raised here, Hydra would print a line of its own
+            except Exception as error:  # raised here, Hydra would print a line of its own
+                sentence = str(error) if isinstance(error, EtudeError) else fault_of(error)
+                if sentence is None or ending() is not None:
+                    raise
+                self.fault = EtudeError(sentence)
                 _remove_unused(Path(HydraConfig.get().runtime.output_dir))
                 return None
         return self._run_one_of_many(config)
@@ -71,10 +75,10 @@ class Launch:
         except Exception as error:
             if ending() is not None:
                 raise
-            known = isinstance(error, EtudeError)
-            if not known:
+            reason = str(error) if isinstance(error, EtudeError) else fault_of(error)
+            if reason is None:
                 traceback.print_exc()
-            Outcome(FAILED, str(error) if known else f"{type(error).__name__}: {error}").write(folder)
+            Outcome(FAILED, reason or f"{type(error).__name__}: {error}").write(folder)
             if trial:
                 trial.fail()
             raise

@@ -7,7 +7,10 @@ import errno
 import os
 import resource
 import shutil
+import threading
 from pathlib import Path
+
+from etude.core.errors import EtudeError
 
 AGAIN = "Then give the same command again."
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -55,6 +58,10 @@ def fault_of(error: BaseException) -> str | None:
     """
     if isinstance(error, OSError) and (reason := reason_of(error)) is not None:
         return reason
+    if isinstance(error, RuntimeError):  # torch.save says where its file ended, and Python why
+        for before in (error.__cause__, error.__context__):
+            if isinstance(before, OSError) and (reason := reason_of(before)) is not None:
+                return reason
     words = str(error)
     if isinstance(error, MemoryError) or any(text in words for text in OUT_OF_MEMORY):
         return f"Memory ran out{_memory_limit()}. {MORE_MEMORY}"
@@ -65,6 +72,46 @@ def fault_of(error: BaseException) -> str | None:
     if type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool"):
         return f"A process that worked for this one was ended from outside, or memory ran out. {MORE_MEMORY} {AGAIN}"
     return None
+
+
+# What a training of the smallest model takes, by ``ulimit``: with less, libraries crash instead of raising an error.
+MEMORY, FILES, FILE = 1_500_000 * 1024, 64, 16 << 20
+
+
+def require_limits() -> None:
+    """Raise EtudeError where a limit of this process is too small for torch and a small training."""
+    for name, limit, least in (("v", resource.RLIMIT_AS, MEMORY), ("f", resource.RLIMIT_FSIZE, FILE)):
+        given = resource.getrlimit(limit)[0]
+        if given != resource.RLIM_INFINITY and given < least:
+            what = "memory" if name == "v" else "a file"
+            raise EtudeError(
+                f"ulimit -{name} allows {size(given)} for {what}, and etude needs {size(least)} at least. Raise it: "
+                f"ulimit -{name} unlimited"
+            )
+    given = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if given != resource.RLIM_INFINITY and given < FILES:
+        raise EtudeError(
+            f"ulimit -n allows {given} open files, and etude needs {FILES} at least. Raise it: ulimit -n 1024"
+        )
+    if resource.getrlimit(resource.RLIMIT_NPROC)[0] != resource.RLIM_INFINITY:
+        _require_threads(os.cpu_count() or 1)
+
+
+def _require_threads(count: int) -> None:
+    """Start as many threads as libraries do, which end the process where they cannot."""
+    ended = threading.Event()
+    started = []
+    try:
+        for _ in range(count):
+            one = threading.Thread(target=ended.wait)
+            one.start()
+            started.append(one)
+    except RuntimeError:
+        raise EtudeError(NO_PROCESS + _process_limit()) from None
+    finally:
+        ended.set()
+        for one in started:
+            one.join()
 
 
 OUT_OF_MEMORY = (

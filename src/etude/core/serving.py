@@ -154,7 +154,7 @@ def bind(host: str, port: int) -> socket.socket:
         raise EtudeError(f"host = {host}, port = {port}: the address cannot be used ({reason}). {advice}") from None
 
 
-def serve(config: "Config", address: socket.socket) -> None:
+def serve_at(config: "Config", address: socket.socket) -> None:
     """Serve pages at an address until INT, TERM or HUP; then end what is asked for, and raise KeyboardInterrupt.
 
     uvicorn knows the first two. HUP, of a terminal that closes, ends it in the same way.

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from etude.core import process, signals
+from etude.core.errors import EtudeError
+from etude.core.machine_faults import require_limits
 
 LEFT = (
     "No file is half-written. A training goes on from its last epoch, and a data stage from its last shard, when it is "
@@ -14,6 +16,11 @@ LEFT = (
 )
 if sys.argv[:1] == ["-m"]:  # python -m etude.stages.NAME imports this package first, and then what takes seconds
     signals.end_at_once(LEFT)
+    try:
+        require_limits()
+    except EtudeError as error:
+        print(f"etude: {error}", file=sys.stderr)
+        sys.exit(2)
 
 from etude.artifacts.context import Session  # noqa: E402
 from etude.config.sections import Settings  # noqa: E402

@@ -21,7 +21,7 @@ from etude.artifacts.context import Session
 from etude.config.check import check
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.serving import HEADERS, Guard, address_of, bind, listens_everywhere, require_names, serve
+from etude.core.serving import HEADERS, Guard, address_of, bind, listens_everywhere, require_names, serve_at
 from etude.studio.admission import Admission, make_token
 from etude.studio.arrange import Level, flat, mixed
 from etude.studio.description import STEPS, describe
@@ -339,7 +339,7 @@ def serve(
 
         open_browser(link)
     try:
-        serve(config, address)
+        serve_at(config, address)
     except KeyboardInterrupt:
         pass  # it has shut down
     finally:

@@ -24,6 +24,7 @@ class End:
     said: str  # on standard error
     printed: str  # on standard output
     alive: list[str]  # the command lines of processes of its session that are left
+    listened: frozenset[str]  # the addresses at which its processes listened, until the signal
     seconds: float  # from the signal to its end
 
     def faults(self, number: int) -> list[str]:
@@ -90,9 +91,12 @@ def signalled(
         return ready in out.read_text() + err.read_text() if isinstance(ready, str) else ready()
 
     until = time.monotonic() + 90
+    listened: set[str] = set()
     while not is_ready() and process.poll() is None and time.monotonic() < until:
+        listened |= listening(process.pid)
         time.sleep(0.02)
     time.sleep(after)
+    listened |= listening(process.pid)
     sent = time.monotonic()
     for one in [number] if again is None else [number, again]:
         with suppress(ProcessLookupError):
@@ -113,7 +117,18 @@ def signalled(
     said, printed = err.read_text(errors="replace"), out.read_text(errors="replace")
     err.unlink()
     out.unlink()
-    return End(status, said, printed, lines, seconds)
+    return End(status, said, printed, lines, frozenset(listened), seconds)
+
+
+def listening(number: int) -> set[str]:
+    """The addresses at which a process and all that it has started listen now."""
+    found = set()
+    with suppress(psutil.Error):
+        parent = psutil.Process(number)
+        for one in [parent, *parent.children(recursive=True)]:
+            with suppress(psutil.Error):
+                found |= {at.laddr.ip for at in one.net_connections("inet") if at.status == psutil.CONN_LISTEN}
+    return found
 
 
 def of_session(number: int) -> list[psutil.Process]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from etude.core import machine_faults
 from etude.core.errors import EtudeError
 from etude.core.machine_faults import fault_of, reason_of, require_limits, size
 
@@ -90,6 +89,6 @@ def test_threads_that_cannot_start_are_a_sentence(monkeypatch: pytest.MonkeyPatc
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    monkeypatch.setattr(machine_faults.resource, "getrlimit", lambda limit: (10**12, 10**12))
+    monkeypatch.setattr(resource, "getrlimit", lambda limit: (10**12, 10**12))
     with pytest.raises(EtudeError, match="No further process or thread"):
         require_limits()

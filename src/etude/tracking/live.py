@@ -95,7 +95,7 @@ class Run:
                 complete(client, self.id, trained.points, trained.result, trained.files)
             if self._pruned is not None:
                 client.set_tag(self.id, "etude.pruned", f"at step {self._pruned.step}")
-            client.set_terminated(self.id, status)
+            client.set_terminated(self.id, status, now())
 
         if self._monitor is not None:
             self._monitor.finish()  # raises nothing

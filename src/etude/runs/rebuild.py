@@ -81,11 +81,23 @@ def stop() -> None:
     Again and again: DVC ignores the signal while it waits for a stage, and goes on where the stage has just ended.
     """
     until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and (left := psutil.Process().children(recursive=True)):
+    while time.monotonic() < until and (left := _running()):
         for process in left:
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGINT)
-        psutil.wait_procs(left, 1.0)
+        again = time.monotonic() + 1.0
+        while time.monotonic() < again and _running():
+            time.sleep(0.05)
+
+
+def _running() -> list[psutil.Process]:
+    """What this process has started and has not ended; the status of what has is for the thread that waits for it."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def out_of_date(root: Path, found: list[Instance]) -> list[Instance]:

@@ -3,9 +3,10 @@
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from etude.artifacts.midi_archive import write_pieces
 from etude.artifacts.provenance import built_from
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
+from etude.core import signals
 from etude.core.files import beside, write_json
 from etude.music.augmentation import Copy, alter
 from etude.stages import tokenize
@@ -215,6 +217,16 @@ def own_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may write to the tracking server of the one who runs it."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_EXP_NAME", "DVC_ROOT", "ETUDE_PARENT_RUN"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """What a command does on a signal ends with the test that has run it in this process."""
+    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signals._state = signals._State()
 
 
 # The files that take longest, the longest first. pytest-xdist hands out whole files: one of these at the end would

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from etude.cli.job import Asked
     from etude.runs.search import Choice, Interval, Method
 
+OF_WORKERS = ("temp_folder", "max_nbytes", "mmap_mode")  # options of Hydra's joblib launcher that need other processes
+
 
 class GridSweeper(BasicSweeper):
     """Every combination of the swept values.
@@ -71,6 +73,14 @@ class GridSweeper(BasicSweeper):
 
     def run(self, batch: Sequence[Sequence[str]], number: int) -> Any:
         """Run some jobs, the first of which has the given number."""
+        parallel = getattr(self.launcher, "joblib", None)
+        if parallel is not None:
+            from joblib import effective_n_jobs
+
+            from etude.core.workers import start_workers
+
+            own = {name: parallel[name] for name in OF_WORKERS if name in parallel}
+            start_workers(int(effective_n_jobs(parallel.get("n_jobs"))), {**own, "backend": "loky"})
         results = self.launcher.launch(batch, initial_job_idx=number)
         self.task.collect(results)
         return results

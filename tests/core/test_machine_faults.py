@@ -1,10 +1,15 @@
 import errno
 import resource
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from etude.core.machine_faults import reason_of, size
+from etude.core.errors import EtudeError
+from etude.core.machine_faults import fault_of, reason_of, require_limits
+from etude.core.memory import in_words
 
 MACHINE = ("ENOSPC", "EDQUOT", "EFBIG", "EMFILE", "ENFILE", "EROFS", "EACCES", "EPERM", "EIO", "ENOMEM")
 
@@ -39,4 +44,52 @@ def test_an_error_without_a_number_is_no_fault_of_the_machine() -> None:
 
 
 def test_sizes_are_read_at_a_glance() -> None:
-    assert [size(n) for n in (1_500_000, 512_000_000, 3_500_000_000)] == ["1.5 MB", "512 MB", "3.5 GB"]
+    assert [in_words(n) for n in (1_500_000, 512_000_000, 3_500_000_000)] == ["1.5 MB", "512 MB", "3.5 GB"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "Memory ran out"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "Memory ran out"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 8 bytes"), "Memory ran out"),
+        (RuntimeError("can't start new thread"), "No further process"),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "No further process"),
+        (ImportError("x.so: cannot open shared object file: Too many open files"), "this process may open no more"),
+        (ValueError("no"), None),
+    ],
+)
+def test_faults_that_libraries_tell_in_words(error: BaseException, said: str | None) -> None:
+    found = fault_of(error)
+    assert found is None if said is None else found is not None and found.startswith(said)
+
+
+def test_what_torch_saves_to_a_full_device_names_the_reason() -> None:
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "", "last.ckpt")
+        finally:
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+    except RuntimeError as error:
+        assert (fault_of(error) or "").startswith("last.ckpt: the device is full")
+
+
+@pytest.mark.parametrize("limit", ["-v 1000000", "-n 30", "-f 100"])
+@pytest.mark.parametrize("command", ["etude.stages.train lstm", "etude generate"])
+def test_a_limit_that_is_too_small_is_a_sentence_before_anything_is_loaded(
+    limit: str, command: str, tmp_path: Path
+) -> None:
+    line = f"ulimit {limit}; exec {sys.executable} -m {command}"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith(f"etude: ulimit {limit[:2]} allows "), done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_threads_that_cannot_start_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(resource, "getrlimit", lambda limit: (10**12, 10**12))
+    with pytest.raises(EtudeError, match="No further process or thread"):
+        require_limits()

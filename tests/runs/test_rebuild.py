@@ -35,13 +35,11 @@ def test_a_chain_is_named_by_its_instances() -> None:
 
 STOPPED = """
 import signal, subprocess
-from etude.runs.rebuild import _stop
+from etude.runs.rebuild import stop
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and its children do
 with subprocess.Popen(["sleep", "60"]) as child:
-    try:
-        _stop(signal.SIGTERM, None)
-    except KeyboardInterrupt:
-        print(child.wait(timeout=10))
+    stop()
+    print(child.wait(timeout=10))
 """
 
 

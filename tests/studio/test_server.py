@@ -455,5 +455,7 @@ def test_the_command_serves_until_ctrl_c(tmp_path: Path) -> None:
     assert answer.status_code == 200 and "etude" in answer.text
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err) == (0, "", "etude: Ctrl-C ends it.\n")
+    assert (process.returncode, out) == (130, "")
+    first, second = err.splitlines()
+    assert first == "etude: Ctrl-C ends it." and second.startswith("etude: interrupted. ")
     assert list(tmp_path.iterdir()) == []

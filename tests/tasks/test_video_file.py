@@ -18,6 +18,7 @@ from etude.artifacts.context import Session
 from etude.cli.main import run_command
 from etude.config.sections import Mix
 from etude.core.errors import EtudeError
+from etude.core.signals import ended_by_signals
 from etude.tasks import video_file
 from etude.tasks.requests import DEFAULTS, VideoFile, take_request
 from etude.tasks.video_file import Filmed
@@ -173,7 +174,7 @@ def test_sigterm_ends_the_command_as_ctrl_c_does(there: Path, monkeypatch: pytes
 
     monkeypatch.setattr(encode, "_give", slow)
     before = sorted(file.name for file in there.iterdir())
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), ended_by_signals():
         run_command(["video", "input=song.mid", "output=song.mp4", "width=160", "height=90", "session.progress=false"])
     assert sorted(file.name for file in there.iterdir()) == before
 

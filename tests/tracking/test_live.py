@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -185,3 +186,18 @@ def test_long_and_odd_values_do_not_stop_a_run(session: Session) -> None:
     assert (params["none"], params["odd_key"], params["empty"]) == ("null", "1", "{}")
     assert math.isnan(made.data.metrics["a"]) and math.isnan(made.data.metrics["b"])
     assert made.data.metrics["c"] == 1.0 and made.data.metrics["odd_metric"] == 2.0
+
+
+def test_a_clock_that_goes_back_changes_no_order(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, time_of = start(session), time.time
+    for step, late in ((1, 0.0), (2, -3600.0), (3, -3600.0)):
+        monkeypatch.setattr("etude.tracking.record.time.time", lambda late=late: time_of() + late)
+        run.metrics({"train/loss": float(step)}, step)
+    run.finish(None)
+    monkeypatch.undo()
+    client = server(session).client
+    assert client is not None
+    found = sorted(client.get_metric_history(run.id, "train/loss"), key=lambda point: point.step)
+    assert [point.timestamp for point in found] == sorted(point.timestamp for point in found)
+    ended = client.get_run(run.id)
+    assert ended.data.metrics["train/loss"] == 3.0 and ended.info.end_time >= found[-1].timestamp

@@ -86,6 +86,8 @@ class Pieces:
         """Args: the stage's folder, its manifest, the manifest's key of pieces, the command that makes them again."""
         self.folder, self.made_by = folder, made_by
         self.entries: dict[str, Mapping[str, Any]] = {entry["id"]: entry for entry in manifest[entries]}
+        if wrong := [name for name in self.entries if "/" in name or name.startswith(".")]:
+            raise EtudeError(f"{folder}: {wrong[0]!r} is no id of a piece. Make it again with: {made_by}")
         self._shards: Sequence[Mapping[str, Any]] = manifest["shards"]
         starts = [0]
         for shard in self._shards:

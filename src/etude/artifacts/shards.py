@@ -6,6 +6,7 @@ content. A killed stage therefore resumes where it stopped. The number of worker
 no byte of the result.
 """
 
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,9 +21,12 @@ from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
 from etude.core.files import discard, is_sealed, whole_folder
 from etude.core.progress import bar
+from etude.core.signals import shield
+from etude.core.workers import start_workers
 
 T = TypeVar("T")
 Work = Callable[[Any, Path], None]  # takes a task, fills a folder
+LOOPBACK = "127.0.0.1"
 LARGE, SMALL, AIM = 1000, 20, 16  # most and fewest pieces of a shard; number of shards of a small set
 
 
@@ -153,9 +157,9 @@ def _finish(work: Work, task: Any, folder: Path) -> None:
 def _engine(session: Session, tasks: int) -> Iterator[None]:
     """Joblib's backend: processes of this machine, or workers of a Dask cluster."""
     if session.engine != "dask":
-        with joblib.parallel_config(
-            backend="loky", n_jobs=max(1, min(session.workers, tasks)), inner_max_num_threads=1
-        ):
+        jobs = max(1, min(session.workers, tasks))
+        with joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
+            start_workers(jobs)
             yield
         return
     try:
@@ -169,6 +173,8 @@ def _engine(session: Session, tasks: int) -> Iterator[None]:
     if not dask.config.get(
         "scheduler-address", None
     ):  # DASK_SCHEDULER_ADDRESS names a cluster; else one on this machine
-        given = {"n_workers": session.workers, "threads_per_worker": 1, "dashboard_address": None}
-    with Client(**given), joblib.parallel_config(backend="dask"):
+        given = {"n_workers": session.workers, "threads_per_worker": 1, "dashboard_address": None, "host": LOOPBACK}
+    with shield((signal.SIGINT, signal.SIGHUP)):  # Dask itself ends its workers by SIGTERM
+        client = Client(**given)
+    with client, joblib.parallel_config(backend="dask"):
         yield

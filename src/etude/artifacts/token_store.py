@@ -20,6 +20,7 @@ from etude.artifacts.midi_archive import Pieces
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, digest_of, read_json, require_digest, require_room
+from etude.core.machine_faults import reason_of
 from etude.music.augmentation import Copy, alter
 
 SPLITS = provenance.SPLITS
@@ -136,6 +137,8 @@ class Store:
         try:
             return np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and reason_of(error) is not None:
+                raise  # the machine's, as too many open files
             raise EtudeError(f"{self.folder / name} cannot be read ({error}). Build it with: {self.made_by}") from None
 
 

@@ -5,12 +5,9 @@ import io
 import locale
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
-from etude.cli.signals import Terminated
-from etude.core.errors import EtudeError
-from etude.core.text import visible
+from etude.core import process
 
 TRAIN = ("train", "all", "rebuild")  # commands that may be interrupted in a training
 
@@ -25,27 +22,15 @@ def main() -> None:
             utf8 = codecs.lookup(stream.encoding).name == "utf-8"
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    try:
-        if "_ARGCOMPLETE" in os.environ:
-            from etude.cli.completion import answer_shell
+    process.run(_answer_shell_or_run, _what_is_left(command))
 
-            answer_shell()
-        sys.exit(run(sys.argv[1:]))
-    except EtudeError as error:
-        print(visible(f"etude: {error}"), file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # the reader of the output has closed it, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except KeyboardInterrupt as ended:
-        stopped = isinstance(ended, Terminated)
-        how = "stopped by SIGTERM" if stopped else "interrupted"
-        print(f"etude: {how}. {_what_is_left(command)}", file=sys.stderr)
-        sys.exit(143 if stopped else 130)
-    except Exception:  # a status of its own: 1 is an answer of verify and of originality
-        traceback.print_exc()
-        print("etude: this is a fault of etude; the lines above belong into a report of it.", file=sys.stderr)
-        sys.exit(70)
+
+def _answer_shell_or_run() -> int:
+    if "_ARGCOMPLETE" in os.environ:
+        from etude.cli.completion import answer_shell
+
+        answer_shell()
+    return run(sys.argv[1:])
 
 
 def _what_is_left(command: str) -> str:

@@ -22,7 +22,7 @@ STATUSES = {
     "1": "etude verify found a difference, etude originality a copy, or a stage of etude rebuild failed",
     "2": "a fault with a known cause, in one sentence on standard error",
     "70": "a fault of etude itself, with the lines of Python that a report of it needs",
-    "130, 143": "interrupted, or stopped by SIGTERM; the same command goes on from there",
+    "129, 130, 143": "stopped by SIGHUP, interrupted, or stopped by SIGTERM; the same command goes on from there",
     "141": "the reader of the output has closed it",
 }
 

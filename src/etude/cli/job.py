@@ -11,7 +11,6 @@ from typing import Any
 from etude.artifacts import catalog
 from etude.artifacts.context import DATA, Profiler, Session
 from etude.cli.commands import COMMANDS, names_for
-from etude.cli.signals import ended_by_sigterm
 from etude.config.check import Count, check, construct
 from etude.config.names import check_name
 from etude.config.sections import Settings
@@ -130,8 +129,7 @@ def run_job(
         return figures_of_folds(made)
     if asked.on_own_files:
         assert asked.request is not None
-        with ended_by_sigterm():
-            said = _answer(asked.request, settings, session, _given_in_mix(task))
+        said = _answer(asked.request, settings, session, _given_in_mix(task))
         print(f"etude: {stage} {said}")
         return {}
     run_one = importlib.import_module(f"etude.stages.{stage}").run

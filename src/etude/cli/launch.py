@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from etude.artifacts.context import READS, Session
 from etude.cli.job import Asked, read_job, run_job
 from etude.core.errors import EtudeError, Pruned
+from etude.core.machine_faults import fault_of
+from etude.core.signals import ending
 from etude.runs.trials import FAILED, FINISHED, PRUNED, Outcome, value_of
 
 if TYPE_CHECKING:
@@ -42,8 +44,11 @@ class Launch:
         if not self.many:
             try:
                 return value_of(run_job(self.stage, self.root, config))
-            except EtudeError as error:
-                self.fault = error  # raised here, Hydra would print a line of its own
+            except Exception as error:  # raised here, Hydra would print a line of its own
+                sentence = str(error) if isinstance(error, EtudeError) else fault_of(error)
+                if sentence is None or ending() is not None:
+                    raise
+                self.fault = EtudeError(sentence)
                 _remove_unused(Path(HydraConfig.get().runtime.output_dir))
                 return None
         return self._run_one_of_many(config)
@@ -68,10 +73,12 @@ class Launch:
             trial.prune()
             return pruned.value
         except Exception as error:
-            known = isinstance(error, EtudeError)
-            if not known:
+            if ending() is not None:
+                raise
+            reason = str(error) if isinstance(error, EtudeError) else fault_of(error)
+            if reason is None:
                 traceback.print_exc()
-            Outcome(FAILED, str(error) if known else f"{type(error).__name__}: {error}").write(folder)
+            Outcome(FAILED, reason or f"{type(error).__name__}: {error}").write(folder)
             if trial:
                 trial.fail()
             raise
@@ -121,7 +128,7 @@ class Launch:
         if self.stage != "train" or not self.many or not self.folder.is_dir():
             return  # no job was started
         from etude.runs import sweep_report
-        from etude.tracking import SWEEP, add_to_parent, finish_parent
+        from etude.tracking import SWEEP, add_to_parent, finish_parent, reap
 
         try:
             if status != "KILLED" and any(self.folder.glob(f"*/{sweep_report.OUTCOME}")):
@@ -130,6 +137,8 @@ class Launch:
                 if self._parent:
                     add_to_parent(self._session, self.folder.name, page)
         finally:
+            if status == "KILLED":
+                reap(self._session)  # trainings in processes of their own have been ended by force
             started = any(self.folder.glob(f"*/{SWEEP}"))
             finish_parent(self._session, self._parent, "FAILED" if self.report_failures() else status, started)
 

@@ -15,7 +15,9 @@ from etude.cli.launch import OURS, Launch
 from etude.cli.overrides import GIVEN, check_overrides, drop_nulls, place_override, quote_text, take_flags, take_style
 from etude.cli.plain import PLAIN, parse
 from etude.core.errors import EtudeError, closest
+from etude.core.machine_faults import require_limits
 from etude.core.project import conf_folder, find_project, working_root
+from etude.core.signals import ending
 from etude.tasks.requests import keys_of
 
 
@@ -34,6 +36,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
 
     from etude.config.compile import composing
 
+    require_limits()
     root = working_root()
     overrides, style = take_style(overrides, stage)
     if style is not None:  # Hydra finds it as the only option of a group in a folder of its own
@@ -72,8 +75,9 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
                 launch.start()
             hydra.main(version_base="1.3", config_path=str(conf_folder(root)), config_name="cli")(launch)()
             status = "FINISHED"
-        except (KeyboardInterrupt, SystemExit):
-            status = "KILLED"
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit) or ending() is not None:
+                status = "KILLED"
             raise
         finally:
             launch.finish(status)

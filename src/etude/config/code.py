@@ -28,8 +28,13 @@ PACKAGE = Path(__file__).parents[1]
 # Rooms and modules that change no result: places, progress bars, logging, the texts of errors, types.
 NEUTRAL = (
     "etude.core.errors",
+    "etude.core.machine_faults",  # what is said of errors
+    "etude.core.memory",  # how much there is, and as text
+    "etude.core.process",  # how a process ends
     "etude.core.progress",
     "etude.core.project",
+    "etude.core.signals",
+    "etude.core.workers",
     "etude.api",  # which the package offers by name; no stage calls it
     "etude.config",  # params.yaml holds the values, and DVC compares them
     "etude.artifacts.context",

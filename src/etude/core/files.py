@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 from etude.core.errors import EtudeError
-from etude.core.machine_faults import AGAIN, size
+from etude.core.machine_faults import AGAIN
+from etude.core.memory import in_words
 
 Json = dict[str, Any]  # what a JSON file holds
 ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
@@ -140,7 +141,7 @@ def require_room(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise EtudeError(
-            f"{path} needs {size(needed)}, and {size(free)} are free at {path.parent}. Free some space. {AGAIN}"
+            f"{path} needs {in_words(needed)}, and {in_words(free)} are free at {path.parent}. Free some space. {AGAIN}"
         )
 
 

@@ -7,7 +7,11 @@ import errno
 import os
 import resource
 import shutil
+import threading
 from pathlib import Path
+
+from etude.core.errors import EtudeError
+from etude.core.memory import in_words
 
 AGAIN = "Then give the same command again."
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -28,7 +32,7 @@ def reason_of(error: OSError, file: Path | None = None) -> str | None:
         return f"{what}{why}{_free_space(place)}. Free some space. {AGAIN}"
     if number == errno.EFBIG:
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-        own = "" if limit == resource.RLIM_INFINITY else f": ulimit -f allows {size(limit)} a file"
+        own = "" if limit == resource.RLIM_INFINITY else f": ulimit -f allows {in_words(limit)} a file"
         return f"{what}the file would be too large{own}. Raise the limit, or write to another device. {AGAIN}"
     if number in (errno.EMFILE, errno.ENFILE):
         whose = "this process" if number == errno.EMFILE else "this machine"
@@ -48,13 +52,80 @@ def reason_of(error: OSError, file: Path | None = None) -> str | None:
     return None
 
 
+def fault_of(error: BaseException) -> str | None:
+    """A sentence on any error that is the machine's, as ``reason_of`` gives it of an OSError; None for every other.
+
+    Loaders of libraries and threads tell theirs in words alone.
+    """
+    if isinstance(error, OSError) and (reason := reason_of(error)) is not None:
+        return reason
+    if isinstance(error, RuntimeError):  # torch.save says where its file ended, and Python why
+        for before in (error.__cause__, error.__context__):
+            if isinstance(before, OSError) and (reason := reason_of(before)) is not None:
+                return reason
+    words = str(error)
+    if isinstance(error, MemoryError) or any(text in words for text in OUT_OF_MEMORY):
+        return f"Memory ran out{_memory_limit()}. {MORE_MEMORY}"
+    if any(text in words for text in NO_THREAD):
+        return NO_PROCESS + _process_limit()
+    if isinstance(error, ImportError | RuntimeError) and os.strerror(errno.EMFILE) in words:
+        return reason_of(OSError(errno.EMFILE, ""))
+    if type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool"):
+        return f"A process that worked for this one was ended from outside, or memory ran out. {MORE_MEMORY} {AGAIN}"
+    return None
+
+
+# What a training of the smallest model takes, by ``ulimit``: with less, libraries crash instead of raising an error.
+MEMORY, FILES, FILE = 1_500_000 * 1024, 64, 16 << 20
+
+
+def require_limits() -> None:
+    """Raise EtudeError where a limit of this process is too small for torch and a small training."""
+    for name, limit, least in (("v", resource.RLIMIT_AS, MEMORY), ("f", resource.RLIMIT_FSIZE, FILE)):
+        given = resource.getrlimit(limit)[0]
+        if given != resource.RLIM_INFINITY and given < least:
+            what = "memory" if name == "v" else "a file"
+            raise EtudeError(
+                f"ulimit -{name} allows {in_words(given)} for {what}, and etude needs {in_words(least)} at least. "
+                f"Raise it: ulimit -{name} unlimited"
+            )
+    given = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if given != resource.RLIM_INFINITY and given < FILES:
+        raise EtudeError(
+            f"ulimit -n allows {given} open files, and etude needs {FILES} at least. Raise it: ulimit -n 1024"
+        )
+    if resource.getrlimit(resource.RLIMIT_NPROC)[0] != resource.RLIM_INFINITY:
+        _require_threads(os.cpu_count() or 1)
+
+
+def _require_threads(count: int) -> None:
+    """Start as many threads as libraries do, which end the process where they cannot."""
+    ended = threading.Event()
+    started = []
+    try:
+        for _ in range(count):
+            one = threading.Thread(target=ended.wait)
+            one.start()
+            started.append(one)
+    except RuntimeError:
+        raise EtudeError(NO_PROCESS + _process_limit()) from None
+    finally:
+        ended.set()
+        for one in started:
+            one.join()
+
+
+OUT_OF_MEMORY = (
+    "failed to map segment",  # of a library
+    "Cannot allocate memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "Unable to allocate",  # numpy
+    "std::bad_alloc",
+)
+NO_THREAD = ("can't start new thread", "Resource temporarily unavailable")
 MORE_MEMORY = "Close other programs, choose fewer workers or less at once, or raise the limit."
 NO_PROCESS = "No further process or thread could be started: the machine allows you no more. End some, or raise it: "
-
-
-def size(bytes_: int) -> str:
-    """A number of bytes as one reads it: ``512 MB``, ``3.5 GB``."""
-    return f"{bytes_ / 1e9:.1f} GB" if bytes_ >= 1e9 else f"{bytes_ / 1e6:.{0 if bytes_ >= 1e7 else 1}f} MB"
 
 
 def _place_of(error: OSError, file: Path | None) -> Path | None:
@@ -69,13 +140,13 @@ def _free_space(place: Path | None) -> str:
             used = shutil.disk_usage(folder)
         except OSError:
             continue
-        return f" ({size(used.free)} of {size(used.total)} are free at {folder})"
+        return f" ({in_words(used.free)} of {in_words(used.total)} are free at {folder})"
     return ""
 
 
 def _memory_limit() -> str:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return "" if limit == resource.RLIM_INFINITY else f" (ulimit -v is {limit // 1024}, which is {size(limit)})"
+    return "" if limit == resource.RLIM_INFINITY else f" (ulimit -v is {limit // 1024}, which is {in_words(limit)})"
 
 
 def _process_limit() -> str:

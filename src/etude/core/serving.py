@@ -2,15 +2,20 @@
 
 import errno
 import re
+import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fastapi import Response
 
 from etude.core.errors import EtudeError
+
+if TYPE_CHECKING:
+    from uvicorn import Config
 
 NAME = re.compile(r"[A-Za-z0-9.-]+")  # of a host
 HIGHEST_PORT = 65535
@@ -147,6 +152,32 @@ def bind(host: str, port: int) -> socket.socket:
             else "Give an address of this machine, as 127.0.0.1 or 0.0.0.0."
         )
         raise EtudeError(f"host = {host}, port = {port}: the address cannot be used ({reason}). {advice}") from None
+
+
+def serve_at(config: "Config", address: socket.socket) -> None:
+    """Serve pages at an address until INT, TERM or HUP; then end what is asked for, and raise KeyboardInterrupt.
+
+    uvicorn knows the first two. HUP, of a terminal that closes, ends it in the same way.
+    """
+    from uvicorn import Server
+
+    server, hung_up = Server(config), threading.Event()
+
+    def hang_up(number: int, frame: object) -> None:
+        hung_up.set()
+        server.should_exit = True
+
+    before = signal.getsignal(signal.SIGHUP)
+    own = threading.current_thread() is threading.main_thread() and before != signal.SIG_IGN
+    try:
+        if own:
+            signal.signal(signal.SIGHUP, hang_up)
+        server.run(sockets=[address])
+    finally:
+        if own:
+            signal.signal(signal.SIGHUP, before)
+    if hung_up.is_set():
+        signal.raise_signal(signal.SIGHUP)
 
 
 def listens_everywhere(host: str) -> bool:

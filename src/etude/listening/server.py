@@ -17,7 +17,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from etude.core.errors import EtudeError
-from etude.core.serving import HEADERS, Guard, address_of, bind, listens_everywhere, require_names
+from etude.core.serving import HEADERS, Guard, address_of, bind, listens_everywhere, require_names, serve_at
 from etude.listening.answers import ID
 from etude.listening.page import Served, read_page
 from etude.listening.store import Store, Taken, Unknown
@@ -181,9 +181,9 @@ def serve(page: Path, answers: Path, port: int, host: str = HOST, names: Iterabl
         flush=True,
     )
     try:
-        uvicorn.Server(config).run(sockets=[address])
+        serve_at(config, address)
     except KeyboardInterrupt:
-        pass  # what uvicorn raises again after it has shut down
+        pass  # it has shut down
     finally:
         address.close()
         counts = store.counts()

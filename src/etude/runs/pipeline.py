@@ -19,6 +19,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, digest_of, read_json, write_json, write_text
 from etude.core.progress import at_place
+from etude.core.signals import GRACE_OF_WORKERS, ended_by_signals, obey_parent, shield
 from etude.runs.graph import Instance, edges, instances
 from etude.runs.schedule import NEEDS, Clock, run_side_by_side
 
@@ -86,7 +87,8 @@ def run_stale(
     clock = Clock(inside.root, [one.target for one in found], inside.jobs)
     pool = None
     if inside.jobs > 1:
-        pool = ProcessPoolExecutor(inside.jobs, mp_context=multiprocessing.get_context("spawn"))
+        start = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(inside.jobs, mp_context=start, initializer=obey_parent)
 
     def work(one: Instance) -> None:
         place = clock.start()
@@ -99,12 +101,15 @@ def run_stale(
             clock.record(one.target, None)
             return
         started = time.monotonic()
-        built.pop(one.target, None)
+        if built.pop(one.target, None) is not None:
+            write_json(folder / BUILT, built)  # killed from here on, the stage has left something of both
         try:
             if pool is None:
                 run_stage(one.stage, settings, inside, one.name, place)
             else:
-                pool.submit(run_stage, one.stage, settings, inside, one.name, place, shared=True).result()
+                with shield():
+                    running = pool.submit(run_in_worker, one.stage, settings, inside, one.name, place)
+                running.result()
         except EtudeError:
             clock.record(one.target, time.monotonic() - started, "FAILED")
             raise
@@ -113,7 +118,7 @@ def run_stale(
         clock.record(one.target, time.monotonic() - started)
 
     try:
-        failed = run_side_by_side(edges(found), work, inside.jobs, lambda one: clock.known.get(one.target, 0.0))
+        failed = run_side_by_side(edges(found), work, inside.jobs, lambda one: clock.known.get(one.target, 0.0), _stop)
     finally:
         if pool is not None:
             pool.shutdown(cancel_futures=True)
@@ -124,6 +129,18 @@ def key_of_instance(one: Instance, settings: Settings, folder: Path) -> str:
     """A digest of all that decides the outputs of an instance: settings, code, and the content of its inputs."""
     read = {place: digest(folder / place) for place in one.deps if (folder / place).exists()}
     return digest_of({**one.decides(settings), "read": read})
+
+
+def _stop() -> None:
+    """Ask the workers to end what they do."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+
+
+def run_in_worker(stage: str, settings: Settings, inside: Session, name: str | None, place: str) -> None:
+    """``run_stage`` in a process of its own, next to others, which SIGTERM ends."""
+    with ended_by_signals(grace=GRACE_OF_WORKERS):
+        run_stage(stage, settings, inside, name, place, shared=True)
 
 
 def run_stage(

@@ -18,6 +18,7 @@ import psutil
 
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
+from etude.core.process import FAULT
 from etude.core.progress import SHARED_LINE_EVERY
 from etude.runs.graph import Instance, edges, instances
 from etude.runs.schedule import Clock, run_side_by_side
@@ -25,6 +26,7 @@ from etude.runs.verify import summarize
 
 STARTED = re.compile(r"^(?:Running stage|Stage) '([^']+)'")
 PROGRESS = re.compile(r"^\S.*: \d+/\d+, (\d+ s left|time left unknown)")  # a line of etude.core.progress
+PATIENCE = 6.0  # seconds that DVC and its stages have to end
 WHOLE_MACHINE = ("download", "ingest", "split", "augment")  # nothing else runs meanwhile
 
 
@@ -39,7 +41,6 @@ def rebuild(root: Path, jobs: int | None = None) -> int:
     """Rebuild what is out of date and print a line for each instance. Returns the exit status."""
     jobs = jobs or max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, _stop)
     _dvc(root, "repro", "params")
     settings = Settings.from_params(root / "params.yaml")
     found = instances(root, settings)
@@ -61,6 +62,7 @@ def rebuild(root: Path, jobs: int | None = None) -> int:
         lambda chain: run_chain(root, chain, clock),
         jobs,
         lambda chain: sum(clock.known.get(one.target, 10.0) for one in chain),
+        stop,
     )
     if not failed:
         _dvc(root, "repro")
@@ -73,12 +75,29 @@ def rebuild(root: Path, jobs: int | None = None) -> int:
     return 1 if failed else 0
 
 
-def _stop(number: int, frame: object) -> None:
-    """Stop what this process has started, as Ctrl-C at a terminal does, and then itself."""
+def stop() -> None:
+    """Stop what this process has started, as Ctrl-C at a terminal does, and wait for it.
+
+    Again and again: DVC ignores the signal while it waits for a stage, and goes on where the stage has just ended.
+    """
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and (left := _running()):
+        for process in left:
+            with suppress(psutil.Error):
+                process.send_signal(signal.SIGINT)
+        again = time.monotonic() + 1.0
+        while time.monotonic() < again and _running():
+            time.sleep(0.05)
+
+
+def _running() -> list[psutil.Process]:
+    """What this process has started and has not ended; the status of what has is for the thread that waits for it."""
+    found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            process.send_signal(signal.SIGINT)
-    raise KeyboardInterrupt
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def out_of_date(root: Path, found: list[Instance]) -> list[Instance]:
@@ -162,13 +181,18 @@ def run_chain(root: Path, chain: Chain, clock: Clock) -> None:
 
 def _reason(lines: list[str]) -> str:
     """The error in the output of a failed ``dvc repro``: the sentence of etude, else the last lines."""
-    errors = [line for line in lines if line.startswith("etude: ")]
+    errors = [line for line in lines if line.startswith("etude: ") and FAULT not in line]
     return errors[-1].removeprefix("etude: ") if errors else " ".join(line for line in lines[-3:] if line)
 
 
 def _dvc(root: Path, *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True, check=False
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", *arguments], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    if done.returncode:
-        raise EtudeError(f"dvc {' '.join(arguments)} failed: {_reason((done.stdout + done.stderr).splitlines())}")
+    try:
+        said, _ = process.communicate()
+    except KeyboardInterrupt:
+        stop()
+        raise
+    if process.returncode:
+        raise EtudeError(f"dvc {' '.join(arguments)} failed: {_reason(said.splitlines())}")

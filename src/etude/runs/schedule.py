@@ -84,12 +84,17 @@ class _InMainThread:
 
 
 def run_side_by_side(
-    needs: Mapping[T, set[T]], work: Callable[[T], None], jobs: int, cost: Callable[[T], float]
+    needs: Mapping[T, set[T]],
+    work: Callable[[T], None],
+    jobs: int,
+    cost: Callable[[T], float],
+    stop: Callable[[], None] = lambda: None,
 ) -> dict[T, str]:
     """Call ``work`` for each key of ``needs`` after the keys that it needs, ``jobs`` at a time.
 
     What leads to the longest way to the end starts first, so that no long training is left over for one job. A failure
-    stops only the keys that need the failed one.
+    stops only the keys that need the failed one. ``stop`` ends what ``work`` waits for, in all threads: it is called
+    where a signal ends this process.
 
     Returns:
         The keys that failed or could not run, each with the reason.
@@ -113,7 +118,12 @@ def run_side_by_side(
                 ready.pop(0)
             if not running:
                 continue
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            try:
+                done = wait(running, return_when=FIRST_COMPLETED).done
+            except KeyboardInterrupt:
+                stop()
+                raise
+            for future in done:
                 one = running.pop(future)
                 if error := future.exception():
                     if not isinstance(error, EtudeError):

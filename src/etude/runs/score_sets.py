@@ -16,6 +16,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import Json, write_json, write_text
 from etude.core.progress import bar
 from etude.core.text import one_line, visible
+from etude.core.workers import start_workers
 from etude.metrics import originality
 from etude.metrics import sets as sets_of_pieces
 from etude.metrics.comparison import LONGEST, Measured, Real, Train, compare, describe, describe_copies
@@ -175,6 +176,7 @@ def compare_in_parallel(
     )
     few = session.workers if len(places) and sizes[-1] >= PARALLEL else 1
     found: list[Copied] = []
+    start_workers(few)
     with bar(what, len(places), session.progress) as report:
         for part in Parallel(few, return_as="generator")(jobs):
             found += part

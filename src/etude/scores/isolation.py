@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from etude.core.errors import EtudeError
+from etude.core.signals import SIGNALS
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -222,8 +223,10 @@ def _serve(work: Callable[[T], R], items: Sequence[T], seconds: float, memory: i
 def _leave_parent(life: int) -> None:
     """Drop the parent's signal handlers and outputs, and end when ``life`` is closed."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGIO):
+    for number in (signal.SIGALRM, signal.SIGCHLD, signal.SIGIO):
         signal.signal(number, signal.SIG_DFL)
+    for number in SIGNALS:  # a terminal sends them to all: a process that ended by one would count as crashed
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(

@@ -15,6 +15,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, discard, whole_folder, write_json, write_text
 from etude.core.seeds import seed_of
+from etude.core.signals import ending
 from etude.models.building import build_model, set_threads
 from etude.models.weights import count_parameters, round_weights
 from etude.representations.base.loading import load_representation
@@ -118,8 +119,9 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                     made = (settings, model_name, model, representation, observed)
                     write_samples(part / "samples", *made, session.samples)
             status = "FINISHED"
-        except (KeyboardInterrupt, SystemExit):
-            status = "KILLED"
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit) or ending() is not None:
+                status = "KILLED"
             raise
         finally:
             log.finish(session.write(catalog.model(model_name)) if status == "FINISHED" else None, status)

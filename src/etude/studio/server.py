@@ -21,7 +21,7 @@ from etude.artifacts.context import Session
 from etude.config.check import check
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.serving import HEADERS, Guard, address_of, bind, listens_everywhere, require_names
+from etude.core.serving import HEADERS, Guard, address_of, bind, listens_everywhere, require_names, serve_at
 from etude.studio.admission import Admission, make_token
 from etude.studio.arrange import Level, flat, mixed
 from etude.studio.description import STEPS, describe
@@ -339,9 +339,9 @@ def serve(
 
         open_browser(link)
     try:
-        uvicorn.Server(config).run(sockets=[address])
+        serve_at(config, address)
     except KeyboardInterrupt:
-        pass  # what uvicorn raises again after it has shut down
+        pass  # it has shut down
     finally:
         worker.close()
         with suppress(OSError):

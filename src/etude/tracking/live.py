@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etude.artifacts.context import Session
 from etude.core.errors import Pruned
+from etude.core.signals import deferred
 from etude.tracking.alive import gate, hold, reap_inside, release, search
 from etude.tracking.describe import PARENT, PARENT_RUN, Training, describe, parent, surroundings
 from etude.tracking.disk import Trained
@@ -71,7 +72,7 @@ class Run:
         self._waiting.clear()
 
     def _take(self, client: "MlflowClient", experiment: str) -> None:
-        with gate(self._tracker.root):
+        with gate(self._tracker.root), deferred():
             reap_inside(client, experiment, self._tracker.root)
             self.id, self._before = take(client, experiment, self._training, self._tracker.root)
         self._monitor = watch(self.id, self._tracker.uri)
@@ -94,7 +95,7 @@ class Run:
                 complete(client, self.id, trained.points, trained.result, trained.files)
             if self._pruned is not None:
                 client.set_tag(self.id, "etude.pruned", f"at step {self._pruned.step}")
-            client.set_terminated(self.id, status)
+            client.set_terminated(self.id, status, now())
 
         if self._monitor is not None:
             self._monitor.finish()  # raises nothing
@@ -116,7 +117,12 @@ def start(session: Session, model_name: str, key: str, settings: Mapping[str, An
     """
     training = describe(session, session.out or session.root, model_name, key, settings, tags, SOURCE)
     run = Run(server(session), training, session.watch)
-    run.send()
+    try:
+        run.send()
+    except KeyboardInterrupt:  # nobody else knows of it yet
+        if run.id:
+            run.finish(None, "KILLED")
+        raise
     return run
 
 
@@ -130,7 +136,7 @@ def children_of(
     """
     outer = parent()
     run = start_parent(session, name, {**tags, **({PARENT_RUN: outer} if outer else {})})
-    status = "FAILED"
+    status = "KILLED"
 
     def metrics(values: Mapping[str, float]) -> None:
         if run:
@@ -140,6 +146,9 @@ def children_of(
     try:
         yield metrics
         status = "FINISHED"
+    except Exception:
+        status = "FAILED"
+        raise
     finally:
         finish_parent(session, run, status)
         if outer:
@@ -160,7 +169,7 @@ def start_parent(session: Session, name: str, tags: Mapping[str, str], resume: b
     tracker, made = server(session), []
 
     def work(client: "MlflowClient", experiment: str) -> None:
-        with gate(tracker.root):
+        with gate(tracker.root), deferred():
             reap_inside(client, experiment, tracker.root)
             old = _parents(client, experiment, tracker.root, name) if resume else []
             if old:
@@ -175,7 +184,11 @@ def start_parent(session: Session, name: str, tags: Mapping[str, str], resume: b
             made.append(run_id)
 
     os.environ.pop(PARENT, None)  # a sweep is nobody's child
-    tracker.attempt(work)
+    try:
+        tracker.attempt(work)
+    except KeyboardInterrupt:  # nobody else knows of it yet
+        finish_parent(session, "".join(made), "KILLED", started=False)
+        raise
     if not made:
         return ""
     os.environ[PARENT] = made[0]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DIGEST = 16  # characters of a dataset's digest in MLflow, which takes 36 at most; its profile has all
 
 
+_latest = 0  # what ``now`` gave last
+
+
 class Point(NamedTuple):
     """A metric's value at a step. ``time`` is in milliseconds since 1970."""
 
@@ -34,8 +37,10 @@ class Point(NamedTuple):
 
 
 def now() -> int:
-    """The time as MLflow counts it, in milliseconds since 1970."""
-    return int(time.time() * 1000)
+    """The time as MLflow counts it, in milliseconds since 1970; never less than before, where the clock goes back."""
+    global _latest
+    _latest = max(_latest, int(time.time() * 1000))
+    return _latest
 
 
 def runs_of(client: "MlflowClient", experiment: str, training: Training) -> "list[Record]":

@@ -16,8 +16,6 @@ from etude.core.errors import EtudeError
 from etude.tracking.server import Server, server, without_password
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from mlflow import MlflowClient
 
 HOST = "127.0.0.1"  # MLflow's server has no login: nobody else may reach it
@@ -115,11 +113,6 @@ def _serve(tracker: Server, port: int) -> int:
     print(f"etude: starting MLflow on {HOST}:{port}, which takes some seconds ...", flush=True)
     # a group of its own: MLflow's server has processes below it, and all are ended together
     process = subprocess.Popen(command(tracker.uri, port), env={**QUIET, **os.environ}, start_new_session=True)
-
-    def stop(number: int, frame: "FrameType | None") -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         while not _answers(port):
             if process.poll() is not None:
@@ -129,11 +122,7 @@ def _serve(tracker: Server, port: int) -> int:
         print(f"etude: the runs are at {link} (stop with Ctrl-C)", flush=True)
         open_browser(link)
         return process.wait()
-    except KeyboardInterrupt:
-        return 0
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         _end(process)
 
 
@@ -150,7 +139,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
-            process.wait(10)
+            process.wait(4)
         except ProcessLookupError:
             return
         except subprocess.TimeoutExpired:

@@ -3,13 +3,17 @@
 import multiprocessing
 import os
 import re
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.queues import SimpleQueue
+from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from lightning_fabric.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy, Strategy
@@ -42,12 +46,66 @@ def strategy(own: Trainer, accelerator: str, automatic: bool) -> Strategy | str:
             f"MASTER_ADDR and MASTER_PORT (an address of the first one, and a free port there) and NODE_RANK (0 to "
             f"{nodes - 1}). All must see the same project folder."
         )
-    return DDPStrategy(
+    return (_Machines if nodes > 1 else _OneMachine)(
         start_method="fork",
         find_unused_parameters=not automatic or own.strategy == "ddp_find_unused_parameters_true",
         process_group_backend="gloo" if accelerator == "cpu" else "nccl",
         cluster_environment=LightningEnvironment(),  # also in a job of Slurm, where Lightning would fork nothing
     )
+
+
+PATIENCE = 2.0  # seconds that the other processes have to end
+MEETING = "etude-ddp-"  # the start of the names of folders in which processes of one machine find each other
+
+
+class _Machines(DDPStrategy):
+    """Processes that end with the one that has started them."""
+
+    def on_exception(self, exception: BaseException) -> None:
+        """End the processes. They wait for each other, and this one would wait for them."""
+        super().on_exception(exception)
+        started = [process for process in getattr(self.launcher, "procs", []) if process.is_alive()]
+        for process in started:
+            process.terminate()
+        until = time.monotonic() + PATIENCE
+        for process in started:
+            process.join(max(0.0, until - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+class _OneMachine(_Machines):
+    """Processes of one machine: they find each other by a file, and what they open is open to this machine alone.
+
+    Lightning's own way is a server of torch (TCPStore), which listens at all addresses.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Args: those of DDPStrategy."""
+        super().__init__(**options)
+        self._folder = tempfile.TemporaryDirectory(prefix=MEETING)
+
+    def setup_distributed(self) -> None:
+        """Start the process group, which Lightning then takes."""
+        self.set_world_ranks()
+        if (name := loopback()) is not None:
+            os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = name
+        torch.distributed.init_process_group(
+            self._get_process_group_backend(),
+            store=torch.distributed.FileStore(str(Path(self._folder.name, "store")), self.world_size),
+            rank=self.global_rank,
+            world_size=self.world_size,
+            timeout=self._timeout,
+            device_id=self.root_device if self.root_device.type != "cpu" else None,
+        )
+        super().setup_distributed()
+
+
+def loopback() -> str | None:
+    """The interface of the address 127.0.0.1, as ``lo``; None where there is none."""
+    found = psutil.net_if_addrs().items()
+    return next((name for name, own in found if any(one.address == "127.0.0.1" for one in own)), None)
 
 
 def gpu_has_bf16() -> bool:

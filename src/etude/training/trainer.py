@@ -27,11 +27,12 @@ from etude.config.sections import Trainer
 from etude.core.errors import EtudeError
 from etude.core.progress import bar
 from etude.core.seeds import seed_of
+from etude.core.signals import handle, handles
 from etude.models.weights import round_weights, save_weights
 from etude.training import checkpoints
 from etude.training.callbacks import Averaging, History, Patience, Progress, Snapshots
 from etude.training.data import TrainingData
-from etude.training.processes import find_cause, from_processes, gpu_has_bf16, strategy
+from etude.training.processes import find_cause, forks, from_processes, gpu_has_bf16, strategy
 from etude.training.task import Learned, Task, node_rank
 
 
@@ -66,7 +67,7 @@ class Objective(pl.LightningModule):
 
     def on_train_start(self) -> None:
         """Make SIGTERM end the process with a failure: Lightning would end it with success, half trained."""
-        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGTERM, handle if handles() or forks(self.task.settings.trainer) else _stop)
 
     @property
     def kept(self) -> str:
@@ -148,14 +149,15 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
             profiler=profiler(task),
             **{name: value for name in PASSED if (value := getattr(own, name)) is not None},
         )
+        on_interrupt = signal.getsignal(signal.SIGINT)
         try:
             start = checkpoints.find_start(task.checkpoints, history.state_key, objective.monitor)
             trainer.fit(objective, datamodule=data, ckpt_path=start, weights_only=True)
         except SystemExit as exit_:
             if not isinstance(exit_.__context__, KeyboardInterrupt):
                 raise
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning ignores it from here on
-            raise KeyboardInterrupt from None
+            signal.signal(signal.SIGINT, on_interrupt)  # Lightning ignores it from here on
+            raise exit_.__context__ from None
     made_on: dict[str, str | int] = {"accelerator": accelerator, "devices": own.devices, "precision": precision}
     if node_rank(own):  # the first node keeps what was learned
         return Learned([], {}, made_on=made_on)

@@ -1,0 +1,85 @@
+"""Commands and stages that a signal ends: their status, their sentence, their run in MLflow, where they listened."""
+
+import shutil
+import signal
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from signalled import etude, signalled, stage
+
+from etude.artifacts.context import Session
+from etude.config.compile import compile_params
+from etude.config.sections import Settings
+from etude.core.files import digest
+from etude.stages import tokenize
+
+HERE = {"127.0.0.1", "::1"}
+LONG = (
+    "experiment=smoke",
+    "trainer=ddp",
+    "trainer.devices=2",
+    "trainer.steps=null",
+    "train.max_steps=100000",
+    "train.patience=100000",
+    "train.keep=null",
+    "models.lstm.hidden=8",
+    "models.lstm.layers=1",
+)
+
+
+@pytest.fixture
+def project(encoded: Session, tmp_path: Path) -> Path:
+    """A project of which nothing is trained, with its params.yaml."""
+    root = tmp_path / "project"
+    shutil.copytree(encoded.root, root)
+    (root / "params.yaml").write_text(compile_params(ROOT / "conf", ["experiment=smoke"]), encoding="utf-8")
+    return root
+
+
+def has(root: Path, pattern: str) -> bool:
+    """Whether there is something of a name below a project."""
+    return any(root.glob(pattern))
+
+
+def statuses(root: Path) -> list[str]:
+    with closing(sqlite3.connect(root / "mlruns/mlflow.db")) as tables:
+        return [status for (status,) in tables.execute("SELECT status FROM runs")]
+
+
+def test_a_training_in_two_processes(project: Path) -> None:
+    """Ctrl-C at a terminal, which all processes get: one sentence, a run that is KILLED; and nothing was open."""
+    command = etude("train", "model=lstm", *LONG)
+    end = signalled(
+        command, project, signal.SIGINT, group=True, ready=partial(has, project, ".checkpoints/*/last.ckpt")
+    )
+    assert end.faults(signal.SIGINT) == [], end
+    assert statuses(project) == ["KILLED"] and not list(project.glob(".checkpoints/*/*.part"))
+    assert end.listened <= HERE
+
+
+def test_a_stage_with_workers(project: Path, encoded: Session, settings: Settings) -> None:
+    """The terminal closes: one sentence; and what it goes on to is the same."""
+    made = project / "data/tokenize/remi"
+    shutil.rmtree(made)
+    own = {"ETUDE_WORKERS": "2"}
+    command, ready = stage("tokenize", "remi"), partial(has, project, ".shards/*/")
+    end = signalled(command, project, signal.SIGHUP, group=True, ready=ready, environment=own)
+    assert end.faults(signal.SIGHUP) == [] and not made.exists(), end
+    assert end.listened <= HERE
+    tokenize.run(settings, Session(root=project, progress=False), "remi")
+    assert digest(made) == digest(encoded.root / "data/tokenize/remi")
+
+
+def test_a_stage_with_workers_of_dask(project: Path) -> None:
+    pytest.importorskip("distributed")
+    shutil.rmtree(project / "data/tokenize/remi")
+    own = {"ETUDE_WORKERS": "2"}
+    command = etude("tokenize", "experiment=smoke", "tokenize=remi", "session.engine=dask")
+    ready = partial(has, project, ".shards/*/survey-*/")
+    end = signalled(command, project, signal.SIGINT, group=True, ready=ready, environment=own)
+    assert end.faults(signal.SIGINT) == [], end
+    assert end.listened and end.listened <= HERE

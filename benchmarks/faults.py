@@ -8,25 +8,26 @@ result that is not that of work which nothing disturbed. Faults are drawn from a
 """
 
 import argparse
+import atexit
 import random
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from conftest import Log, make_piece, make_project, tiny
+from conftest import Log, make_project, tiny
 from injection import BROKEN, FULL, KILL, READ_ONLY, RIGHTS, Fault, contents, run
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.shards import Shards
 from etude.config.sections import Settings
-from etude.core.files import LEFT, write_json, write_text
+from etude.core.files import LEFT, whole_folder, write_json, write_text
 
 NAMES = {KILL: "kill", FULL: "full disk", READ_ONLY: "read-only", RIGHTS: "no rights", BROKEN: "broken disk"}
 
@@ -135,7 +136,11 @@ def _differing(wanted: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
 
 # --- what is disturbed: functions of a folder, which other processes import
 
-SETTINGS = tiny(generate={"pieces": 2, "open_bars": 4, "max_tokens": 40})
+
+@cache
+def small() -> Settings:
+    """The settings of the smallest models; not made as this module is imported, which each process does."""
+    return tiny(generate={"pieces": 2, "open_bars": 4, "max_tokens": 40})
 
 
 def replace_file(folder: Path) -> None:
@@ -145,8 +150,6 @@ def replace_file(folder: Path) -> None:
 
 def replace_folder(folder: Path) -> None:
     """A sealed folder replaced."""
-    from etude.core.files import whole_folder
-
     with whole_folder(folder / "made/inner") as part:
         write_text(part / "a", "new")
         (part / "below").mkdir()
@@ -177,18 +180,13 @@ def _sum(folders: list[Path]) -> str:
     return str(sum(int((folder / "answer").read_text()) for folder in folders))
 
 
-def stage(name: str, *arguments: str) -> Callable[[Path], None]:
-    """The work of a stage in a project."""
-    return Stage(name, arguments)
-
-
 @dataclass(frozen=True)
 class Stage:
     """A stage of the pipeline on tiny pieces; no MLflow."""
 
     name: str
     arguments: tuple[str, ...] = ()
-    settings: Settings = SETTINGS
+    settings: Settings = field(default_factory=small)
 
     def __call__(self, folder: Path) -> None:
         """Run it."""
@@ -202,19 +200,11 @@ class Stage:
 
 @cache
 def project() -> Path:
-    """A project with everything made of tiny pieces, once a process."""
+    """A project with the data of ten pieces made, once a process."""
     root = Path(tempfile.mkdtemp(prefix="etude-faults-"))
-    settings = with_folder(root)
-    for number in range(10):
-        (root / "scores").mkdir(exist_ok=True)
-        (root / f"scores/{number:02d}.mid").write_bytes(make_piece(number).dumps_midi())
-    make_project(root, settings)
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    make_project(root, small())
     return root
-
-
-def with_folder(root: Path) -> Settings:
-    """The settings, with the project's own scores as the dataset."""
-    return replace(SETTINGS)
 
 
 def chain(*stages: Stage) -> Callable[[Path], None]:
@@ -228,59 +218,64 @@ def chain(*stages: Stage) -> Callable[[Path], None]:
     return prepare
 
 
-TRAINED = (Stage("train", ("ngram",)), Stage("train", ("lstm",)))
-SAMPLED = (*TRAINED, Stage("generate", ("lstm",)), Stage("reference"))
-EVALUATED = (*SAMPLED, Stage("evaluate", ("lstm",)))
-DATA = ("data/ingest", "data/split", "data/augment")
-WORKS = {
-    "file": Work("a file replaced", old_files, replace_file, ("made",)),
-    "folder": Work("a folder replaced", old_files, replace_folder, ("made",)),
-    "shards": Work("shards, and the removal of them", lambda folder: None, map_shards, ("made",)),
-    "split": Work("split", chain(), Stage("split"), ("data/split", "data/built_from"), ("data/ingest",)),
-    "augment": Work("augment", chain(), Stage("augment"), ("data/augment",), ("data/ingest", "data/split")),
-    "tokenize": Work("tokenize", chain(), Stage("tokenize", ("remi",)), ("data/tokenize/remi",), DATA),
-    "lstm": Work("train lstm", chain(), Stage("train", ("lstm",)), ("models/lstm",), ("data/tokenize/remi",)),
-    "wgan": Work("train wgan", chain(), Stage("train", ("wgan",)), ("models/wgan",), ("data/tokenize/pianoroll",)),
-    "generate": Work(
-        "generate", chain(*TRAINED), Stage("generate", ("lstm",)), ("data/generate/lstm",), ("models/lstm",)
-    ),
-    "evaluate": Work(
-        "evaluate",
-        chain(*SAMPLED),
-        Stage("evaluate", ("lstm",)),
-        ("reports/evaluate", "reports/metrics"),
-        ("models/lstm", "data/generate/lstm", "reports/reference.json", "data/tokenize/remi", "data/ingest"),
-    ),
-    "arrange": Work(
-        "arrange",
-        chain(*EVALUATED),
-        Stage("arrange", ("lstm",)),
-        ("data/arrange", "reports/arrange"),
-        ("data/generate/lstm", "reports/evaluate/lstm.json"),
-    ),
-}
+@cache
+def works() -> dict[str, Work]:
+    """All that is disturbed, by the name of its row."""
+    trained = (Stage("train", ("ngram",)), Stage("train", ("lstm",)))
+    sampled = (*trained, Stage("generate", ("lstm",)), Stage("reference"))
+    evaluated = (*sampled, Stage("evaluate", ("lstm",)))
+    data = ("data/ingest", "data/split", "data/augment")
+    return {
+        "file": Work("a file replaced", old_files, replace_file, ("made",)),
+        "folder": Work("a folder replaced", old_files, replace_folder, ("made",)),
+        "shards": Work("shards, and the removal of them", lambda folder: None, map_shards, ("made",)),
+        "split": Work("split", chain(), Stage("split"), ("data/split", "data/built_from"), ("data/ingest",)),
+        "augment": Work("augment", chain(), Stage("augment"), ("data/augment",), ("data/ingest", "data/split")),
+        "tokenize": Work("tokenize", chain(), Stage("tokenize", ("remi",)), ("data/tokenize/remi",), data),
+        "lstm": Work("train lstm", chain(), Stage("train", ("lstm",)), ("models/lstm",), ("data/tokenize/remi",)),
+        "wgan": Work("train wgan", chain(), Stage("train", ("wgan",)), ("models/wgan",), ("data/tokenize/pianoroll",)),
+        "generate": Work(
+            "generate", chain(*trained), Stage("generate", ("lstm",)), ("data/generate/lstm",), ("models/lstm",)
+        ),
+        "evaluate": Work(
+            "evaluate",
+            chain(*sampled),
+            Stage("evaluate", ("lstm",)),
+            ("reports/evaluate", "reports/metrics"),
+            ("models/lstm", "data/generate/lstm", "reports/reference.json", "data/tokenize/remi", "data/ingest"),
+        ),
+        "arrange": Work(
+            "arrange",
+            chain(*evaluated),
+            Stage("arrange", ("lstm",)),
+            ("data/arrange", "reports/arrange"),
+            ("data/generate/lstm", "reports/evaluate/lstm.json"),
+        ),
+    }
+
+
 SOME = {"lstm": 9, "wgan": 9, "tokenize": 9, "generate": 5, "evaluate": 5, "arrange": 9, "split": 4, "augment": 4}
 
 
-def rows(names: list[str], folder: Path, small: bool) -> Iterator[Row]:
+def rows(names: list[str], folder: Path, few: bool) -> Iterator[Row]:
     """The lines of the table, as they are measured."""
     for name in names:
-        work, every = WORKS[name], SOME.get(name, 1) if small else 1
-        kinds = (KILL, FULL, RIGHTS) if small else tuple(NAMES)
+        work, every = works()[name], SOME.get(name, 1) if few else 1
+        kinds = (KILL, FULL, RIGHTS) if few else tuple(NAMES)
         yield from work.disturb(folder / name, kinds, every)
         if work.reads:
-            yield work.flip(folder / name, 6 if small else 100)
+            yield work.flip(folder / name, 6 if few else 100)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", choices=[[], *WORKS], help=f"of {', '.join(WORKS)}; default: all")
+    parser.add_argument("rows", nargs="*", help="the names of rows; default: all")
     parser.add_argument("--small", action="store_true", help="as the tests do it")
     options = parser.parse_args()
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        for row in rows(options.rows or list(WORKS), Path(folder), options.small):
+        for row in rows(options.rows or list(works()), Path(folder), options.small):
             print(f"| {row.what} | {row.attempts} | {len(row.failures)} |", flush=True)
             for text in row.failures[:10]:
                 print(f"    {text}", flush=True)

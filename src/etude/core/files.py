@@ -103,6 +103,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def discard(path: Path) -> None:
     """Remove a file or a folder so that a kill leaves it whole or not at all: it is renamed first."""
+    _settle(path.parent.resolve(), os.getpid())
     gone = beside(path, "gone")
     with suppress(OSError):
         _remove(gone)

@@ -90,9 +90,25 @@ class Course:
         self.step, self.best = int(self.rows[-1]["step"]), int(self.top.get("step", -1))
 
 
-def find_best(folder: Path, history: str, monitor: str, step: int) -> Path | None:
-    """The checkpoint of the weights at ``step``, the best one; None where it is missing or damaged."""
-    return next((file for file, found in _whole(folder, BEST, history, monitor) if found.step == step), None)
+def find_end(folder: Path, history: str, monitor: str) -> tuple[Course, Path]:
+    """What a training that is done says of itself, and the checkpoint of its best weights.
+
+    The best of the last epoch is written before the last, and a training that was killed between the two is done.
+
+    Raises:
+        EtudeError: one of them is damaged or missing; the same command trains what is lost again.
+    """
+    again = "Give the same command again: the training goes on from what is whole."
+    try:
+        files = [place(folder, name) for name in (BEST, LAST)]
+        ends = [Course(read_checkpoint(file), history, monitor) for file in files if file.is_file()]
+    except (OSError, EtudeError) as error:
+        raise EtudeError(f"{error} {again}") from None
+    done = max(ends, key=lambda course: course.step)  # of one at least: the caller has looked
+    for file, course in _whole(folder, BEST, history, monitor):
+        if course.step == done.best:
+            return done, file
+    raise EtudeError(f"The best weights, of step {done.best}, are missing in {folder}. {again}")
 
 
 def find_start(folder: Path, history: str, monitor: str) -> Path | None:

@@ -126,7 +126,8 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
     ):
         history = History(objective, report)
         patience = Patience(objective.monitor, patience=config.patience)
-        callbacks = [history, Progress(objective, show), patience, best, last, *kept]
+        # what is kept comes before that from which a training goes on
+        callbacks = [history, Progress(objective, show), patience, *kept, best, last]
         if objective.optim.averaging is not None:
             callbacks.insert(0, Averaging(objective.optim.averaging))
         trainer = pl.Trainer(
@@ -161,21 +162,17 @@ def fit(objective: Objective, data: TrainingData[Any]) -> Learned:
     made_on: dict[str, str | int] = {"accelerator": accelerator, "devices": own.devices, "precision": precision}
     if node_rank(own):  # the first node keeps what was learned
         return Learned([], {}, made_on=made_on)
-    last = checkpoints.place(task.checkpoints, checkpoints.LAST)
-    if not last.is_file():
+    if not any(checkpoints.place(task.checkpoints, name).is_file() for name in (checkpoints.BEST, checkpoints.LAST)):
         raise EtudeError(
             f"trainer.max_time = {own.max_time} was over before the first step. Set a longer time, or null."
         )
-    done = checkpoints.Course(checkpoints.read_checkpoint(last), history.state_key, objective.monitor)
-    top = done.top[objective.monitor]
-    result = {objective.monitor: top, "best_step": done.best, "steps": done.measured[-1]["step"]}
+    done, best_file = checkpoints.find_end(task.checkpoints, history.state_key, objective.monitor)
+    result = {
+        objective.monitor: done.top[objective.monitor],
+        "best_step": done.best,
+        "steps": done.measured[-1]["step"],
+    }
     snapshots = _write_snapshots(objective, [int(row["step"]) for row in done.measured], done.best)
-    best_file = checkpoints.find_best(task.checkpoints, history.state_key, objective.monitor, done.best)
-    if best_file is None:
-        raise EtudeError(
-            f"The best weights, of step {done.best}, are damaged or missing in {task.checkpoints}. Give the same "
-            "command again: the training goes on from what is whole."
-        )
     _load(objective, best_file)
     return Learned(done.rows, result, snapshots, made_on)
 

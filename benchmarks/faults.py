@@ -1,285 +1,75 @@
 """Faults on purpose, and what they cost: the table of docs/reliability.md.
 
-    python benchmarks/faults.py [ROW ...] [--small] [--keep FOLDER]
+    python benchmarks/faults.py [ROW ...] [--every N] [--kills N] [--flips N] [--full N]
 
-A row is done at every file operation of its work in turn (``--small``: at some), or so many times at random. In each
-attempt the work ends by the fault, and is then done again without one: a failure is an end that is no sentence, or a
-result that is not that of work which nothing disturbed. Faults are drawn from a seed: the same each time.
+The work of a row ends by a fault at every file operation in turn (every Nth), by SIGKILL at random times, or with a
+flipped bit in what it reads, and is then done again without one. A failure is an end that is no sentence, or a result
+that is not that of work which nothing disturbed. Faults are drawn from a seed: the same each time.
 """
 
 import argparse
-import atexit
-import random
-import shutil
+import os
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from conftest import Log, make_project, tiny
-from injection import BROKEN, FULL, KILL, READ_ONLY, RIGHTS, Fault, contents, run
+from disturbed import NAMES, Row, works
 
-from etude.artifacts import catalog
-from etude.artifacts.context import Session
-from etude.artifacts.shards import Shards
-from etude.config.sections import Settings
-from etude.core.files import LEFT, whole_folder, write_json, write_text
-
-NAMES = {KILL: "kill", FULL: "full disk", READ_ONLY: "read-only", RIGHTS: "no rights", BROKEN: "broken disk"}
+NAMESPACE = "ETUDE_FAULTS_NAMESPACE"  # this process may mount a disk
 
 
-@dataclass
-class Row:
-    """A line of the table."""
-
-    what: str
-    attempts: int = 0
-    failures: list[str] = field(default_factory=list)
-
-    def count(self, *faults: str) -> None:
-        """One attempt, and what was wrong with it."""
-        self.attempts += 1
-        self.failures += faults
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is disturbed."""
-
-    what: str
-    prepare: Callable[[Path], Any]  # fills an empty folder with what the work finds
-    do: Callable[..., Any]  # a function of a module, which is called with the folder
-    results: tuple[str, ...]  # the folders and files, in that folder, that it makes
-    reads: tuple[str, ...] = ()  # those of which it reads all
-
-    def disturb(self, folder: Path, kinds: tuple[int, ...], every: int) -> Iterator[Row]:
-        """Faults at every ``every``th file operation."""
-        wanted, count = self._undisturbed(folder)
-        for kind in kinds:
-            row = Row(f"{NAMES[kind]} at any file operation: {self.what}")
-            for at in range(0, count, every):
-                for lasts in (False, True) if kind == FULL else (False,):
-                    place = self._fresh(folder)
-                    outcome = run(place, self.do, place, fault=Fault(at, kind, lasts))
-                    where = f"{NAMES[kind]} at {at} of {count}{', which lasts' if lasts else ''}"
-                    row.count(*self._judge(place, where, outcome.text, outcome.known, wanted))
-            yield row
-
-    def flip(self, folder: Path, attempts: int) -> Row:
-        """Flipped bits in the files that it reads: each is noticed, or changes nothing."""
-        wanted, _ = self._undisturbed(folder)
-        row, draw = Row(f"flipped bit in what is read: {self.what}"), random.Random(7)
-        for _ in range(attempts):
-            place = self._fresh(folder)
-            files = [file for name in self.reads for file in _files(place / name)]
-            file = draw.choice([file for file in files if file.stat().st_size])
-            bit = draw.randrange(8 * file.stat().st_size)
-            data = bytearray(file.read_bytes())
-            data[bit // 8] ^= 1 << bit % 8
-            file.write_bytes(data)
-            outcome = run(place, self.do, place)
-            where = f"bit {bit} of {file.relative_to(place)}"
-            if outcome.text:
-                row.count(*([] if outcome.known else [f"{where}: {outcome.text}"]))
-            else:
-                differ = _differing(wanted, self._made(place))
-                row.count(*([f"{where}: unnoticed, and {', '.join(differ)[:200]} differ"] if differ else []))
-        return row
-
-    def _undisturbed(self, folder: Path) -> tuple[dict[str, bytes], int]:
-        place = self._fresh(folder)
-        outcome = run(place, self.do, place)
-        if outcome.text:
-            raise RuntimeError(f"{self.what} fails undisturbed: {outcome.text}")
-        return self._made(place), outcome.operations
-
-    def _fresh(self, folder: Path) -> Path:
-        kept, place = folder / "prepared", folder / "place"
-        if not kept.is_dir():
-            kept.mkdir(parents=True)
-            self.prepare(kept)
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(kept, place, symlinks=True)
-        return place
-
-    def _judge(self, place: Path, where: str, text: str, known: bool, wanted: dict[str, bytes]) -> Iterator[str]:
-        if not known:
-            yield f"{where}: ended with {text[:300]}"
-        again = run(place, self.do, place)
-        if again.text:
-            yield f"{where}: the next run ended with {again.text[:300]}"
-        elif differ := _differing(wanted, self._made(place)):
-            yield f"{where}: the next run made other bytes of {', '.join(differ)[:300]}"
-        elif left := [file.name for file in place.rglob(".*") if LEFT.fullmatch(file.name)]:
-            yield f"{where}: the next run left {', '.join(left)}"
-
-    def _made(self, place: Path) -> dict[str, bytes]:
-        made: dict[str, bytes] = {}
-        for name in self.results:
-            path = place / name
-            made |= {f"{name}/{file}": data for file, data in contents(path).items()} if path.is_dir() else {}
-            made |= {name: path.read_bytes()} if path.is_file() else {}
-        return made
-
-
-def _files(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-
-
-def _differing(wanted: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
-    return sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
-
-
-# --- what is disturbed: functions of a folder, which other processes import
-
-
-@cache
-def small() -> Settings:
-    """The settings of the smallest models; not made as this module is imported, which each process does."""
-    return tiny(generate={"pieces": 2, "open_bars": 4, "max_tokens": 40})
-
-
-def replace_file(folder: Path) -> None:
-    """A JSON file replaced."""
-    write_json(folder / "made/file.json", {"new": list(range(100))})
-
-
-def replace_folder(folder: Path) -> None:
-    """A sealed folder replaced."""
-    with whole_folder(folder / "made/inner") as part:
-        write_text(part / "a", "new")
-        (part / "below").mkdir()
-        write_text(part / "below/b", "new")
-
-
-def old_files(folder: Path) -> None:
-    """What stands there before."""
-    write_json(folder / "made/file.json", {"old": 1})
-    write_text(folder / "made/inner/old/c", "old")
-
-
-def double(task: int, folder: Path) -> None:
-    """A shard."""
-    write_text(folder / "answer", str(2 * task))
-
-
-def map_shards(folder: Path) -> None:
-    """Three shards, and what is made of them."""
-    shards = Shards(Session(root=folder, workers=1, progress=False), catalog.INGEST, "0" * 64)
-    with shards.lock():
-        done = shards.map(double, [1, 2, 3])
-        both = shards.once(lambda part: write_text(part / "sum", _sum(done)), "sum")
-        write_text(folder / "made", (both / "sum").read_text())
-
-
-def _sum(folders: list[Path]) -> str:
-    return str(sum(int((folder / "answer").read_text()) for folder in folders))
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage of the pipeline on tiny pieces; no MLflow."""
-
-    name: str
-    arguments: tuple[str, ...] = ()
-    settings: Settings = field(default_factory=small)
-
-    def __call__(self, folder: Path) -> None:
-        """Run it."""
-        import importlib
-
-        module = importlib.import_module(f"etude.stages.{self.name}")
-        if self.name == "train":
-            module.start = Log().start
-        module.run(self.settings, Session(root=folder, workers=1, progress=False), *self.arguments)
-
-
-@cache
-def project() -> Path:
-    """A project with the data of ten pieces made, once a process."""
-    root = Path(tempfile.mkdtemp(prefix="etude-faults-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    make_project(root, small())
-    return root
-
-
-def chain(*stages: Stage) -> Callable[[Path], None]:
-    """A project in which these stages have run."""
-
-    def prepare(folder: Path) -> None:
-        shutil.copytree(project(), folder, dirs_exist_ok=True)
-        for one in stages:
-            one(folder)
-
-    return prepare
-
-
-@cache
-def works() -> dict[str, Work]:
-    """All that is disturbed, by the name of its row."""
-    trained = (Stage("train", ("ngram",)), Stage("train", ("lstm",)))
-    sampled = (*trained, Stage("generate", ("lstm",)), Stage("reference"))
-    evaluated = (*sampled, Stage("evaluate", ("lstm",)))
-    data = ("data/ingest", "data/split", "data/augment")
-    return {
-        "file": Work("a file replaced", old_files, replace_file, ("made",)),
-        "folder": Work("a folder replaced", old_files, replace_folder, ("made",)),
-        "shards": Work("shards, and the removal of them", lambda folder: None, map_shards, ("made",)),
-        "split": Work("split", chain(), Stage("split"), ("data/split", "data/built_from"), ("data/ingest",)),
-        "augment": Work("augment", chain(), Stage("augment"), ("data/augment",), ("data/ingest", "data/split")),
-        "tokenize": Work("tokenize", chain(), Stage("tokenize", ("remi",)), ("data/tokenize/remi",), data),
-        "lstm": Work("train lstm", chain(), Stage("train", ("lstm",)), ("models/lstm",), ("data/tokenize/remi",)),
-        "wgan": Work("train wgan", chain(), Stage("train", ("wgan",)), ("models/wgan",), ("data/tokenize/pianoroll",)),
-        "generate": Work(
-            "generate", chain(*trained), Stage("generate", ("lstm",)), ("data/generate/lstm",), ("models/lstm",)
-        ),
-        "evaluate": Work(
-            "evaluate",
-            chain(*sampled),
-            Stage("evaluate", ("lstm",)),
-            ("reports/evaluate", "reports/metrics"),
-            ("models/lstm", "data/generate/lstm", "reports/reference.json", "data/tokenize/remi", "data/ingest"),
-        ),
-        "arrange": Work(
-            "arrange",
-            chain(*evaluated),
-            Stage("arrange", ("lstm",)),
-            ("data/arrange", "reports/arrange"),
-            ("data/generate/lstm", "reports/evaluate/lstm.json"),
-        ),
-    }
-
-
-SOME = {"lstm": 9, "wgan": 9, "tokenize": 9, "generate": 5, "evaluate": 5, "arrange": 9, "split": 4, "augment": 4}
-
-
-def rows(names: list[str], folder: Path, few: bool) -> Iterator[Row]:
+def rows(names: list[str], folder: Path, every: int, kills: int, flips: int, full: int) -> Iterator[Row]:
     """The lines of the table, as they are measured."""
     for name in names:
-        work, every = works()[name], SOME.get(name, 1) if few else 1
-        kinds = (KILL, FULL, RIGHTS) if few else tuple(NAMES)
-        yield from work.disturb(folder / name, kinds, every)
-        if work.reads:
-            yield work.flip(folder / name, 6 if few else 100)
+        work = works()[name]
+        yield from work.disturb(folder / name, tuple(NAMES), every)
+        if kills:
+            yield work.kill(folder / name, kills)
+        if work.reads and flips:
+            yield work.flip(folder / name, flips)
+        if full and may_mount():
+            yield work.fill(folder / name, folder / "disk", full)
+
+
+def may_mount() -> bool:
+    """Whether this process may mount a file system: it is in a namespace of its own."""
+    return os.environ.get(NAMESPACE) == "1"
+
+
+def enter_namespace() -> None:
+    """Start again in a namespace of users and mounts, where the system allows one."""
+    if not may_mount() and subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0:
+        os.environ[NAMESPACE] = "1"
+        os.execvp("unshare", ["unshare", "-rm", sys.executable, *sys.argv])
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", help="the names of rows; default: all")
-    parser.add_argument("--small", action="store_true", help="as the tests do it")
+    parser.add_argument("rows", nargs="*", help=f"names of rows, of {', '.join(works())}; default: all")
+    parser.add_argument("--every", type=int, default=1, help="of the file operations, every so many")
+    parser.add_argument("--kills", type=int, default=40, help="at random times, of each row")
+    parser.add_argument("--flips", type=int, default=100, help="of each row that reads files")
+    parser.add_argument("--full", type=int, default=20, help="full disks of each row, where Linux allows a namespace")
     options = parser.parse_args()
-    failed = 0
+    if unknown := {*options.rows} - {*works()}:
+        parser.error(f"there is no row {min(unknown)}; there are {', '.join(works())}")
+    if options.full:
+        enter_namespace()
+    failed, started = 0, time.monotonic()
+    print("| test | attempts | failures |\n|---|---:|---:|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for row in rows(options.rows or list(works()), Path(folder), options.small):
+        names = options.rows or list(works())
+        for row in rows(names, Path(folder), options.every, options.kills, options.flips, options.full):
             print(f"| {row.what} | {row.attempts} | {len(row.failures)} |", flush=True)
             for text in row.failures[:10]:
-                print(f"    {text}", flush=True)
+                print(f"    {text}", file=sys.stderr, flush=True)
             failed += len(row.failures)
+    print(f"{(time.monotonic() - started) / 60:.0f} minutes", file=sys.stderr)
     sys.exit(int(failed > 0))
 
 

@@ -19,16 +19,10 @@ from typing import Any
 
 # a server without threads forks the processes: each starts at once, with what is imported here
 CONTEXT: Any = multiprocessing.get_context("forkserver")
-PRELOAD = [
-    "conftest",
-    "torch",
-    "pytorch_lightning",
-    "etude.stages.train",
-    "etude.stages.generate",
-    "etude.stages.arrange",
-]
+PRELOAD = ["disturbed", "pytorch_lightning", "etude.stages.train", "etude.stages.generate", "etude.stages.arrange"]
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+LONGEST = 120.0  # seconds of any work
 KILL = 0  # in place of the number of an error
 FULL, READ_ONLY, RIGHTS, BROKEN = errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO
 
@@ -112,16 +106,38 @@ def _start_server() -> None:
     os.environ["PYTHONPATH"] = before
 
 
-def run(folder: Path, work: Callable[..., Any], *args: Any, fault: Fault | None = None, seconds: float = 60) -> Outcome:
-    """Do ``work(*args)``, a function of a module, in a process of its own, with a fault below ``folder``."""
+def run(
+    folder: Path,
+    work: Callable[..., Any],
+    *args: Any,
+    fault: Fault | None = None,
+    seconds: float = LONGEST,
+    kill: bool = False,
+) -> Outcome:
+    """Do ``work(*args)``, a function of a module, in a process of its own.
+
+    Args:
+        folder: below which file operations count.
+        work: what is done.
+        args: its arguments.
+        fault: what happens at one of them.
+        seconds: after which it is given up.
+        kill: it is killed then, which is no fault of it.
+    """
     _start_server()
     mine, theirs = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=_run, args=(theirs, folder, fault, work, args))
     process.start()
     theirs.close()
     try:
-        count, text, known = mine.recv() if mine.poll(seconds) else (0, f"did not end within {seconds} s", False)
-    except EOFError:
+        if mine.poll(seconds):
+            count, text, known = mine.recv()
+        elif kill:
+            process.kill()
+            count, text, known = 0, "", True
+        else:
+            count, text, known = 0, f"did not end within {seconds} s", False
+    except EOFError:  # it has been killed
         count, text, known = 0, "", True
     process.join(10)
     if process.is_alive():

@@ -10,7 +10,6 @@ from typing import NoReturn
 from etude.core.errors import EtudeError
 from etude.core.machine_faults import fault_of
 from etude.core.signals import end_children, ended_by_signals, ending, ignore, say
-from etude.core.text import visible
 
 FAULT = "this is a fault of etude; the lines above belong into a report of it."
 PATIENCE = 1.0  # seconds that processes which are still there have to end
@@ -44,6 +43,8 @@ def run(work: Callable[[], int], left: str) -> NoReturn:
 
 def _explain(error: BaseException) -> int:
     """Print what is to be said of an error. Returns the exit status."""
+    from etude.core.text import visible  # which no stage that ends well needs, and so need not declare
+
     if ending() is not None:
         return 0  # whatever it is, it comes of the end
     if isinstance(error, KeyboardInterrupt):  # of a process that this one waits for

@@ -1,0 +1,309 @@
+"""Work that is disturbed by faults, and what it must leave: the rows of benchmarks/faults.py, in small in its test."""
+
+import atexit
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from conftest import Log, make_project, tiny
+from injection import BROKEN, FULL, KILL, READ_ONLY, RIGHTS, Fault, contents, run
+
+from etude.artifacts import catalog
+from etude.artifacts.context import Session
+from etude.artifacts.shards import Shards
+from etude.config.sections import Settings
+from etude.core.files import LEFT, whole_folder, write_json, write_text
+
+NAMES = {KILL: "kill", FULL: "full disk", READ_ONLY: "read-only", RIGHTS: "no rights", BROKEN: "broken disk"}
+
+
+@dataclass
+class Row:
+    """A line of the table."""
+
+    what: str
+    attempts: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def count(self, *faults: str) -> None:
+        """One attempt, and what was wrong with it."""
+        self.attempts += 1
+        self.failures += faults
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is disturbed."""
+
+    what: str
+    prepare: Callable[[Path], Any]  # fills an empty folder with what the work finds
+    do: Callable[..., Any]  # a function of a module, which is called with the folder
+    results: tuple[str, ...]  # the folders and files, in that folder, that it makes
+    reads: tuple[str, ...] = ()  # those of which it reads all
+
+    def disturb(self, folder: Path, kinds: tuple[int, ...], every: int) -> Iterator[Row]:
+        """Faults at every ``every``th file operation."""
+        wanted, count = self._undisturbed(folder)
+        for kind in kinds:
+            row = Row(f"{NAMES[kind]} at any file operation: {self.what}")
+            for at in range(0, count, every):
+                for lasts in (False, True) if kind == FULL else (False,):
+                    place = self._fresh(folder)
+                    outcome = run(place, self.do, place, fault=Fault(at, kind, lasts))
+                    where = f"{NAMES[kind]} at {at} of {count}{', which lasts' if lasts else ''}"
+                    row.count(*self._judge(place, where, outcome.text, outcome.known, wanted))
+            yield row
+
+    def flip(self, folder: Path, attempts: int) -> Row:
+        """Flipped bits in the files that it reads: each is noticed, or changes nothing."""
+        wanted, _ = self._undisturbed(folder)
+        row, draw = Row(f"flipped bit in what is read: {self.what}"), random.Random(7)
+        for _ in range(attempts):
+            place = self._fresh(folder)
+            files = [file for name in self.reads for file in _files(place / name)]
+            file = draw.choice([file for file in files if file.stat().st_size])
+            bit = draw.randrange(8 * file.stat().st_size)
+            data = bytearray(file.read_bytes())
+            data[bit // 8] ^= 1 << bit % 8
+            file.write_bytes(data)
+            outcome = run(place, self.do, place)
+            where = f"bit {bit} of {file.relative_to(place)}"
+            if outcome.text:
+                row.count(*([] if outcome.known else [f"{where}: {outcome.text}"]))
+            else:
+                differ = _differing(wanted, self._made(place))
+                row.count(*([f"{where}: unnoticed, and {', '.join(differ)[:200]} differ"] if differ else []))
+        return row
+
+    def kill(self, folder: Path, attempts: int) -> Row:
+        """Kills at any time."""
+        place = self._fresh(folder)
+        started = time.monotonic()
+        run(place, self.do, place)
+        took = time.monotonic() - started
+        wanted = self._made(place)
+        row, draw = Row(f"kill -9 at any time: {self.what}"), random.Random(11)
+        for _ in range(attempts):
+            place = self._fresh(folder)
+            after = draw.uniform(0.02, took)
+            outcome = run(place, self.do, place, seconds=after, kill=True)
+            row.count(*self._judge(place, f"after {after:.2f} of {took:.2f} s", outcome.text, outcome.known, wanted))
+        return row
+
+    def fill(self, folder: Path, disk: Path, attempts: int) -> Row:
+        """Disks that are full after so many bytes: a file system in memory, in a namespace of mounts of one's own."""
+        wanted, _ = self._undisturbed(folder)
+        row, draw = Row(f"a disk that is full: {self.what}"), random.Random(13)
+        place = disk / "place"
+        for _ in range(attempts):
+            _mount(disk, "64M")
+            shutil.copytree(folder / "prepared", place, symlinks=True)
+            used = _used(disk)
+            run(place, self.do, place)
+            most = _used(disk) - used
+            shutil.rmtree(place)
+            shutil.copytree(folder / "prepared", place, symlinks=True)
+            room = draw.randrange(most + 1)
+            _mount(disk, f"{used + room}k")
+            outcome = run(place, self.do, place)
+            _mount(disk, "64M")
+            where = f"{room} of {most} kB"
+            row.count(*self._judge(place, where, outcome.text, outcome.known, wanted))
+            shutil.rmtree(place)
+            subprocess.run(["umount", str(disk)], check=True)
+        return row
+
+    def _undisturbed(self, folder: Path) -> tuple[dict[str, bytes], int]:
+        place = self._fresh(folder)
+        outcome = run(place, self.do, place)
+        if outcome.text:
+            raise RuntimeError(f"{self.what} fails undisturbed: {outcome.text}")
+        return self._made(place), outcome.operations
+
+    def _fresh(self, folder: Path) -> Path:
+        kept, place = folder / "prepared", folder / "place"
+        if not kept.is_dir():
+            kept.mkdir(parents=True)
+            self.prepare(kept)
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(kept, place, symlinks=True)
+        return place
+
+    def _judge(self, place: Path, where: str, text: str, known: bool, wanted: dict[str, bytes]) -> Iterator[str]:
+        if not known:
+            yield f"{where}: ended with {text[:300]}"
+        again = run(place, self.do, place)
+        if again.text:
+            yield f"{where}: the next run ended with {again.text[:300]}"
+        elif differ := _differing(wanted, self._made(place)):
+            yield f"{where}: the next run made other bytes of {', '.join(differ)[:300]}"
+        elif left := [file.name for file in place.rglob(".*") if LEFT.fullmatch(file.name)]:
+            yield f"{where}: the next run left {', '.join(left)}"
+
+    def _made(self, place: Path) -> dict[str, bytes]:
+        made: dict[str, bytes] = {}
+        for name in self.results:
+            path = place / name
+            made |= {f"{name}/{file}": data for file, data in contents(path).items()} if path.is_dir() else {}
+            made |= {name: path.read_bytes()} if path.is_file() else {}
+        return made
+
+
+def _mount(disk: Path, size: str) -> None:
+    """Mount a file system in memory, or change the size of it."""
+    disk.mkdir(exist_ok=True)
+    kind = ["-o", f"remount,size={size}"] if disk.is_mount() else ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"]
+    subprocess.run(["mount", *kind, str(disk)], check=True)
+
+
+def _used(disk: Path) -> int:
+    """The kilobytes that a file system holds."""
+    return shutil.disk_usage(disk).used // 1024
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _differing(wanted: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
+    return sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+
+
+# --- what is disturbed: functions of a folder, which other processes import
+
+
+@cache
+def small() -> Settings:
+    """The settings of the smallest models; not made as this module is imported, which each process does."""
+    return tiny(
+        generate={"pieces": 2, "open_bars": 4, "max_tokens": 40}, train={"max_steps": 6}, trainer={"steps": None}
+    )
+
+
+def replace_file(folder: Path) -> None:
+    """A JSON file replaced."""
+    write_json(folder / "made/file.json", {"new": list(range(100))})
+
+
+def replace_folder(folder: Path) -> None:
+    """A sealed folder replaced."""
+    with whole_folder(folder / "made/inner") as part:
+        write_text(part / "a", "new")
+        (part / "below").mkdir()
+        write_text(part / "below/b", "new")
+
+
+def old_files(folder: Path) -> None:
+    """What stands there before."""
+    write_json(folder / "made/file.json", {"old": 1})
+    write_text(folder / "made/inner/old/c", "old")
+
+
+def double(task: int, folder: Path) -> None:
+    """A shard."""
+    write_text(folder / "answer", str(2 * task))
+
+
+def map_shards(folder: Path) -> None:
+    """Three shards, and what is made of them."""
+    shards = Shards(Session(root=folder, workers=1, progress=False), catalog.INGEST, "0" * 64)
+    with shards.lock():
+        done = shards.map(double, [1, 2, 3])
+        both = shards.once(lambda part: write_text(part / "sum", _sum(done)), "sum")
+        write_text(folder / "made", (both / "sum").read_text())
+
+
+def _sum(folders: list[Path]) -> str:
+    return str(sum(int((folder / "answer").read_text()) for folder in folders))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the pipeline on tiny pieces; no MLflow."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=small)
+
+    def __call__(self, folder: Path) -> None:
+        """Run it."""
+        import importlib
+
+        module = importlib.import_module(f"etude.stages.{self.name}")
+        if self.name == "train":
+            module.start = Log().start  # type: ignore[attr-defined]
+        module.run(self.settings, Session(root=folder, workers=1, progress=False), *self.arguments)
+
+
+@cache
+def project() -> Path:
+    """A project with the data of ten pieces made, once a process."""
+    root = Path(tempfile.mkdtemp(prefix="etude-faults-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    make_project(root, small())
+    return root
+
+
+def chain(*stages: Stage) -> Callable[[Path], None]:
+    """A project in which these stages have run."""
+
+    def prepare(folder: Path) -> None:
+        shutil.copytree(project(), folder, dirs_exist_ok=True)
+        for one in stages:
+            one(folder)
+
+    return prepare
+
+
+def half_trained(folder: Path) -> None:
+    """A project in which a training was killed in its second epoch."""
+    chain()(folder)
+    outcome = run(folder, Stage("train", ("lstm",)), folder, fault=Fault(at=42))
+    if not outcome.killed or not list(folder.glob(".checkpoints/*/last.ckpt")):
+        raise RuntimeError("The training was not killed between its checkpoints.")
+
+
+@cache
+def works() -> dict[str, Work]:
+    """All that is disturbed, by the name of its row."""
+    trained = (Stage("train", ("ngram",)), Stage("train", ("lstm",)))
+    sampled = (*trained, Stage("generate", ("lstm",)), Stage("reference"))
+    evaluated = (*sampled, Stage("evaluate", ("lstm",)))
+    data = ("data/ingest", "data/split", "data/augment")
+    return {
+        "file": Work("a file replaced", old_files, replace_file, ("made",)),
+        "folder": Work("a folder replaced", old_files, replace_folder, ("made",)),
+        "shards": Work("shards, and the removal of them", lambda folder: None, map_shards, ("made",)),
+        "split": Work("split", chain(), Stage("split"), ("data/split", "data/built_from"), ("data/ingest",)),
+        "augment": Work("augment", chain(), Stage("augment"), ("data/augment",), ("data/ingest", "data/split")),
+        "tokenize": Work("tokenize", chain(), Stage("tokenize", ("remi",)), ("data/tokenize/remi",), data),
+        "lstm": Work("train lstm", chain(), Stage("train", ("lstm",)), ("models/lstm",), ("data/tokenize/remi",)),
+        "wgan": Work("train wgan", chain(), Stage("train", ("wgan",)), ("models/wgan",), ("data/tokenize/pianoroll",)),
+        "resume": Work(
+            "a training that goes on", half_trained, Stage("train", ("lstm",)), ("models/lstm",), (".checkpoints",)
+        ),
+        "generate": Work(
+            "generate", chain(*trained), Stage("generate", ("lstm",)), ("data/generate/lstm",), ("models/lstm",)
+        ),
+        "evaluate": Work(
+            "evaluate",
+            chain(*sampled),
+            Stage("evaluate", ("lstm",)),
+            ("reports/evaluate", "reports/metrics"),
+            ("models/lstm", "data/generate/lstm", "reports/reference.json", "data/tokenize/remi", "data/ingest"),
+        ),
+        "arrange": Work(
+            "arrange",
+            chain(*evaluated),
+            Stage("arrange", ("lstm",)),
+            ("data/arrange", "reports/arrange"),
+            ("data/generate/lstm", "reports/evaluate/lstm.json"),
+        ),
+    }

@@ -7,17 +7,19 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from conftest import Log, make_project, tiny
+import yaml
+from conftest import ROOT, Log, make_piece, make_project, tiny
 from injection import BROKEN, FULL, KILL, READ_ONLY, RIGHTS, Fault, contents, run
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.shards import Shards
+from etude.config.compile import compile_params
 from etude.config.sections import Settings
 from etude.core.files import LEFT, whole_folder, write_json, write_text
 
@@ -248,7 +250,26 @@ def project() -> Path:
     root = Path(tempfile.mkdtemp(prefix="etude-faults-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     make_project(root, small())
+    for number in range(6):
+        write_text(
+            root / f"scores/{number}.abc", f"X:1\nT:{number}\nM:4/4\nL:1/4\nK:C\n{'CDEF GABc|' * (3 + number)}\n"
+        )
+        (root / f"scores/{number}.mid").write_bytes(make_piece(number).dumps_midi())
     return root
+
+
+@cache
+def of_scores() -> Settings:
+    """The settings for a folder of scores, which is the same for every copy of a project."""
+    place = project() / "scores"
+    given = ["experiment=smoke", "dataset=folder", f"dataset.path={place}", "ingest.min_notes=4"]
+    return Settings.of(yaml.safe_load(compile_params(ROOT / "conf", given)))
+
+
+@cache
+def of_one() -> Settings:
+    """The settings for one model, which the report shows."""
+    return replace(small(), models={"lstm": small().models["lstm"]}, harmonizers={}, conditioners={})
 
 
 def chain(*stages: Stage) -> Callable[[Path], None]:
@@ -270,6 +291,18 @@ def half_trained(folder: Path) -> None:
         raise RuntimeError("The training was not killed between its checkpoints.")
 
 
+def harmonize_own(folder: Path) -> None:
+    """A melody in, MIDI, score, picture and sound out."""
+    from etude.tasks.harmonize_file import harmonize_file
+    from etude.tasks.requests import HarmonizeFiles
+
+    made = folder / "made"
+    made.mkdir(exist_ok=True)
+    output, drawn, sound = (str(made / f"own.{ending}") for ending in ("mid", "svg", "mp3"))
+    files = HarmonizeFiles(str(folder / "scores/0.abc"), output, overwrite=True, picture=drawn, sound=sound)
+    harmonize_file(small(), Session(root=folder, workers=1, progress=False), files)
+
+
 @cache
 def works() -> dict[str, Work]:
     """All that is disturbed, by the name of its row."""
@@ -281,6 +314,20 @@ def works() -> dict[str, Work]:
         "file": Work("a file replaced", old_files, replace_file, ("made",)),
         "folder": Work("a folder replaced", old_files, replace_folder, ("made",)),
         "shards": Work("shards, and the removal of them", lambda folder: None, map_shards, ("made",)),
+        "download": Work(
+            "download",
+            chain(),
+            Stage("download", settings=of_scores()),
+            ("data/download", "data/built_from"),
+            ("scores",),
+        ),
+        "ingest": Work(
+            "ingest",
+            chain(Stage("download", settings=of_scores())),
+            Stage("ingest", settings=of_scores()),
+            ("data/ingest", "data/built_from"),
+            ("data/download",),
+        ),
         "split": Work("split", chain(), Stage("split"), ("data/split", "data/built_from"), ("data/ingest",)),
         "augment": Work("augment", chain(), Stage("augment"), ("data/augment",), ("data/ingest", "data/split")),
         "tokenize": Work("tokenize", chain(), Stage("tokenize", ("remi",)), ("data/tokenize/remi",), data),
@@ -305,5 +352,27 @@ def works() -> dict[str, Work]:
             Stage("arrange", ("lstm",)),
             ("data/arrange", "reports/arrange"),
             ("data/generate/lstm", "reports/evaluate/lstm.json"),
+        ),
+        "control": Work(
+            "control",
+            chain(Stage("train", ("conditional",))),
+            Stage("control", ("conditional",)),
+            ("data/control", "reports/control"),
+            ("models/conditional", "data/tokenize/attributes"),
+        ),
+        "harmonize": Work(
+            "harmonize",
+            chain(Stage("train", ("voices",))),
+            Stage("harmonize", ("voices",)),
+            ("data/harmonize", "reports/harmonize"),
+            ("models/voices", "data/ingest", "data/split"),
+        ),
+        "own": Work("harmonize a file of one's own", chain(Stage("train", ("voices",))), harmonize_own, ("made",)),
+        "report": Work(
+            "report",
+            chain(Stage("download", settings=of_scores()), *evaluated, Stage("arrange", ("lstm",)), Stage("split")),
+            Stage("report", settings=of_one()),
+            ("reports/index.html", "reports/results.md", "reports/results.json", "reports/cards", "docs/samples"),
+            ("data", "models/lstm", "reports/evaluate", "reports/arrange", "reports/reference.json"),
         ),
     }

@@ -51,10 +51,11 @@ class _Operations:
 
     def __init__(self, folder: Path, fault: Fault | None) -> None:
         self.folder, self.fault, self.count, self.on = str(folder), fault, 0, True
+        self.process = os.getpid()  # not those that it starts: one that reads a score may end, which costs that score
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         """An audit hook of Python."""
-        if not self.on or not self._changes(event, args):
+        if not self.on or not self._changes(event, args) or os.getpid() != self.process:
             return
         number, fault = self.count, self.fault
         self.count += 1

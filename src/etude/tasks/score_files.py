@@ -9,8 +9,8 @@ from typing import cast
 from symusic.core import ScoreTick
 
 from etude.config.sections import Ingest, Reading
+from etude.core import files as outputs
 from etude.core.errors import EtudeError
-from etude.core.files import beside
 from etude.music.stated_key import mark_c_major
 from etude.scores.isolation import Lost, isolate
 from etude.scores.midi import open_midi
@@ -144,7 +144,7 @@ def place_with_ending(key: str, name: str | None, endings: Sequence[str]) -> Pat
 
 def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) -> None:
     """Raise EtudeError where a file cannot be written, is one of those ``given``, or exists and must stay."""
-    _check_name(key, made, beside(made, "part").name if made.name else "")
+    _check_name(key, made, outputs.beside(made, "part").name if made.name else "")
     if made.is_dir():
         raise EtudeError(f"{key} = {made} is a folder. Name a file in it.")
     if not made.parent.is_dir():

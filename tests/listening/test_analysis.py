@@ -202,7 +202,7 @@ def test_a_key_is_read_and_a_damaged_one_named(tmp_path: Path) -> None:
             Key.read(path)
     for text in ("[1]", "[" * 100_000, '{"version": ' + "9" * 5000 + "}"):
         path.write_text(text)
-        with pytest.raises(EtudeError, match="is no key"):
+        with pytest.raises(EtudeError, match=r"a\.key\.json is (no key|damaged)"):
             Key.read(path)
     with pytest.raises(EtudeError, match="is no key"):
         Key.read(tmp_path)

@@ -367,7 +367,7 @@ def test_work_waits_its_turn_and_too_much_is_refused() -> None:
 
 def test_what_nobody_waits_for_is_left() -> None:
     async def run() -> None:
-        worker, started, done = Worker(), threading.Event(), list[str]()
+        worker, started, waiting, done = Worker(), threading.Event(), threading.Event(), list[str]()
 
         def long() -> None:
             started.set()
@@ -378,14 +378,14 @@ def test_what_nobody_waits_for_is_left() -> None:
             done.append("long")
 
         async def is_gone() -> bool:
-            return started.is_set()
+            return started.is_set() and waiting.is_set()
 
         async def was_gone() -> bool:
+            waiting.set()
             return True
 
         with pytest.raises(Gone):
             first = asyncio.create_task(worker.do(long, is_gone))
-            await asyncio.sleep(0.02)
             second = asyncio.create_task(worker.do(lambda: done.append("short"), was_gone))
             await asyncio.gather(first, return_exceptions=False)
         with pytest.raises(Gone):

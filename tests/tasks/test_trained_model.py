@@ -69,7 +69,7 @@ def test_a_flipped_bit_in_any_file_is_found(name: str, trained: Session, tmp_pat
     raw = bytearray((folder / name).read_bytes())
     raw[len(raw) // 2] ^= 1
     (folder / name).write_bytes(raw)
-    with pytest.raises(EtudeError, match=rf"{name} is damaged or missing.* Make it with: etude train model=lstm"):
+    with pytest.raises(EtudeError, match=rf"{name} is damaged or missing.* Make it again with: etude train model=lstm"):
         TrainedModel.read(folder, tiny().generate, "etude train model=lstm")
 
 

@@ -1,10 +1,11 @@
 """Faults on purpose, and what they cost: the table of docs/reliability.md.
 
-    python benchmarks/faults.py [ROW ...] [--every N] [--kills N] [--flips N] [--full N]
+    python benchmarks/faults.py [ROW ...] [--share 0.1]
 
-The work of a row ends by a fault at every file operation in turn (every Nth), by SIGKILL at random times, or with a
-flipped bit in what it reads, and is then done again without one. A failure is an end that is no sentence, or a result
-that is not that of work which nothing disturbed. Faults are drawn from a seed: the same each time.
+The work of a row ends by a fault at every file operation in turn (every tenth, where the share is 0.1), by SIGKILL at
+random times, by a disk that is full, or with a flipped bit in what it reads, and is then done again without one. A
+failure is an end that is no sentence, or a result that is not that of work which nothing disturbed. Faults are drawn
+from a seed: the same each time.
 """
 
 import argparse
@@ -14,25 +15,31 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from disturbed import NAMES, Row, works
+from disturbed import NAMES, works
+from table import Measure, Row, part
 
 NAMESPACE = "ETUDE_FAULTS_NAMESPACE"  # this process may mount a disk
+KILLS, FLIPS, DISKS = 40, 100, 20  # of each row
 
 
-def rows(names: list[str], folder: Path, every: int, kills: int, flips: int, full: int) -> Iterator[Row]:
-    """The lines of the table, as they are measured."""
-    for name in names:
-        work = works()[name]
-        yield from work.disturb(folder / name, tuple(NAMES), every)
-        if kills:
-            yield work.kill(folder / name, kills)
-        if work.reads and flips:
-            yield work.flip(folder / name, flips)
-        if full and may_mount():
-            yield work.fill(folder / name, folder / "disk", full)
+def disturb(name: str, folder: Path, share: float) -> Iterator[Row]:
+    """All that is done to the work of a name."""
+    work = works()[name]
+    yield from work.disturb(folder, tuple(NAMES), round(1 / share))
+    yield work.kill(folder, part(KILLS, share))
+    if work.reads:
+        yield work.flip(folder, part(FLIPS, share))
+    if may_mount():
+        yield work.fill(folder, folder.parent / "disk", part(DISKS, share))
+
+
+def measures() -> dict[str, Measure]:
+    """All rows."""
+    return {name: partial(disturb, name) for name in works()}
 
 
 def may_mount() -> bool:
@@ -50,25 +57,23 @@ def enter_namespace() -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", help=f"names of rows, of {', '.join(works())}; default: all")
-    parser.add_argument("--every", type=int, default=1, help="of the file operations, every so many")
-    parser.add_argument("--kills", type=int, default=40, help="at random times, of each row")
-    parser.add_argument("--flips", type=int, default=100, help="of each row that reads files")
-    parser.add_argument("--full", type=int, default=20, help="full disks of each row, where Linux allows a namespace")
+    parser.add_argument("rows", nargs="*", help=f"names of rows, of {', '.join(measures())}; default: all")
+    parser.add_argument("--share", type=float, default=0.1, help="of all attempts, at most 1, which takes hours")
     options = parser.parse_args()
-    if unknown := {*options.rows} - {*works()}:
-        parser.error(f"there is no row {min(unknown)}; there are {', '.join(works())}")
-    if options.full:
-        enter_namespace()
+    if unknown := {*options.rows} - {*measures()}:
+        parser.error(f"there is no row {min(unknown)}; there are {', '.join(measures())}")
+    if not 0 < options.share <= 1:
+        parser.error(f"--share {options.share} must be above 0 and at most 1")
+    enter_namespace()
     failed, started = 0, time.monotonic()
     print("| test | attempts | failures |\n|---|---:|---:|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        names = options.rows or list(works())
-        for row in rows(names, Path(folder), options.every, options.kills, options.flips, options.full):
-            print(f"| {row.what} | {row.attempts} | {len(row.failures)} |", flush=True)
-            for text in row.failures[:10]:
-                print(f"    {text}", file=sys.stderr, flush=True)
-            failed += len(row.failures)
+        for name in options.rows or list(measures()):
+            for row in measures()[name](Path(folder) / name, options.share):
+                print(f"| {row.what} | {row.attempts} | {len(row.failures)} |", flush=True)
+                for text in row.failures[:10]:
+                    print(f"    {text}", file=sys.stderr, flush=True)
+                failed += len(row.failures)
     print(f"{(time.monotonic() - started) / 60:.0f} minutes", file=sys.stderr)
     sys.exit(int(failed > 0))
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from conftest import ROOT, Log, make_piece, make_project, tiny
 from injection import BROKEN, FULL, KILL, READ_ONLY, RIGHTS, Fault, contents, run
+from table import Row
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
@@ -24,20 +25,6 @@ from etude.config.sections import Settings
 from etude.core.files import LEFT, whole_folder, write_json, write_text
 
 NAMES = {KILL: "kill", FULL: "full disk", READ_ONLY: "read-only", RIGHTS: "no rights", BROKEN: "broken disk"}
-
-
-@dataclass
-class Row:
-    """A line of the table."""
-
-    what: str
-    attempts: int = 0
-    failures: list[str] = field(default_factory=list)
-
-    def count(self, *faults: str) -> None:
-        """One attempt, and what was wrong with it."""
-        self.attempts += 1
-        self.failures += faults
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from disturbed import Row, works
+from disturbed import works
 from injection import FULL, KILL, RIGHTS, Fault, contents, run
+from table import Row
 
 EVERY = {"file": 1, "folder": 3, "shards": 11, "tokenize": 29, "lstm": 17}
 

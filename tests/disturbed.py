@@ -36,6 +36,7 @@ class Work:
     do: Callable[..., Any]  # a function of a module, which is called with the folder
     results: tuple[str, ...]  # the folders and files, in that folder, that it makes
     reads: tuple[str, ...] = ()  # those of which it reads all
+    lists: str = ""  # what its results say of a damaged file, which is then left out
 
     def disturb(self, folder: Path, kinds: tuple[int, ...], every: int) -> Iterator[Row]:
         """Faults at every ``every``th file operation."""
@@ -67,7 +68,10 @@ class Work:
             if outcome.text:
                 row.count(*([] if outcome.known else [f"{where}: {outcome.text}"]))
             else:
-                differ = _differing(wanted, self._made(place))
+                made = self._made(place)
+                differ = _differing(wanted, made)
+                if self.lists and any(self.lists.encode() in data for data in made.values()):
+                    differ = []
                 row.count(*([f"{where}: unnoticed, and {', '.join(differ)[:200]} differ"] if differ else []))
         return row
 
@@ -314,6 +318,7 @@ def works() -> dict[str, Work]:
             Stage("ingest", settings=of_scores()),
             ("data/ingest", "data/built_from"),
             ("data/download",),
+            lists="differs from its digest in the manifest",
         ),
         "split": Work("split", chain(), Stage("split"), ("data/split", "data/built_from"), ("data/ingest",)),
         "augment": Work("augment", chain(), Stage("augment"), ("data/augment",), ("data/ingest", "data/split")),

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import hostile
 from disturbed import NAMES, works
 from table import Measure, Row, part
 
@@ -39,7 +40,8 @@ def disturb(name: str, folder: Path, share: float) -> Iterator[Row]:
 
 def measures() -> dict[str, Measure]:
     """All rows."""
-    return {name: partial(disturb, name) for name in works()}
+    hostile_files = {"midi": hostile.midi, "archives": hostile.archives, "models": hostile.models}
+    return {**{name: partial(disturb, name) for name in works()}, **hostile_files}
 
 
 def may_mount() -> bool:

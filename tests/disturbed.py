@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -223,7 +223,7 @@ class Stage:
 
     name: str
     arguments: tuple[str, ...] = ()
-    settings: Settings = field(default_factory=small)
+    settings: Callable[[], Settings] = small
 
     def __call__(self, folder: Path) -> None:
         """Run it."""
@@ -232,7 +232,7 @@ class Stage:
         module = importlib.import_module(f"etude.stages.{self.name}")
         if self.name == "train":
             module.start = Log().start  # type: ignore[attr-defined]
-        module.run(self.settings, Session(root=folder, workers=1, progress=False), *self.arguments)
+        module.run(self.settings(), Session(root=folder, workers=1, progress=False), *self.arguments)
 
 
 @cache
@@ -308,14 +308,14 @@ def works() -> dict[str, Work]:
         "download": Work(
             "download",
             chain(),
-            Stage("download", settings=of_scores()),
+            Stage("download", settings=of_scores),
             ("data/download", "data/built_from"),
             ("scores",),
         ),
         "ingest": Work(
             "ingest",
-            chain(Stage("download", settings=of_scores())),
-            Stage("ingest", settings=of_scores()),
+            chain(Stage("download", settings=of_scores)),
+            Stage("ingest", settings=of_scores),
             ("data/ingest", "data/built_from"),
             ("data/download",),
             lists="differs from its digest in the manifest",
@@ -362,8 +362,8 @@ def works() -> dict[str, Work]:
         "own": Work("harmonize a file of one's own", chain(Stage("train", ("voices",))), harmonize_own, ("made",)),
         "report": Work(
             "report",
-            chain(Stage("download", settings=of_scores()), *evaluated, Stage("arrange", ("lstm",)), Stage("split")),
-            Stage("report", settings=of_one()),
+            chain(Stage("download", settings=of_scores), *evaluated, Stage("arrange", ("lstm",)), Stage("split")),
+            Stage("report", settings=of_one),
             ("reports/index.html", "reports/results.md", "reports/results.json", "reports/cards", "docs/samples"),
             ("data", "models/lstm", "reports/evaluate", "reports/arrange", "reports/reference.json"),
         ),

@@ -1,11 +1,12 @@
-"""Faults at some file operations, and flipped bits: in small what benchmarks/faults.py does at all."""
+"""Faults at some file operations, flipped bits, hostile files: in small what benchmarks/faults.py does at large."""
 
 from pathlib import Path
 
+import hostile
 import pytest
 from disturbed import works
 from injection import FULL, KILL, RIGHTS, Fault, contents, run
-from table import Row
+from table import Measure, Row
 
 EVERY = {"file": 1, "folder": 3, "shards": 11, "tokenize": 29, "lstm": 17}
 
@@ -24,6 +25,14 @@ def test_work_that_ends_at_a_file_operation_goes_on_to_the_same_bytes(name: str,
 @pytest.mark.parametrize("name", ["resume", "generate"])
 def test_a_flipped_bit_is_noticed_or_changes_nothing(name: str, tmp_path: Path) -> None:
     assert_none(works()[name].flip(tmp_path, 5))
+
+
+@pytest.mark.parametrize(("rows", "share"), [(hostile.archives, 0.02), (hostile.models, 0.01)])
+def test_what_comes_from_anybody_is_refused_or_used_as_it_should_be(
+    rows: Measure, share: float, tmp_path: Path
+) -> None:
+    for row in rows(tmp_path, share):
+        assert_none(row)
 
 
 def careless(folder: Path) -> None:

@@ -104,7 +104,7 @@ class Work:
             shutil.rmtree(place)
             shutil.copytree(folder / "prepared", place, symlinks=True)
             room = draw.randrange(most + 1)
-            _mount(disk, f"{used + room}k")
+            _mount(disk, f"{max(1, used + room)}k")  # none would be no limit
             outcome = run(place, self.do, place)
             _mount(disk, "64M")
             where = f"{room} of {most} kB"

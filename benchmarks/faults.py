@@ -29,7 +29,7 @@ KILLS, FLIPS, DISKS = 40, 100, 20  # of each row
 
 def disturb(name: str, folder: Path, share: float) -> Iterator[Row]:
     """All that is done to the work of a name."""
-    work = works()[name]
+    work = works()[name]()
     yield from work.disturb(folder, tuple(NAMES), round(1 / share))
     yield work.kill(folder, part(KILLS, share))
     if work.reads:

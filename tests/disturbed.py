@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -223,7 +223,7 @@ class Stage:
 
     name: str
     arguments: tuple[str, ...] = ()
-    settings: Callable[[], Settings] = small
+    settings: Settings = field(default_factory=small)
 
     def __call__(self, folder: Path) -> None:
         """Run it."""
@@ -232,7 +232,7 @@ class Stage:
         module = importlib.import_module(f"etude.stages.{self.name}")
         if self.name == "train":
             module.start = Log().start  # type: ignore[attr-defined]
-        module.run(self.settings(), Session(root=folder, workers=1, progress=False), *self.arguments)
+        module.run(self.settings, Session(root=folder, workers=1, progress=False), *self.arguments)
 
 
 @cache
@@ -295,75 +295,81 @@ def harmonize_own(folder: Path) -> None:
 
 
 @cache
-def works() -> dict[str, Work]:
-    """All that is disturbed, by the name of its row."""
+def works() -> dict[str, Callable[[], Work]]:
+    """All that is disturbed, by the name of its row; made when it is asked for."""
     trained = (Stage("train", ("ngram",)), Stage("train", ("lstm",)))
     sampled = (*trained, Stage("generate", ("lstm",)), Stage("reference"))
     evaluated = (*sampled, Stage("evaluate", ("lstm",)))
     data = ("data/ingest", "data/split", "data/augment")
     return {
-        "file": Work("a file replaced", old_files, replace_file, ("made",)),
-        "folder": Work("a folder replaced", old_files, replace_folder, ("made",)),
-        "shards": Work("shards, and the removal of them", lambda folder: None, map_shards, ("made",)),
-        "download": Work(
+        "file": lambda: Work("a file replaced", old_files, replace_file, ("made",)),
+        "folder": lambda: Work("a folder replaced", old_files, replace_folder, ("made",)),
+        "shards": lambda: Work("shards, and the removal of them", lambda folder: None, map_shards, ("made",)),
+        "download": lambda: Work(
             "download",
             chain(),
-            Stage("download", settings=of_scores),
+            Stage("download", settings=of_scores()),
             ("data/download", "data/built_from"),
             ("scores",),
         ),
-        "ingest": Work(
+        "ingest": lambda: Work(
             "ingest",
-            chain(Stage("download", settings=of_scores)),
-            Stage("ingest", settings=of_scores),
+            chain(Stage("download", settings=of_scores())),
+            Stage("ingest", settings=of_scores()),
             ("data/ingest", "data/built_from"),
             ("data/download",),
             lists="differs from its digest in the manifest",
         ),
-        "split": Work("split", chain(), Stage("split"), ("data/split", "data/built_from"), ("data/ingest",)),
-        "augment": Work("augment", chain(), Stage("augment"), ("data/augment",), ("data/ingest", "data/split")),
-        "tokenize": Work("tokenize", chain(), Stage("tokenize", ("remi",)), ("data/tokenize/remi",), data),
-        "lstm": Work("train lstm", chain(), Stage("train", ("lstm",)), ("models/lstm",), ("data/tokenize/remi",)),
-        "wgan": Work("train wgan", chain(), Stage("train", ("wgan",)), ("models/wgan",), ("data/tokenize/pianoroll",)),
-        "resume": Work(
+        "split": lambda: Work("split", chain(), Stage("split"), ("data/split", "data/built_from"), ("data/ingest",)),
+        "augment": lambda: Work("augment", chain(), Stage("augment"), ("data/augment",), ("data/ingest", "data/split")),
+        "tokenize": lambda: Work("tokenize", chain(), Stage("tokenize", ("remi",)), ("data/tokenize/remi",), data),
+        "lstm": lambda: Work(
+            "train lstm", chain(), Stage("train", ("lstm",)), ("models/lstm",), ("data/tokenize/remi",)
+        ),
+        "wgan": lambda: Work(
+            "train wgan", chain(), Stage("train", ("wgan",)), ("models/wgan",), ("data/tokenize/pianoroll",)
+        ),
+        "resume": lambda: Work(
             "a training that goes on", half_trained, Stage("train", ("lstm",)), ("models/lstm",), (".checkpoints",)
         ),
-        "generate": Work(
+        "generate": lambda: Work(
             "generate", chain(*trained), Stage("generate", ("lstm",)), ("data/generate/lstm",), ("models/lstm",)
         ),
-        "evaluate": Work(
+        "evaluate": lambda: Work(
             "evaluate",
             chain(*sampled),
             Stage("evaluate", ("lstm",)),
             ("reports/evaluate", "reports/metrics"),
             ("models/lstm", "data/generate/lstm", "reports/reference.json", "data/tokenize/remi", "data/ingest"),
         ),
-        "arrange": Work(
+        "arrange": lambda: Work(
             "arrange",
             chain(*evaluated),
             Stage("arrange", ("lstm",)),
             ("data/arrange", "reports/arrange"),
             ("data/generate/lstm", "reports/evaluate/lstm.json"),
         ),
-        "control": Work(
+        "control": lambda: Work(
             "control",
             chain(Stage("train", ("conditional",))),
             Stage("control", ("conditional",)),
             ("data/control", "reports/control"),
             ("models/conditional", "data/tokenize/attributes"),
         ),
-        "harmonize": Work(
+        "harmonize": lambda: Work(
             "harmonize",
             chain(Stage("train", ("voices",))),
             Stage("harmonize", ("voices",)),
             ("data/harmonize", "reports/harmonize"),
             ("models/voices", "data/ingest", "data/split"),
         ),
-        "own": Work("harmonize a file of one's own", chain(Stage("train", ("voices",))), harmonize_own, ("made",)),
-        "report": Work(
+        "own": lambda: Work(
+            "harmonize a file of one's own", chain(Stage("train", ("voices",))), harmonize_own, ("made",)
+        ),
+        "report": lambda: Work(
             "report",
-            chain(Stage("download", settings=of_scores), *evaluated, Stage("arrange", ("lstm",)), Stage("split")),
-            Stage("report", settings=of_one),
+            chain(Stage("download", settings=of_scores()), *evaluated, Stage("arrange", ("lstm",)), Stage("split")),
+            Stage("report", settings=of_one()),
             ("reports/index.html", "reports/results.md", "reports/results.json", "reports/cards", "docs/samples"),
             ("data", "models/lstm", "reports/evaluate", "reports/arrange", "reports/reference.json"),
         ),

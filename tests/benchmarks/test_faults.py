@@ -18,13 +18,13 @@ def assert_none(row: Row) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_work_that_ends_at_a_file_operation_goes_on_to_the_same_bytes(name: str, tmp_path: Path) -> None:
     kinds = (KILL, FULL, RIGHTS) if EVERY[name] < 12 else (KILL,)
-    for row in works()[name].disturb(tmp_path, kinds, EVERY[name]):
+    for row in works()[name]().disturb(tmp_path, kinds, EVERY[name]):
         assert_none(row)
 
 
 @pytest.mark.parametrize("name", ["resume", "generate"])
 def test_a_flipped_bit_is_noticed_or_changes_nothing(name: str, tmp_path: Path) -> None:
-    assert_none(works()[name].flip(tmp_path, 5))
+    assert_none(works()[name]().flip(tmp_path, 5))
 
 
 @pytest.mark.parametrize(("rows", "share"), [(hostile.archives, 0.02), (hostile.models, 0.01)])

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -144,3 +145,22 @@ GONE = """
 def test_it_ends_with_the_process_that_it_works_for(tmp_path: Path) -> None:
     end = run(tmp_path, GONE.strip(), signal.SIGCONT, wait=20)
     assert end.status == 143 and end.said == "etude: DVC has gone. Nothing is half-written.\n"
+
+
+EARLY = """
+import os, signal, sys
+class Sender:
+    def find_spec(self, name, *rest):
+        if name == "etude.core.errors":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Sender())
+sys.argv = {argv}
+import {module}
+"""
+
+
+@pytest.mark.parametrize(("argv", "module"), [(["/bin/etude"], "etude.cli.entry"), (["-m"], "etude.stages")])
+def test_a_signal_while_the_first_modules_are_imported_is_a_sentence(argv: list[str], module: str) -> None:
+    code = EARLY.format(argv=argv, module=module)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "etude: interrupted. Nothing has been written.\n")

@@ -176,6 +176,11 @@ def end_at_once(left: str) -> None:
     _set()
 
 
+def starts_etude() -> bool:
+    """Whether this process was started as ``etude``, or for a module of it, whose packages Python imports first."""
+    return sys.argv[:1] == ["-m"] or (sys.argv[:1] != [] and os.path.basename(sys.argv[0]) == "etude")
+
+
 def ignore() -> None:
     """Ignore INT, TERM and HUP: all is done, and Python is being taken down, which would end by the signal itself."""
     for number in SIGNALS:

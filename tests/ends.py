@@ -73,6 +73,7 @@ class Command:
     again: Sequence[str] = ()  # the next run, where it is another command
     work: Stage | None = None  # the next run of a stage, in a process that has imported all it needs, without MLflow
     removes: tuple[str, ...] = ()  # what is not there before, besides its results
+    needs_project: bool = True
 
 
 def _stage(
@@ -183,12 +184,15 @@ def finished() -> Path:
 
 
 def _write_params(place: Path, settings: Settings) -> None:
-    (place / "params.yaml").write_text(yaml.safe_dump(settings.as_dict()), encoding="utf-8")
+    (place / "params.yaml").write_text(yaml.safe_dump(settings.as_dict(), sort_keys=False), encoding="utf-8")
 
 
 def _fresh(folder: Path, command: Command) -> Path:
     place = folder / "place"
     shutil.rmtree(place, ignore_errors=True)
+    if not command.needs_project:
+        place.mkdir(parents=True)
+        return place
     shutil.copytree(finished(), place, symlinks=True)
     for pattern in (*command.results, *command.removes):
         for path in place.glob(pattern):
@@ -285,6 +289,20 @@ def _whole(command: Command, place: Path) -> Whole:
     return replace(_run(command.again, place, command.environment), first=ready, seconds=ready)
 
 
+_known: dict[tuple[str, ...], tuple[Whole, dict[str, bytes]]] = {}  # by the command line
+
+
+def _undisturbed(command: Command, folder: Path) -> tuple[Whole, dict[str, bytes]]:
+    """The run that nothing disturbs, and what it makes; once a process."""
+    key = (*command.line, *command.results, *command.environment.values())
+    if key not in _known:
+        place = _fresh(folder, command)
+        before = _runs(place)
+        whole = _whole(command, place)
+        _known[key] = whole, _made(place, command, before)
+    return _known[key]
+
+
 def _again(command: Command, place: Path) -> str:
     """Run it again, undisturbed. Returns what is wrong with that; "" where nothing is."""
     if command.work is None:
@@ -299,14 +317,11 @@ def signal_row(name: str, folder: Path, share: float) -> Iterator[Row]:
     """One command, ended by each signal, sent to it alone and to its group, at random moments."""
     command = commands()[name]
     row, draw = Row(f"INT, TERM or HUP at any time: {name}"), random.Random(f"7 {name}")
-    place = _fresh(folder, command)
-    before = _runs(place)
-    whole = _whole(command, place)
+    whole, wanted = _undisturbed(command, folder)
     if said := whole.fault():
         row.count(said)
         yield row
         return
-    wanted = _made(place, command, before)
     kinds = [(number, group, moment) for number, group in product(STATUSES, (False, True)) for moment in range(MOMENTS)]
     draw.shuffle(kinds)
     for place_of, (number, group, _) in enumerate(kinds[: part(len(kinds), share)]):
@@ -442,11 +457,14 @@ OTHER = ["setpriv", "--reuid=65534", "--clear-groups", f"--inh-caps={RIGHTS}", f
 BARE = [sys.executable, "-c", "import ctypes, typing, pathlib, traceback, threading, shutil"]  # as all commands do
 
 
+HELP = Command(etude("--help"), needs_project=False)
+
+
 @cache
 def limited() -> dict[str, Command]:
     """All that is limited, by the name of its row."""
     return {
-        "etude --help": Command(etude("--help")),
+        "etude --help": HELP,
         "etude generate": Command(etude("generate", *ONE), ("runs/*/data/generate",)),
         **{name: commands()[name] for name in ("tokenize, two workers", "etude train")},
     }
@@ -454,24 +472,22 @@ def limited() -> dict[str, Command]:
 
 def limits(folder: Path, share: float) -> Iterator[Row]:
     """Commands under limits from tiny to more than enough."""
-    for limit, name in product(LIMITS, limited()):
-        yield from limit_row(limit, name, folder, share)
+    for limit, (name, command) in product(LIMITS, limited().items()):
+        yield from limit_row(limit, name, command, folder, share)
 
 
-def limit_row(limit: str, name: str, folder: Path, share: float) -> Iterator[Row]:
+def limit_row(limit: str, name: str, command: Command, folder: Path, share: float) -> Iterator[Row]:
     """One command under one limit; nothing where no other user can be had, whom ulimit -u would bind."""
     if limit == "u" and os.getuid() == 0 and not is_bound():
         print(f"left out: ulimit -u, {name}: nobody can be had whom it binds", file=sys.stderr)
         return
-    command, draw = limited()[name], random.Random(f"7 {limit} {name}")
-    row = Row(f"ulimit -{limit}: {name}")
-    place = _fresh(folder, command)
-    before = _runs(place)
-    if said := _whole(command, place).fault():
+    row, draw = Row(f"ulimit -{limit}: {name}"), random.Random(f"7 {limit} {name}")
+    whole, wanted = _undisturbed(command, folder)
+    if said := whole.fault():
         row.count(said)
         yield row
         return
-    wanted, (low, high) = _made(place, command, before), LIMITS[limit]
+    low, high = LIMITS[limit]
     for _ in range(part(VALUES, share)):
         value = round(low * (high / low) ** draw.random())
         row.count(*_limit_once(command, folder, limit, value, wanted))

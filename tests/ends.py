@@ -328,14 +328,32 @@ def signal_row(name: str, folder: Path, share: float) -> Iterator[Row]:
         # in turn: at any time, and after it has begun to write or to serve
         begun = place_of % 2 == 1
         after = draw.uniform(0, whole.seconds - whole.first + 0.2 if begun else whole.seconds)
-        row.count(*_end_once(command, folder, number, group, begun, after, wanted))
+        row.count(*end_once(command, folder, number, group, begun, after, wanted))
     yield row
 
 
-def _end_once(
-    command: Command, folder: Path, number: int, group: bool, begun: bool, after: float, wanted: dict[str, bytes]
+def end_once(
+    command: Command,
+    folder: Path,
+    number: int,
+    group: bool,
+    begun: bool,
+    after: float,
+    wanted: dict[str, bytes],
+    wait: float = 12.0,
 ) -> Iterator[str]:
-    """What is wrong after one signal."""
+    """What is wrong after one signal.
+
+    Args:
+        command: what is ended.
+        folder: where its project is made.
+        number: the signal.
+        group: whether all its processes get it.
+        begun: whether it must have begun to write, or to serve.
+        after: seconds from then, or from the start.
+        wanted: what it makes undisturbed.
+        wait: seconds until what is left counts as alive.
+    """
     place = _fresh(folder, command)
     before, stamp = _runs(place), _stamp(place)
     ready: Callable[[], bool] | str = command.serves or (lambda: _stamp(place) != stamp)
@@ -347,7 +365,7 @@ def _end_once(
         ready=ready if begun else lambda: True,
         after=after,
         environment=command.environment,
-        wait=12.0,
+        wait=wait,
     )
     whom, when = "the group" if group else "it alone", f"{after:.2f} s after {'it began' if begun else 'the start'}"
     where = f"{signal.Signals(number).name} to {whom} {when}"
@@ -490,7 +508,7 @@ def limit_row(limit: str, name: str, command: Command, folder: Path, share: floa
     low, high = LIMITS[limit]
     for _ in range(part(VALUES, share)):
         value = round(low * (high / low) ** draw.random())
-        row.count(*_limit_once(command, folder, limit, value, wanted))
+        row.count(*limit_once(command, folder, limit, value, wanted))
     yield row
 
 
@@ -510,7 +528,7 @@ def under(limit: str, value: int, line: Sequence[str]) -> list[str]:
     return [*user, "bash", "-c", f'ulimit -{limit} {value}; exec "$@"', "bash", *line]
 
 
-def _limit_once(command: Command, folder: Path, limit: str, value: int, wanted: dict[str, bytes]) -> Iterator[str]:
+def limit_once(command: Command, folder: Path, limit: str, value: int, wanted: dict[str, bytes]) -> Iterator[str]:
     """What is wrong with a command under one limit."""
     place = _fresh(folder, command)
     before, stamp = _runs(place), _stamp(place)

@@ -5,13 +5,14 @@ In small what the rows ``signals``, ``sockets`` and ``limits`` of benchmarks/fau
 
 import shutil
 import signal
+import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from ends import HELP, LIMITS, LOOPBACK, limit_row, statuses
-from signalled import etude, signalled, stage
+from ends import HELP, LIMITS, LOOPBACK, Command, end_once, faults_of, limit_row, statuses
+from signalled import End, etude, signalled, stage
 
 from etude.artifacts.context import Session
 from etude.config.compile import compile_params
@@ -88,3 +89,44 @@ def test_a_help_under_a_limit_is_a_help_or_a_sentence(limit: str, tmp_path: Path
     if not rows:
         pytest.skip("nobody can be had whom the limit binds")
     assert [row.failures for row in rows] == [[]]
+
+
+# writes a file in its place, trusts what it finds there, and starts what outlives it
+CARELESS = """
+import os, subprocess, sys, time
+if not os.path.exists("made/file"):
+    os.mkdir("made")
+    with open("made/file", "w") as file:
+        file.write("half")
+        file.flush()
+        subprocess.Popen(["sleep", "30"], start_new_session=True)
+        time.sleep(1)
+        file.write(" and half")
+"""
+
+
+def test_a_careless_command_is_found_out(tmp_path: Path) -> None:
+    command = Command([sys.executable, "-c", CARELESS], ("made",), needs_project=False)
+    wanted = {"made/file": b"half and half"}
+    found = " ".join(end_once(command, tmp_path, signal.SIGTERM, True, True, 0.3, wanted, wait=1.0))
+    for fault in ("status -15", "0 sentences", "left: sleep 30", "other bytes of made/file"):
+        assert fault in found
+
+
+BY_PYTHON = 'Traceback\n  File "/src/etude/__init__.py", line 7\n  File "/lib/typing.py", line 2\nKeyboardInterrupt\n'
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "untouched", "tolerated"),
+    [
+        (-2, BY_PYTHON, True, True),
+        (-2, BY_PYTHON, False, False),  # something was written
+        (-2, BY_PYTHON.replace("__init__", "core/errors"), True, False),
+        (0, "", False, True),  # it came when nothing was left to do
+        (0, "etude: interrupted.\n", False, False),
+        (70, "", True, False),
+    ],
+)
+def test_what_is_tolerated_of_an_end(status: int, said: str, untouched: bool, tolerated: bool) -> None:
+    end = End(status, said, "", [], frozenset(), 0.1, late=False)
+    assert (faults_of(end, signal.SIGINT, HELP, untouched) == []) == tolerated

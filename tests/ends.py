@@ -33,7 +33,7 @@ from pathlib import Path
 import psutil
 import yaml
 from conftest import SMALL
-from disturbed import Stage, chain, differing, of_one, of_scores, project, small
+from disturbed import Stage, chain, differing, of_one, of_scores, small
 from injection import run
 from signalled import MARK, STATUSES, End, etude, signalled, stage, started
 from table import Row, part
@@ -43,7 +43,7 @@ from etude.core.files import LEFT
 
 LOOPBACK = {"127.0.0.1", "::1"}
 MOMENTS = 3  # of each command, signal, and whether the whole group gets it
-LONGEST = 180.0  # seconds of any command
+LONGEST = 600.0  # seconds of any command
 PATIENCE = 5.0  # seconds until a process that a command has left counts as alive
 PORT = 20000 + os.getpid() % 20000  # of servers
 # the settings of ``small`` as a command takes them
@@ -94,7 +94,7 @@ def _stage(
 def commands() -> dict[str, Command]:
     """All that is ended, by the name of its row."""
     two, tokens = {"ETUDE_WORKERS": "2"}, ("data/tokenize/remi", "data/built_from/tokenize/remi.json")
-    run, dataset = ("runs/*/models",), ("dataset=folder", f"dataset.path={project() / 'scores'}", "ingest.min_notes=4")
+    run, dataset = ("runs/*/models",), ("dataset=folder", f"dataset.path={tunes()}", "ingest.min_notes=4")
     sweep = ("train", "-m", *ONE, "train.seed=1,2")
     return {
         "download": _stage("download", results=("data/download", "data/built_from/download.json"), settings=of_scores),
@@ -158,6 +158,17 @@ def of_report() -> Settings:
 
 
 # --- a project in which all has been made, and what a command makes
+
+
+@cache
+def tunes() -> Path:
+    """A folder of scores that are tunes of their own, once a process."""
+    place, draw = Path(tempfile.mkdtemp(prefix="etude-tunes-")), random.Random(7)
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    for number in range(12):
+        bars = "|".join("".join(draw.choices("CDEFGABcdefg", k=4)) for _ in range(8))
+        (place / f"{number}.abc").write_text(f"X:1\nT:{number}\nM:4/4\nL:1/4\nK:C\n{bars}|\n", encoding="utf-8")
+    return place
 
 
 @cache

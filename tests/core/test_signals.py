@@ -93,6 +93,23 @@ def test_workers_end_with_it_and_say_nothing(number: int, group: bool, tmp_path:
     assert end.faults(number) == [] and end.said.count("\n") == 1
 
 
+TRACKER = """
+import os, signal, time
+from multiprocessing.resource_tracker import _resource_tracker as tracker
+from etude.runs.pipeline import start_pool
+pool = start_pool(1)
+os.kill(tracker._pid, signal.SIGHUP)
+time.sleep(0.3)
+print(tracker._check_alive())
+"""
+
+
+def test_the_tracker_of_a_pool_outlives_a_terminal_that_closes() -> None:
+    """Else each lock of the pool would end in a traceback of a second tracker."""
+    done = subprocess.run([sys.executable, "-c", TRACKER], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def test_what_a_shield_starts_gets_no_signal(tmp_path: Path) -> None:
     work = 'import subprocess\n    with shield(): child = subprocess.Popen(["sleep", "30"])\n    '
     work += 'print("ready", flush=True); child.wait()'

@@ -9,13 +9,13 @@ from etude.core import signals
 if signals.starts_etude():  # first: what is imported from here on would end in a traceback of Python
     signals.end_at_once("Nothing has been written.")
 
-import traceback  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from typing import NoReturn  # noqa: E402
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
 
-from etude.core.errors import EtudeError  # noqa: E402
-from etude.core.machine_faults import fault_of  # noqa: E402
-from etude.core.signals import end_children, ended_by_signals, ending, ignore, say  # noqa: E402
+from etude.core.errors import EtudeError
+from etude.core.machine_faults import fault_of
+from etude.core.signals import end_children, ended_by_signals, ending, ignore, say
 
 FAULT = "this is a fault of etude; the lines above belong into a report of it."
 PATIENCE = 1.0  # seconds that processes which are still there have to end

@@ -30,7 +30,6 @@ class End:
     alive: list[str]  # the command lines of processes that it has started and that are left
     listened: frozenset[str]  # the addresses at which its processes listened, until the signal
     seconds: float  # from the signal to its end
-    late: bool  # it had ended before the signal
 
     def faults(self, number: int) -> list[str]:
         """What is not as it should be after the signal ``number``, in words; [] where all is."""
@@ -105,7 +104,6 @@ def signalled(
     with suppress(subprocess.TimeoutExpired):
         process.wait(after)
     listened |= listening(process.pid)
-    late = process.poll() is not None
     sent = time.monotonic()
     for one in [number] if again is None else [number, again]:
         with suppress(ProcessLookupError):
@@ -125,7 +123,7 @@ def signalled(
     status = process.poll()
     said, printed = err.read_text(errors="replace"), out.read_text(errors="replace")
     shutil.rmtree(place)
-    return End(status, said, printed, lines, frozenset(listened), seconds, late)
+    return End(status, said, printed, lines, frozenset(listened), seconds)
 
 
 def listening(number: int) -> set[str]:

@@ -128,5 +128,5 @@ BY_PYTHON = 'Traceback\n  File "/src/etude/__init__.py", line 7\n  File "/lib/ty
     ],
 )
 def test_what_is_tolerated_of_an_end(status: int, said: str, untouched: bool, tolerated: bool) -> None:
-    end = End(status, said, "", [], frozenset(), 0.1, late=False)
+    end = End(status, said, "", [], frozenset(), 0.1)
     assert (faults_of(end, signal.SIGINT, HELP, untouched) == []) == tolerated

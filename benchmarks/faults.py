@@ -5,7 +5,8 @@
 The work of a row ends by a fault at every file operation in turn (every tenth, where the share is 0.1), by SIGKILL at
 random times, by a disk that is full, or with a flipped bit in what it reads, and is then done again without one. A
 failure is an end that is no sentence, or a result that is not that of work which nothing disturbed. Faults are drawn
-from a seed: the same each time.
+from a seed: the same each time. The rows ``signals``, ``sockets`` and ``limits`` are of whole commands and stages, as
+tests/ends.py has them.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import ends
 import hostile
 from disturbed import NAMES, works
 from table import Measure, Row, part
@@ -40,8 +42,15 @@ def disturb(name: str, folder: Path, share: float) -> Iterator[Row]:
 
 def measures() -> dict[str, Measure]:
     """All rows."""
-    hostile_files = {"midi": hostile.midi, "archives": hostile.archives, "models": hostile.models}
-    return {**{name: partial(disturb, name) for name in works()}, **hostile_files}
+    return {
+        **{name: partial(disturb, name) for name in works()},
+        "midi": hostile.midi,
+        "archives": hostile.archives,
+        "models": hostile.models,
+        "signals": ends.signals,
+        "sockets": ends.sockets,
+        "limits": ends.limits,
+    }
 
 
 def may_mount() -> bool:
@@ -50,10 +59,12 @@ def may_mount() -> bool:
 
 
 def enter_namespace() -> None:
-    """Start again in a namespace of users and mounts, where the system allows one."""
-    if not may_mount() and subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0:
+    """Start again in a namespace of mounts, and of users where it must be, if the system allows one."""
+    for kind in ("-m", "-rm"):  # root needs no namespace of users, in which there would be no other user for ulimit -u
+        if may_mount() or subprocess.run(["unshare", kind, "true"], capture_output=True, check=False).returncode != 0:
+            continue
         os.environ[NAMESPACE] = "1"
-        os.execvp("unshare", ["unshare", "-rm", sys.executable, *sys.argv])
+        os.execvp("unshare", ["unshare", kind, sys.executable, *sys.argv])
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ class Work:
                 row.count(*([] if outcome.known else [f"{where}: {outcome.text}"]))
             else:
                 made = self._made(place)
-                differ = _differing(wanted, made)
+                differ = differing(wanted, made)
                 if self.lists and any(self.lists.encode() in data for data in made.values()):
                     differ = []
                 row.count(*([f"{where}: unnoticed, and {', '.join(differ)[:200]} differ"] if differ else []))
@@ -135,7 +135,7 @@ class Work:
         again = run(place, self.do, place)
         if again.text:
             yield f"{where}: the next run ended with {again.text[:300]}"
-        elif differ := _differing(wanted, self._made(place)):
+        elif differ := differing(wanted, self._made(place)):
             yield f"{where}: the next run made other bytes of {', '.join(differ)[:300]}"
         elif left := [file.name for file in place.rglob(".*") if LEFT.fullmatch(file.name)]:
             yield f"{where}: the next run left {', '.join(left)}"
@@ -165,7 +165,7 @@ def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
 
 
-def _differing(wanted: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
+def differing(wanted: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
     return sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
 
 

@@ -1,9 +1,11 @@
 """A command that is ended by a signal, and what is left of it: for tests, and for a table of all commands."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +15,9 @@ from pathlib import Path
 import psutil
 
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-ETUDE = [sys.executable, "-c", "from etude.cli.entry import main; main()"]
+# as the script that is installed does it
+ETUDE = [sys.executable, "-c", "import sys; sys.argv[0] = 'etude'; from etude.cli.entry import main; main()"]
+MARK = "ETUDE_SIGNALLED"  # a variable by which all is found that a command has started, in whichever session it is
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class End:
     status: int | None  # None: it did not within ``wait``
     said: str  # on standard error
     printed: str  # on standard output
-    alive: list[str]  # the command lines of processes of its session that are left
+    alive: list[str]  # the command lines of processes that it has started and that are left
     listened: frozenset[str]  # the addresses at which its processes listened, until the signal
     seconds: float  # from the signal to its end
 
@@ -80,8 +84,10 @@ def signalled(
         for one in STATUSES:
             signal.signal(one, signal.SIG_IGN if one in ignored else signal.SIG_DFL)
 
-    own = {**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", **(environment or {})}
-    out, err = root / f".out-{time.monotonic_ns()}", root / f".err-{time.monotonic_ns()}"
+    mark = f"{os.getpid()}-{time.monotonic_ns()}"
+    own = {**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", **(environment or {}), MARK: mark}
+    place = Path(tempfile.mkdtemp(prefix="etude-signalled-"))
+    out, err = place / "out", place / "err"
     with out.open("wb") as to_out, err.open("wb") as to_err:
         process = subprocess.Popen(
             command, cwd=root, env=own, stdout=to_out, stderr=to_err, start_new_session=True, preexec_fn=begin
@@ -95,7 +101,8 @@ def signalled(
     while not is_ready() and process.poll() is None and time.monotonic() < until:
         listened |= listening(process.pid)
         time.sleep(0.02)
-    time.sleep(after)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(after)
     listened |= listening(process.pid)
     sent = time.monotonic()
     for one in [number] if again is None else [number, again]:
@@ -106,7 +113,7 @@ def signalled(
     with suppress(subprocess.TimeoutExpired):
         process.wait(wait)
     seconds = time.monotonic() - sent
-    while (left := of_session(process.pid)) and time.monotonic() < sent + wait:
+    while (left := started(process.pid, mark)) and time.monotonic() < sent + wait:
         time.sleep(0.05)
     lines = []
     for one in left:
@@ -115,8 +122,7 @@ def signalled(
             one.kill()
     status = process.poll()
     said, printed = err.read_text(errors="replace"), out.read_text(errors="replace")
-    err.unlink()
-    out.unlink()
+    shutil.rmtree(place)
     return End(status, said, printed, lines, frozenset(listened), seconds)
 
 
@@ -131,11 +137,13 @@ def listening(number: int) -> set[str]:
     return found
 
 
-def of_session(number: int) -> list[psutil.Process]:
-    """The processes of a session that are alive."""
+def started(number: int, mark: str) -> list[psutil.Process]:
+    """The processes of a session, or with a mark in their environment, that are alive."""
     found = []
     for one in psutil.process_iter():
         with suppress(OSError, psutil.Error):
-            if os.getsid(one.pid) == number and one.status() != psutil.STATUS_ZOMBIE:
+            if one.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if os.getsid(one.pid) == number or one.environ().get(MARK) == mark:
                 found.append(one)
     return found

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -92,6 +93,23 @@ def test_workers_end_with_it_and_say_nothing(number: int, group: bool, tmp_path:
     assert end.faults(number) == [] and end.said.count("\n") == 1
 
 
+TRACKER = """
+import os, signal, time
+from multiprocessing.resource_tracker import _resource_tracker as tracker
+from etude.runs.pipeline import start_pool
+pool = start_pool(1)
+os.kill(tracker._pid, signal.SIGHUP)
+time.sleep(0.3)
+print(tracker._check_alive())
+"""
+
+
+def test_the_tracker_of_a_pool_outlives_a_terminal_that_closes() -> None:
+    """Else each lock of the pool would end in a traceback of a second tracker."""
+    done = subprocess.run([sys.executable, "-c", TRACKER], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def test_what_a_shield_starts_gets_no_signal(tmp_path: Path) -> None:
     work = 'import subprocess\n    with shield(): child = subprocess.Popen(["sleep", "30"])\n    '
     work += 'print("ready", flush=True); child.wait()'
@@ -144,3 +162,40 @@ GONE = """
 def test_it_ends_with_the_process_that_it_works_for(tmp_path: Path) -> None:
     end = run(tmp_path, GONE.strip(), signal.SIGCONT, wait=20)
     assert end.status == 143 and end.said == "etude: DVC has gone. Nothing is half-written.\n"
+
+
+EARLY = """
+import os, signal, sys
+class Sender:
+    def find_spec(self, name, *rest):
+        if name == "etude.core.errors":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Sender())
+sys.argv, sys.orig_argv = {argv}, ["python", *{argv}, "etude.stages.split"]
+import {module}
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "given", "is_one"),
+    [
+        (["/bin/etude"], ["python", "/bin/etude", "train"], True),
+        (["-m"], ["python", "-m", "etude.stages.train", "lstm"], True),
+        (["-m"], ["python", "-m", "mine.etude"], False),
+        (["/bin/mine"], ["python", "/bin/mine", "etude"], False),
+        ([], ["python"], False),
+    ],
+)
+def test_signals_of_other_programs_are_their_own(
+    argv: list[str], given: list[str], is_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "orig_argv", given)
+    assert signals.starts_etude() is is_one
+
+
+@pytest.mark.parametrize(("argv", "module"), [(["/bin/etude"], "etude.cli.entry"), (["-m"], "etude.stages")])
+def test_a_signal_while_the_first_modules_are_imported_is_a_sentence(argv: list[str], module: str) -> None:
+    code = EARLY.format(argv=argv, module=module)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "etude: interrupted. Nothing has been written.\n")

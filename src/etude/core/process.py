@@ -3,6 +3,12 @@
 import atexit
 import os
 import sys
+
+from etude.core import signals
+
+if signals.starts_etude():  # first: what is imported from here on would end in a traceback of Python
+    signals.end_at_once("Nothing has been written.")
+
 import traceback
 from collections.abc import Callable
 from typing import NoReturn

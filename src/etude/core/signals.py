@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -174,6 +175,13 @@ def end_at_once(left: str) -> None:
     _state = _State()
     _state.process, _state.left, _state.at_once = os.getpid(), left, True
     _set()
+
+
+def starts_etude() -> bool:
+    """Whether this process was started as ``etude``, or for a module of it, whose packages Python imports first."""
+    if sys.argv[:1] == ["-m"]:  # so it is until the module has been found; the packages that it lies in come first
+        return any(one == "-m" and name.split(".")[0] == "etude" for one, name in pairwise(sys.orig_argv))
+    return os.path.basename("".join(sys.argv[:1])) == "etude"
 
 
 def ignore() -> None:

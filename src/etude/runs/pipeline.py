@@ -85,10 +85,7 @@ def run_stale(
     folder = inside.out or inside.root
     built: dict[str, str] = read_json(folder / BUILT, "etude all") if (folder / BUILT).is_file() else {}
     clock = Clock(inside.root, [one.target for one in found], inside.jobs)
-    pool = None
-    if inside.jobs > 1:
-        start = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(inside.jobs, mp_context=start, initializer=obey_parent)
+    pool = start_pool(inside.jobs) if inside.jobs > 1 else None
 
     def work(one: Instance) -> None:
         place = clock.start()
@@ -123,6 +120,13 @@ def run_stale(
         if pool is not None:
             pool.shutdown(cancel_futures=True)
     return {one.target: reason for one, reason in failed.items()}
+
+
+def start_pool(jobs: int) -> ProcessPoolExecutor:
+    """Processes that TERM alone ends. Python's resource tracker, which comes with them, outlives HUP too."""
+    with shield():  # by itself the tracker ignores INT and TERM alone: a terminal that closes would end it
+        start = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(jobs, mp_context=start, initializer=obey_parent)
 
 
 def key_of_instance(one: Instance, settings: Settings, folder: Path) -> str:

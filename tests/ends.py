@@ -351,7 +351,7 @@ def end_once(
     begun: bool,
     after: float,
     wanted: dict[str, bytes],
-    wait: float = 12.0,
+    wait: float = 30.0,
 ) -> Iterator[str]:
     """What is wrong after one signal.
 

@@ -62,7 +62,7 @@ def signalled(
     after: float = 0.0,
     again: int | None = None,
     environment: Mapping[str, str] | None = None,
-    wait: float = 10.0,
+    wait: float = 30.0,
     ignored: Sequence[int] = (),
 ) -> End:
     """Start a command in a session of its own, as a terminal does, and end it by a signal.

@@ -196,7 +196,8 @@ def cache_of_dvc(folder: Path, share: float) -> Iterator[Row]:
         work, place = works()[name], folder / name / "place"
         wanted, _ = work.undisturbed(folder / name)
         prepared = folder / name / "prepared"
-        made_by = {"made": {"cmd": "true", "outs": [f"../{out}" for out in outs]}}  # not in dvc.yaml, which is read
+        made_by = {"made": {"cmd": "true", "outs": [f"../{out}" for out in outs]}}
+        write_text(prepared / ".dvcignore", "/dvc.yaml\n")  # of the project, which stages read and DVC need not
         write_text(prepared / "cached/dvc.yaml", yaml.safe_dump({"stages": made_by}))
         for command in (
             [*GIT, "init", "-q"],
@@ -206,6 +207,11 @@ def cache_of_dvc(folder: Path, share: float) -> Iterator[Row]:
             subprocess.run(command, cwd=prepared, check=True, capture_output=True)
         cached = [file for file in sorted((prepared / ".dvc/cache/files/md5").rglob("*")) if file.is_file()]
         cached = [file for file in cached if file.stat().st_size]
+        work.fresh(folder / name)
+        for out in outs:
+            shutil.rmtree(place / out)
+            if said := run(place, checkout, place, out).text:
+                raise RuntimeError(f"dvc checkout fails undisturbed: {said}")
         for _ in range(part(FLIPS, share)):
             work.fresh(folder / name)
             file = place / draw.choice(cached).relative_to(prepared)

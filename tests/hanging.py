@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -43,19 +42,10 @@ def _reply(text: bytes) -> Callable[[socket.socket], None]:
     return answer
 
 
-def _trickle(one: socket.socket) -> None:
-    one.recv(65536)
-    one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{")
-    for _ in range(200):
-        time.sleep(2)
-        one.sendall(b" ")
-
-
 ANSWERS: dict[str, Callable[[socket.socket], None]] = {
     "never answers": lambda one: None,
     "begins an answer and stops": _reply(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
     "answers 500": _reply(b"HTTP/1.1 500 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
     "answers what is no JSON": _reply(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{["),
     "closes": lambda one: one.close(),
-    "answers a byte every 2 s": _trickle,
 }

@@ -62,8 +62,8 @@ def pipeline() -> Path:
         if (ROOT / name).is_file():
             shutil.copy(ROOT / name, root / name)
     subprocess.run([*GIT, "init", "-q"], cwd=root, check=True)
-    done = _start([*DVC, "params"], root)
-    assert not done.wait(LONGEST), _said(root, done)
+    status, said = _finish([*DVC, "params"], root)
+    assert not status, said
     for arguments in (["add", "-A"], ["commit", "-qm", "first"]):
         subprocess.run([*GIT, *arguments], cwd=root, check=True)
     return root

@@ -284,7 +284,7 @@ def _compared(database: Path, wanted: list[tuple[str, int, float]]) -> Iterator[
 
 def hanging_server(folder: Path, share: float) -> Iterator[Row]:
     """Servers that hang in several ways: the training ends as without one, and ``etude track`` records it later."""
-    row = Row("a tracking server that hangs, answers nonsense or trickles")
+    row = Row("a tracking server that hangs or answers nonsense")
     place = _fresh(folder)
     undisturbed = f"sqlite:///{folder}/mlflow.db"
     started = time.monotonic()

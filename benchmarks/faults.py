@@ -3,10 +3,11 @@
     python benchmarks/faults.py [ROW ...] [--share 0.1]
 
 The work of a row ends by a fault at every file operation in turn (every tenth, where the share is 0.1), by SIGKILL at
-random times, by a disk that is full, or with a flipped bit in what it reads, and is then done again without one. A
-failure is an end that is no sentence, or a result that is not that of work which nothing disturbed. Faults are drawn
-from a seed: the same each time. The rows ``signals``, ``sockets`` and ``limits`` are of whole commands and stages, as
-tests/ends.py has them.
+random times, by a disk that is full, or with a flipped bit in what it reads, and is then done again without one. What
+surrounds it has faults too: DVC that runs twice, its cache, MLflow, the clock, processes of one training. The rows
+``signals``, ``sockets`` and ``limits`` are of whole commands and stages, ``midi``, ``archives`` and ``models`` of what
+comes from anybody. A failure is an end that is no sentence, or a result that is not that of work which nothing
+disturbed. Faults are drawn from a seed: the same each time.
 """
 
 import argparse
@@ -22,8 +23,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import ends
 import hostile
+from clocks import clocks, clocks_of_runs
 from disturbed import NAMES, works
+from repros import cache_of_dvc, two_rebuilds, two_repros
 from table import Measure, Row, part
+from tracked_faults import hanging_server, joblib_sweep, killed_server, many_writers
+from two_processes import two_processes
 
 NAMESPACE = "ETUDE_FAULTS_NAMESPACE"  # this process may mount a disk
 KILLS, FLIPS, DISKS = 40, 100, 20  # of each row
@@ -50,6 +55,16 @@ def measures() -> dict[str, Measure]:
         "signals": ends.signals,
         "sockets": ends.sockets,
         "limits": ends.limits,
+        "repro": two_repros,
+        "rebuild": two_rebuilds,
+        "cache": cache_of_dvc,
+        "writers": many_writers,
+        "server": killed_server,
+        "hangs": hanging_server,
+        "joblib": joblib_sweep,
+        "clock": clocks,
+        "clock-runs": clocks_of_runs,
+        "ddp": two_processes,
     }
 
 

@@ -40,12 +40,12 @@ class Work:
 
     def disturb(self, folder: Path, kinds: tuple[int, ...], every: int) -> Iterator[Row]:
         """Faults at every ``every``th file operation."""
-        wanted, count = self._undisturbed(folder)
+        wanted, count = self.undisturbed(folder)
         for kind in kinds:
             row = Row(f"{NAMES[kind]} at any file operation: {self.what}")
             for at in range(0, count, every):
                 for lasts in (False, True) if kind == FULL else (False,):
-                    place = self._fresh(folder)
+                    place = self.fresh(folder)
                     outcome = run(place, self.do, place, fault=Fault(at, kind, lasts))
                     where = f"{NAMES[kind]} at {at} of {count}{', which lasts' if lasts else ''}"
                     row.count(*self._judge(place, where, outcome.text, outcome.known, wanted))
@@ -53,10 +53,10 @@ class Work:
 
     def flip(self, folder: Path, attempts: int) -> Row:
         """Flipped bits in the files that it reads: each is noticed, or changes nothing."""
-        wanted, _ = self._undisturbed(folder)
+        wanted, _ = self.undisturbed(folder)
         row, draw = Row(f"flipped bit in what is read: {self.what}"), random.Random(7)
         for _ in range(attempts):
-            place = self._fresh(folder)
+            place = self.fresh(folder)
             files = [file for name in self.reads for file in _files(place / name)]
             file = draw.choice([file for file in files if file.stat().st_size])
             bit = draw.randrange(8 * file.stat().st_size)
@@ -68,7 +68,7 @@ class Work:
             if outcome.text:
                 row.count(*([] if outcome.known else [f"{where}: {outcome.text}"]))
             else:
-                made = self._made(place)
+                made = self.made(place)
                 differ = differing(wanted, made)
                 if self.lists and any(self.lists.encode() in data for data in made.values()):
                     differ = []
@@ -77,14 +77,14 @@ class Work:
 
     def kill(self, folder: Path, attempts: int) -> Row:
         """Kills at any time."""
-        place = self._fresh(folder)
+        place = self.fresh(folder)
         started = time.monotonic()
         run(place, self.do, place)
         took = time.monotonic() - started
-        wanted = self._made(place)
+        wanted = self.made(place)
         row, draw = Row(f"kill -9 at any time: {self.what}"), random.Random(11)
         for _ in range(attempts):
-            place = self._fresh(folder)
+            place = self.fresh(folder)
             after = draw.uniform(0.02, took)
             outcome = run(place, self.do, place, seconds=after, kill=True)
             row.count(*self._judge(place, f"after {after:.2f} of {took:.2f} s", outcome.text, outcome.known, wanted))
@@ -92,7 +92,7 @@ class Work:
 
     def fill(self, folder: Path, disk: Path, attempts: int) -> Row:
         """Disks that are full after so many bytes: a file system in memory, in a namespace of mounts of one's own."""
-        wanted, _ = self._undisturbed(folder)
+        wanted, _ = self.undisturbed(folder)
         row, draw = Row(f"a disk that is full: {self.what}"), random.Random(13)
         place = disk / "place"
         for _ in range(attempts):
@@ -113,14 +113,16 @@ class Work:
             subprocess.run(["umount", str(disk)], check=True)
         return row
 
-    def _undisturbed(self, folder: Path) -> tuple[dict[str, bytes], int]:
-        place = self._fresh(folder)
+    def undisturbed(self, folder: Path) -> tuple[dict[str, bytes], int]:
+        """What it makes, and the number of file operations."""
+        place = self.fresh(folder)
         outcome = run(place, self.do, place)
         if outcome.text:
             raise RuntimeError(f"{self.what} fails undisturbed: {outcome.text}")
-        return self._made(place), outcome.operations
+        return self.made(place), outcome.operations
 
-    def _fresh(self, folder: Path) -> Path:
+    def fresh(self, folder: Path) -> Path:
+        """A folder with what it finds, and nothing else; ``prepared`` beside it is copied each time."""
         kept, place = folder / "prepared", folder / "place"
         if not kept.is_dir():
             kept.mkdir(parents=True)
@@ -135,12 +137,13 @@ class Work:
         again = run(place, self.do, place)
         if again.text:
             yield f"{where}: the next run ended with {again.text[:300]}"
-        elif differ := differing(wanted, self._made(place)):
+        elif differ := differing(wanted, self.made(place)):
             yield f"{where}: the next run made other bytes of {', '.join(differ)[:300]}"
         elif left := [file.name for file in place.rglob(".*") if LEFT.fullmatch(file.name)]:
             yield f"{where}: the next run left {', '.join(left)}"
 
-    def _made(self, place: Path) -> dict[str, bytes]:
+    def made(self, place: Path) -> dict[str, bytes]:
+        """What it has made, by path."""
         made: dict[str, bytes] = {}
         for name in self.results:
             path = place / name

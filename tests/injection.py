@@ -98,7 +98,7 @@ def _run(pipe: Any, folder: Path, fault: Fault | None, work: Callable[..., Any],
 
 
 @cache
-def _start_server() -> None:
+def start_server() -> None:
     """Start the server, which must find this folder for what it imports."""
     CONTEXT.set_forkserver_preload(PRELOAD)
     before = os.environ.get("PYTHONPATH", "")
@@ -125,7 +125,7 @@ def run(
         seconds: after which it is given up.
         kill: it is killed then, which is no fault of it.
     """
-    _start_server()
+    start_server()
     mine, theirs = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=_run, args=(theirs, folder, fault, work, args))
     process.start()

@@ -137,13 +137,13 @@ def listening(number: int) -> set[str]:
     return found
 
 
-def started(number: int, mark: str) -> list[psutil.Process]:
+def started(number: int, mark: str = "") -> list[psutil.Process]:
     """The processes of a session, or with a mark in their environment, that are alive."""
     found = []
     for one in psutil.process_iter():
         with suppress(OSError, psutil.Error):
             if one.status() == psutil.STATUS_ZOMBIE:
                 continue
-            if os.getsid(one.pid) == number or one.environ().get(MARK) == mark:
+            if os.getsid(one.pid) == number or (mark and one.environ().get(MARK) == mark):
                 found.append(one)
     return found

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import hostile
 import pytest
+from clocks import clocks
 from disturbed import works
 from injection import FULL, KILL, RIGHTS, Fault, contents, run
 from table import Measure, Row
@@ -51,3 +52,8 @@ def test_careless_work_is_found_out(tmp_path: Path) -> None:
     (place / "other").rmdir()
     assert run(place, careless, place, fault=Fault(at=1)).killed and contents(place) == {"made": b""}
     assert not run(place, careless, place).text and contents(place) == {"made": b""}, "half of it counts as all"
+
+
+def test_a_clock_that_is_set_changes_no_result(tmp_path: Path) -> None:
+    for row in clocks(tmp_path, 1.0, ["shards"]):
+        assert_none(row)

@@ -5,15 +5,17 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from filelock import FileLock
 
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.runs.graph import instances
-from etude.runs.rebuild import cut_into_chains, out_of_date, run_chain
+from etude.runs.rebuild import LOCK, cut_into_chains, out_of_date, rebuild, run_chain
 from etude.runs.schedule import Clock
 
 SETTINGS = Settings.from_params(ROOT / "params.yaml")
@@ -106,3 +108,47 @@ def test_a_failed_instance_is_named_with_its_sentence(
     with pytest.raises(EtudeError, match=r"^the loss is nan at step 3\.$"):
         run_chain(tmp_path, chain, clock)
     assert capsys.readouterr().out.startswith("[1/4] train gan: FAILED")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ERROR: Unable to acquire lock. Most likely another DVC process is running or was terminated abruptly.",
+        "ERROR: failed to reproduce 'train@gan': '/a/models/gan' is busy, it is being blocked by:\n  (PID 7): dvc repro"
+        "\n\nIf there are no processes with such PIDs, you can manually remove '/a/.dvc/tmp/rwlock' and try again.",
+    ],
+)
+def test_what_another_dvc_command_holds_is_a_sentence(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = next(chain for chain in cut_into_chains(FOUND) if chain[0].target == "train@gan")
+    clock = Clock(tmp_path, [one.target for one in chain], 1)
+    script(tmp_path, monkeypatch, f"{said}\n255")
+    with pytest.raises(
+        EtudeError, match=r"^another DVC command is at work in this project\. .* the same command again"
+    ):
+        run_chain(tmp_path, chain, clock)
+
+
+def test_a_second_rebuild_waits_for_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[int | None] = []
+
+    def work(root: Path, jobs: int | None) -> int:
+        started.append(jobs)
+        return 0
+
+    monkeypatch.setattr("etude.runs.rebuild._rebuild", work)
+    first = FileLock(tmp_path / LOCK)
+    (tmp_path / LOCK).parent.mkdir()
+    first.acquire()
+    second = threading.Thread(target=rebuild, args=(tmp_path, 2))
+    second.start()
+    while "waiting for it" not in capsys.readouterr().out:
+        assert second.is_alive()
+    assert started == []
+    first.release()
+    second.join()
+    assert started == [2]
+    assert rebuild(tmp_path) == 0 and started == [2, None], "it has let go of it"

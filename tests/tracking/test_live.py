@@ -191,7 +191,7 @@ def test_long_and_odd_values_do_not_stop_a_run(session: Session) -> None:
 def test_a_clock_that_goes_back_changes_no_order(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     run, time_of = start(session), time.time
     for step, late in ((1, 0.0), (2, -3600.0), (3, -3600.0)):
-        monkeypatch.setattr("etude.tracking.record.time.time", lambda late=late: time_of() + late)
+        monkeypatch.setattr("etude.tracking.times.time.time", lambda late=late: time_of() + late)
         run.metrics({"train/loss": float(step)}, step)
     run.finish(None)
     monkeypatch.undo()

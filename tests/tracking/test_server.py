@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from hanging import ANSWERS, hanging
 from tracking.tracked import Away, all_runs, artifacts_of, points_of, start, write_training
 
 from etude import tracking
@@ -35,6 +36,23 @@ def test_a_server_away_from_the_start_costs_a_warning_and_no_time(
     (made,) = all_runs(session)
     assert made.info.status == "FINISHED"
     assert points_of(session, made.info.run_id, "train/loss") == [(1, 4.5), (2, 3.5), (3, 2.5)]
+
+
+def test_a_server_that_hangs_costs_no_training(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_training(session.root)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # second; etude waits for 5
+    started = time.monotonic()
+    with hanging(ANSWERS["never answers"]) as uri, monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        with pytest.warns(UserWarning, match="is away"):
+            run = start(session)
+            for step in range(1000):
+                run.metrics({"train/loss": 1.0}, step)
+            run.finish(folder)
+    assert time.monotonic() - started < 30
+    tracking.publish(session, "lstm")
+    (made,) = all_runs(session)
+    assert made.info.status == "FINISHED"
 
 
 def test_a_server_that_dies_midway_and_comes_back(session: Session) -> None:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from filelock import FileLock, Timeout
 
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
@@ -27,6 +28,8 @@ from etude.runs.verify import summarize
 STARTED = re.compile(r"^(?:Running stage|Stage) '([^']+)'")
 PROGRESS = re.compile(r"^\S.*: \d+/\d+, (\d+ s left|time left unknown)")  # a line of etude.core.progress
 PATIENCE = 6.0  # seconds that DVC and its stages have to end
+LOCK = ".cache/rebuild.lock"  # one rebuild of a project at a time
+BUSY = re.compile(r"ERROR: .*(Unable to acquire lock|is busy, it is being blocked by)")  # what DVC says of its locks
 WHOLE_MACHINE = ("download", "ingest", "split", "augment")  # nothing else runs meanwhile
 
 
@@ -38,7 +41,25 @@ class Chain(tuple[Instance, ...]):
 
 
 def rebuild(root: Path, jobs: int | None = None) -> int:
-    """Rebuild what is out of date and print a line for each instance. Returns the exit status."""
+    """Rebuild what is out of date and print a line for each instance. Returns the exit status.
+
+    A second one in the same project waits for the first.
+    """
+    file = root / LOCK
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("etude: another rebuild of this project is at work; waiting for it.", flush=True)
+        lock.acquire()
+    try:
+        return _rebuild(root, jobs)
+    finally:
+        lock.release()
+
+
+def _rebuild(root: Path, jobs: int | None) -> int:
     jobs = jobs or max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     started = time.monotonic()
     _dvc(root, "repro", "params")
@@ -106,7 +127,7 @@ def out_of_date(root: Path, found: list[Instance]) -> list[Instance]:
         [sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True, check=False
     )
     if done.returncode not in (0, 1) or not done.stdout.strip():
-        raise EtudeError(f"dvc status failed: {done.stderr.strip()[-300:]}")
+        raise EtudeError(f"dvc status failed: {_reason(done.stderr.strip().splitlines())[-300:]}")
     changed = set(json.loads(done.stdout))
     needs = edges(found)
     stale: list[Instance] = []
@@ -181,6 +202,8 @@ def run_chain(root: Path, chain: Chain, clock: Clock) -> None:
 
 def _reason(lines: list[str]) -> str:
     """The error in the output of a failed ``dvc repro``: the sentence of etude, else the last lines."""
+    if any(BUSY.match(line) for line in lines):
+        return "another DVC command is at work in this project. Wait for its end, and give the same command again."
     errors = [line for line in lines if line.startswith("etude: ") and FAULT not in line]
     return errors[-1].removeprefix("etude: ") if errors else " ".join(line for line in lines[-3:] if line)
 

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from etude.artifacts.context import Session
 from etude.tracking.server import server
+from etude.tracking.times import end
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -88,7 +89,7 @@ def reap_inside(client: "MlflowClient", experiment: str, root: Path) -> list[str
             continue
         # A run that ended since the search has let go of its lock after it wrote its status: read that once more.
         if client.get_run(run.info.run_id).info.status == "RUNNING":
-            client.set_terminated(run.info.run_id, "KILLED")
+            end(client, run.info.run_id, "KILLED")
             killed.append(run.info.run_id)
     for file in sorted(_locks(root).glob("*.lock")):
         if _free(root, file.stem):

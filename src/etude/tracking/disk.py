@@ -13,8 +13,9 @@ from etude.core.errors import EtudeError
 from etude.core.files import Json, read_json, require_unchanged
 from etude.tracking.alive import gate, reap_inside, release
 from etude.tracking.describe import REPRESENTATION, SWEEP, TOKENS, describe, params
-from etude.tracking.record import Point, add_data, add_params, complete, now, runs_of, take
+from etude.tracking.record import Point, add_data, add_params, complete, runs_of, take
 from etude.tracking.server import server
+from etude.tracking.times import end, now
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -114,7 +115,7 @@ def publish(session: Session, model_name: str) -> None:
             add_params(client, run, how)
             complete(client, run_id, trained.points, summary, files, how)
             if not finished:
-                client.set_terminated(run_id, "FINISHED")
+                end(client, run_id, "FINISHED")
         finally:
             release(run_id)
 

@@ -14,8 +14,9 @@ from etude.tracking.alive import gate, hold, reap_inside, release, search
 from etude.tracking.describe import PARENT, PARENT_RUN, Training, describe, parent, surroundings
 from etude.tracking.disk import Trained
 from etude.tracking.machine import watch
-from etude.tracking.record import Point, complete, now, send, take
+from etude.tracking.record import Point, complete, send, take
 from etude.tracking.server import NOTE, Server, server
+from etude.tracking.times import end, now
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,7 +41,7 @@ class Run:
         self._tracker, self._training, self._watch = tracker, training, watch
         self._pruned: Pruned | None = None
         self._waiting: list[Point] = []
-        self._before: set[tuple[str, int]] = set()  # what an earlier process recorded
+        self._before: dict[tuple[str, int], int] = {}  # what an earlier process recorded
         self._due = 0.0
         self._monitor: SystemMetricsMonitor | None = None
 
@@ -95,7 +96,7 @@ class Run:
                 complete(client, self.id, trained.points, trained.result, trained.files)
             if self._pruned is not None:
                 client.set_tag(self.id, "etude.pruned", f"at step {self._pruned.step}")
-            client.set_terminated(self.id, status, now())
+            end(client, self.id, status)
 
         if self._monitor is not None:
             self._monitor.finish()  # raises nothing
@@ -179,7 +180,7 @@ def start_parent(session: Session, name: str, tags: Mapping[str, str], resume: b
                 swept = tags.get("etude.overrides", "")
                 note = f"The parent of several trainings{f': {swept}' if swept else ''}. They are the runs below it."
                 own = {**surroundings(session, SOURCE), NOTE: note, **tags}
-                run_id = str(client.create_run(experiment, run_name=name, tags=own).info.run_id)
+                run_id = str(client.create_run(experiment, now(), own, name).info.run_id)
             hold(tracker.root, run_id)
             made.append(run_id)
 
@@ -214,7 +215,7 @@ def finish_parent(session: Session, run_id: str, status: str = "FINISHED", start
         return
 
     def work(client: "MlflowClient", experiment: str) -> None:
-        client.set_terminated(run_id, status)
+        end(client, run_id, status)
         if not started and not search(client, experiment, f"tags.`{PARENT_RUN}` = '{run_id}'"):
             client.delete_run(run_id)
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,15 +10,13 @@ from etude.artifacts import catalog
 from etude.core.files import digest, digest_of
 from etude.tracking.alive import hold, release, search
 from etude.tracking.describe import OURS, Training, label
+from etude.tracking.times import now
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as Record
 
 DIGEST = 16  # characters of a dataset's digest in MLflow, which takes 36 at most; its profile has all
-
-
-_latest = 0  # what ``now`` gave last
 
 
 class Point(NamedTuple):
@@ -36,27 +33,22 @@ class Point(NamedTuple):
         return label(self.name), self.step
 
 
-def now() -> int:
-    """The time as MLflow counts it, in milliseconds since 1970; never less than before, where the clock goes back."""
-    global _latest
-    _latest = max(_latest, int(time.time() * 1000))
-    return _latest
-
-
 def runs_of(client: "MlflowClient", experiment: str, training: Training) -> "list[Record]":
     """The runs of a training, the youngest first."""
     found = search(client, experiment, f"tags.`etude.key` = '{training.key}'")
     return [run for run in found if run.data.tags.get("etude.place", "") == training.place]
 
 
-def take(client: "MlflowClient", experiment: str, training: Training, root: Path) -> tuple[str, set[tuple[str, int]]]:
+def take(
+    client: "MlflowClient", experiment: str, training: Training, root: Path
+) -> tuple[str, dict[tuple[str, int], int]]:
     """Resume the youngest unfinished run of a training, or make a new one; it is RUNNING and held.
 
-    Call it inside the gate, after the reap: what is still RUNNING, another process writes. Gives the run's id and which
-    points it has.
+    Call it inside the gate, after the reap: what is still RUNNING, another process writes. Gives the run's id and the
+    points that it has, with their times.
     """
     old = [run for run in runs_of(client, experiment, training) if run.info.status in ("KILLED", "FAILED")]
-    run = old[0] if old else client.create_run(experiment, tags=training.tags, run_name=training.name)
+    run = old[0] if old else client.create_run(experiment, now(), training.tags, training.name)
     run_id = str(run.info.run_id)
     hold(root, run_id)
     try:
@@ -105,11 +97,11 @@ def add_data(client: "MlflowClient", run: "Record", training: Training) -> None:
     client.log_inputs(run.info.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
 
-def known_points(client: "MlflowClient", run_id: str, names: Iterable[str]) -> set[tuple[str, int]]:
-    """The (metric, step) pairs that a run has already."""
+def known_points(client: "MlflowClient", run_id: str, names: Iterable[str]) -> dict[tuple[str, int], int]:
+    """The (metric, step) pairs that a run has already, each with its time."""
     known = client.get_run(run_id).data.metrics
     wanted = sorted({label(name) for name in names} & set(known))
-    return {(name, point.step) for name in wanted for point in client.get_metric_history(run_id, name)}
+    return {(name, point.step): point.timestamp for name in wanted for point in client.get_metric_history(run_id, name)}
 
 
 def send(client: "MlflowClient", run_id: str, points: Iterable[Point]) -> None:
@@ -146,8 +138,9 @@ def complete(
     send(client, run_id, [point for point in points if point.where not in have])
     data = client.get_run(run_id).data
     last = max((point.step for point in points), default=int(summary.get("steps", 0)))
-    later = now() + 1  # than the history: of two values at one step MLflow shows the later
     news = {name: value for name, value in summary.items() if not _equal(data.metrics.get(label(name)), value)}
+    # than the history, and what it replaces: of two values at one step MLflow shows the later
+    later = max([now(), *have.values(), *known_points(client, run_id, news).values()]) + 1
     send(client, run_id, [Point(name, value, last, later) for name, value in news.items()])
     mark = digest_of([[name, digest(file)] for name, file in sorted(files.items())])
     if data.tags.get("etude.files") != mark:

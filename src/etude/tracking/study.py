@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from etude.artifacts.context import Session
 from etude.tracking.alive import search
 from etude.tracking.describe import surroundings
-from etude.tracking.record import Point, now, send
+from etude.tracking.record import Point, send
 from etude.tracking.server import NOTE, server
+from etude.tracking.times import end, now
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,11 +38,11 @@ def log_study(session: Session, test: str, files: Sequence[Path], figures: Mappi
             for name, value in own.items():
                 client.set_tag(run_id, name, value)
         else:
-            run_id = str(client.create_run(experiment, run_name=f"listen {test}", tags=own).info.run_id)
+            run_id = str(client.create_run(experiment, now(), own, f"listen {test}").info.run_id)
         send(client, run_id, [Point(name, float(value), 0, now()) for name, value in figures.items()])
         for file in files:
             client.log_artifact(run_id, str(file))
-        client.set_terminated(run_id, "FINISHED")
+        end(client, run_id, "FINISHED")
         done.append(run_id)
 
     tracker.attempt(work, at_once=True)

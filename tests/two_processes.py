@@ -96,11 +96,11 @@ def two_processes(folder: Path, share: float) -> Iterator[Row]:
     prepared.mkdir(parents=True)
     chain()(prepared)
     place = _fresh(prepared)
-    started = time.monotonic()
+    first = time.monotonic()
     training = _Running(place)
     if said := training.end(LONGEST):
         raise RuntimeError(f"Undisturbed, it ended with {said}")
-    took, wanted = time.monotonic() - started, contents(place / "models")
+    took, wanted = time.monotonic() - first, contents(place / "models")
     draw = random.Random(7)
     for whom in WHOM:
         row = Row(f"kill -9 of {whom} of two processes that train")

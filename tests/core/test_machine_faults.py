@@ -93,3 +93,11 @@ def test_threads_that_cannot_start_are_a_sentence(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(resource, "getrlimit", lambda limit: (10**12, 10**12))
     with pytest.raises(EtudeError, match="No further process or thread"):
         require_limits()
+
+
+def test_one_of_several_that_train_is_killed() -> None:
+    from torch.multiprocessing.spawn import ProcessExitedException
+
+    killed = ProcessExitedException("process 0 terminated with signal SIGKILL", 0, 7, -9, signal_name="SIGKILL")
+    assert "was ended from outside" in (fault_of(killed) or "")
+    assert fault_of(ProcessExitedException("process 0 terminated with exit code 1", 0, 7, 1)) is None

@@ -70,7 +70,8 @@ def fault_of(error: BaseException) -> str | None:
         return NO_PROCESS + _process_limit()
     if isinstance(error, ImportError | RuntimeError) and os.strerror(errno.EMFILE) in words:
         return reason_of(OSError(errno.EMFILE, ""))
-    if type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool"):
+    # of loky, of Python, and of torch where a signal has ended one of several that train
+    if type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool") or getattr(error, "signal_name", None):
         return f"A process that worked for this one was ended from outside, or memory ran out. {MORE_MEMORY} {AGAIN}"
     return None
 

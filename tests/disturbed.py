@@ -100,7 +100,7 @@ class Work:
             shutil.copytree(folder / "prepared", place, symlinks=True)
             used = _used(disk)
             run(place, self.do, place)
-            most = _used(disk) - used
+            most = max(1000, _used(disk) - used)  # it may also remove something
             shutil.rmtree(place)
             shutil.copytree(folder / "prepared", place, symlinks=True)
             room = draw.randrange(most + 1)

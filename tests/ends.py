@@ -5,9 +5,9 @@ runs again, undisturbed, and must make the bytes of work that nothing has distur
 
 What is tolerated of a signal, and why:
 
-- It comes before etude can set a handler: as Python itself starts, and while ``etude/__init__.py`` and
-  ``core/signals.py`` are imported. TERM and HUP end the process as the system does (status -15, -1), INT with Python's
-  own traceback (-2, 130, or 1 where ``site`` is imported). Nothing may have been written.
+- It comes before etude can set a handler: as Python itself starts, and while ``etude/__init__.py``,
+  ``core/signals.py`` and ``core/streams.py`` are imported. TERM and HUP end the process as the system does (status
+  -15, -1), INT with Python's own traceback (-2, 130, or 1 where ``site`` is imported). Nothing may have been written.
 - It comes as the process ends, when nothing is left to do: its status is 0, and its results must be whole at once.
 - Music that plays until Ctrl-C ends by it: its status is 0, and what has sounded is written.
 """
@@ -57,7 +57,7 @@ ONE = (*TINY, "model=lstm")
 TOGETHER = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 DATED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\w+-\d+")  # the folder of one command, below runs/
 OWN_FRAME = re.compile(r'File "[^"]*/etude/([^"]*)"')  # of a traceback
-FIRST = ("__init__.py", "core/__init__.py", "core/signals.py")  # imported before a handler is set
+FIRST = ("__init__.py", "core/__init__.py", "core/signals.py", "core/streams.py")  # imported before a handler is set
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -156,3 +157,12 @@ def test_what_watches_a_task_hears_of_it_and_may_end_it(capsys: pytest.CaptureFi
     with bar("draw", 3, show=False) as tell:
         tell(1)
     assert len(heard) == 2 and capsys.readouterr().err == ""
+
+
+def test_a_line_that_cannot_be_printed_ends_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etude.core.progress.LINE_EVERY", 0.0)
+    with open("/dev/full", "w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", full)
+        assert list(follow([1, 2], "work", 2)) == [1, 2]
+        with suppress(OSError):
+            full.close()

@@ -34,6 +34,7 @@ NEUTRAL = (
     "etude.core.progress",
     "etude.core.project",
     "etude.core.signals",
+    "etude.core.streams",
     "etude.core.workers",
     "etude.api",  # which the package offers by name; no stage calls it
     "etude.config",  # params.yaml holds the values, and DVC compares them

@@ -4,10 +4,11 @@ import atexit
 import os
 import sys
 
-from etude.core import signals
+from etude.core import signals, streams
 
 if signals.starts_etude():  # first: what is imported from here on would end in a traceback of Python
     signals.end_at_once("Nothing has been written.")
+    streams.open_missing()
 
 import traceback
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import NoReturn
 from etude.core.errors import EtudeError
 from etude.core.machine_faults import fault_of
 from etude.core.signals import end_children, ended_by_signals, ending, ignore, say
+from etude.core.streams import tell
 
 FAULT = "this is a fault of etude; the lines above belong into a report of it."
 PATIENCE = 1.0  # seconds that processes which are still there have to end
@@ -58,14 +60,14 @@ def _explain(error: BaseException) -> int:
         say(number)
         return 128 + int(number)
     if isinstance(error, EtudeError):
-        print(visible(f"etude: {error}"), file=sys.stderr)
+        tell(visible(f"etude: {error}"))
         return 2
     if isinstance(error, BrokenPipeError):  # the reader of the output has closed it, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     if (sentence := fault_of(error)) is not None:
-        print(visible(f"etude: {sentence}"), file=sys.stderr)
+        tell(visible(f"etude: {sentence}"))
         return 2
-    traceback.print_exception(error)  # a status of its own: 1 is an answer of verify and of originality
-    print(f"etude: {FAULT}", file=sys.stderr)
+    lines = "".join(traceback.format_exception(error))
+    tell(f"{lines}etude: {FAULT}")  # a status of its own: 1 is an answer of verify and of originality
     return 70

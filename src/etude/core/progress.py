@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
@@ -59,7 +59,7 @@ def bar(what: str, total: int, show: bool = True) -> Iterator[Bar]:
         yield lambda done, note="": watch(what, done, total)
     elif not show:
         yield lambda done, note="": None
-    elif sys.stderr.isatty() and not _shared.get():
+    elif sys.stderr and sys.stderr.isatty() and not _shared.get():
         with Progress(
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             BarColumn(None, table_column=Column(ratio=1, min_width=8, max_width=40)),
@@ -92,7 +92,8 @@ class _Lines:
         self.last = now
         fresh = done - self.first
         left = f"{(self.total - done) * (now - self.start) / fresh:.0f} s left" if fresh else "time left unknown"
-        print(f"{self.what}: {done}/{self.total}, {left} {note}".rstrip(), file=sys.stderr, flush=True)
+        with suppress(OSError):  # a terminal that has closed, a log on a full disk: they end no work
+            print(f"{self.what}: {done}/{self.total}, {left} {note}".rstrip(), file=sys.stderr, flush=True)
 
 
 def follow(items: Iterable[T], what: str, total: int, show: bool = True) -> Iterator[T]:

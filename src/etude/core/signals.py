@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from itertools import pairwise
 from types import FrameType
 
+from etude.core.streams import tell
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 8.0  # seconds that a process has to end by itself
 GRACE_OF_WORKERS = 5.0  # less, so that they have ended before the process that waits for them
@@ -114,7 +116,7 @@ def say(number: int) -> None:
         return
     _state.said = True
     how = "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
-    print(f"etude: {_state.reason or how}. {_state.left}".rstrip(), file=sys.stderr, flush=True)
+    tell(f"etude: {_state.reason or how}. {_state.left}".rstrip())
 
 
 def end_children(patience: float) -> None:

@@ -33,7 +33,7 @@ from etude.config.defaults import as_plain, defaults, section
 from etude.config.sections import Arrange, Generate, Harmonize, Ingest, Mix
 from etude.core.errors import EtudeError, closest
 from etude.core.files import whole
-from etude.core.project import PACKAGE, conf_folder, version_of_code
+from etude.core.project import PACKAGE, conf_folder, given_path, version_of_code
 from etude.metrics.likelihood import piece_nats
 from etude.models.sequence import SequenceModel
 from etude.music.bars import bar_lines
@@ -63,7 +63,7 @@ def _style(name: str) -> dict[str, Any]:
 
     files = {file.stem: file for file in (conf_folder(PACKAGE) / "style").glob("*.yaml")}
     if is_path(name):
-        return read_style(Path(name).expanduser(), sorted(files))
+        return read_style(given_path(name), sorted(files))
     if name not in files:
         raise EtudeError(f'There is no style "{name}". {closest(name, files)}')
     values = OmegaConf.to_container(OmegaConf.load(files[name]), resolve=True)
@@ -144,7 +144,7 @@ class Piece:
         Raises:
             EtudeError: another ending, the folder does not exist, or the file cannot be written.
         """
-        path = Path(path).expanduser()
+        path = given_path(path)
         ending = path.suffix.lower()
         if ending not in ENDINGS:
             raise EtudeError(f"{path} must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}.")
@@ -258,7 +258,7 @@ def read(path: str | Path, repeats: str = "played", part: str | None = None) -> 
     Raises:
         EtudeError: there is no such file, or it cannot be read.
     """
-    path = Path(path).expanduser()
+    path = given_path(path)
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no file"
         raise EtudeError(f"{path} is {what}. Give a MIDI, MusicXML, ABC or Humdrum file.")
@@ -431,7 +431,7 @@ class Model:
         Raises:
             EtudeError: the folder exists and is not empty.
         """
-        folder = Path(folder).expanduser()
+        folder = given_path(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise EtudeError(f"{folder} exists. Name a new folder.")
         names = [catalog.CONFIG, *self.loaded.trained["sha256"]]
@@ -499,7 +499,7 @@ def _folder(source: str) -> Path:
         except (OSError, ValueError) as error:  # not there, no network, no such name
             reason = str(error).partition("\n")[0]
             raise EtudeError(f"{source} cannot be read from the Hugging Face Hub: {reason}") from None
-    path = Path(source).expanduser()
+    path = given_path(source)
     try:
         if (path / catalog.CONFIG).is_file():
             return path

@@ -2,6 +2,7 @@ import errno
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -101,3 +102,23 @@ def test_one_of_several_that_train_is_killed() -> None:
     killed = ProcessExitedException("process 0 terminated with signal SIGKILL", 0, 7, -9, signal_name="SIGKILL")
     assert "was ended from outside" in (fault_of(killed) or "")
     assert fault_of(ProcessExitedException("process 0 terminated with exit code 1", 0, 7, 1)) is None
+
+
+def test_a_working_folder_that_was_removed_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        Path.cwd()
+    assert (reason_of(caught.value) or "").startswith("The working folder is no longer there.")
+    monkeypatch.chdir(tmp_path)
+    assert reason_of(caught.value) is None
+
+
+def test_no_folder_for_temporary_files_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/none"])
+    with pytest.raises(FileNotFoundError) as caught:
+        tempfile.gettempdir()
+    assert "TMPDIR" in (reason_of(caught.value) or "")

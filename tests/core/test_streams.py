@@ -43,3 +43,9 @@ def test_a_fault_keeps_its_status_where_its_sentence_cannot_be_printed(streams: 
 def test_an_end_by_a_signal_keeps_its_status_where_its_sentence_cannot_be_printed(tmp_path: Path) -> None:
     work = f"{START}, signals; import os, signal; process.run(lambda: os.kill(os.getpid(), signal.SIGTERM), '')"
     assert run([sys.executable, "-c", work], "2>/dev/full", tmp_path).returncode == 128 + signal.SIGTERM
+
+
+def test_a_command_in_a_folder_that_was_removed_ends_in_a_sentence(tmp_path: Path) -> None:
+    line = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh", *ETUDE, "studio"]
+    end = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert end.returncode == 2 and end.stderr.startswith("etude: The working folder is no longer there."), end

@@ -56,6 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     if (text := answer(arguments)) is not None:
         print(text)
         return 0
+    os.getcwd()  # raises an error that becomes a sentence; libraries that are imported later end the process
+
     from etude.cli.commands import COMMANDS
 
     if arguments[0] in COMMANDS and COMMANDS[arguments[0]].composes:

@@ -1,9 +1,7 @@
 """The commands that run something: one a stage, Hydra overrides after it."""
 
-import getpass
 import os
 import sys
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +14,7 @@ from etude.cli.overrides import GIVEN, check_overrides, drop_nulls, place_overri
 from etude.cli.plain import PLAIN, parse
 from etude.core.errors import EtudeError, closest
 from etude.core.machine_faults import require_limits
-from etude.core.project import conf_folder, find_project, working_root
+from etude.core.project import conf_folder, find_project, own_temporary, working_root
 from etude.core.signals import ending
 from etude.tasks.requests import keys_of
 
@@ -61,7 +59,7 @@ def _compose_and_run(stage: str, overrides: list[str]) -> int:
         )
     os.environ["HYDRA_FULL_ERROR"] = "1"  # the exceptions come here, where they become sentences
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{stage}-{os.getpid()}"
-    kept = root if find_project(root) else Path(tempfile.gettempdir(), f"etude-{getpass.getuser()}")  # Hydra's notes
+    kept = root if find_project(root) else own_temporary()  # Hydra's notes
     os.environ["ETUDE_LAUNCH"] = str(root / "runs" / name if by_hand else kept / "runs" / "log" / stage)
     launch = Launch(stage, root, flags.many, " ".join(given))
     with composing():

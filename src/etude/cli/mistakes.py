@@ -8,6 +8,7 @@ from pathlib import Path
 from etude.cli import explain
 from etude.cli.commands import COMMANDS, path_kind
 from etude.core.errors import EtudeError
+from etude.core.project import given_path
 
 WITH_VALUE = ("-c", "--cfg", "-p", "--package", "-cd", "--config-dir", "-cn", "--config-name", "-cp", "--config-path")
 # commands that take a file of one's own -> by which key
@@ -42,9 +43,9 @@ def _guess(command: str, word: str, rest: Sequence[str], conf: Path) -> str:
     if word in keys or word in groups:
         value = rest[0] if rest and "=" not in rest[0] else "..."
         return f"Did you mean {word}={value}?"
-    if Path(word).expanduser().is_file() and command in OWN_FILE:
+    if given_path(word).is_file() and command in OWN_FILE:
         return f"Did you mean {OWN_FILE[command]}={word}?"
-    if word and Path(word).expanduser().is_dir():
+    if word and given_path(word).is_dir():
         return f"Did you mean dataset=folder dataset.path={word}?"
     options = [option for group in COMMANDS[command].groups for option in groups[group]]
     for near in difflib.get_close_matches(word, [*options, *keys], n=1, cutoff=0.6):

@@ -14,7 +14,7 @@ from etude.cli.mistakes import by_meaning, options_with
 from etude.config.schedule import Train
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
-from etude.core.project import conf_folder, working_root
+from etude.core.project import conf_folder, given_path, working_root
 from etude.tasks.requests import keys_of, texts_of
 
 TEXTS = (*PATHS, "generate.control.key")  # keys whose values are any text, besides those of requests
@@ -91,7 +91,7 @@ def take_style(overrides: Sequence[str], stage: str) -> tuple[list[str], dict[st
                 f"style = {text} is a file, which etude arrange takes. Copy it to conf/style for etude {stage}."
             )
         names = sorted(file.stem for file in (conf_folder(working_root()) / "style").glob("*.yaml"))
-        found = read_style(Path(text).expanduser(), names)
+        found = read_style(given_path(text), names)
         kept.append(f"style={GIVEN}")
     return kept, found
 
@@ -122,7 +122,7 @@ def take_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
         elif name in ("-cd", "--config-dir"):
             if not given and not left:
                 raise EtudeError(f"{name} names no folder. Give one, as in: -cd my_conf")
-            folder = Path(value if given else left.pop(0)).expanduser().resolve()
+            folder = given_path(value if given else left.pop(0)).resolve()
             if not folder.is_dir():
                 raise EtudeError(f"{name} {folder}: there is no such folder. It should hold model/ or dataset/.")
         else:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from etude.core.errors import EtudeError
+from etude.core.project import given_path
 
 MOST_LETTERS = 4096  # of a path, as systems allow
 
@@ -55,7 +56,7 @@ def path(keys: Mapping[str, str], key: str) -> Path | None:
         return None
     if len(text) > MOST_LETTERS or "\0" in text:
         raise EtudeError(f"{key} = {_short(text)} is no path: it is too long, or has a zero character.")
-    return Path(text).expanduser()
+    return given_path(text)
 
 
 def run_folder(keys: Mapping[str, str]) -> Path | None:

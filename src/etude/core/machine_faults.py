@@ -47,6 +47,10 @@ def reason_of(error: OSError, file: Path | None = None) -> str | None:
         return f"{what}the device does not work (input/output error). Check it, or name another place. {AGAIN}"
     if number == errno.ENOMEM:
         return f"{what}memory ran out{_memory_limit()}. {MORE_MEMORY}"
+    if number == errno.ENOENT and place is None and not _works_somewhere():
+        return f"The working folder is no longer there. Change into one that is. {AGAIN}"
+    if number == errno.ENOENT and "No usable temporary directory" in str(error):  # tempfile's words
+        return f"No folder for temporary files can be written. Set TMPDIR to one that can be. {AGAIN}"
     if number == errno.EAGAIN and place is None:  # of fork
         return NO_PROCESS + _process_limit()
     return None
@@ -132,6 +136,14 @@ NO_PROCESS = "No further process or thread could be started: the machine allows 
 def _place_of(error: OSError, file: Path | None) -> Path | None:
     named = error.filename if isinstance(error.filename, str | bytes | os.PathLike) else None
     return Path(os.fsdecode(named)) if named else file
+
+
+def _works_somewhere() -> bool:
+    """Whether the working folder of this process exists."""
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def _free_space(place: Path | None) -> str:

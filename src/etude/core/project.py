@@ -1,6 +1,8 @@
 """Where etude works: in a project, which has dvc.yaml and conf/, or in any other folder."""
 
+import os
 import subprocess
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -26,6 +28,19 @@ def require_project() -> Path:
             f"{Path.cwd()} is not inside an etude project (no folder with dvc.yaml and conf/). Change into a clone."
         )
     return found
+
+
+def given_path(name: str | os.PathLike[str]) -> Path:
+    """A path that somebody gives. ``~`` and ``~name`` are home folders; as in a shell, of users that exist alone."""
+    return Path(os.path.expanduser(name))
+
+
+def own_temporary() -> Path:
+    """What this user keeps outside of projects. Its name has the number of the user: in a container some have no name.
+
+    It need not exist.
+    """
+    return Path(tempfile.gettempdir(), f"etude-{os.getuid()}")
 
 
 def working_root() -> Path:

@@ -14,6 +14,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, digest_of, write_json
 from etude.core.progress import follow
+from etude.core.project import given_path
 from etude.listening.clips import Clip, common_cut, encode, length_of, sound_of
 from etude.listening.design import COMFORT, LONGEST, PLACES, SHORTEST, VERSION, Question, Shape, Test, design
 from etude.listening.page import Texts, write_page
@@ -166,7 +167,7 @@ def _real(request: Request) -> list[System]:
     """The real pieces as one more system."""
     if request.real == "false":
         return []
-    folder = None if request.real == "true" else Path(request.real).expanduser()
+    folder = None if request.real == "true" else given_path(request.real)
     if folder is not None and not folder.is_dir():
         raise EtudeError(f"real = {request.real} must be true, false or a folder of score files.")
     own_prompts = bool(request.prompts) and not str(request.prompts).isdecimal()
@@ -181,7 +182,7 @@ def _primes(
     """The pieces whose first bars are the prompts, how many are wanted (None: all), and the files not readable."""
     text = str(request.prompts)
     if not text.isdecimal():
-        folder = Path(text).expanduser()
+        folder = given_path(text)
         if not folder.is_dir():
             raise EtudeError(f"prompts = {text} must be a number of test pieces, or a folder of score files.")
         found, unread = read_folder(settings, folder, "prompts")

@@ -15,6 +15,7 @@ from etude.artifacts.provenance import read_ingest, split_ids
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.progress import follow
+from etude.core.project import given_path
 from etude.core.seeds import seed_of
 from etude.listening.clips import length_of, opening
 from etude.listening.design import SHORTEST
@@ -65,7 +66,7 @@ def parse_systems(text: str, models: Sequence[str]) -> list[System]:
                 "=, as in: mine=~/scores"
             )
         if given:
-            path = Path(folder).expanduser()
+            path = given_path(folder)
             if not path.is_dir():
                 raise EtudeError(f"models = {part}: {path} is no folder. Give one with scores, as in: mine=~/scores")
             systems.append(System(name, path))

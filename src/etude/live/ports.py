@@ -12,6 +12,7 @@ import mido
 from mido.parser import Parser
 
 from etude.core.errors import EtudeError
+from etude.core.project import given_path
 from etude.live.clock import Clock
 from etude.live.sender import Output
 
@@ -186,7 +187,7 @@ class Input:
                 raise EtudeError(f"input = {address} cannot be listened on ({reason}). Give another port.") from None
             self.port = int(server.getsockname()[1])
             return lambda: self._listen(server)
-        path = Path(address).expanduser()
+        path = given_path(address)
         if not path.is_file():
             raise EtudeError(f"input = {address} is no file, and no address. Give {HOW}.")
         self._file = _messages_of(path)

@@ -11,6 +11,7 @@ from etude.artifacts.context import Session
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.files import Json, read_json, write_text
+from etude.core.project import given_path
 from etude.report.compare import FIGURES, Column, Sample, compare_page
 from etude.tracking.compare import Fetched, fetch
 from etude.tracking.describe import SWEEP, params
@@ -64,7 +65,7 @@ def _columns(session: Session, name: str, models: Sequence[str], scratch: Path) 
 
 
 def _places(session: Session, name: str) -> list[Path]:
-    return [Path(name).expanduser(), session.root / name, session.root / "runs" / name]
+    return [given_path(name), session.root / name, session.root / "runs" / name]
 
 
 def _of_folder(session: Session, top: Path, models: Sequence[str]) -> list[Column]:

@@ -16,6 +16,7 @@ from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.core.errors import EtudeError
 from etude.core.files import read_json, write_text
+from etude.core.project import given_path
 from etude.runs.trials import FAILED, FINISHED, INTERRUPTED, OUTCOME, PRUNED, Outcome
 
 __all__ = ["OUTCOME", "Job", "find", "interval", "jobs_of", "table", "write"]
@@ -197,7 +198,7 @@ def find(session: Session, given: str | None) -> Path:
         if not marks:
             raise EtudeError("There is no sweep below runs/. Make one, as in: etude train -m model=lstm seed=1,2,3")
         return marks[-1].parent
-    for folder in (Path(given).expanduser().resolve(), runs / given):
+    for folder in (given_path(given).resolve(), runs / given):
         if folder.is_dir() and any(folder.glob(f"[0-9]*/{OVERRIDES}")):
             return folder
     if given.isalnum():  # as MLflow's ids are

@@ -21,6 +21,7 @@ from etude.audio.synthesis import TAIL, soundfont, synthesize, track_names
 from etude.config.check import check
 from etude.config.sections import Decibels, Mix, Place, Settings
 from etude.core.errors import EtudeError, closest
+from etude.core.project import given_path
 from etude.music.seconds import seconds_at
 from etude.scores.readers import FORMATS
 from etude.tasks.requests import MixFiles
@@ -85,7 +86,7 @@ def find_tracks(request: MixFiles, settings: Mix) -> list[Track]:
 def _files(text: str) -> list[Path]:
     if not text.strip():
         raise EtudeError(f"tracks names no file. Give some, as in: {USAGE}")
-    whole = Path(text).expanduser()
+    whole = given_path(text)
     if len(text) < 4096 and whole.is_dir():
         files = sorted(file for file in whole.iterdir() if file.suffix.lower() in (*SCORES, *SOUNDS))
         if not files:
@@ -93,7 +94,7 @@ def _files(text: str) -> list[Path]:
     elif len(text) < 4096 and whole.is_file():
         files = [whole]  # also where its name has commas
     else:
-        files = [Path(name).expanduser() for name in read_list("tracks", text)]
+        files = [given_path(name) for name in read_list("tracks", text)]
     if not files:
         raise EtudeError(f"tracks names no file. Give some, as in: {USAGE}")
     for file in files:
@@ -143,7 +144,7 @@ def _values_of(key: str, text: str | None, kind: Any, files: Sequence[Path], nam
         meant = meant or [
             place
             for place, file in enumerate(files)
-            if given in (file.name, file.stem, str(file)) or Path(given).expanduser() == file
+            if given in (file.name, file.stem, str(file)) or given_path(given) == file
         ]
         if not meant:
             raise EtudeError(f'{key} names "{given}", which is no track. {closest(given, names)}')

@@ -19,7 +19,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole
 from etude.core.progress import bar
-from etude.core.project import version_of_code
+from etude.core.project import given_path, version_of_code
 from etude.tasks.given_tracks import LONGEST, SILENT, USAGE, Sound, Track, find_tracks, read_track, repeat
 from etude.tasks.requests import MixFiles
 from etude.tasks.score_files import check_place, place_with_ending
@@ -98,13 +98,13 @@ def mix_files(settings: Settings, session: Session, request: MixFiles, given: Ma
 def _stems_place(request: MixFiles, tracks: list[Track]) -> Path | None:
     if not request.stems:
         return None
-    place = Path(request.stems).expanduser()
+    place = given_path(request.stems)
     if place.exists() and not place.is_dir():
         raise EtudeError(f"stems = {place} is a file. Name a folder, which is made for the tracks.")
     if not place.resolve().parent.is_dir():
         raise EtudeError(f"stems = {place}: the folder {place.parent} does not exist. Make it, or name another.")
     inside = [track.path for track in tracks if place.resolve() in track.path.resolve().parents]
-    if inside or place.resolve() in Path(str(request.output)).expanduser().resolve().parents:
+    if inside or place.resolve() in given_path(str(request.output)).resolve().parents:
         raise EtudeError(f"stems = {place} holds {inside[0] if inside else 'the output'}. Name a folder of its own.")
     if place.is_dir() and any(place.iterdir()):
         others = [file for file in place.iterdir() if file.suffix != ".wav"]

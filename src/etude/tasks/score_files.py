@@ -11,6 +11,7 @@ from symusic.core import ScoreTick
 from etude.config.sections import Ingest, Reading
 from etude.core import files as outputs
 from etude.core.errors import EtudeError
+from etude.core.project import given_path
 from etude.music.stated_key import mark_c_major
 from etude.scores.isolation import Lost, isolate
 from etude.scores.midi import open_midi
@@ -30,7 +31,7 @@ MIDI, MUSICXML = (".mid", ".midi"), (".musicxml", ".xml")  # endings of what is 
 
 def require_score(key: str, name: str, usage: str = "") -> Path:
     """The path of a score file. Raises EtudeError where it is no file; ``usage`` is an example for the message."""
-    path = Path(name).expanduser()
+    path = given_path(name)
     _check_name(key, path)
     if path.is_dir():
         raise EtudeError(f"{key} = {path} is a folder. Give one file of it.")
@@ -128,7 +129,7 @@ def check_files(files: HarmonizeFiles | ArrangeFiles, usage: str = USAGE) -> tup
     if files.sound:
         places["sound"] = place_with_ending("sound", files.sound, SOUNDS)
     others = (files.fixed, files.bass) if isinstance(files, HarmonizeFiles) else ()
-    given = [Path(name).expanduser() for name in (files.input, *others) if name]
+    given = [given_path(name) for name in (files.input, *others) if name]
     for kind, made in places.items():
         check_place(kind if kind in ("picture", "sound") else "output", made, given, files.overwrite)
     return source, places
@@ -136,7 +137,7 @@ def check_files(files: HarmonizeFiles | ArrangeFiles, usage: str = USAGE) -> tup
 
 def place_with_ending(key: str, name: str | None, endings: Sequence[str]) -> Path:
     """The path of a file to write; ``key`` is what names it. Raises EtudeError where it has another ending."""
-    place = Path(str(name)).expanduser()
+    place = given_path(str(name))
     if place.suffix.lower() not in endings:
         raise EtudeError(f"{key} = {place} must end in {' or '.join(endings)}.")
     return place

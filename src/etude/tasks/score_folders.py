@@ -12,6 +12,7 @@ from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.core.folders import files_below
 from etude.core.progress import follow
+from etude.core.project import given_path
 from etude.scores.isolation import Lost, attempt, isolate, isolate_groups
 from etude.scores.limits import refusal, too_large
 from etude.scores.readers import FORMATS, is_midi, pieces_of, prepare
@@ -42,7 +43,7 @@ def read_folder(key: str, name: str, limits: Ingest, show: bool = False) -> Scor
     Raises:
         EtudeError: there is no such folder, no score in it, or none that can be read.
     """
-    root = Path(name).expanduser()
+    root = given_path(name)
     if not root.exists():
         raise EtudeError(f"{key} = {root} does not exist. Name a folder of scores, or one file.")
     files = [root] if root.is_file() else _scores_below(root, key)

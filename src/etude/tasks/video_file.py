@@ -12,7 +12,7 @@ from etude.audio.controllers import as_stated
 from etude.audio.files import Tags
 from etude.config.sections import Ingest, Settings
 from etude.core.errors import EtudeError
-from etude.core.project import version_of_code
+from etude.core.project import given_path, version_of_code
 from etude.scores.isolation import Lost, isolate
 from etude.scores.titles import title_and_composer
 from etude.tasks.given_tracks import read_sound
@@ -63,7 +63,7 @@ def video_file(
             raise EtudeError(f"{key} names no file. Give one, as in: {USAGE}")
     source = require_score("input", str(request.input), USAGE)
     place = place_with_ending("output", request.output, ENDINGS)
-    sound = Path(request.sound).expanduser() if request.sound else None
+    sound = given_path(request.sound) if request.sound else None
     check_place("output", place, [source, *([sound] if sound else [])], request.overwrite)
     how = _how(request)
     tune = None if request.tune is None else str(request.tune)

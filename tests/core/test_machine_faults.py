@@ -122,3 +122,25 @@ def test_no_folder_for_temporary_files_is_a_sentence(monkeypatch: pytest.MonkeyP
     with pytest.raises(FileNotFoundError) as caught:
         tempfile.gettempdir()
     assert "TMPDIR" in (reason_of(caught.value) or "")
+
+
+def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+    file, link = tmp_path / "runs", tmp_path / "link"
+    file.touch()
+    link.symlink_to("nowhere")
+    for place, blocks in ((file, file), (file / "deep/log", file), (link, link)):
+        with pytest.raises(OSError) as caught:
+            place.mkdir(parents=True, exist_ok=True)
+        assert (reason_of(caught.value) or "").startswith(f"{blocks}: it is no folder, and one is needed there.")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError) as taken:
+        file.replace(folder)
+    assert (reason_of(taken.value) or "").startswith(f"{folder}: it is a folder, and a file is needed there.")
+    with pytest.raises(FileExistsError) as fault:  # a folder that is there is none of these: a fault of etude
+        tmp_path.mkdir()
+    assert reason_of(fault.value) is None
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError) as circle:
+        (tmp_path / "loop").open()
+    assert "in a circle" in (reason_of(circle.value) or "")

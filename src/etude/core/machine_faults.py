@@ -16,6 +16,7 @@ from etude.core.memory import in_words
 AGAIN = "Then give the same command again."
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 RIGHTS = (errno.EACCES, errno.EPERM)
+NAMES = {errno.ELOOP: "its links lead in a circle", errno.ENAMETOOLONG: "its name is too long for this device"}
 
 
 def reason_of(error: OSError, file: Path | None = None) -> str | None:
@@ -47,6 +48,11 @@ def reason_of(error: OSError, file: Path | None = None) -> str | None:
         return f"{what}the device does not work (input/output error). Check it, or name another place. {AGAIN}"
     if number == errno.ENOMEM:
         return f"{what}memory ran out{_memory_limit()}. {MORE_MEMORY}"
+    if number in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR) and (blocks := _in_the_way(error)) is not None:
+        what = "a folder, and a file" if number == errno.EISDIR else "no folder, and one"
+        return f"{blocks}: it is {what} is needed there. Move it, or name another place. {AGAIN}"
+    if number in NAMES and place is not None:
+        return f"{what}{NAMES[number]}. Name another place. {AGAIN}"
     if number == errno.ENOENT and place is None and not _works_somewhere():
         return f"The working folder is no longer there. Change into one that is. {AGAIN}"
     if number == errno.ENOENT and "No usable temporary directory" in str(error):  # tempfile's words
@@ -136,6 +142,24 @@ NO_PROCESS = "No further process or thread could be started: the machine allows 
 def _place_of(error: OSError, file: Path | None) -> Path | None:
     named = error.filename if isinstance(error.filename, str | bytes | os.PathLike) else None
     return Path(os.fsdecode(named)) if named else file
+
+
+def _in_the_way(error: OSError) -> Path | None:
+    """The folder that stands where a file is needed, or the file where a folder is; None where nothing does."""
+    for named in (error.filename2, error.filename):
+        if not isinstance(named, str | bytes | os.PathLike):
+            continue
+        place = Path(os.fsdecode(named))
+        if error.errno == errno.EISDIR:
+            if place.is_dir():
+                return place
+            continue
+        for one in (place, *place.parents):
+            if os.path.lexists(one):
+                if not one.is_dir():
+                    return one
+                break
+    return None
 
 
 def _works_somewhere() -> bool:

@@ -234,6 +234,9 @@ def test_existing_files_are_replaced_only_where_that_is_asked_for(there: Path) -
         mix(tracks="melody.mid")
     with pytest.raises(EtudeError, match="stems = parts exists"):
         mix(tracks="melody.mid", output="b.wav", stems="parts")
+    (there / "link.wav").symlink_to(there / "nowhere.wav")
+    with pytest.raises(EtudeError, match=r"link\.wav exists"):
+        mix(tracks="melody.mid", output="link.wav")
     assert (there / "out.wav").read_bytes() == first
     mix(tracks="melody.mid", stems="parts", overwrite=True)
     assert [file.name for file in (there / "parts").iterdir()] == ["melody.wav"]

@@ -115,6 +115,6 @@ def test_a_damaged_database_costs_a_warning_and_no_time(tmp_path: Path) -> None:
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns" / "mlflow.db").write_bytes(b"not a database" * 100)
     started = time.monotonic()
-    with pytest.warns(UserWarning, match="not a database"):
+    with pytest.warns(UserWarning, match=r"not a database.*Move it away: `etude track` makes another"):
         start(Session(root=tmp_path, experiment="etude")).finish(None)
     assert time.monotonic() - started < 6

@@ -1,5 +1,6 @@
 """Score files that somebody gives, and the files that are written for them: checked before any work, and read."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -152,7 +153,7 @@ def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) ->
         raise EtudeError(f"{key} = {made}: the folder {made.parent} does not exist. Make it, or name another.")
     if made.exists() and any(made.samefile(file) for file in given if file.is_file()):
         raise EtudeError(f"{key}: {made} is a file that you give. Name another file to write.")
-    if made.exists() and not overwrite:
+    if os.path.lexists(made) and not overwrite:  # a link that leads nowhere, too
         raise EtudeError(f"{key}: {made} exists. Name another file, or replace it with overwrite=true.")
 
 

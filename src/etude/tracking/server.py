@@ -30,6 +30,7 @@ ENVIRONMENT = {  # for this process and its workers, unless the user sets someth
     "DO_NOT_TRACK": "true",
 }
 
+DAMAGED = ("file is not a database", "malformed", "no such table: alembic_version")  # what SQLite says of its file
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as the description of a run or an experiment
 ABOUT = (
     "Trainings of etude: each run is one training of one model on symbolic music. What is measured by step is called "
@@ -90,7 +91,10 @@ class Server:
         self.warned = True
         reason = textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
         text = without_password(f"MLflow at {self.uri} is away or refused this ({reason}).")
-        warnings.warn(f"{text} No training waits for it: `etude track` records it later.", stacklevel=3)
+        later = "`etude track` records it later"
+        if any(words in str(error) for words in DAMAGED):
+            later = "its database is damaged. Move it away: `etude track` makes another from what is on disk"
+        warnings.warn(f"{text} No training waits for it: {later}.", stacklevel=3)
 
     def _connect(self) -> "MlflowClient":
         """A client; the database and the experiment are made where there are none."""

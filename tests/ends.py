@@ -185,6 +185,7 @@ def finished() -> Path:
         Stage("download", settings=of_scores()),
         *(Stage("train", (name,)) for name in ("ngram", "lstm", "wgan", "conditional", "voices")),
         *(Stage("generate", ("lstm",)), Stage("reference"), Stage("evaluate", ("lstm",)), Stage("arrange", ("lstm",))),
+        Stage("split"),  # of which the project of tiny pieces has no report
     )(place)
     test = make_key(("a", "b", "real"), 3, Shape(2, 2, 2)).test
     write_page(place / "listen.html", test, tones(test), Texts(("Please listen.",)))

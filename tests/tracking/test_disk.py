@@ -11,6 +11,7 @@ from etude import tracking
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
 from etude.core.errors import EtudeError
+from etude.tracking import disk
 
 
 @pytest.mark.usefixtures("quiet")
@@ -43,6 +44,22 @@ def test_publish_twice_changes_nothing(session: Session) -> None:
     tracking.publish(session, "lstm")
     assert state() == before
     assert len(points_of(session, made.info.run_id, "test.empty")) == 1
+
+
+def test_a_publication_that_is_interrupted_is_gone_on_with(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_training(session.root)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(disk, "complete", interrupt)
+        tracking.publish(session, "lstm")
+    (first,) = all_runs(session)
+    assert first.info.status == "KILLED" and not list(session.root.glob("mlruns/*.part*"))
+    tracking.publish(session, "lstm")
+    (then,) = all_runs(session)
+    assert then.info.run_id == first.info.run_id and then.info.status == "FINISHED"
 
 
 def test_publish_adds_an_evaluation_to_the_run_of_the_training(session: Session) -> None:

@@ -116,6 +116,10 @@ def publish(session: Session, model_name: str) -> None:
             complete(client, run_id, trained.points, summary, files, how)
             if not finished:
                 end(client, run_id, "FINISHED")
+        except BaseException as error:
+            if not finished and not isinstance(error, Exception):  # a signal: the next one goes on with this run
+                end(client, run_id, "KILLED")
+            raise
         finally:
             release(run_id)
 

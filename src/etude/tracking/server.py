@@ -136,11 +136,17 @@ class Server:
 
         # Written under another name and renamed: a database whose creation was interrupted cannot be repaired.
         part = database.with_name(f"{database.name}.part")
-        for stale in database.parent.glob(f"{part.name}*"):  # with sqlite's journal
+        self._discard(part)
+        try:
+            store = SqlAlchemyStore(f"sqlite:///{part}", str(self.artifacts))
+            store.engine.dispose()
+            part.replace(database)
+        finally:
+            self._discard(part)
+
+    def _discard(self, part: Path) -> None:
+        for stale in part.parent.glob(f"{part.name}*"):  # with sqlite's journal
             stale.unlink()
-        store = SqlAlchemyStore(f"sqlite:///{part}", str(self.artifacts))
-        store.engine.dispose()
-        part.replace(database)
 
     def _experiment(self, client: "MlflowClient", location: str | None) -> str:
         found = client.get_experiment_by_name(self.experiment)

@@ -171,6 +171,7 @@ class Sender:
         if name == "etude.core.errors":
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Sender())
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores in the background
 sys.argv, sys.orig_argv = {argv}, ["python", *{argv}, "etude.stages.split"]
 import {module}
 """

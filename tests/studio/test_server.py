@@ -440,7 +440,13 @@ def test_the_command_serves_until_ctrl_c(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "etude", "studio", f"port={port}", "open=false"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell ignores in the background
     )
     assert process.stdout is not None
     first = process.stdout.readline()

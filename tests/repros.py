@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 from conftest import ROOT, make_project
-from disturbed import works
+from disturbed import differing, works
 from injection import contents, run
 from table import Row, part
 from test_pipeline import GIT, environment
@@ -28,7 +28,6 @@ from etude.config.sections import Settings
 from etude.core.files import LEFT, write_text
 
 STAGES = ("params", "split", "augment", "tokenize")  # of dvc.yaml: what is quick, and needs what stands before
-RESULTS = ("data", "models", "params.yaml", "code.yaml")
 PAIRS, FLIPS = 8, 60  # of each row; FLIPS of each stage that reads
 LONGEST = 600.0  # seconds
 PATIENCE = 20.0  # seconds that a command takes by itself; the second starts somewhere in them
@@ -96,8 +95,10 @@ def _finish(command: Sequence[str], root: Path) -> tuple[int, str]:
 
 def _made(root: Path) -> dict[str, bytes]:
     """What the pipeline has made, and what dvc.lock says; the order in it is that in which stages have ended."""
-    found = {name: data for place in ("data",) for name, data in contents(root / place).items()}
-    return {**found, "dvc.lock": json.dumps(yaml.safe_load((root / "dvc.lock").read_text()), sort_keys=True).encode()}
+    return {
+        **contents(root / "data"),
+        "dvc.lock": json.dumps(yaml.safe_load((root / "dvc.lock").read_text()), sort_keys=True).encode(),
+    }
 
 
 @cache
@@ -156,7 +157,7 @@ def _after(root: Path) -> Iterator[str]:
     if "up to date" not in said:
         yield f"dvc status says {said[-300:]}"
     made = _made(root)
-    if differ := sorted(name for name in {*wanted(), *made} if wanted().get(name) != made.get(name)):
+    if differ := differing(wanted(), made):
         yield f"other bytes of {', '.join(differ)[:300]}"
     if left := [file.name for file in root.rglob(".*") if LEFT.fullmatch(file.name)]:
         yield f"left: {', '.join(left)}"
@@ -237,7 +238,7 @@ def cache_of_dvc(folder: Path, share: float) -> Iterator[Row]:
             else:
                 noticed["without effect"] += 1
                 made = work.made(place)
-                differ = sorted(one for one in {*wanted, *made} if wanted.get(one) != made.get(one))
+                differ = differing(wanted, made)
                 row.count(*([f"{where}: unnoticed, and {', '.join(differ)[:200]} differ"] if differ else []))
         shutil.rmtree(folder / name)
     row.what += f" ({', '.join(f'{count} {how}' for how, count in sorted(noticed.items()))})"

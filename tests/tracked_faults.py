@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from conftest import tiny
-from disturbed import project
+from disturbed import differing, project
 from hanging import ANSWERS, hanging
 from injection import Outcome, contents, run
 from table import Row, part
@@ -347,7 +347,7 @@ def joblib_sweep(folder: Path, share: float) -> Iterator[Row]:
         row.failures += [f"other points: {points}"[:300] for _, points in children if points not in of_one]
         for job in range(many):
             made, wanted = (contents(place / str(job) / "models") for place in (at_once, one_by_one))
-            differ = sorted(name for name in {*made, *wanted} if made.get(name) != wanted.get(name))
+            differ = differing(wanted, made)
             row.count(*([f"job {job}: other bytes of {', '.join(differ)[:300]}"] if differ or not made else []))
         yield row
 

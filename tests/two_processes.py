@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 from conftest import tiny
-from disturbed import Stage, chain
+from disturbed import Stage, chain, differing
 from injection import CONTEXT, contents, start_server
 from signalled import started
 from table import Row, part
@@ -127,7 +127,7 @@ def two_processes(folder: Path, share: float) -> Iterator[Row]:
                 faults.append(f"{where}: the next run ended with {said[:300]}")
             again.clear()
             made = contents(place / "models")
-            differ = sorted(name for name in {*made, *wanted} if made.get(name) != wanted.get(name))
+            differ = differing(wanted, made)
             row.count(*faults, *([f"{where}: other bytes of {', '.join(differ)}"] if differ else []))
         yield row
 

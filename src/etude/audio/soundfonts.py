@@ -8,16 +8,15 @@ The synthesizer also reads past the end of a loop. Where that is past the end of
 there, which differs from run to run: such loops are moved forwards, at their length.
 """
 
-import getpass
 import hashlib
 import struct
-import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 from etude.core.errors import EtudeError
 from etude.core.files import whole
+from etude.core.project import own_temporary
 
 COARSE, FINE, SAMPLE, ROOT = 51, 52, 53, 58  # generators: semitones, cents, the sample, its root key
 HEADER, BAG, GENERATOR = 46, 4, 4  # bytes of the records shdr, ibag and igen
@@ -42,7 +41,7 @@ def in_tune(path: Path) -> Path:
         raise EtudeError(f"The soundfont {path} is damaged. Set mix.soundfont to another, or to null.") from None
     if made == data:
         return path
-    folder = Path(tempfile.gettempdir(), f"etude-{getpass.getuser()}", "soundfonts")
+    folder = own_temporary() / "soundfonts"
     kept = folder / f"{hashlib.sha256(made).hexdigest()[:32]}.sf2"
     if not kept.is_file() or kept.stat().st_size != len(made):
         with whole(kept) as part:

@@ -11,6 +11,7 @@ from symusic.core import NoteSecond, ScoreSecond, ScoreTick, Synthesizer, TrackS
 
 from etude.audio.soundfonts import in_tune
 from etude.core.errors import EtudeError
+from etude.core.project import given_path
 
 SOUNDFONT = "TimGM6mb.sf2"  # comes with pretty_midi
 TAIL = 1.0  # seconds after the last note's end, for its release
@@ -29,7 +30,7 @@ def soundfont(path: str | None = None) -> Path:
     """
     if path is None:
         return _packaged()
-    file = Path(path).expanduser()
+    file = given_path(path)
     if not file.is_file():
         raise EtudeError(f"mix.soundfont = {file} is no file. Give an .sf2 or .sf3 file, or null.")
     with file.open("rb") as stream:

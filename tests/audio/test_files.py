@@ -11,7 +11,7 @@ import soundfile
 from etude.audio import files
 from etude.audio.files import Tags, encode_mp3, read_audio, write_audio
 from etude.core.errors import EtudeError
-from etude.core.files import beside
+from etude.core.files import aside
 
 RATE = 32000
 TIME = np.arange(2 * RATE + 123) / RATE
@@ -84,8 +84,8 @@ def test_same_sound_same_bytes_and_better_is_larger(tmp_path: Path) -> None:
 
 
 def test_a_part_of_a_file_has_the_ending_of_the_file(tmp_path: Path) -> None:
-    write_audio(beside(tmp_path / "a.flac", "part"), SOUND, RATE, 0.4)
-    assert soundfile.info(beside(tmp_path / "a.flac", "part")).format == "FLAC"
+    write_audio(aside(tmp_path / "a.flac", "part"), SOUND, RATE, 0.4)
+    assert soundfile.info(aside(tmp_path / "a.flac", "part")).format == "FLAC"
 
 
 def test_silence_and_nothing(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_too_many_members_are_refused(make: Callable[..., Path], suffix: str) ->
 
 @pytest.mark.parametrize("suffix", KINDS)
 def test_one_name_twice_is_refused(make: Callable[..., Path], suffix: str) -> None:
-    with pytest.raises(EtudeError, match=r"holds a\.mid twice"):
+    with pytest.raises(EtudeError, match=r"holds 'a\.mid' twice"):
         taken(make(suffix, {"top/midi/a.mid": b"a", "top/./midi/a.mid": b"b"}))
 
 
@@ -142,7 +142,7 @@ def test_an_encrypted_zip_is_refused(make: Callable[..., Path]) -> None:
     data = bytearray(archive.read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag in the list of members
     archive.write_bytes(data)
-    with pytest.raises(EtudeError, match=r"is encrypted: top-1/midi/a\.mid needs a password"):
+    with pytest.raises(EtudeError, match=r"is encrypted: 'top-1/midi/a\.mid' needs a password"):
         taken(archive)
 
 

@@ -41,7 +41,7 @@ def _mark() -> str:
     return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:6]
 
 
-def beside(path: Path, kind: str) -> Path:
+def aside(path: Path, kind: str) -> Path:
     """Where this process keeps a path's ``part``, ``old`` or ``gone``; see ``LEFT``."""
     return path.with_name(f".{path.name}.{_mark()}-{os.getpid()}.{kind}")
 
@@ -66,14 +66,14 @@ def whole(path: Path) -> Iterator[Path]:
     path = path if path.name else path.resolve()  # as "."
     path.parent.mkdir(parents=True, exist_ok=True)
     _settle(path.parent.resolve(), os.getpid())
-    part = beside(path, "part")
+    part = aside(path, "part")
     _remove(part)
     try:
         yield part
         if path.is_dir() and not part.is_dir():
             raise EtudeError(f"{path} is a folder, and would be replaced by a file. Name a file.")
         if path.is_dir() and not path.is_symlink():
-            old = beside(path, "old")
+            old = aside(path, "old")
             path.rename(old)
             try:
                 part.rename(path)
@@ -104,7 +104,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def discard(path: Path) -> None:
     """Remove a file or a folder so that a kill leaves it whole or not at all: it is renamed first."""
     _settle(path.parent.resolve(), os.getpid())
-    gone = beside(path, "gone")
+    gone = aside(path, "gone")
     with suppress(OSError):
         _remove(gone)
         path.rename(gone)

@@ -146,7 +146,7 @@ def place_with_ending(key: str, name: str | None, endings: Sequence[str]) -> Pat
 
 def check_place(key: str, made: Path, given: Iterable[Path], overwrite: bool) -> None:
     """Raise EtudeError where a file cannot be written, is one of those ``given``, or exists and must stay."""
-    _check_name(key, made, outputs.beside(made, "part").name if made.name else "")
+    _check_name(key, made, outputs.aside(made, "part").name if made.name else "")
     if made.is_dir():
         raise EtudeError(f"{key} = {made} is a folder. Name a file in it.")
     if not made.parent.is_dir():

@@ -34,7 +34,7 @@ from etude.artifacts.provenance import built_from
 from etude.config.compile import compile_params
 from etude.config.sections import Settings
 from etude.core import signals
-from etude.core.files import beside, write_json
+from etude.core.files import aside, write_json
 from etude.music.augmentation import Copy, alter
 from etude.stages import tokenize
 from etude.stages.ingest import tracks
@@ -115,7 +115,7 @@ def left_by_a_dead_process(path: Path, kind: str) -> Path:
     """Where a process of this machine that is no more kept the part, old or gone of a path."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    mine = beside(path, kind)
+    mine = aside(path, kind)
     return mine.with_name(mine.name.replace(f"-{os.getpid()}.", f"-{ended.pid}."))
 
 

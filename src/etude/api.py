@@ -445,7 +445,7 @@ class Model:
         return folder
 
     def _generation(self, **changes: Any) -> Generate:
-        """The generation settings with the model's own temperature, and some changes."""
+        """The generation settings with the model's own temperatures, and some changes."""
         asked = changes.pop("control", {})
         if not isinstance(asked, Mapping) or not all(isinstance(name, str) for name in asked):
             raise EtudeError(f'control = {asked!r} must be a mapping, as {{"key": "D minor"}}.')
@@ -453,9 +453,8 @@ class Model:
         for name in control:
             if name not in defaults("generate")["control"]:
                 raise EtudeError(f'control: "{name}" is no attribute. {closest(name, defaults("generate")["control"])}')
-        if changes.get("temperature") is None:
-            changes["temperature"] = (self.loaded.trained["model"].get("generate") or {}).get("temperature")
         config = section(Generate, "generate", {**changes, "control": control})
+        config = config.with_own(self.loaded.trained["model"].get("generate"), "model.generate")
         if config.requested and not getattr(self.loaded.model, "can_condition", False):
             raise EtudeError(f"{self.name} takes no control attributes. conditional does.")
         return config

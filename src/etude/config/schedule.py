@@ -13,6 +13,7 @@ from etude.core.errors import EtudeError, closest
 
 T = TypeVar("T")
 MAY_BE_NULL = ("averaging", "keep")
+WINDOW = 256  # items of a training window, of a model that names no other
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ def schedule_of(
     """
     own = f"models.{model_name}"
     if section.get("objective") == "counting":  # it has no steps and no schedule of its own
-        train = {name: 1 if value is None else value for name, value in train.items()}
-    made = _merge(Train, train, section.get("train"), "train", own)
+        train = {name: 1 if value is None and name != "window" else value for name, value in train.items()}
+    mine = {"window": WINDOW, **check(section.get("train") or {}, dict, f"{own}.train")}
+    made = _merge(Train, train, mine, "train", own)
     last = min(made.max_steps, steps or made.max_steps)
     made = replace(made, max_steps=last, steps_per_epoch=min(made.steps_per_epoch, last))
     return made, _merge(Optim, optim, section.get("optim"), "optim", own)

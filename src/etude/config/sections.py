@@ -17,6 +17,7 @@ from etude.core.errors import EtudeError, closest
 Temperature = Annotated[float, Range(0.01, 10)]
 MOST_BARS = 1000  # that can be requested of a piece
 BARS_OF_LIMIT = 16  # that generate.max_tokens is for
+OWN = ("temperature", "rhythm")  # keys of generate of which a model may have its own values
 SECONDS_OF_BAR = 1.5  # at least
 Limit = Count | Annotated[float, Range(1e-9, 1)]  # a number of batches, or a fraction of them
 
@@ -139,6 +140,7 @@ class Generate:
     open_bars: Count
     batch_size: Count
     temperature: Temperature | None
+    rhythm: Temperature | None
     top_k: Count | None
     top_p: Annotated[float, Range(0.01, 1)]
     min_p: Fraction
@@ -154,6 +156,23 @@ class Generate:
             raise EtudeError(
                 f"generate.bars = {self.bars} and generate.seconds = {self.seconds:g} are both wanted. Set one to null."
             )
+
+    def with_own(self, values: Any, where: str) -> "Generate":
+        """With a model's own temperatures where these are null.
+
+        Args:
+            values: the section ``generate`` of a model; None: it has none.
+            where: the key of that section, for messages.
+
+        Raises:
+            EtudeError: the section has another key, or a value is out of range.
+        """
+        own = check(values or {}, dict, where)
+        for name in own:
+            if name not in OWN:
+                raise EtudeError(f"{where}.{name} is not a setting. {closest(name, OWN)}")
+        checked = {name: check(value, Temperature | None, f"{where}.{name}") for name, value in own.items()}
+        return replace(self, **{name: value for name, value in checked.items() if getattr(self, name) is None})
 
     @property
     def requested(self) -> dict[str, Any]:
@@ -362,13 +381,8 @@ class Settings:
         return schedule_of(model_name, self.model(model_name), self.train, self.optim, self.trainer.steps)
 
     def sampling(self, model_name: str) -> Generate:
-        """How one model is sampled: ``generate``, with the model's own temperature if that is null."""
-        own = check(self.model(model_name).get("generate") or {}, dict, f"models.{model_name}.generate")
-        for name in own:
-            if name != "temperature":
-                raise EtudeError(f"models.{model_name}.generate.{name} is not a setting. Did you mean temperature?")
-        value = check(own.get("temperature"), Temperature | None, f"models.{model_name}.generate.temperature")
-        return self.generate if self.generate.temperature is not None else replace(self.generate, temperature=value)
+        """How one model is sampled: ``generate``, with the model's own temperatures where those are null."""
+        return self.generate.with_own(self.model(model_name).get("generate"), f"models.{model_name}.generate")
 
     def model(self, model_name: str) -> dict[str, Any]:
         """The section of one model."""

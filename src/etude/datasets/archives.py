@@ -267,7 +267,9 @@ def _zip_members(archive: Path) -> Iterator[Member]:
     with zipfile.ZipFile(archive) as source:
         for entry in source.infolist():
             if entry.flag_bits & 1:
-                raise EtudeError(f"{archive.name} is encrypted: {entry.filename!r} needs a password. Bring an open one.")
+                raise EtudeError(
+                    f"{archive.name} is encrypted: {entry.filename!r} needs a password. Bring an open one."
+                )
             kind = kinds.get(stat.S_IFMT(entry.external_attr >> 16), "a device or pipe")
             kind = "a folder" if entry.is_dir() and kind == "a file" else kind
             yield Member(entry.filename, kind, partial(source.open, entry))

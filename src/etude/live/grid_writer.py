@@ -14,6 +14,7 @@ from etude.representations.base.grammar import BOS, EOS, PAD
 from etude.representations.base.grid import HOLD, REST, from_grid, to_grid
 from etude.representations.voicegrid import VoiceGrid
 from etude.sampling.filters import draw, softmax, top_p_filter
+from etude.sampling.tempering import Tempering
 from etude.tasks.trained_model import TrainedModel
 
 BEATS = 4  # of a bar: the grid codes no meter
@@ -33,6 +34,7 @@ class GridWriter:
         self.frames = BEATS * self.steps  # of a bar
         self.observed: NDArray[np.bool_] = loaded.observed["tokens"]
         self.memory = Memory(loaded.model)
+        self.tempering = Tempering(loaded.representation, loaded.config.rhythm)
         self._imagined: dict[int, tuple[tuple[Note, ...], NDArray[np.int64]]] = {}
 
     def write(
@@ -100,8 +102,8 @@ class GridWriter:
                 allowed[[PAD, BOS, EOS]] = False
                 allowed[[HOLD, REST]] &= not enters
                 allowed[HOLD] &= len(before) == len(self.voices) and before[voice] != REST
-                ranked = np.where(allowed, scores[0].numpy() / controls.temperature + tilt, -np.inf)
-                probabilities = top_p_filter(softmax(ranked[None]), controls.top_p)
+                tempered = self.tempering.temper(scores.numpy(), controls.temperature) + tilt
+                probabilities = top_p_filter(softmax(np.where(allowed, tempered, -np.inf)), controls.top_p)
                 token = int(draw(probabilities, uniforms[voice : voice + 1])[0])
             made.append(token)
             state = (token, after)

@@ -67,7 +67,7 @@ class Performance:
             loaded is None or hasattr(loaded.model, "step"),
             style_names() if role == PLAY else (),
         )
-        own = 1.0 if loaded is None else (loaded.trained["model"].get("generate") or {}).get("temperature") or 1.0
+        own = 1.0 if loaded is None else loaded.config.temperature or 1.0
         controls = Controls(
             tempo=None if role == PLAY else recording.tempo,
             temperature=float(own if temperature is None else temperature),

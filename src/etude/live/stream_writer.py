@@ -16,6 +16,7 @@ from etude.representations.attributes import Attributes
 from etude.representations.base.grammar import BOS, EOS, PAD
 from etude.sampling.control_tokens import forced_controls
 from etude.sampling.filters import draw, softmax
+from etude.sampling.tempering import Tempering
 from etude.sampling.timing import Stream, timing_rules
 from etude.sampling.tokens import apply_filters
 from etude.tasks.trained_model import TrainedModel
@@ -38,6 +39,7 @@ class StreamWriter:
         self.conditional = conditional
         self.grammar = self.representation.rules(loaded.observed)
         self.memory = Memory(loaded.model, self.guidance)
+        self.tempering = Tempering(loaded.representation, loaded.config.rhythm)
         self._forced: dict[tuple[Any, ...], NDArray[np.int64]] = {}
 
     def write(
@@ -62,7 +64,7 @@ class StreamWriter:
         config = replace(self.config, top_p=controls.top_p)
         for uniform in rng.random(MOST):
             log_probabilities, after = self.memory.step(last, state)
-            scores = log_probabilities.numpy() / controls.temperature + tilt
+            scores = self.tempering.temper(log_probabilities.numpy(), controls.temperature) + tilt
             allowed = rules.allowed(np.array([last]), known)
             allowed[:, [PAD, BOS, EOS]] = False
             if not written and not rules.lines:

@@ -79,8 +79,8 @@ class SequenceModel(nn.Module):
             costs = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none").sum(-1)
         else:
             logits, _ = self(before)
-            logits = logits.float().transpose(1, 2)
-            costs = F.cross_entropy(logits, after, reduction="none", label_smoothing=smoothing)
+            flat = logits.float().flatten(0, 1)  # classes last: three times as fast on a CPU
+            costs = F.cross_entropy(flat, after.flatten(), reduction="none", label_smoothing=smoothing).view_as(after)
         return costs * self.real(after)
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 """Transformer: a decoder with rotary positions over tokens or frames (Vaswani et al., 2017; Su et al., RoFormer, 2021).
 
-Layers normalise first (pre-norm: Xiong et al., 2020). The output weights are the embedding (Press and Wolf, 2017).
+Layers normalise first (pre-norm: Xiong et al., 2020), and square what passes the ReLU (Primer: So et al., 2021), which
+learns as well as GELU and is faster. The output weights are the embedding (Press and Wolf, 2017).
 """
 
 from dataclasses import dataclass, replace
@@ -64,7 +65,7 @@ class Block(nn.Module):
             seen = (age >= 0) & (age < self.attention_window)
             context = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         x = x + self.dropout(self.out_proj(context.transpose(1, 2).reshape(B, T, hidden)))
-        x = x + self.dropout(self.down_proj(F.gelu(self.up_proj(self.forward_norm(x)))))
+        x = x + self.dropout(self.down_proj(F.relu(self.up_proj(self.forward_norm(x))).square()))
         keep = min(S, self.attention_window - 1)
         return x, (key[:, :, S - keep :], value[:, :, S - keep :])
 
@@ -100,7 +101,7 @@ class Stepper:
         key, value = past.narrow(3, start, end - start).unbind(1)
         context = F.scaled_dot_product_attention(split.select(1, 0).unsqueeze(2), key, value)
         x.addmm_(context.view(-1, self.hidden), self.out_proj)
-        wide = F.gelu(torch.addmm(self.up_bias, torch.layer_norm(x, *self.forward_norm), self.up_proj))
+        wide = torch.addmm(self.up_bias, torch.layer_norm(x, *self.forward_norm), self.up_proj).relu_().square_()
         x.add_(self.down_bias).addmm_(wide, self.down_proj)
 
 

@@ -4,6 +4,9 @@ Source: the layout of Liang et al., BachBot, 2017, and Hadjeres et al., DeepBach
 distinguishes a repeated note from a held one.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
@@ -67,6 +70,11 @@ class VoiceGrid(VoicesOnGrid):
         inside = (cell >= 0) & (np.asarray(items) > EOS)
         voices = len(self.voices)
         return np.where(inside, cell % voices, -1), np.where(inside, cell // voices % bar, -1)
+
+    def observe(self, train: Sequence[NDArray[np.integer]]) -> dict[str, NDArray[Any]]:
+        """See VoicesOnGrid; and ``lengths``, the frames of each piece (pieces,)."""
+        lengths = np.array([len(self.cells_of(piece)) for piece in train], dtype=np.int32)
+        return {**super().observe(train), "lengths": lengths}
 
     def rules(self, observed: Observed) -> Rules:
         """What may follow what: complete frames, and holds of notes alone."""

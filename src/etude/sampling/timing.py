@@ -16,6 +16,7 @@ from etude.representations.base.representation import TokenRepresentation
 BEATS = 4  # of a bar where no meter is coded
 STARTS = ("Program", "Pitch", "PitchDrum", "FamilyNote")  # types that a note starts with
 TEMPO = 120.0  # BPM, where no tempo is coded
+NEAR = 2  # bars about the length of a piece in which it may end
 NEVER = np.iinfo(np.int64).max // 4
 
 
@@ -41,6 +42,7 @@ def timing_rules(
     bars: int | None,
     seconds: float | None,
     forced: NDArray[np.int64] | None = None,
+    lengths: NDArray[np.int64] | None = None,
 ) -> Timing:
     """The rules of a representation, extended so that its pieces end on a bar line.
 
@@ -50,6 +52,7 @@ def timing_rules(
         bars: of a piece; None: as the model ends it.
         seconds: that a piece lasts, to the nearest bar; None: as the model ends it.
         forced: the token that must follow each token, -1 where any may: (pieces, V), or (1, V) for all pieces.
+        lengths: frames near which each piece on a voice grid ends (pieces,); None: wherever the model ends it.
 
     Raises:
         EtudeError: bars or seconds are requested of tokens that do not tell where in time they are.
@@ -57,7 +60,7 @@ def timing_rules(
     if isinstance(representation, VoicesOnGrid):
         quarters = BEATS if seconds is None else seconds * representation.tempo / 60
         requested = bars if seconds is None else max(1, round(quarters / BEATS))
-        return Frames(rules, len(representation.voices), representation.steps, requested)
+        return Frames(rules, len(representation.voices), representation.steps, requested, lengths)
     if isinstance(representation, MidiTokens) and representation.tells_time:
         return Stream(rules, representation.types, representation.values, bars, seconds, forced, representation.parts)
     if bars is not None or seconds is not None:
@@ -93,26 +96,42 @@ class Open:
 
 
 class Frames:
-    """Frames of one token a voice, in 4/4: a piece ends after the requested bars, or else after a beat."""
+    """Frames of one token a voice, in 4/4: a piece ends after the requested bars, or else after a beat.
 
-    def __init__(self, rules: Rules, voices: int, beat: int, bars: int | None) -> None:
-        """Args: the grammar, voices, frames of a beat, requested bars."""
+    A model of frames sees a few bars, and cannot tell one phrase's end from the end of the piece. Where ``lengths`` are
+    given, it ends within NEAR bars of its length: where the model ends it, or else with the last of these bars.
+    """
+
+    COLUMNS = 2  # of the state, before those of the grammar
+
+    def __init__(
+        self, rules: Rules, voices: int, beat: int, bars: int | None, lengths: NDArray[np.int64] | None = None
+    ) -> None:
+        """Args: the grammar, voices, frames of a beat, requested bars, frames of each piece."""
         self.rules, self.voices, self.beat, self.bar, self.bars = rules, voices, beat, BEATS * beat, bars
+        self.lengths = lengths if bars is None else None
         self.since = 0  # the frame over whose start no note is held
         self.limit: NDArray[np.int64] | None = None  # bars after which each piece ends at the latest
 
     def start(self, rows: int, first: int = 0) -> NDArray[np.int64]:
-        """See Timing; the number of tokens so far comes before the state of the grammar."""
+        """See Timing. The state is the number of tokens so far, the piece's length, and the state of the grammar."""
         self.limit = None
-        return np.concatenate([np.zeros((rows, 1), dtype=np.int64), self.rules.start(rows)], axis=1)
+        own = np.zeros((rows, self.COLUMNS), dtype=np.int64)
+        if self.lengths is not None:
+            own[:, 1] = self.lengths[(first + np.arange(rows)) % len(self.lengths)]
+        return np.concatenate([own, self.rules.start(rows)], axis=1)
 
     def allowed(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Rules."""
-        found = self.rules.allowed(last, state[:, 1:])
+        found = self.rules.allowed(last, state[:, self.COLUMNS :])
         frames, within = np.divmod(state[:, 0], self.voices)
         if self.since:
             found[frames == self.since, HOLD] = False
         ends = (within == 0) & (frames > self.since) & (frames % self.beat == 0)
+        if self.lengths is not None:
+            ends &= frames >= state[:, 1] - NEAR * self.bar
+            late = ends & (frames % self.bar == 0) & (frames >= state[:, 1] + NEAR * self.bar)
+            found[late] = False
         if self.bars is not None or self.limit is not None:
             bars = np.full(len(state), NEVER // self.bar if self.bars is None else self.bars)
             full = ends & (frames >= (bars if self.limit is None else np.minimum(bars, self.limit)) * self.bar)
@@ -123,7 +142,10 @@ class Frames:
 
     def move(self, tokens: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.int64]:
         """See Rules."""
-        return np.concatenate([state[:, :1] + 1, self.rules.move(tokens, state[:, 1:])], axis=1)
+        after = state.copy()
+        after[:, 0] += 1
+        after[:, self.COLUMNS :] = self.rules.move(tokens, state[:, self.COLUMNS :])
+        return after
 
     def beyond(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Timing; the rules themselves end the piece."""
@@ -131,7 +153,7 @@ class Frames:
 
     def may_end(self, last: NDArray[np.int64], state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """See Timing."""
-        return self.rules.allowed(last, state[:, 1:])[:, EOS]
+        return self.rules.allowed(last, state[:, self.COLUMNS :])[:, EOS]
 
     def close(self, state: NDArray[np.int64]) -> None:
         """See Timing."""

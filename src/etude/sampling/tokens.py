@@ -19,6 +19,7 @@ from etude.representations.base.representation import Observed, TokenRepresentat
 from etude.sampling import Sampled
 from etude.sampling.control_tokens import forced_controls
 from etude.sampling.filters import draw, min_p_filter, softmax, top_k_filter, top_p_filter
+from etude.sampling.tempering import Tempering
 from etude.sampling.timing import Timing, timing_rules
 
 CLOSING = 16  # in the last tokens before the limit a piece ends as soon as it can be decoded
@@ -39,6 +40,7 @@ def sample_tokens(
     count: int,
     show: bool = False,
     prime: NDArray[np.int64] | None = None,
+    tempering: Tempering | None = None,
 ) -> list[SampledTokens]:
     """Draw ``count`` sequences, each with its own random numbers, the prime included.
 
@@ -51,6 +53,7 @@ def sample_tokens(
         count: number of pieces.
         show: with a progress bar.
         prime: tokens that each piece starts with, without BOS and EOS: (pieces, T), or (1, T) for all pieces.
+        tempering: of the tokens; None: all have one temperature.
     """
     pieces: list[SampledTokens] = []
     with bar("generate", -(-count // config.batch_size) * config.most_tokens, show) as advance:
@@ -65,7 +68,7 @@ def sample_tokens(
             given = given[(start + np.arange(len(uniforms))) % len(given)]
             known = rules.start(len(uniforms), start)
             advance_from = partial(_advance, advance, done)
-            pieces += _sample_batch(model, rules, config, uniforms, known, given, len(places), advance_from)
+            pieces += _sample_batch(model, rules, config, uniforms, known, given, tempering, len(places), advance_from)
     return pieces
 
 
@@ -81,11 +84,13 @@ def _sample_batch(
     uniforms: NDArray[np.float64],
     known: NDArray[np.int64],
     prime: NDArray[np.int64],
+    tempering: Tempering | None,
     pieces: int,
     advance: Callable[[int], None],
 ) -> list[SampledTokens]:
     """The first ``pieces`` of the rows; the others fill the batch up, and nothing waits for their end."""
     rows, temperature = len(uniforms), 1.0 if config.temperature is None else config.temperature
+    tempering = tempering or Tempering(None, None)
     device = next(model.parameters(), torch.empty(0)).device
     last = np.full(rows, BOS, dtype=np.int64)
     written, state = [last], None
@@ -105,8 +110,7 @@ def _sample_batch(
         if config.repetition != 1:
             recent = np.stack(written[-config.repetition_span :], axis=1)
             scores = penalise_repetition(scores, recent, config.repetition)
-        if temperature != 1:
-            scores = scores / temperature
+        scores = tempering.temper(scores, temperature)
         allowed = rules.allowed(last, known)
         passed = rules.beyond(known)
         if passed.any():  # what would continue after the end means the end
@@ -196,6 +200,11 @@ def sample(
     """See Sampler."""
     forced = forced_tokens(model, representation, observed, config, count)
     grammar = representation.rules(observed)
-    rules = timing_rules(representation, grammar, config.bars, config.seconds, forced)
-    pieces = sample_tokens(model, rules, config, count, show)
+    lengths = observed.get("lengths")  # each piece is about as long as a random one of train
+    if lengths is not None:
+        draws = [np.random.default_rng((config.seed, place, 3)).integers(len(lengths)) for place in range(count)]
+        lengths = lengths[draws].astype(np.int64)
+    rules = timing_rules(representation, grammar, config.bars, config.seconds, forced, lengths)
+    tempering = Tempering(representation, config.rhythm)
+    pieces = sample_tokens(model, rules, config, count, show, tempering=tempering)
     return [Sampled(representation.decode(piece.tokens), piece.complete) for piece in pieces]

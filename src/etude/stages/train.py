@@ -1,5 +1,6 @@
 """Stage train: one representation in, models/MODEL out; each training is one MLflow run."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from etude.artifacts.provenance import key_of
 from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
-from etude.core.files import Json, discard, whole_folder, write_json, write_text
+from etude.core.files import SUMS, Json, discard, whole_folder, write_json, write_text
 from etude.core.seeds import seed_of
 from etude.core.signals import ending
 from etude.models.building import build_model, set_threads
@@ -21,6 +22,7 @@ from etude.models.weights import count_parameters, round_weights
 from etude.representations.base.loading import load_representation
 from etude.representations.base.representation import Representation
 from etude.stages import main
+from etude.tasks.model_files import read_config, require_files
 from etude.tasks.trained_model import write_model, write_snapshots
 from etude.tracking import PARENT_RUN, SWEEP, parent, start
 from etude.training.objectives import learn
@@ -77,6 +79,8 @@ def train(
 def run(settings: Settings, session: Session, model_name: str) -> Path:
     """Read data/tokenize/REPRESENTATION; write models/``model_name``. Resumes after a kill.
 
+    In the folder of a run, a model of the same training keeps its weights: only how it is sampled may be new.
+
     Returns the folder of the weights.
     """
     name = settings.model(model_name)["representation"]
@@ -92,6 +96,8 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                 f"{store.folder} holds no {split} piece: {empty}. Raise split.{split} and run: {catalog.SPLIT.made_by}"
             )
     key = training_key(settings, model_name, store.digest)
+    if session.out is not None and _is_trained(session.write(catalog.model(model_name)), key, settings, model_name):
+        return session.write(catalog.model(model_name))
     checkpoints = session.root / ".checkpoints" / key[:16]
     checkpoints.mkdir(parents=True, exist_ok=True)
     if node_rank(settings.trainer):  # of several machines the first one records and keeps what all learn
@@ -127,6 +133,23 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
             log.finish(session.write(catalog.model(model_name)) if status == "FINISHED" else None, status)
         discard(checkpoints)
     return folder
+
+
+def _is_trained(folder: Path, key: str, settings: Settings, model_name: str) -> bool:
+    """Whether a folder holds the model of this training; then write how it is sampled, on which no weight depends."""
+    made_by = catalog.model(model_name).made_by
+    try:
+        config = read_config(folder, made_by)
+        if config["key"] != key:
+            return False
+        require_files(folder, config, made_by)
+    except EtudeError:  # there is none, or it is damaged: it is trained again
+        return False
+    if config["model"] != settings.model(model_name):
+        with whole_folder(folder) as part:
+            shutil.copytree(folder, part, dirs_exist_ok=True, ignore=shutil.ignore_patterns(SUMS, catalog.CONFIG))
+            write_json(part / catalog.CONFIG, {**config, "model": settings.model(model_name)})
+    return True
 
 
 def _alone(checkpoints: Path, model_name: str) -> FileLock:

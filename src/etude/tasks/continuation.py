@@ -10,6 +10,7 @@ from etude.models.sequence import SequenceModel
 from etude.representations.base.representation import Observed, Representation, TokenRepresentation
 from etude.representations.base.survey import DRUMS
 from etude.sampling import Sampled
+from etude.sampling.tempering import Tempering
 from etude.sampling.timing import Frames, Open, Stream, Timing, timing_rules
 from etude.sampling.tokens import forced_tokens, sample_tokens
 
@@ -48,7 +49,8 @@ def continue_piece(
         )
     _start_after(rules, tokens, prime)
     primes = rules.with_forced(tokens) if isinstance(rules, Stream) else tokens[None]
-    pieces = sample_tokens(model, rules, config, count, show, primes)
+    tempering = Tempering(representation, config.rhythm)
+    pieces = sample_tokens(model, rules, config, count, show, primes, tempering)
     return [
         Sampled(_join(prime, representation.decode(piece.tokens), representation), piece.complete) for piece in pieces
     ]

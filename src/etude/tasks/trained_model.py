@@ -50,7 +50,7 @@ class TrainedModel:
     representation: Any  # a learned Representation
     observed: Observed  # what train has that sampling needs to know
     trained: Json  # config.json
-    config: Generate  # the generation settings, with the model's own temperature
+    config: Generate  # the generation settings, with the model's own temperatures
 
     @classmethod
     def load(cls, settings: Settings, session: Session, model_name: str, threads: int | None = None) -> Self:
@@ -75,7 +75,7 @@ class TrainedModel:
 
         Args:
             folder: as ``write_model`` writes it.
-            config: the generation settings.
+            config: the generation settings; the model's own temperatures are taken where these are null.
             made_by: the command that writes the folder, for messages.
 
         Raises:
@@ -84,6 +84,7 @@ class TrainedModel:
         trained = read_config(folder, made_by)
         require_files(folder, trained, made_by)
         own, section = trained["representation"], trained["model"]
+        config = config.with_own(section.get("generate"), f"{folder / catalog.CONFIG}: model.generate")
         try:
             representation = read_representation(folder, own["name"], own["settings"], own["voices"])
             observed = read_arrays(folder / OBSERVED)

@@ -101,7 +101,9 @@ def compare_with_gpt2(settings: Settings, session: Session, tokens: int, rounds:
     loaded = TrainedModel.load(settings, session, "transformer")
     model, representation = loaded.model, loaded.representation
     rules = Endless(timing_rules(representation, representation.rules(loaded.observed), None, None))
-    contestants: dict[str, Callable[[int], Any]] = {"etude": lambda count: sample_tokens(model, rules, config, count)}
+    contestants: dict[str, Callable[[int], Any]] = {
+        "etude": lambda count: sample_tokens(model, rules, config, range(count))
+    }
     if slow:
         contestants[SLOW] = lambda count: without_cache(model, count, tokens, 1)
     try:

@@ -25,5 +25,5 @@ def test_no_piece_ends_under_endless_rules(settings: Settings) -> None:
     )
     endless = benchmark_script("sampling").Endless(rules)
     config = dataclasses.replace(settings.generate, max_tokens=90)
-    pieces = sample_tokens(model, endless, config, 3)
+    pieces = sample_tokens(model, endless, config, range(3))
     assert [len(piece.tokens) for piece in pieces] == [91] * 3 and not any(piece.complete for piece in pieces)

@@ -43,7 +43,7 @@ def controls_of(representation: Attributes, forced: np.ndarray) -> list[list[int
 def test_without_a_request_and_with_a_key_all_pieces_have_the_same(representation: Attributes) -> None:
     train = observed(representation, TRAIN)
     for control in ({}, {"key": "D minor"}, {"key": "C", "top": "highest"}):
-        forced = forced_controls(representation, train, control, 1, 5)
+        forced = forced_controls(representation, train, control, 1, range(5))
         assert forced.shape == (1, representation.vocabulary)
         assert controls_of(representation, forced) == [representation.requested_tokens(control)]
 
@@ -52,7 +52,7 @@ def test_a_request_without_a_key_gets_that_of_a_piece_that_meets_it(representati
     train = observed(representation, TRAIN)
     modes = {measure(piece).mode for piece in TRAIN}
     for control in [{"mode": mode} for mode in modes] + [{"density": "highest"}]:
-        asked = controls_of(representation, forced_controls(representation, train, control, 1, 40))
+        asked = controls_of(representation, forced_controls(representation, train, control, 1, range(40)))
         requested, neutral = representation.requested_tokens(control), representation.requested_tokens({})
         actual = [representation.control_tokens(piece) for piece in TRAIN]
         places = [place for place, token in enumerate(requested) if token != neutral[place]]
@@ -65,7 +65,7 @@ def test_a_request_without_a_key_gets_that_of_a_piece_that_meets_it(representati
 def test_a_piece_has_the_same_alone_and_among_others_and_by_the_seed(representation: Attributes) -> None:
     train = observed(representation, TRAIN)
     many, few, other = (
-        controls_of(representation, forced_controls(representation, train, {"density": "lowest"}, seed, count))
+        controls_of(representation, forced_controls(representation, train, {"density": "lowest"}, seed, range(count)))
         for seed, count in ((1, 9), (1, 3), (2, 9))
     )
     assert many[:3] == few and many != other
@@ -76,7 +76,8 @@ def test_a_request_that_no_train_piece_meets_stays_as_it_is(representation: Attr
     own = representation.control_tokens(TRAIN[0])[NAMES.index("mode")]
     other = next(mode for mode in ("major", "minor") if representation.requested_tokens({"mode": mode})[1] != own)
     (asked,) = {
-        tuple(one) for one in controls_of(representation, forced_controls(representation, train, {"mode": other}, 1, 4))
+        tuple(one)
+        for one in controls_of(representation, forced_controls(representation, train, {"mode": other}, 1, range(4)))
     }
     assert list(asked) == representation.requested_tokens({"mode": other})
 
@@ -85,13 +86,13 @@ def test_a_prime_keeps_its_key_where_no_mode_is_requested(representation: Attrib
     train = observed(representation, TRAIN)
     prime = TRAIN[4]
     requested, own = representation.requested_tokens({"density": "lowest"}), representation.control_tokens(prime)
-    forced = forced_controls(representation, train, {"density": "lowest"}, 1, 5, prime)
+    forced = forced_controls(representation, train, {"density": "lowest"}, 1, range(5), prime)
     assert (
         controls_of(representation, forced) == [[*own[:2], *requested[2:]]] and own[0] != representation.controls[0][0]
     )
-    minor = forced_controls(representation, train, {"mode": "minor"}, 1, 5, prime)
+    minor = forced_controls(representation, train, {"mode": "minor"}, 1, range(5), prime)
     assert controls_of(representation, minor) == [representation.requested_tokens({"mode": "minor"})]
-    assert controls_of(representation, forced_controls(representation, train, {}, 1, 5, prime)) == [
+    assert controls_of(representation, forced_controls(representation, train, {}, 1, range(5), prime)) == [
         representation.requested_tokens({})
     ]
 

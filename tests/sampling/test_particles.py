@@ -35,3 +35,16 @@ def test_harmonies_are_the_same_alone_and_together() -> None:
         assert all(len(grid) == 4 * one[1] for grid in grids)
         assert all(np.array_equal(ours, theirs) for ours, theirs in zip(grids, alone, strict=True))
         assert np.allclose(nats, cost, rtol=1e-6)
+
+
+def test_a_search_finds_more_probable_harmonies() -> None:
+    def costs(sharpness: float) -> np.ndarray:
+        asked = [task(seed, 6, 6.0, 4) for seed in (1, 2, 3)]
+        changed = [
+            dataclasses.replace(one, config=dataclasses.replace(one.config, sharpness=sharpness)) for one in asked
+        ]
+        return np.array([nats for _, nats in sample_harmonies(MODEL, KNOWN.grids[KIND], changed)])
+
+    drawn, searched = costs(0.0), costs(1.0)
+    assert searched.mean() < drawn.mean()
+    assert (searched.min(axis=1) <= drawn.min(axis=1) + 1e-9).mean() > 0.5

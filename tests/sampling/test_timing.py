@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import VOICES, make_piece, rules_of
+from conftest import VOICES, make_piece, rules_of, smoke
 from representations.bands import learned, make_band
 from symusic.core import ScoreTick
 
+from etude import sampling
+from etude.artifacts.context import Session
+from etude.artifacts.token_store import Store
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
+from etude.models.building import build_model
 from etude.models.lstm import LSTM
+from etude.representations.base.loading import load_representation
 from etude.sampling.timing import Stream, timing_rules
 from etude.sampling.tokens import sample_tokens
 
@@ -51,7 +56,7 @@ def written(name: str, settings: Settings, count: int = 12, **requests: Any) -> 
     )
     longest = requests.get("max_tokens", 1500)
     config = dataclasses.replace(settings.generate, max_tokens=longest, top_p=1.0, temperature=1.0, batch_size=count)
-    return representation, sample_tokens(model, rules, config, count)
+    return representation, sample_tokens(model, rules, config, range(count))
 
 
 def bar_lines(piece: ScoreTick, bars: int) -> list[float]:
@@ -166,7 +171,7 @@ def test_each_bar_is_followed_by_the_forced_tokens(bars: int | None, settings: S
             None,
             representation.forced_tokens(requested)[None],
         )
-        for piece in sample_tokens(model, rules, config, 6):
+        for piece in sample_tokens(model, rules, config, range(6)):
             tokens = piece.tokens.tolist()
             lines = [place for place, token in enumerate(tokens) if representation.types[token] == "Bar"]
             assert lines and (bars is None or len(lines) == bars)
@@ -193,3 +198,31 @@ def test_a_prime_gets_the_forced_tokens() -> None:
     tokens = remi.encode(train[0]).astype(np.int64)
     plain_rules = timing_rules(remi, rules_of(remi, tokens), None, None)
     assert isinstance(plain_rules, Stream) and np.array_equal(plain_rules.with_forced(tokens), tokens[None])
+
+
+def test_a_piece_on_a_grid_ends_near_its_length() -> None:
+    train = [make_piece(seed) for seed in range(4)]
+    grid = learned("voicegrid", *train, voices=PROGRAMS)
+    torch.manual_seed(0)
+    model = LSTM(grid.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
+    config = dataclasses.replace(smoke().generate, max_tokens=1500, top_p=1.0, temperature=1.0, batch_size=4)
+    lengths = np.array([3 * 16, 4 * 16 + 3, 6 * 16, 7 * 16])
+    rules = timing_rules(grid, rules_of(grid), None, None, lengths=lengths)
+    for wanted, piece in zip(lengths, sample_tokens(model, rules, config, range(4)), strict=True):
+        frames = (len(piece.tokens) - 2) // 4
+        assert piece.complete and abs(frames - wanted) <= 2 * 16 + 15 and frames % 4 == 0, "within two bars, on a beat"
+        assert frames >= wanted - 2 * 16
+
+
+def test_pieces_are_as_long_as_those_of_train(encoded: Session, settings: Settings) -> None:
+    store = Store(encoded.root / "data/tokenize/voicegrid")
+    grid = load_representation(store)
+    torch.manual_seed(0)
+    model = build_model(settings.model("voices"), "voices", grid).eval()
+    observed = grid.observe(store.pieces("train"))
+    assert observed["lengths"].tolist() == [(len(piece) - 2) // 4 for piece in store.pieces("train")]
+    config = dataclasses.replace(settings.generate, max_tokens=4 * 16 * 16 * 2, batch_size=8)
+    made = sampling.sample_pieces(model, grid, observed, config, 8)
+    shortest, longest = observed["lengths"].min(), observed["lengths"].max()
+    for piece in made:
+        assert shortest - 2 * 16 - 1 <= piece.score.end() * 4 / piece.score.ticks_per_quarter <= longest + 3 * 16

@@ -16,8 +16,9 @@ from etude.models.building import build_model
 from etude.models.lstm import LSTM
 from etude.models.ngram import NGram
 from etude.representations.base.loading import load_representation
+from etude.sampling.control_tokens import meets
 from etude.sampling.timing import Timing, timing_rules
-from etude.sampling.tokens import penalise_repetition, sample_tokens
+from etude.sampling.tokens import Wanted, penalise_repetition, sample_tokens, sample_wanted
 from etude.stages import tokenize
 
 
@@ -56,8 +57,8 @@ def test_the_same_seed_gives_the_same_pieces_another_seed_others(floor: tuple, s
 def test_a_piece_does_not_depend_on_its_batch(floor: tuple, settings: Settings) -> None:
     model, remi, store = floor
     config = dataclasses.replace(settings.generate, batch_size=3)
-    together = sample_tokens(model, grammar(remi, store), config, 3)
-    alone = sample_tokens(model, grammar(remi, store), dataclasses.replace(config, batch_size=1), 3)
+    together = sample_tokens(model, grammar(remi, store), config, range(3))
+    alone = sample_tokens(model, grammar(remi, store), dataclasses.replace(config, batch_size=1), range(3))
     assert [piece.tokens.tolist() for piece in together] == [piece.tokens.tolist() for piece in alone]
 
 
@@ -68,7 +69,7 @@ def test_every_pair_of_types_is_one_of_train_and_positions_go_on(floor: tuple, s
     for piece in store.pieces("train"):
         names = [remi.types[token] for token in piece]
         seen |= set(pairwise(names))
-    for piece in (written.tokens for written in sample_tokens(model, grammar(remi, store), hot, 4)):
+    for piece in (written.tokens for written in sample_tokens(model, grammar(remi, store), hot, range(4))):
         names = [remi.types[token] for token in piece]
         assert set(pairwise(names)) <= seen
         place = -1
@@ -116,7 +117,7 @@ def test_a_model_that_has_learned_nothing_writes_pieces_that_decode(
     model = LSTM(representation.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     config = dataclasses.replace(settings.generate, max_tokens=200, batch_size=8, temperature=1.0, top_p=1.0)
     rules = timing_rules(representation, rules_of(representation, train), None, None)
-    written = sample_tokens(model, rules, config, 8)
+    written = sample_tokens(model, rules, config, range(8))
     pieces = [piece.tokens for piece in written]
     assert all(piece[0] == 1 and (piece[1:-1] > 2).all() for piece in pieces)
     decoded = [representation.decode(piece) for piece in pieces]
@@ -132,7 +133,8 @@ def test_bars_of_octuple_do_not_go_back(settings: Settings) -> None:
     model = LSTM(octuple.item_spec, hidden=8, layers=1, dropout=0.0, recurrent_dropout=0.0).eval()
     hot = dataclasses.replace(settings.generate, max_tokens=300, temperature=5.0, top_p=1.0)
     for piece in (
-        p.tokens for p in sample_tokens(model, timing_rules(octuple, rules_of(octuple, train), None, None), hot, 4)
+        p.tokens
+        for p in sample_tokens(model, timing_rules(octuple, rules_of(octuple, train), None, None), hot, range(4))
     ):
         told = [(octuple.types[token], octuple.values[token]) for token in piece]
         bars = [int(value) for kind, value in told if kind == "Bar"]
@@ -148,8 +150,8 @@ def test_voices_write_whole_frames_of_what_may_sound(encoded: Session, settings:
     model = build_model(settings.model("voices"), "voices", grid).eval()
     config = dataclasses.replace(settings.generate, max_tokens=120, batch_size=4, top_p=1.0)
     rules = timing_rules(grid, rules_of(grid), None, None)
-    pieces = sample_tokens(model, rules, config, 4)
-    alone = sample_tokens(model, rules, dataclasses.replace(config, batch_size=1), 4)
+    pieces = sample_tokens(model, rules, config, range(4))
+    alone = sample_tokens(model, rules, dataclasses.replace(config, batch_size=1), range(4))
     assert [piece.tokens.tolist() for piece in pieces] == [piece.tokens.tolist() for piece in alone]
     for piece in (written.tokens for written in pieces):
         cells = piece[1:-1] if piece[-1] == 2 else piece[1:]
@@ -179,7 +181,7 @@ def test_a_piece_is_the_same_alone_and_in_any_batch(model_name: str, settings: S
     found = []
     for size in (1, 3, 16, 40):
         config = dataclasses.replace(settings.generate, batch_size=size, max_tokens=150)
-        found.append([piece.tokens.tolist() for piece in sample_tokens(model, rules, config, 3)])
+        found.append([piece.tokens.tolist() for piece in sample_tokens(model, rules, config, range(3))])
     assert found[0] == found[1] == found[2] == found[3]
 
 
@@ -202,7 +204,7 @@ def test_nobody_waits_for_the_rows_that_fill_a_batch_up(
     for seed in range(4):
         steps = 0
         config = dataclasses.replace(settings.generate, seed=seed, batch_size=1, max_tokens=300)
-        (piece,) = sample_tokens(model, grammar(remi, store, 2), config, 1)
+        (piece,) = sample_tokens(model, grammar(remi, store, 2), config, range(1))
         assert steps == len(piece.tokens) - 1
         lengths.append(steps)
     assert len(set(lengths)) > 1, "else they may all have waited for the same row"
@@ -216,7 +218,7 @@ def test_recent_tokens_are_rarer_the_higher_the_penalty(floor: tuple, settings: 
     config = dataclasses.replace(settings.generate, max_tokens=150)
     distinct = []
     for penalty in (1.0, 4.0):
-        pieces = sample_tokens(model, grammar(remi, store), dataclasses.replace(config, repetition=penalty), 4)
+        pieces = sample_tokens(model, grammar(remi, store), dataclasses.replace(config, repetition=penalty), range(4))
         distinct.append(sum(len(set(piece.tokens.tolist())) / len(piece.tokens) for piece in pieces))
     assert distinct[1] > distinct[0]
 
@@ -226,6 +228,28 @@ def test_what_may_be_drawn_is_narrowed(floor: tuple, settings: Settings) -> None
     one = dataclasses.replace(settings.generate, top_k=1, max_tokens=150)
     sure = dataclasses.replace(settings.generate, min_p=1.0, max_tokens=150)
     pieces = [
-        [p.tokens.tolist() for p in sample_tokens(model, grammar(remi, store), config, 3)] for config in (one, sure)
+        [p.tokens.tolist() for p in sample_tokens(model, grammar(remi, store), config, range(3))]
+        for config in (one, sure)
     ]
     assert pieces[0] == pieces[1] and pieces[0][0] == pieces[0][1], "the likeliest alone: no luck left"
+
+
+def test_a_piece_without_what_is_requested_is_sampled_again(encoded: Session, settings: Settings) -> None:
+    store = Store(encoded.root / "data/tokenize/attributes")
+    made: Any = load_representation(store)
+    torch.manual_seed(0)
+    model = build_model(settings.model("conditional"), "conditional", made).eval()
+    observed = made.observe(store.pieces("train"))
+    control: dict[str, str | float | None] = {"mode": "major"}
+    config = dataclasses.replace(settings.generate, bars=2, control=control, tries=1, batch_size=16)
+    once = sampling.sample_pieces(model, made, observed, config, 8)
+    often = sampling.sample_pieces(model, made, observed, dataclasses.replace(config, tries=6), 8)
+    has = [[meets(made, piece.score, control) for piece in pieces] for pieces in (once, often)]
+    assert sum(has[1]) > sum(has[0]), (has, "more tries meet more")
+    for first, last, met, met_at_last in zip(once, often, *has, strict=True):
+        if met or not met_at_last:
+            assert first.score.dumps_midi() == last.score.dumps_midi(), "it stays as it was sampled first"
+    wanted = [Wanted({}, 0), Wanted(control, 0), Wanted(control, 3)]
+    mixed = sample_wanted(model, made, observed, dataclasses.replace(config, tries=6), wanted)
+    assert mixed[1].score.dumps_midi() == often[0].score.dumps_midi()
+    assert mixed[2].score.dumps_midi() == often[3].score.dumps_midi(), "the same whatever is sampled with it"

@@ -15,8 +15,8 @@ from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.representations.attributes import UNITS, Attributes, measure
 from etude.representations.base.loading import load_representation
+from etude.sampling.control_tokens import meets
 from etude.stages.control import PLAYED, file_of, judge_request, run, summary
-from etude.tasks.conditioning import meets
 from etude.tasks.likelihood import likelihood
 
 

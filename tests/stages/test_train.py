@@ -386,3 +386,25 @@ def test_a_training_by_hand_leaves_what_it_was_swept_with_beside_the_model(
     sweep = {"overrides": "optim.lr=1e-3", "mlflow.parentRunId": "abc"}
     assert read_json(tmp_path / "runs/1/sweep.json", "") == sweep and sweep.items() <= log.started[0]["tags"].items()
     assert read_json(tmp_path / "runs/1/models/ngram/config.json", "")["tags"].keys().isdisjoint(sweep)
+
+
+# --- how a model is sampled decides no weight
+
+
+def test_in_the_folder_of_a_run_a_new_temperature_keeps_the_weights(project: Session, tmp_path: Path) -> None:
+    inside = dataclasses.replace(project, out=tmp_path / "run", run=tmp_path / "run")
+    first = with_model(tiny(), "lstm", generate={"temperature": 0.5})
+    folder = run(first, inside, "lstm")
+    before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
+    run(first, inside, "lstm")
+    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == {k: v[1] for k, v in before.items()}
+    run(with_model(tiny(), "lstm", generate={"temperature": 0.9, "rhythm": 1.0}), inside, "lstm")
+    changed_files = {name for name, (data, _) in before.items() if (folder / name).read_bytes() != data}
+    assert changed_files == {"config.json", "SHA256SUMS"}
+    loaded = TrainedModel.read(folder, tiny().generate, "")
+    assert (loaded.config.temperature, loaded.config.rhythm) == (0.9, 1.0)
+    (folder / "model.safetensors").unlink()
+    run(first, inside, "lstm")
+    assert (folder / "model.safetensors").read_bytes() == before["model.safetensors"][0], "trained again"
+    run(with_model(tiny(), "lstm", hidden=6), inside, "lstm")
+    assert (folder / "model.safetensors").read_bytes() != before["model.safetensors"][0]

@@ -3,8 +3,8 @@
 from conftest import VOICES, make_piece, smoke
 
 from etude.representations.attributes import Attributes, measure
+from etude.sampling.control_tokens import meets
 from etude.tasks.capabilities import CONDITION, able_models
-from etude.tasks.conditioning import meets
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
 

@@ -149,6 +149,7 @@ class Generate:
     max_tokens: Annotated[int, Range(32, 65536)]
     sweeps: Count
     guidance: Annotated[float, Range(1, 20)]
+    tries: Annotated[int, Range(1, 1000)]
     control: dict[str, str | float | None]
 
     def __post_init__(self) -> None:
@@ -210,6 +211,7 @@ class Harmonize:
     candidates: Count
     sweeps: Count
     particles: Count
+    sharpness: Annotated[float, Range(0, 10)]
     temperature: Temperature
     top_p: Annotated[float, Range(0.01, 1)]
     parallel_cost: Annotated[float, Range(0, 100)]

@@ -103,7 +103,7 @@ class StreamWriter:
         if place not in self._forced:
             if len(self._forced) > 64:
                 self._forced.clear()
-            self._forced[place] = forced_controls(self.representation, self.loaded.observed, asked, self.seed, 1)
+            self._forced[place] = forced_controls(self.representation, self.loaded.observed, asked, self.seed, [0])
         return self._forced[place]
 
     def _tokens(self, read: Sequence[Bar], opening: Bar | None, rules: Stream) -> list[list[int]]:

@@ -2,8 +2,9 @@
 
 A model of the voice grid knows the past alone, so what it writes below one note may not fit the next. Therefore several
 particles are written in parallel. Each is weighed by the probability that it gave to the melody's next note, and at
-times light particles are replaced by copies of heavy ones. In the limit of many particles the result is drawn from the
-model given the whole melody. What breaks a rule loses weight too.
+times light particles are replaced by copies of heavy ones. What breaks a rule loses weight too. With a ``sharpness`` of
+0 the result is, in the limit of many particles, drawn from the model given the whole melody. Above 0 the probability of
+what a particle wrote weighs too, to that power, and the most probable particle is taken: that is a search.
 
 Source: Gordon, Salmond and Smith, Novel approach to nonlinear/non-Gaussian Bayesian state estimation, 1993 (the
 bootstrap filter); Lew et al., Sequential Monte Carlo Steering of Large Language Models using Probabilistic Programs,
@@ -54,7 +55,7 @@ def sample_harmonies(
     with bar("harmonize", int(frames.max()), tasks[0].show) as advance:
         for frame in range(int(frames.max()) + 1):
             if (ended := frames[open_ones] == frame).any():
-                grids, nats = particles.choose([choices[place][frame] for place in open_ones])
+                grids, nats = particles.choose([choices[place][frame] for place in open_ones], config.sharpness)
                 found |= {int(open_ones[row]): (grids[row], nats[row]) for row in np.flatnonzero(ended)}
                 particles.keep(np.flatnonzero(~ended))
                 open_ones = open_ones[~ended]
@@ -87,7 +88,7 @@ class Particles:
         self.length = 1  # tokens that the state has read
         self.written = np.zeros((rows, 0, voices), dtype=np.int64)
         self.before = self.sounding = np.full((rows, voices), SILENCE)  # pitches of the last two frames
-        self.weight, self.nats = np.zeros(rows), np.zeros(rows)
+        self.weight, self.nats, self.penalties = np.zeros(rows), np.zeros(rows), np.zeros(rows)
 
     def write(self, allowed: NDArray[np.bool_], uniforms: NDArray[np.float64], config: Harmonize) -> None:
         """Write a frame. Each cell is drawn from what it may have; the probability of all of that is its weight.
@@ -98,7 +99,7 @@ class Particles:
         Args:
             allowed: (pieces, voices, V).
             uniforms: random numbers in [0, 1) (rows, voices).
-            config: temperature, top_p.
+            config: temperature, top_p, sharpness.
         """
         rows, voices = uniforms.shape
         may = np.repeat(allowed, self.each, axis=0)
@@ -136,15 +137,19 @@ class Particles:
         self.ahead, self.length = ahead, self.length + voices
         possible = np.where(may, predicted, -np.inf)
         best = possible.max(axis=-1, keepdims=True)
-        self.weight += (np.log(np.exp(possible - best).sum(axis=-1)) + best[..., 0]).sum(axis=-1)
-        self.nats -= np.take_along_axis(predicted, cells[..., None], axis=-1).sum(axis=(1, 2))
+        fitting = (np.log(np.exp(possible - best).sum(axis=-1)) + best[..., 0]).sum(axis=-1)
+        written = np.take_along_axis(predicted, cells[..., None], axis=-1).sum(axis=(1, 2))
+        self.weight += fitting + config.sharpness * (written - fitting)
+        self.nats -= written
         self.written = np.concatenate([self.written, cells[:, None]], axis=1)
         pitches = np.where(cells == REST, SILENCE, cells - FIRST + self.low)
         self.before, self.sounding = self.sounding, np.where(cells == HOLD, self.sounding, pitches)
 
     def penalise_parallels(self, costs: Sequence[float]) -> None:
         """Take a cost in nats of weight for each parallel fifth or octave into the frame just written: (pieces,)."""
-        self.weight -= np.repeat(costs, self.each) * parallels(self.before, self.sounding)
+        penalty = np.repeat(costs, self.each) * parallels(self.before, self.sounding)
+        self.weight -= penalty
+        self.penalties += penalty
 
     def keep(self, pieces: NDArray[np.int64]) -> None:
         """Go on with some of the pieces, by their numbers."""
@@ -172,7 +177,8 @@ class Particles:
     def _take(self, rows: NDArray[np.int64]) -> None:
         """Replace the particles by some of them, all but their weights."""
         self.state = rows_of(self.state, self.dims, rows)
-        self.ahead, self.written, self.nats = self.ahead[rows], self.written[rows], self.nats[rows]
+        self.ahead, self.written = self.ahead[rows], self.written[rows]
+        self.nats, self.penalties = self.nats[rows], self.penalties[rows]
         self.before, self.sounding = self.before[rows], self.sounding[rows]
 
     def shorten(self, keep: int) -> None:
@@ -184,9 +190,17 @@ class Particles:
         logits, self.state = self.model(torch.from_numpy(tokens).to(self.device))
         self.ahead, self.length = _log_probabilities(logits[:, -1:])[:, 0], tokens.shape[1]
 
-    def choose(self, uniforms: Sequence[float]) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
-        """What one particle of each piece wrote, drawn by weight, and its cost in nats; ``uniforms``: (pieces,)."""
-        place = draw(self._weights(), np.asarray(uniforms))
+    def choose(
+        self, uniforms: Sequence[float], sharpness: float
+    ) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+        """What one particle of each piece wrote, and its cost in nats.
+
+        It is drawn by weight, with ``uniforms`` (pieces,); with a sharpness it is the one that costs least.
+        """
+        if sharpness:
+            place = (self.nats + self.penalties).reshape(self.pieces, self.each).argmin(axis=1)
+        else:
+            place = draw(self._weights(), np.asarray(uniforms))
         rows = np.arange(self.pieces) * self.each + place
         return list(self.written[rows]), self.nats[rows]
 

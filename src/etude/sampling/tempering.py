@@ -36,7 +36,7 @@ class Tempering:
 
     def temper(self, scores: Scores, temperature: float) -> Scores:
         """Scores (B, V) of tokens, -inf or finite, as such at the temperature of pitches and that of the rhythm."""
-        if self.rhythm is None or self.rhythm == temperature:
+        if self.rhythm is None:
             return scores if temperature == 1 else scores / temperature
         ordered = scores[:, self.order]
         cooled = ordered / temperature

@@ -1,7 +1,7 @@
 """Sampling from models of token sequences: batched, with the state kept, under the rules of the tokens."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,12 +12,13 @@ from symusic.core import ScoreTick
 
 from etude.config.sections import Generate
 from etude.core.progress import Bar, bar
+from etude.core.seeds import seed_of
 from etude.models.sequence import SequenceModel
 from etude.representations.attributes import Attributes
 from etude.representations.base.grammar import BOS, EOS
 from etude.representations.base.representation import Observed, TokenRepresentation
 from etude.sampling import Sampled
-from etude.sampling.control_tokens import forced_controls
+from etude.sampling.control_tokens import forced_controls, meets
 from etude.sampling.filters import draw, min_p_filter, softmax, top_k_filter, top_p_filter
 from etude.sampling.tempering import Tempering
 from etude.sampling.timing import Timing, timing_rules
@@ -37,12 +38,13 @@ def sample_tokens(
     model: SequenceModel,
     rules: Timing,
     config: Generate,
-    count: int,
+    places: Sequence[int],
     show: bool = False,
     prime: NDArray[np.int64] | None = None,
     tempering: Tempering | None = None,
+    guidance: float = 1.0,
 ) -> list[SampledTokens]:
-    """Draw ``count`` sequences, each with its own random numbers, the prime included.
+    """Draw sequences, each with its own random numbers, the prime included.
 
     They are ``config.most_tokens`` + 1 long at most. A piece is the same in every batch, and alone.
 
@@ -50,17 +52,18 @@ def sample_tokens(
         model: of tokens.
         rules: what may follow what, and where a piece ends.
         config: temperature, top_k, top_p, min_p, repetition, most_tokens, batch_size, seed.
-        count: number of pieces.
+        places: the number of each piece, which with the seed decides its random numbers.
         show: with a progress bar.
         prime: tokens that each piece starts with, without BOS and EOS: (pieces, T), or (1, T) for all pieces.
         tempering: of the tokens; None: all have one temperature.
+        guidance: by control tokens, above 1 for a model that can be conditioned on them.
     """
     pieces: list[SampledTokens] = []
-    with bar("generate", -(-count // config.batch_size) * config.most_tokens, show) as advance:
-        for start in range(0, count, config.batch_size):
-            places = range(start, min(start + config.batch_size, count))
+    with bar("generate", -(-len(places) // config.batch_size) * config.most_tokens, show) as advance:
+        for start in range(0, len(places), config.batch_size):
+            together = places[start : start + config.batch_size]
             done = start // config.batch_size * config.most_tokens
-            rngs = (np.random.default_rng((config.seed, place)) for place in places)
+            rngs = (np.random.default_rng((config.seed, place)) for place in together)
             uniforms = np.stack([rng.random(config.most_tokens) for rng in rngs])
             filling = np.full((max(0, model.min_batch - len(uniforms)), config.most_tokens), 0.5)
             uniforms = np.concatenate([uniforms, filling])
@@ -68,7 +71,9 @@ def sample_tokens(
             given = given[(start + np.arange(len(uniforms))) % len(given)]
             known = rules.start(len(uniforms), start)
             advance_from = partial(_advance, advance, done)
-            pieces += _sample_batch(model, rules, config, uniforms, known, given, tempering, len(places), advance_from)
+            pieces += _sample_batch(
+                model, rules, config, uniforms, known, given, tempering, guidance, len(together), advance_from
+            )
     return pieces
 
 
@@ -85,6 +90,7 @@ def _sample_batch(
     known: NDArray[np.int64],
     prime: NDArray[np.int64],
     tempering: Tempering | None,
+    guidance: float,
     pieces: int,
     advance: Callable[[int], None],
 ) -> list[SampledTokens]:
@@ -94,7 +100,6 @@ def _sample_batch(
     device = next(model.parameters(), torch.empty(0)).device
     last = np.full(rows, BOS, dtype=np.int64)
     written, state = [last], None
-    guidance = config.guidance if config.requested else 1.0
     for given in prime.T:
         _, state = predict(model, torch.from_numpy(last).to(device), state, guidance)
         last = given
@@ -186,7 +191,15 @@ def forced_tokens(
     """``forced_controls`` for a model that can be conditioned on control tokens; None for another one."""
     if not (getattr(model, "can_condition", False) and isinstance(representation, Attributes)):
         return None
-    return forced_controls(representation, observed, config.requested, config.seed, count, prime)
+    return forced_controls(representation, observed, config.requested, config.seed, range(count), prime)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A piece: the control attributes that are requested of it, and its number, by which it is drawn."""
+
+    control: Mapping[str, Any]
+    place: int
 
 
 def sample(
@@ -198,13 +211,66 @@ def sample(
     show: bool,
 ) -> list[Sampled]:
     """See Sampler."""
-    forced = forced_tokens(model, representation, observed, config, count)
+    wanted = [Wanted(config.requested, place) for place in range(count)]
+    return sample_wanted(model, representation, observed, config, wanted, show)
+
+
+def sample_wanted(
+    model: SequenceModel,
+    representation: TokenRepresentation,
+    observed: Observed,
+    config: Generate,
+    wanted: Sequence[Wanted],
+    show: bool = False,
+) -> list[Sampled]:
+    """Sample pieces, of each of which something may be requested, all of them or none.
+
+    A piece that has not what is requested is sampled again, up to ``config.tries`` times; one that never has it stays
+    as it was sampled first. A piece is the same whatever else is sampled with it.
+    """
+    found = _sample(model, representation, observed, config, wanted, 0, show)
+    if not isinstance(representation, Attributes):  # of which nothing can be requested
+        return found
+    for attempt in range(1, config.tries):
+        missed = [
+            place
+            for place, (one, piece) in enumerate(zip(wanted, found, strict=True))
+            if one.control and not meets(representation, piece.score, one.control)
+        ]
+        if not missed:
+            break
+        again = _sample(model, representation, observed, config, [wanted[place] for place in missed], attempt, show)
+        for place, piece in zip(missed, again, strict=True):
+            if meets(representation, piece.score, wanted[place].control):
+                found[place] = piece
+    return found
+
+
+def _sample(
+    model: SequenceModel,
+    representation: TokenRepresentation,
+    observed: Observed,
+    config: Generate,
+    wanted: Sequence[Wanted],
+    attempt: int,
+    show: bool,
+) -> list[Sampled]:
+    """Sample each piece once; each attempt has its own random numbers."""
+    seed = seed_of("attempt", config.seed, attempt) if attempt else config.seed
+    places = [one.place for one in wanted]
+    forced = lengths = None
+    if getattr(model, "can_condition", False) and isinstance(representation, Attributes):
+        tables = [forced_controls(representation, observed, one.control, seed, [one.place]) for one in wanted]
+        forced = np.concatenate(tables)
+        if (forced == forced[:1]).all():
+            forced = forced[:1]
+    if (known := observed.get("lengths")) is not None:  # each piece is about as long as a random one of train
+        draws = [np.random.default_rng((seed, place, 3)).integers(len(known)) for place in places]
+        lengths = known[draws].astype(np.int64)
     grammar = representation.rules(observed)
-    lengths = observed.get("lengths")  # each piece is about as long as a random one of train
-    if lengths is not None:
-        draws = [np.random.default_rng((config.seed, place, 3)).integers(len(lengths)) for place in range(count)]
-        lengths = lengths[draws].astype(np.int64)
     rules = timing_rules(representation, grammar, config.bars, config.seconds, forced, lengths)
     tempering = Tempering(representation, config.rhythm)
-    pieces = sample_tokens(model, rules, config, count, show, tempering=tempering)
+    guidance = config.guidance if any(one.control for one in wanted) else 1.0
+    seeded = replace(config, seed=seed)
+    pieces = sample_tokens(model, rules, seeded, places, show, tempering=tempering, guidance=guidance)
     return [Sampled(representation.decode(piece.tokens), piece.complete) for piece in pieces]

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from symusic.core import ScoreTick
 
-from etude import sampling
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
 from etude.artifacts.provenance import key_of
-from etude.artifacts.shards import Shards
+from etude.artifacts.shards import Shards, cut
 from etude.artifacts.token_store import Store
 from etude.audio.render import write_sound_of
 from etude.config.sections import Settings
@@ -23,9 +22,11 @@ from etude.core.files import SUMS, Json, read_json, whole_folder, write_json
 from etude.metrics.distance import round_floats
 from etude.metrics.likelihood import batches
 from etude.representations.attributes import UNITS, Attributes, measure
+from etude.sampling.control_tokens import meets
+from etude.sampling.tokens import Wanted, sample_wanted
 from etude.stages import main
 from etude.tasks.capabilities import CONDITION, is_able, name_able
-from etude.tasks.conditioning import control_requests, meets
+from etude.tasks.conditioning import control_requests
 from etude.tasks.trained_model import TrainedModel
 
 BATCH = 64  # pieces at a time; a piece is the same in any batch
@@ -46,10 +47,11 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     loaded = TrainedModel.load(settings, session, model_name)
     representation: Attributes = loaded.representation
     wanted, count = settings.control, settings.control.pieces
-    config = replace(loaded.config, seed=wanted.seed, batch_size=min(count, BATCH), bars=wanted.bars, seconds=None)
+    config = replace(loaded.config, seed=wanted.seed, batch_size=BATCH, bars=wanted.bars, seconds=None)
     controls: list[Json] = [{}, *control_requests(wanted.keys)]
     common = {"settings": settings, "session": replace(session, progress=False), "model": model_name, "count": count}
-    tasks = [{**common, "config": replace(config, control=control)} for control in controls]
+    together = [controls[:1], *(list(part) for part in cut(controls[1:], max(1, BATCH // count)))]
+    tasks = [{**common, "config": config, "controls": part} for part in together]
     decides = {"config": vars(config), "count": count, "controls": controls, "model": loaded.trained}
     shards = Shards(session, made, key_of(decides, "control", settings, model_name))
     with shards.lock():
@@ -57,9 +59,8 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
         shards.complete()
         truncated = sum(read_json(shard / TRUNCATED, made.made_by) for shard in done)
         with whole_folder(folder) as part:
-            for control, shard in zip(controls, done, strict=True):
-                own = (part / file_of(control, 0)).parent
-                shutil.copytree(shard, own, ignore=shutil.ignore_patterns(TRUNCATED, SUMS))
+            for shard in done:
+                shutil.copytree(shard, part, dirs_exist_ok=True, ignore=shutil.ignore_patterns(TRUNCATED, SUMS))
             unconditioned, *pieces = (
                 [ScoreTick(part / file_of(control, number)) for number in range(count)] for control in controls
             )
@@ -79,11 +80,14 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
 
 
 def control_shard(task: Mapping[str, Any], folder: Path) -> None:
-    """Sample the pieces of one request, on one thread: the workers share the requests out."""
+    """Sample the pieces of some requests, on one thread: the workers share the requests out."""
     loaded = TrainedModel.load(task["settings"], task["session"], task["model"], threads=1)
-    found = sampling.sample_pieces(loaded.model, loaded.representation, loaded.observed, task["config"], task["count"])
-    for number, piece in enumerate(found):
-        (folder / f"{number:02d}.mid").write_bytes(piece.score.dumps_midi())
+    wanted = [Wanted(control, place) for control in task["controls"] for place in range(task["count"])]
+    found = sample_wanted(loaded.model, loaded.representation, loaded.observed, task["config"], wanted)
+    for one, piece in zip(wanted, found, strict=True):
+        file = folder / file_of(one.control, one.place)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(piece.score.dumps_midi())
     write_json(folder / TRUNCATED, sum(not piece.complete for piece in found))
 
 

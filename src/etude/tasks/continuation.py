@@ -50,7 +50,8 @@ def continue_piece(
     _start_after(rules, tokens, prime)
     primes = rules.with_forced(tokens) if isinstance(rules, Stream) else tokens[None]
     tempering = Tempering(representation, config.rhythm)
-    pieces = sample_tokens(model, rules, config, count, show, primes, tempering)
+    guidance = config.guidance if config.requested else 1.0
+    pieces = sample_tokens(model, rules, config, range(count), show, primes, tempering, guidance)
     return [
         Sampled(_join(prime, representation.decode(piece.tokens), representation), piece.complete) for piece in pieces
     ]

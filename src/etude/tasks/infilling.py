@@ -1,6 +1,7 @@
 """Filling in: some bars of some voices are drawn again, all else stays note for note."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,7 @@ def fill_bars(
     if not states_key(keyed):
         keyed.key_signatures.clear()
         keyed.key_signatures.append(KeySignatureTick(0, *key_signature(source)))
+    config = replace(config, sharpness=0.0)  # candidates that differ
     (found,) = harmonize(harmonizer.model, representation, [HarmonyTask(keyed, allowed, config, rngs, show)])
     return [_replace_notes(harmony.grid, free, representation, source) for harmony in found]
 

@@ -395,9 +395,10 @@ def test_in_the_folder_of_a_run_a_new_temperature_keeps_the_weights(project: Ses
     inside = dataclasses.replace(project, out=tmp_path / "run", run=tmp_path / "run")
     first = with_model(tiny(), "lstm", generate={"temperature": 0.5})
     folder = run(first, inside, "lstm")
-    before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    before = {str(file.relative_to(folder)): (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
     run(first, inside, "lstm")
-    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == {k: v[1] for k, v in before.items()}
+    assert {name: (folder / name).stat().st_mtime_ns for name in before} == {k: v[1] for k, v in before.items()}
     run(with_model(tiny(), "lstm", generate={"temperature": 0.9, "rhythm": 1.0}), inside, "lstm")
     changed_files = {name for name, (data, _) in before.items() if (folder / name).read_bytes() != data}
     assert changed_files == {"config.json", "SHA256SUMS"}

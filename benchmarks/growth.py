@@ -8,9 +8,10 @@ measurement is a process of its own. Its seconds are CPU seconds of it and its c
 settings, reading what the work is not about) does not count. Its memory is its own peak (VmHWM) or that of its largest
 child (ru_maxrss), imports included. Small works are repeated, and the shortest time counts.
 
-The exponent p is that of the best fit ``a + b * size ** p`` with a and b of at least 0, by relative errors: a is the
-start-up. 0 stands where the largest cost is less than a quarter above the smallest. With ``--results`` what is measured
-is kept in that file, and what it has is not measured again.
+The exponent p is that of the best fit ``a + b * size ** p`` with a and b of at least 0: a is the start-up. 0 stands
+where the largest cost is less than a quarter above the smallest. An exponent above 1.1 is bold if every fit with a
+lower one misses some cost by more than the noise, a tenth of it; else it has a question mark. With ``--results`` what
+is measured is kept in that file, and what it has is not measured again.
 """
 
 import argparse
@@ -33,7 +34,9 @@ import numpy as np
 
 LIMIT = 1.1  # an exponent above it is marked
 FLAT = 1.25  # largest cost divided by the smallest: below it nothing grows
-ROUNDS, ENOUGH = 2, 8.0  # measurements of one work at most, and seconds after which there is no further one
+NOISE = 0.1  # share of a cost by which it may differ from a fit: CPU seconds differ so on a machine with other work
+SLACK = {"cpu": 0.05, "mib": 5.0}  # and by so many seconds and MiB besides
+ROUNDS, ENOUGH = 3, 8.0  # measurements of one work at most, and seconds after which there is no further one
 HERE = Path(__file__).resolve().parent
 STAGES = ("download", "ingest", "split", "augment", "tokenize")
 MEASURES = ("reference", "evaluate")
@@ -341,53 +344,67 @@ class Server:
 # Fits and the table.
 
 
-def exponent(sizes: Sequence[int], costs: Sequence[float]) -> float:
-    """The power of the best fit a + b * size ** power, a and b of at least 0, by relative errors; 0: nothing grows.
+@dataclass(frozen=True)
+class Growth:
+    """The exponent of the best fit, and the lowest and highest of a fit that is within the noise of all costs."""
+
+    power: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """As in a table: bold where it is above ``LIMIT``, with a question mark where noise may have lifted it."""
+        mark = "**" if self.low > LIMIT else ""
+        doubt = "?" if self.power > LIMIT >= self.low else ""
+        return f"{mark}{self.power:.2f}{mark}{doubt}"
+
+
+def exponent(sizes: Sequence[int], costs: Sequence[float], slack: float = 0.0) -> Growth:
+    """Fit a + b * size ** power, a and b of at least 0, by errors in units of the noise. Nothing grows: 0.
 
     Args:
         sizes: three or more, ascending.
         costs: above 0.
+        slack: the noise is this, and ``NOISE`` of a cost.
     """
-    if max(costs) < FLAT * min(costs):
-        return 0.0
+    if max(costs) < FLAT * (min(costs) + slack):
+        return Growth(0, 0, 0)
     scale, target = np.array(sizes) / max(sizes), np.array(costs, dtype=float)
-    best, chosen = np.inf, 0.0
-    for power in np.arange(0.01, 4, 0.01):
-        columns = np.stack([1 / target, scale**power / target], axis=1)
-        factors, *_ = np.linalg.lstsq(columns, np.ones(len(target)), rcond=None)
+    noise = NOISE * target + slack
+    errors = {}
+    for hundredths in range(1, 400):
+        columns = np.stack([1 / noise, scale ** (hundredths / 100) / noise], axis=1)
+        factors, *_ = np.linalg.lstsq(columns, target / noise, rcond=None)
         if min(factors) < 0:  # the other one alone
-            factors = np.where(factors < 0, 0, columns.sum(axis=0) / (columns**2).sum(axis=0))
-        error = float(((columns @ factors - 1) ** 2).sum())
-        if error < best - 1e-12:
-            best, chosen = error, float(power)
-    return round(chosen, 2)
+            factors = np.where(factors < 0, 0, (columns.T @ (target / noise)) / (columns**2).sum(axis=0))
+        errors[hundredths / 100] = columns @ factors - target / noise
+    best = min(errors, key=lambda power: round(float((errors[power] ** 2).sum()), 9))
+    near = [power for power, error in errors.items() if abs(error).max() <= 1] or [best]
+    return Growth(best, min(best, near[0]), max(best, near[-1]))
 
 
 def table(axis: str, found: Mapping[str, Mapping[int, Json]]) -> str:
-    """A table of one axis: costs at each size and exponents of CPU time and memory; what is above ``LIMIT`` is bold."""
+    """A table of one axis: costs at each size and exponents of CPU time and memory; then those above ``LIMIT``."""
     sizes = sorted({size for costs in found.values() for size in costs})
     heads = [f"{size:,}, s" for size in sizes] + ["exponent"] + [f"{size:,}, MiB" for size in sizes] + ["exponent"]
     lines = [f"| {axis} | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
+    above = []
     for work, costs in found.items():
         cells = [work]
-        for what, digits in (("cpu", 2), ("mib", 0)):
+        for what, name, digits in (("cpu", "time", 2), ("mib", "memory", 0)):
+            grown = growth_of(costs, what)
             cells += [f"{costs[size][what]:,.{digits}f}" if size in costs else "–" for size in sizes]
-            value = exponent_of(costs, what)
-            cells.append("–" if value is None else f"**{value:.2f}**" if value > LIMIT else f"{value:.2f}")
+            cells.append("–" if grown is None else str(grown))
+            if grown is not None and grown.low > LIMIT:
+                above.append(f"{work} ({name}, {grown.power:.2f})")
         lines.append(f"| {' | '.join(cells)} |")
-    above = [
-        f"{work} ({name}, {value:.2f})"
-        for work, costs in found.items()
-        for what, name in (("cpu", "time"), ("mib", "memory"))
-        if (value := exponent_of(costs, what)) is not None and value > LIMIT
-    ]
     return "\n".join([*lines, "", f"Above {LIMIT}: {', '.join(above) or 'none'}."])
 
 
-def exponent_of(costs: Mapping[int, Json], what: str) -> float | None:
+def growth_of(costs: Mapping[int, Json], what: str) -> Growth | None:
     """The exponent of one cost; None with fewer than three sizes."""
     sizes = sorted(costs)
-    return exponent(sizes, [costs[size][what] for size in sizes]) if len(sizes) > 2 else None
+    return exponent(sizes, [costs[size][what] for size in sizes], SLACK[what]) if len(sizes) > 2 else None
 
 
 def run_axis(axis: str, sizes: Sequence[int], results: Json, keep: Callable[[], None], folder: str | None) -> None:

@@ -125,11 +125,13 @@ MODULES: dict[str, Sequence[str]] = {  # function -> what its process has import
 }
 LONG = "ingest.max_bars=100000"
 AXES = {
-    "pieces": Axis(
-        (1_000, 10_000, 100_000), (1_000, 2_000, 4_000), lambda size: {"count": size, "notes": 50}, of_pieces
-    ),
+    "pieces": Axis((1_000, 10_000, 100_000), (500, 1_000, 2_000), lambda size: {"count": size, "notes": 50}, of_pieces),
     "compared": Axis(
-        (250, 1_000, 4_000), (200, 400, 800), lambda size: {"count": size, "notes": 25}, of_compared, stages
+        (250, 1_000, 4_000),
+        (200, 400, 800),
+        lambda size: {"count": size, "notes": 25},
+        of_compared,
+        lambda size: stages(size)[:3],
     ),
     "notes": Axis((400, 1_600, 6_400), (200, 400, 800), lambda size: {"count": 60, "notes": size // 4}, of_notes),
     "tracks": Axis((2, 8, 32), (2, 4, 8), lambda size: {"count": 200, "notes": 100, "tracks": size}, of_tracks),
@@ -144,9 +146,9 @@ AXES = {
     "hidden": Axis(
         (128, 256, 512, 1_024), (64, 128, 256), lambda _: {"count": 40, "notes": 100}, of_hidden, stages, same=True
     ),
-    "lakh": Axis(
-        (100, 400, 1_600),
-        (25, 50, 100),
+    "lakh": Axis(  # fewer compare all pairs of melodies in split
+        (200, 400, 800),
+        (),
         lambda size: {"count": size, "notes": 625, "tracks": 8},
         lambda size: stages(size, LONG),
     ),
@@ -379,8 +381,8 @@ def exponent(sizes: Sequence[int], costs: Sequence[float], slack: float = 0.0) -
             factors = np.where(factors < 0, 0, (columns.T @ (target / noise)) / (columns**2).sum(axis=0))
         errors[hundredths / 100] = columns @ factors - target / noise
     best = min(errors, key=lambda power: round(float((errors[power] ** 2).sum()), 9))
-    near = [power for power, error in errors.items() if abs(error).max() <= 1] or [best]
-    return Growth(best, min(best, near[0]), max(best, near[-1]))
+    near = [power for power, error in errors.items() if abs(error).max() <= 1]
+    return Growth(best, min(best, near[0]), max(best, near[-1])) if near else Growth(best, 0, np.inf)  # no power law
 
 
 def table(axis: str, found: Mapping[str, Mapping[int, Json]]) -> str:
@@ -441,7 +443,7 @@ def run_axis(axis: str, sizes: Sequence[int], results: Json, keep: Callable[[], 
 def main() -> None:
     """Measure and print a table an axis."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small sizes: minutes")
+    parser.add_argument("--quick", action="store_true", help="small sizes, and none of lakh: minutes")
     parser.add_argument("--axes", nargs="*", choices=AXES, default=list(AXES))
     parser.add_argument("--sizes", nargs="*", type=int, help="of the one axis that is named")
     parser.add_argument("--results", type=Path, help="JSON that is added to")
@@ -461,7 +463,7 @@ def main() -> None:
         own = AXES[axis]
         sizes = given.sizes or (own.quick if given.quick else own.sizes)
         run_axis(axis, sizes, results.setdefault(axis, {}), keep, given.folder)
-    for axis in given.axes:
+    for axis in [axis for axis in given.axes if results[axis]]:
         found = {work: {int(size): cost for size, cost in costs.items()} for work, costs in results[axis].items()}
         print(f"{table(axis, found)}\n")
 

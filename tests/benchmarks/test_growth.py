@@ -40,6 +40,7 @@ def test_a_doubtful_exponent_is_not_named(growth: ModuleType) -> None:
     noise, quadratic = growth.exponent((10, 100, 1000), [5.0, 5.1, 6.9]), growth.exponent((1, 4, 16), [1, 10, 160])
     assert noise.power > 1.1 > noise.low and str(noise).endswith("?")
     assert quadratic.low > 1.5 and str(quadratic).startswith("**")
+    assert str(growth.exponent((1, 2, 4), [9, 1, 2])).endswith("?"), "no power law"
 
 
 def test_the_table_names_quadratic_work_and_no_other(growth: ModuleType, tmp_path: Path) -> None:

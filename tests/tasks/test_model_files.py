@@ -218,6 +218,9 @@ def archive(name: str, data: bytes) -> Change:
     return change
 
 
+LENGTHS = np.array([64], np.int32)
+
+
 def npy_of(shape: tuple[int, ...], data: bytes = b"") -> bytes:
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(stream, {"descr": "|b1", "fortran_order": False, "shape": shape})
@@ -229,8 +232,9 @@ def npy_of(shape: tuple[int, ...], data: bytes = b"") -> bytes:
     [
         (arrays(tokens=np.array([{}, []], dtype=object)), r"tokens is no array of numbers"),
         (arrays(tokens=np.array(["a"])), r"tokens is no array of numbers"),
-        (arrays(tokens=np.zeros((4, 51))), r"tokens is float64"),
-        (arrays(tokens=np.zeros((4, 50), bool)), r"tokens is bool of shape \(4, 50\)"),
+        (arrays(tokens=np.zeros((4, 51)), lengths=LENGTHS), r"tokens is float64"),
+        (arrays(tokens=np.zeros((4, 50), bool), lengths=LENGTHS), r"tokens is bool of shape \(4, 50\)"),
+        (arrays(tokens=np.zeros((4, 51), bool), lengths=LENGTHS[:, None]), r"lengths is int32 of shape \(1, 1\)"),
         (arrays(tokens=np.full((4, 51), np.nan)), r"tokens has a number that is not finite"),
         (arrays(), r"holds nothing, voicegrid has lengths, tokens"),
         (arrays(tokens=np.zeros((4, 51), bool), more=np.zeros(3)), r"holds more, tokens"),

@@ -178,7 +178,7 @@ class Surface:
         share = min(max(value, 0), 127) / 127
         if name in ATTRIBUTES:
             return self.change(controls, name, WORDS[min(int(share * len(WORDS)), len(WORDS) - 1)])
-        low, high = {"tempo": (40, 200), "temperature": (0.4, 1.6), "transpose": (-12, 12)}.get(name, NUMBERS["top_p"])
+        low, high = {"tempo": (40, 200), "temperature": (0.2, 1.6), "transpose": (-12, 12)}.get(name, NUMBERS["top_p"])
         number = low + share * (high - low)
         return self.change(controls, name, f"{round(number) if name == 'transpose' else round(number, 2)}")
 

@@ -147,7 +147,7 @@ export class Play {
     };
     slide("tempo", "Tempo", Math.round(model.tempo), 40, 200, 1, "Beats a minute. Until you move it, as the model writes it.", (v) => `${v} BPM`);
     if (takes("temperature") && this.needsModel) {
-      slide("temperature", "Temperature", role === "accompany" ? 0.6 : model.temperature, 0.3, 1.6, 0.05, "Lower: more probable notes. Higher: more varied ones.", (v) => v.toFixed(2));
+      slide("temperature", "Temperature", role === "accompany" ? 0.6 : model.temperature, 0.2, 1.6, 0.05, "Lower: more probable notes. Higher: more varied ones.", (v) => v.toFixed(2));
     }
     slide("transpose", "Transpose", 0, -12, 12, 1, "Semitones by which all voices are moved.", (v) => (v > 0 ? `+${v}` : `${v}`));
     const choice = (name, label, options, about) => {

@@ -62,7 +62,8 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Any], Non
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ETUDE_PROGRESS", "0")
     trained = {"sha256": {"model.safetensors": "ab" * 32}, "model": {}}
-    loaded = SimpleNamespace(name="voices", model=SimpleNamespace(step=None), trained=trained)
+    config = SimpleNamespace(temperature=1.0)
+    loaded = SimpleNamespace(name="voices", model=SimpleNamespace(step=None), trained=trained, config=config)
     monkeypatch.setattr(live, "_load", lambda keys, name: loaded)
 
     def take(make: Any) -> None:
@@ -368,7 +369,7 @@ def test_a_reader_that_sleeps_does_not_keep_it_from_its_end(tmp_path: Path) -> N
         "from live_music import Quarters\n"
         "sound.PipeSink.PATIENCE = 0.5\n"
         "live._load = lambda *_: types.SimpleNamespace(name='x', model=types.SimpleNamespace(step=None), "
-        "trained={'sha256': {'model.safetensors': ''}, 'model': {}})\n"
+        "trained={'sha256': {'model.safetensors': ''}, 'model': {}}, config=types.SimpleNamespace(temperature=1.0))\n"
         "performance.writer_of = lambda *_: Quarters()\n"
         "sys.exit(live.run([], {'sound': '-', 'tempo': '300', 'bars': '2'}))\n"
     )

@@ -25,6 +25,7 @@ from etude.music.melody import find_melody
 from etude.representations.base.grammar import BOS, EOS
 from etude.representations.base.loading import load_representation
 from etude.sampling.constraints import keep_given
+from etude.sampling.harmonies import HarmonyTask
 from etude.sampling.timing import Timing, timing_rules
 from etude.sampling.tokens import sample_tokens
 from etude.tasks.capabilities import harmonizing_models
@@ -155,8 +156,9 @@ def time_harmonies(settings: Settings, session: Session, rounds: int) -> None:
         given = np.zeros(melody.grid.shape, dtype=bool)
         given[:, 0] = True
         allowed = keep_given(melody.grid, given, harmonizer.observed)
-        config, known = settings.harmonize, (harmonizer.model, harmonizer.representation, melody.piece, allowed)
-        best = min(seconds(harmonize, *known, config, harmonizer.rngs(config)) for _ in range(rounds))
+        task = HarmonyTask(melody.piece, allowed, settings.harmonize, [])
+        tasks = ([replace(task, rngs=harmonizer.rngs(settings.harmonize))] for _ in range(rounds))
+        best = min(seconds(harmonize, harmonizer.model, harmonizer.representation, one) for one in tasks)
         print(f"| `{model_name}` | {best:.1f} |", flush=True)
 
 

@@ -147,7 +147,7 @@ def measure_gpt2(settings: Settings, session: Session, model_name: str) -> float
         torch.manual_seed(0)
         model = GPT2LMHeadModel(
             GPT2Config(
-                vocab_size=own.embed.num_embeddings,
+                vocab_size=own.item_spec.size,
                 n_positions=objective.config.window,
                 n_embd=section["hidden"],
                 n_layer=section["layers"],

@@ -17,15 +17,24 @@ __all__ = ["EtudeError", "Model", "Piece", "load", "read"]
 # default 16,300 | 600, this 15,500 | 7,300, no spinning 7,600 | 7,700 (one thread: 10,300 | 9,900).
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+
 # The same bytes on every x86-64 CPU with AVX2: without this, libraries choose kernels by the CPU, which sum in another
 # order. On an EPYC (family 25, model 1) it costs nothing. ETUDE_CPU=native gives the CPU's own kernels, which is faster
 # where there is AVX-512 or AMX (`make full`). MKL_CBWR must be set in either case: with it, MKL sums a row of a product
 # in the same order whichever thread does it and however many rows there are, from a few on (Transformer.min_batch), so
-# that a piece is the same alone and in any batch.
+# that a piece is the same alone and in any batch. Intel's CPUs do so where STRICT is said, which is for them alone.
+def _strict() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as cpus:
+            return ",STRICT" if "GenuineIntel" in cpus.read(200) else ""
+    except OSError:  # another system than Linux
+        return ""
+
+
 if os.environ.get("ETUDE_CPU") == "native":
-    os.environ.setdefault("MKL_CBWR", "AUTO")
+    os.environ.setdefault("MKL_CBWR", f"AUTO{_strict()}")
 else:
-    os.environ.setdefault("MKL_CBWR", "AVX2")
+    os.environ.setdefault("MKL_CBWR", f"AVX2{_strict()}")
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
     os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
 

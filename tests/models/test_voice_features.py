@@ -13,15 +13,19 @@ from etude.models.voice_features import (
     INTERVALS,
     LONGEST_MATCH,
     MAX_INTERVAL,
+    NEXT,
     VoiceFeatures,
     encode_interval,
     find_repeat_matches,
+    make_hints,
     observe,
 )
+from etude.representations.base.grammar import PAD
 from etude.representations.base.grid import FIRST, HOLD, REST
 
 VOCABULARY, FRAME = 30, 3
 FEATURES = VoiceFeatures(VOCABULARY, voices=FRAME, beat=2, previous_pitches=2)
+KEYS, MELODY = torch.tensor([0]), torch.zeros(1, 50, 4 + 2 * NEXT, dtype=torch.long)  # nothing is known
 GRIDS = st.integers(1, 12).flatmap(
     lambda frames: st.lists(
         st.lists(st.sampled_from([HOLD, HOLD, REST, FIRST, 9, 17, 29]), min_size=FRAME, max_size=FRAME),
@@ -86,6 +90,37 @@ def test_repeat_matches_are_what_a_search_through_the_past_finds(grid: list[list
                 assert match.token[0, frame - start, voice] == (after[next_to][voice][0] if length else 0)
 
 
+@hypothesis(deadline=None, max_examples=60)
+@given(
+    st.lists(st.sampled_from([HOLD, HOLD, REST, FIRST, 9, 17]), min_size=1, max_size=12), st.integers(0, 24), st.data()
+)
+def test_hints_are_what_a_walk_through_the_melody_finds(cells: list[int], key: int, data: Any) -> None:
+    unknown = data.draw(st.integers(0, 3))
+    hints = make_hints(
+        torch.tensor([key, 0]), torch.tensor([[*cells, *[PAD] * unknown], [PAD] * (len(cells) + unknown)])
+    )
+    sounding: list[int] = []
+    onsets = []
+    for place, cell in enumerate(cells):
+        if cell >= FIRST or (cell == REST and (not place or cells[place - 1] != REST)):
+            onsets.append(place)
+        sounding.append(cell if cell != HOLD else (sounding[-1] if place else HOLD))
+    for place, cell in enumerate(cells):
+        token, step, degree, pitch, *following = hints.melody[0, place].tolist()
+        now = sounding[place]
+        assert token == min(cell, FIRST) and pitch == (now if now >= FIRST else 0)
+        both = place and now >= FIRST and sounding[place - 1] >= FIRST
+        assert step == (1 + MAX_INTERVAL + now - sounding[place - 1] if both else 0)
+        assert degree == (1 + 12 * ((key - 1) % 2) + (now - (key - 1) // 2) % 12 if key and now >= FIRST else 0)
+        later = [*(onset for onset in onsets if onset > place), *[len(cells)] * NEXT][:NEXT]
+        assert following[1::2] == [onset - place for onset in later]
+        pitches = [sounding[onset] if onset < len(cells) else 0 for onset in later]
+        assert following[::2] == [
+            1 + MAX_INTERVAL + other - now if min(other, now) >= FIRST else 0 for other in pitches
+        ]
+    assert not hints.melody[0, len(cells) :].any() and not hints.melody[1].any()
+
+
 def test_a_repeat_matches_until_a_voice_departs() -> None:
     random = np.random.default_rng(6)
     cells = random.integers(FIRST, VOCABULARY, (24, FRAME))
@@ -95,7 +130,7 @@ def test_a_repeat_matches_until_a_voice_departs() -> None:
     joint = find_repeat_matches(known, 2, 0).joint
     assert torch.equal(joint.token[:, 36:], known.token[:, 37:])
     grid[0, -1, 0] = FIRST + (grid[0, -1, 0] - FIRST + 1) % 7  # the first voice of the last frame
-    features, _ = FEATURES.of_cells(observe(grid, 2), 47)
+    features, _ = FEATURES.of_cells(observe(grid, 2), KEYS, MELODY[:, :1], 47)
     assert (features["joint_match"] // FRAME % 2).tolist() == [[[0, 1, 1]]]
 
 
@@ -106,7 +141,7 @@ def test_intervals_are_counted_from_one_and_clipped() -> None:
 
 
 def test_each_step_has_its_place_in_the_bar() -> None:
-    features, _ = FEATURES.of_cells(observe(torch.full((1, 20, FRAME), HOLD), 2), 0)
+    features, _ = FEATURES.of_cells(observe(torch.full((1, 20, FRAME), HOLD), 2), KEYS, MELODY[:, :20], 0)
     four, three = (features[f"place_in_{beats}_beats"][0, :, 0] // FRAME for beats in (4, 3))
     assert four.tolist() == [place % 8 for place in range(20)]
     assert three.tolist() == [place % 6 for place in range(20)]
@@ -117,8 +152,13 @@ def test_each_step_has_its_place_in_the_bar() -> None:
 @given(GRIDS)
 def test_features_are_the_named_ones_and_below_their_sizes(grid: list[list[int]]) -> None:
     tokens = torch.tensor([[1, *(token for cells in grid for token in cells)]])
-    inputs = FEATURES.compute(tokens, len(grid), 0, 0)
+    hints = make_hints(torch.tensor([1]), torch.tensor(grid)[None, :, 0])
+    inputs = FEATURES.compute(tokens, hints, len(grid), 0, 0)
     assert inputs.references.shape[-1] == FEATURES.references
-    for sizes, values in ((FEATURES.frame_sizes(), inputs.frames), (FEATURES.cell_sizes(), inputs.cells)):
+    for sizes, values in (
+        (FEATURES.frame_sizes(), inputs.frames),
+        (FEATURES.hint_sizes(), inputs.hints),
+        (FEATURES.cell_sizes(), inputs.cells),
+    ):
         assert set(sizes) == set(values)
         assert all(values[name].min() >= 0 and values[name].max() < size for name, size in sizes.items())

@@ -29,6 +29,7 @@ def build(seed: int = 0, **changes: Any) -> Voices:
         "feature_dropout": 0.2,
         "temperature": 1.2,
         "transpose": 0,
+        "hinted": 0.0,
         **changes,
     }
     return Voices(ItemSpec(VOCABULARY), FRAME, 2, **sizes).eval()
@@ -102,6 +103,42 @@ def test_without_absolute_pitch_a_transposed_piece_costs_the_same() -> None:
         costs.append((kinds, pitches))
     assert torch.allclose(costs[0][0], costs[1][0], atol=1e-5)
     assert torch.allclose(costs[0][1], costs[1][1], atol=1e-5)
+
+
+@torch.no_grad()
+def test_hints_change_predictions_in_portions_of_any_size_and_as_far_as_they_reach() -> None:
+    model, tokens = build(hinted=0.5), torch.cat([piece(8, 2), piece(8, 3)])
+    melody = tokens[:, 1::FRAME]
+    begin = model.begin(torch.tensor([5, 0]), melody)
+    whole, _ = model(tokens, begin)
+    without, _ = model(tokens)
+    assert not torch.allclose(whole, without, atol=1e-3)
+    state, parts = begin, []
+    for start, end in pairwise([0, 2, 3, 9, tokens.shape[1]]):
+        logits, state = model(tokens[:, start:end], state)
+        parts.append(logits)
+    assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-5)
+    known, _ = model(tokens, model.begin(torch.tensor([5, 0]), torch.where(torch.tensor([[True], [False]]), melody, 0)))
+    assert torch.allclose(known[0], whole[0], atol=1e-5) and torch.allclose(known[1], without[1], atol=1e-5)
+
+
+@torch.no_grad()
+def test_forgotten_frames_take_their_hints_along() -> None:
+    model, tokens = build(), piece(20, 4)
+    keys, melody = torch.tensor([3]), tokens[:, 1::FRAME]
+    tokens[0, 1 + 12 * FRAME] = FIRST  # a note starts
+    _, state = model(tokens, model.begin(keys, melody))
+    rest, _ = model(tokens[:, 12 * FRAME :], model.begin_again(state, 12 * FRAME))
+    own, _ = model(tokens[:, 12 * FRAME :], model.begin(keys, melody[:, 12:]))
+    assert torch.allclose(rest[:, FRAME:], own[:, FRAME:], atol=1e-5)  # in the first frame it is known what came before
+
+
+def test_training_gives_hints_to_its_share_of_the_rows() -> None:
+    tokens = piece(8, 5).expand(400, -1)
+    hints = build(hinted=0.5)._hints(tokens)
+    told, with_melody = hints.keys > 0, hints.melody.flatten(1).any(1)
+    assert 150 < told.sum() < 250 and 60 < with_melody.sum() < 140 and not (with_melody & ~told).any()
+    assert not build(hinted=0.0)._hints(tokens).keys.any()
 
 
 @torch.no_grad()

@@ -256,8 +256,9 @@ def test_precision_auto_is_bf16_where_cpu_and_model_benefit(monkeypatch: pytest.
         gains_by_bf16 = True
 
     own = replace(smoke().trainer, precision="auto")
-    for supported in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda supported=supported: supported)
+    for amx, pinned, supported in ((True, "", True), (True, "AVX2", False), (False, "", False)):
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", pinned)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
         assert choose_hardware(own, Benefiting()) == ("cpu", "bf16" if supported else "float32")
         assert choose_hardware(own, torch.nn.Module()) == ("cpu", "float32")
     assert choose_hardware(replace(own, precision="bf16"), torch.nn.Module()) == ("cpu", "bf16")

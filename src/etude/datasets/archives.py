@@ -27,6 +27,7 @@ from filelock import FileLock
 from etude.core.errors import EtudeError
 from etude.core.files import digest
 from etude.core.progress import bar
+from etude.core.project import given_path
 
 BLOCK = 1 << 20  # bytes unpacked at a time
 CHUNK = 1 << 14  # bytes downloaded at a time; a broken connection loses at most one chunk
@@ -165,14 +166,14 @@ def _bring(archive: Archive, show: bool) -> tuple[Path, bool]:
     """Return the archive's file, and whether it is a download in the cache."""
     mirror = os.environ.get("ETUDE_MIRROR")
     if mirror:
-        path = Path(mirror).expanduser() / archive.name
+        path = given_path(mirror) / archive.name
         if not path.is_file():
             raise EtudeError(
                 f"ETUDE_MIRROR = {mirror} has no file {archive.name}. Put it there, or unset ETUDE_MIRROR to download "
                 f"it from {archive.url}"
             )
         return path, False
-    cache = Path(os.environ.get("ETUDE_CACHE") or pooch.os_cache("etude")).expanduser()
+    cache = given_path(os.environ.get("ETUDE_CACHE") or pooch.os_cache("etude"))
     help_ = f"or set ETUDE_MIRROR to a folder that holds {archive.name}"
     try:
         with writing(cache, ", or set ETUDE_CACHE to a folder on another disk"):

@@ -12,6 +12,7 @@ from etude.config.check import Count
 from etude.core.errors import EtudeError
 from etude.core.folders import files_below
 from etude.core.progress import follow
+from etude.core.project import given_path
 from etude.datasets import Dataset, Entry, LeftOut, Manifest, Names, piece
 from etude.scores.readers import pieces_of
 
@@ -70,7 +71,7 @@ class Folder(Dataset):
         if self.path is None:
             raise EtudeError(f"dataset.path is not set. {HOW}")
         try:
-            root = Path(self.path).expanduser().resolve(strict=True)
+            root = given_path(self.path).resolve(strict=True)
         except (OSError, RuntimeError):
             raise EtudeError(f'dataset.path = "{self.path}" does not exist. {HOW}') from None
         if not root.is_dir():

@@ -95,6 +95,22 @@ class SequenceModel(nn.Module):
         logits, _ = self(items[:, :-1])
         return logits.float().softmax(dim=-1)
 
+    def begin(self, keys: Tensor, melody: Tensor) -> Any:
+        """The state before the first item of pieces of which something is known.
+
+        Args:
+            keys: (B,) as ``grid.find_keys`` numbers them, 0 where the key is unknown.
+            melody: the first voice's cells (B, frames), PAD where they are unknown; there may be no frames.
+
+        Returns:
+            a state for ``forward``; None of a model that takes no such hints.
+        """
+        return None
+
+    def begin_again(self, state: Any, items: int) -> Any:
+        """``begin`` for pieces whose first ``items`` items are forgotten, a multiple of ``stride``."""
+        return None
+
     @torch.no_grad()
     def step(self, items: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Logits of the next item after ``items`` (B,) or (B, keys), and the new state: (B, V)."""

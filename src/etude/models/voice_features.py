@@ -1,7 +1,7 @@
-"""Features of the past from which Voices predicts the next frame: pitches, ages, intervals, repeats, place in the bar.
+"""Features from which Voices predicts the next frame: pitches, ages, intervals, repeats, place in the bar; hints.
 
 What a cell depends on most is computed from the past and given as features, so that a network need not discover it in
-a few hundred pieces.
+a few hundred pieces. Hints are what may be known of a whole piece before it is written: its key, its melody.
 """
 
 import math
@@ -25,6 +25,9 @@ FEW = 4  # frames that are looked up one by one
 MATCH_STEPS = (1, 2, 4, 8, 16, 32)  # frames: the thresholds between the values of a match's length
 MATCHES = (len(MATCH_STEPS) + 1) * (FIRST + 1) * 2  # values of a repeat match: its length, its token, whether it failed
 BAR_BEATS = (4, 3)  # beats of the bars in which a step has a place
+NEXT = 4  # notes of a known melody that a frame sees in advance
+TONIC_OCTAVE = 2  # in which the tonic of a known key rates pitches, in octaves of tokens
+DEGREES = 25  # values of a degree of a major or minor scale, from 1; 0 where it is unknown
 
 
 class Observed(NamedTuple):
@@ -106,18 +109,62 @@ def encode_interval(upper: Tensor, lower: Tensor) -> Tensor:
     return torch.where(both, (upper - lower).clamp(-MAX_INTERVAL, MAX_INTERVAL) + MAX_INTERVAL + 1, 0)
 
 
+class Hints(NamedTuple):
+    """What is known of whole pieces before they are written."""
+
+    keys: Tensor  # (B,) as ``grid.find_keys`` numbers them, 0 where it is unknown
+    melody: Tensor  # (B, F, features) values of the melody's features in its frames; 0 where it is unknown
+
+    def from_frame(self, frame: int) -> "Hints":
+        """What is known of the pieces from a frame on."""
+        return Hints(self.keys, self.melody[:, frame:])
+
+
+def make_hints(keys: Tensor, melody: Tensor) -> Hints:
+    """Hints of pieces by their keys (B,), 0 where unknown, and the first voice's cells (B, F), PAD where unknown."""
+    place, length = torch.arange(melody.shape[1], device=melody.device), (melody != PAD).sum(1, keepdim=True)
+    rest = melody == REST
+    onset = (melody >= REST) & ~(rest & F.pad(rest, (1, 0))[:, :-1])  # of a note, or of the first of several rests
+    sounding = melody.gather(1, torch.where(onset, place, 0).cummax(1).values)
+    sounding = torch.where(melody == PAD, PAD, sounding)
+    first = torch.where(onset, place, length).flip(1).cummin(1).values.flip(1)  # the first onset from here on
+    following = torch.cat([first[:, 1:], length, length], dim=1)  # the one after this frame: (B, F + 1)
+    ends = F.pad(sounding, (0, 1))
+    values = [
+        melody.clamp(max=FIRST),
+        encode_interval(sounding, F.pad(sounding, (1, 0))[:, :-1]),
+        encode_degree(sounding, keys[:, None]),
+        torch.where(sounding >= FIRST, sounding, 0),
+    ]
+    onsets = place.expand_as(melody)
+    for _ in range(NEXT):
+        onsets = following.gather(1, onsets)
+        values += [
+            encode_interval(ends.gather(1, onsets), sounding),
+            torch.where(melody == PAD, 0, (onsets - place).clamp(max=AGES - 1)),
+        ]
+    return Hints(keys, torch.stack(values, dim=-1).short())
+
+
+def encode_degree(token: Tensor, key: Tensor) -> Tensor:
+    """The degree of pitch tokens in keys, from 1 in major and 13 in minor; 0 where either is unknown."""
+    tonic, minor = (key - 1).div(2, rounding_mode="floor"), (key - 1) % 2
+    return torch.where((token >= FIRST) & (key > 0), 1 + 12 * minor + (token - tonic) % 12, 0)
+
+
 class Inputs(NamedTuple):
     """The input of a network: the features of the new frames and cells."""
 
     frames: dict[str, Tensor]  # each (B, N)
+    hints: dict[str, Tensor]  # each (B, N)
     cells: dict[str, Tensor]  # each (B, N, voices)
     references: Tensor  # (B, N, voices, references), pitches by which the next one is rated
 
     def select(self, rows: slice) -> "Inputs":
         """The input of some rows of the batch."""
-        frames = {name: values[rows] for name, values in self.frames.items()}
-        cells = {name: values[rows] for name, values in self.cells.items()}
-        return Inputs(frames, cells, self.references[rows])
+        parts = (self.frames, self.hints, self.cells)
+        frames, hints, cells = ({name: values[rows] for name, values in part.items()} for part in parts)
+        return Inputs(frames, hints, cells, self.references[rows])
 
 
 @dataclass(frozen=True)
@@ -147,7 +194,7 @@ class VoiceFeatures:
     @property
     def references(self) -> int:
         """Number of pitches by which the next pitch is rated."""
-        return self.voices + self.previous_pitches + 4
+        return self.voices + self.previous_pitches + 6
 
     def frame_sizes(self) -> dict[str, int]:
         """Number of values of each feature of a frame."""
@@ -159,6 +206,14 @@ class VoiceFeatures:
             sizes[f"from_previous_{voice}"] = INTERVALS
             sizes[f"from_tonic_{voice}"] = INTERVALS
         return {**sizes, **dict.fromkeys(self.pairs, INTERVALS), **self.bars, "first": 2}
+
+    def hint_sizes(self) -> dict[str, int]:
+        """Number of values of each feature of a frame that comes from hints."""
+        sizes = {"key": DEGREES, **{f"degree_{voice}": DEGREES for voice in range(self.voices)}}
+        sizes |= {"melody_token": FIRST + 1, "melody_step": INTERVALS, "melody_degree": DEGREES}
+        for place in range(NEXT):
+            sizes |= {f"next_{place}": INTERVALS, f"until_next_{place}": AGES}
+        return sizes
 
     def cell_sizes(self) -> dict[str, int]:
         """Number of values of each feature of a cell."""
@@ -176,11 +231,12 @@ class VoiceFeatures:
         sizes = {**{f"pitch_{voice}": self.vocabulary for voice in voices}, "voice": self.voices}
         return {**sizes, **{name: size * self.voices for name, size in by_voice.items()}}
 
-    def compute(self, tokens: Tensor, frames: int, first_frame: int, first_cells: int) -> Inputs:
+    def compute(self, tokens: Tensor, hints: Hints, frames: int, first_frame: int, first_cells: int) -> Inputs:
         """The features of the frames from ``first_frame`` and of the cells of the frames from ``first_cells``.
 
         Args:
             tokens: all tokens so far, (B, S).
+            hints: what is known of the pieces.
             frames: number of frames that have a cell to predict.
             first_frame: first frame whose predecessor is new.
             first_cells: first frame with a cell to predict.
@@ -189,7 +245,13 @@ class VoiceFeatures:
         cells = F.pad(tokens[:, 1:], (0, frames * U - tokens.shape[1] + 1), value=PAD).unflatten(1, (frames, U))
         known = observe(cells, self.previous_pitches)
         starts = tokens[:, :1] == BOS
-        return Inputs(self.of_frames(known, starts, first_frame), *self.of_cells(known, first_cells))
+        melody = hints.melody[:, first_cells:frames].long()
+        melody = F.pad(melody, (0, 0, 0, frames - first_cells - melody.shape[1]))
+        return Inputs(
+            self.of_frames(known, starts, first_frame),
+            self.of_hints(known, hints.keys[:, None], melody, first_cells),
+            *self.of_cells(known, hints.keys, melody, first_cells),
+        )
 
     def of_frames(self, known: Observed, starts: Tensor, start: int) -> dict[str, Tensor]:
         """Features of what precedes each frame from ``start``, each (B, N); ``starts`` (B, 1) marks piece starts."""
@@ -208,11 +270,29 @@ class VoiceFeatures:
         bars = {name: place % bar for name, bar in self.bars.items()}
         return {**values, **bars, "first": ((place == 0) & starts).long()}
 
-    def of_cells(self, known: Observed, start: int) -> tuple[dict[str, Tensor], Tensor]:
+    def of_hints(self, known: Observed, keys: Tensor, melody: Tensor, start: int) -> dict[str, Tensor]:
+        """Features that come from hints, of each frame from ``start``, each (B, N).
+
+        Args:
+            known: what is known before and after each frame.
+            keys: (B, 1).
+            melody: its features (B, N, features).
+            start: a frame.
+        """
+        token, step, degree, _, *following = melody.unbind(-1)
+        values = {"key": keys.expand_as(token), "melody_token": token, "melody_step": step, "melody_degree": degree}
+        for voice in range(self.voices):
+            values[f"degree_{voice}"] = encode_degree(known.pitch[:, start:-1, voice], keys)
+        for place in range(NEXT):
+            values[f"next_{place}"], values[f"until_next_{place}"] = following[2 * place : 2 * place + 2]
+        return values
+
+    def of_cells(self, known: Observed, keys: Tensor, melody: Tensor, start: int) -> tuple[dict[str, Tensor], Tensor]:
         """Features of the cells of each frame from ``start``, each (B, N, voices), and their references.
 
         The references are the pitches (B, N, voices, references) by which the next pitch is rated: what each voice
-        sounds as far as it is known, what its own sounds, its previous ones, the tonic, and the two repeat matches.
+        sounds as far as it is known, what its own sounds, its previous ones, the first pitch of the lowest voice, the
+        two repeat matches, and as far as they are known the tonic of the key (B,) and the melody's pitch.
         """
         U, voice = self.voices, torch.arange(self.voices, device=known.pitch.device)
         above = voice < voice[:, None]  # (voice of the cell, other voice): whether the other's cell is known already
@@ -239,7 +319,9 @@ class VoiceFeatures:
         place = torch.arange(start, start + own.shape[1], device=own.device)[None, :, None].expand_as(own)
         values |= {name: place % bar for name, bar in self.bars.items()}
         by_voice = {name: value * U + voice for name, value in values.items()}
-        single = [own, *previous, tonic, *(match.token for match in matches.values())]
+        key = torch.where(keys > 0, (keys - 1).div(2, rounding_mode="floor") + 12 * TONIC_OCTAVE, 0)
+        hinted = [key[:, None, None].expand_as(own), melody[:, :, None, 3].expand_as(own)]
+        single = [own, *previous, tonic, *(match.token for match in matches.values()), *hinted]
         references = torch.cat([pitch, torch.stack(single, dim=-1)], dim=-1)
         pitches = {f"pitch_{other}": pitch[..., other] for other in range(U)}
         return {**pitches, "voice": voice.expand_as(own), **by_voice}, references

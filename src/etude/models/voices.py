@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from etude.config.check import Count, Range
 from etude.models.sequence import Dropout, SequenceModel, rotary, rotate
-from etude.models.voice_features import INTERVALS, Inputs, VoiceFeatures, encode_interval
-from etude.representations.base.grid import FIRST
+from etude.models.voice_features import INTERVALS, Hints, Inputs, VoiceFeatures, encode_interval, make_hints
+from etude.representations.base.grammar import PAD
+from etude.representations.base.grid import FIRST, find_keys
 from etude.representations.base.vocabulary import ItemSpec
 
 BASE = 1000.0  # base of the wavelengths of the positions, in frames
@@ -35,7 +36,8 @@ class State(NamedTuple):
     """What is kept between calls."""
 
     tokens: Tensor  # all so far, (B, S)
-    members: list[Cache]
+    hints: Hints
+    members: list[Cache]  # empty before the first token
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class Member(nn.Module):
         blocks = [Block(hidden, sizes.heads, sizes.attention_window, dropout) for _ in range(sizes.layers)]
         layers = [FeedForward(hidden, dropout) for _ in range(sizes.cell_layers)]
         self.frames = FeatureEmbedding(features.frame_sizes(), hidden, sizes.feature_dropout)
+        self.hints = FeatureEmbedding(features.hint_sizes(), hidden, sizes.feature_dropout)
         self.cells = FeatureEmbedding(features.cell_sizes(), hidden, sizes.feature_dropout)
         self.blocks, self.layers = nn.ModuleList(blocks), nn.ModuleList(layers)
         self.context_norm = nn.LayerNorm(hidden)
@@ -181,7 +184,8 @@ class Member(nn.Module):
             contexts.append(self.context(self.context_norm(x)))
         context = torch.cat(contexts, dim=1)
         N = inputs.references.shape[1]
-        x = self.dropout(self.cells(inputs.cells)) + context[:, -N:, None]  # (B, N, voices, hidden)
+        of_frame = context[:, -N:] + self.dropout(self.hints(inputs.hints))
+        x = self.dropout(self.cells(inputs.cells)) + of_frame[:, :, None]  # (B, N, voices, hidden)
         for layer in self.layers:
             x = layer(x)
         x = self.dropout(self.norm(x))
@@ -207,6 +211,9 @@ class Voices(SequenceModel):
     to the first one of the lowest voice; repeat matches; the place in a bar of four and of three beats. A pitch is
     rated as itself and by its intervals to those pitches, so that much of what is learned in one key holds in all.
 
+    Pieces may have hints: the key, or the first voice, the melody, and the key that fits it best. Training gives them
+    for a share of its rows, so that the model writes with them and without. A likelihood has none.
+
     Tokens start with the start of a piece, or are a window of a piece, whose first token is then the last of a frame
     before a bar of four and of three beats (``stride``).
     """
@@ -231,6 +238,7 @@ class Voices(SequenceModel):
         feature_dropout: Annotated[float, Range(0, 0.95)],
         temperature: Annotated[float, Range(0.1, 10)],
         transpose: Annotated[int, Range(0, 24)],
+        hinted: Annotated[float, Range(0, 1)],
     ) -> None:
         """Make the networks.
 
@@ -249,12 +257,13 @@ class Voices(SequenceModel):
             feature_dropout: share of the features that training leaves out at every place.
             temperature: by which a trained member's logits are divided.
             transpose: semitones up or down by which training moves each of its rows at most.
+            hinted: share of the rows of training that have hints, half of them the melody.
         """
         super().__init__(item_spec)
         if hidden % (2 * heads):
             raise ValueError(f"hidden = {hidden} must be a multiple of twice heads = {heads}.")
         self.frame, self.width = frame, hidden // heads
-        self.temperature, self.transpose = temperature, transpose
+        self.temperature, self.transpose, self.hinted = temperature, transpose, hinted
         self.features = VoiceFeatures(item_spec.size, voices=frame, beat=steps, previous_pitches=previous_pitches)
         self.stride = self.features.stride
         sizes = Sizes(hidden, layers, cell_layers, heads, attention_window, dropout, feature_dropout)
@@ -273,15 +282,38 @@ class Voices(SequenceModel):
         high = self.item_spec.size - 1 - torch.where(pitches, items, FIRST).amax(1, keepdim=True)
         return torch.where(pitches, items + semitones.to(items.device).clamp(low, high), items)
 
+    def begin(self, keys: Tensor, melody: Tensor) -> State:
+        """See SequenceModel."""
+        return State(keys.new_zeros(len(keys), 0), make_hints(keys, melody), [])
+
+    def begin_again(self, state: State, items: int) -> State:
+        """See SequenceModel."""
+        return State(state.tokens[:, :0], state.hints.from_frame(items // self.frame), [])
+
+    def _hints(self, items: Tensor) -> Hints:
+        """Hints of rows (B, T): in training for some at random, else none."""
+        cells = F.pad(items[:, 1:], (0, (1 - items.shape[1]) % self.frame), value=PAD).unflatten(1, (-1, self.frame))
+        uniforms = torch.rand(len(items))
+        cells = torch.where((uniforms < self.hinted)[:, None, None].to(items.device), cells, PAD)
+        of_melody = (uniforms < self.hinted / 2).to(items.device)
+        melody = torch.where(of_melody[:, None], cells[..., 0], PAD)
+        given = torch.cat([cells[..., :1], torch.where(of_melody[:, None, None], PAD, cells[..., 1:])], dim=-1)
+        keys = torch.from_numpy(find_keys(given.cpu().numpy())).to(items.device)
+        return make_hints(keys, melody)
+
     def forward(self, items: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """See SequenceModel. In training the members take turns: each row is predicted by one of them."""
+        if state is None:
+            unknown = items.new_zeros(len(items), 0)
+            hints = self._hints(items) if self.training and self.hinted else make_hints(items[:, 0] * 0, unknown)
+            state = State(unknown, hints, [])
         T, U = items.shape[1], self.frame
-        tokens = torch.cat([state.tokens, items], dim=1) if state else items  # (B, S); token i predicts cell i
+        tokens = torch.cat([state.tokens, items], dim=1)  # (B, S); token i predicts cell i
         S = tokens.shape[1]
         frames = 1 + (S - 1) // U  # frames with a predicted cell
-        done = 1 + (S - T - 1) // U if state else 0  # frames whose contexts are cached
+        done = 1 + (S - T - 1) // U  # frames whose contexts are cached
         first = (S - T) // U  # frame of the first requested cell
-        inputs = self.features.compute(tokens, frames, first_frame=done, first_cells=first)
+        inputs = self.features.compute(tokens, state.hints, frames, first_frame=done, first_cells=first)
         rotation = rotary(0, frames, self.width, BASE, tokens.device)
         requested = slice(S - T - first * U, S - first * U)
         if self.training:
@@ -290,12 +322,12 @@ class Voices(SequenceModel):
                 rows = slice(place, None, len(self.members))
                 predicted, _ = member(inputs.select(rows), rotation, None)
                 logits[rows] = predicted.flatten(1, 2)[:, requested]  # (rows, T, V)
-            return logits, State(tokens, [])
+            return logits, State(tokens, state.hints, [])
         log_probabilities, caches = [], []
         for place, member in enumerate(self.members):
-            predicted, cache = member(inputs, rotation, state.members[place] if state else None)
+            predicted, cache = member(inputs, rotation, state.members[place] if state.members else None)
             scaled = predicted.flatten(1, 2)[:, requested] / self.temperature
             log_probabilities.append(scaled.log_softmax(dim=-1))  # (B, T, V)
             caches.append(cache)
         mean = torch.stack(log_probabilities).logsumexp(dim=0) - math.log(len(caches))
-        return mean, State(tokens, caches)
+        return mean, State(tokens, state.hints, caches)

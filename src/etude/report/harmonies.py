@@ -57,8 +57,8 @@ def _notes(shown: Reports) -> list[str]:
         "and rules together. Agreement with the real voices: the share of steps of the grid in which a sampled voice "
         "sounds what the real one does; many harmonies fit a melody, so that nothing near 100 % can be expected.",
         "Nats per note (NLL) by the model's own measure, which is not comparable between models: for deepbach the cost "
-        "of the sampled cells, each given all others, for other models that of the whole piece, over the notes of the "
-        "real piece.",
+        "of the sampled cells, each given all others, for voices that of the whole piece given its melody, over the "
+        "notes of the real piece.",
         "Parallels by the strict definition, in bars of four quarter notes; real music: all pieces of the dataset. NLL "
         "increase: relative to a harmony selected by likelihood alone.",
     ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from etude.representations.base.grammar import BOS, EOS, Frames, Rules
-from etude.representations.base.grid import FIRST, HOLD, REST, VoicesOnGrid, from_grid, to_grid
+from etude.representations.base.grid import FIRST, HOLD, REST, VoicesOnGrid, find_keys, from_grid, to_grid
 from etude.representations.base.representation import Observed
 from etude.representations.base.vocabulary import ItemSpec
 
@@ -72,9 +72,10 @@ class VoiceGrid(VoicesOnGrid):
         return np.where(inside, cell % voices, -1), np.where(inside, cell // voices % bar, -1)
 
     def observe(self, train: Sequence[NDArray[np.integer]]) -> dict[str, NDArray[Any]]:
-        """See VoicesOnGrid; and ``lengths``, the frames of each piece (pieces,)."""
+        """See VoicesOnGrid; and of each piece (pieces,) ``lengths``, its frames, and ``keys``, by ``find_keys``."""
         lengths = np.array([len(self.cells_of(piece)) for piece in train], dtype=np.int32)
-        return {**super().observe(train), "lengths": lengths}
+        keys = [int(find_keys(self.cells_of(piece)[None])[0]) for piece in train]
+        return {**super().observe(train), "lengths": lengths, "keys": np.array(keys, dtype=np.int32)}
 
     def rules(self, observed: Observed) -> Rules:
         """What may follow what: complete frames, and holds of notes alone."""

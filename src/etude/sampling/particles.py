@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from etude.config.sections import Harmonize
 from etude.core.progress import bar
 from etude.metrics.voice_leading import SILENCE, parallels
 from etude.models.sequence import SequenceModel
-from etude.representations.base.grammar import BOS
-from etude.representations.base.grid import FIRST, HOLD, REST, VoicesOnGrid
+from etude.representations.base.grammar import BOS, PAD
+from etude.representations.base.grid import FIRST, HOLD, REST, VoicesOnGrid, find_keys
 from etude.sampling.filters import draw, softmax, top_p_filter
 from etude.sampling.harmonies import HarmonyTask, SampledHarmonies
 
@@ -39,7 +40,8 @@ def sample_harmonies(
     """See HarmonySampler. A harmony costs the sum over all its cells, given ones included.
 
     The harmonies of all tasks are written together, frame by frame, until each is as long as its melody. The ``piece``
-    of a task is not read: the model knows the cells alone. Its state must have a row for each piece.
+    of a task is not read: the model knows the cells alone, and the key and the melody as far as they follow from given
+    cells. Its state must have a row for each piece.
     """
     config, voices = tasks[0].config, len(representation.voices)
     asked = [task for task in tasks for _ in task.rngs]  # the task of each harmony
@@ -48,7 +50,8 @@ def sample_harmonies(
     for task in tasks:
         cells += [rng.random((len(task.allowed), config.particles, voices)) for rng in task.rngs]
         choices += [rng.random(len(task.allowed) + 1) for rng in task.rngs]
-    particles = Particles(model, len(asked), config.particles, voices, representation.low)
+    hints = find_hints([task.allowed for task in asked])
+    particles = Particles(model, *hints, config.particles, voices, representation.low)
     found: dict[int, tuple[NDArray[np.int64], float]] = {}
     open_ones = np.arange(len(asked))  # harmonies that are not as long as their melody yet
     longest = BEATS * representation.steps * voices
@@ -76,13 +79,31 @@ def sample_harmonies(
 class Particles:
     """Particles of several pieces, of one length so far: what each has written, its weight, and the model's state."""
 
-    def __init__(self, model: SequenceModel, pieces: int, each: int, voices: int, low: int) -> None:
-        """Args: the model, pieces, particles for each piece, voices, pitch of the token FIRST."""
-        self.model, self.pieces, self.each, self.low = model, pieces, each, low
+    def __init__(
+        self,
+        model: SequenceModel,
+        keys: NDArray[np.int64],
+        melodies: NDArray[np.int64],
+        each: int,
+        voices: int,
+        low: int,
+    ) -> None:
+        """Start each piece.
+
+        Args:
+            model: of the grid.
+            keys: of the pieces (pieces,), 0 where unknown.
+            melodies: the cells of the first voice (pieces, frames), PAD where unknown.
+            each: particles for each piece.
+            voices: of the grid.
+            low: pitch of the token FIRST.
+        """
+        self.model, self.pieces, self.each, self.low = model, len(keys), each, low
         self.device = next(model.parameters()).device
-        rows = pieces * each
+        rows = self.pieces * each
         first = torch.full((rows, 1), BOS, device=self.device)
-        logits, self.state = model(first)
+        hints = (torch.from_numpy(np.repeat(known, each, axis=0)).to(self.device) for known in (keys, melodies))
+        logits, self.state = model(first, model.begin(*hints))
         self.dims = row_dims(model)
         self.ahead = _log_probabilities(logits)[:, 0]  # (rows, V), of the first cell of the next frame
         self.length = 1  # tokens that the state has read
@@ -187,7 +208,8 @@ class Particles:
         if start <= 0:
             return
         tokens = self.written.reshape(len(self.written), -1)[:, start - self.length :]
-        logits, self.state = self.model(torch.from_numpy(tokens).to(self.device))
+        again = self.model.begin_again(self.state, start)
+        logits, self.state = self.model(torch.from_numpy(tokens).to(self.device), again)
         self.ahead, self.length = _log_probabilities(logits[:, -1:])[:, 0], tokens.shape[1]
 
     def choose(
@@ -253,5 +275,24 @@ def _log_probabilities(logits: Tensor) -> NDArray[np.float64]:
 @torch.no_grad()
 def cost(model: SequenceModel, representation: VoicesOnGrid, task: HarmonyTask, grid: NDArray[np.int64]) -> float:
     """See HarmonySampler."""
-    tokens = torch.from_numpy(np.concatenate([[BOS], grid.reshape(-1)]).astype(np.int64))
-    return float(model.nats(tokens[None].to(next(model.parameters()).device)).double().sum())
+    device = next(model.parameters()).device
+    tokens = torch.from_numpy(np.concatenate([[BOS], grid.reshape(-1)]).astype(np.int64)).to(device)
+    hints = (torch.from_numpy(known).to(device) for known in find_hints([task.allowed]))
+    logits, _ = model(tokens[None, :-1], model.begin(*hints))
+    return float(F.cross_entropy(logits[0].double(), tokens[1:], reduction="sum"))
+
+
+def find_hints(allowed: Sequence[NDArray[np.bool_]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What is known of pieces by what their cells may have, each (frames, voices, V).
+
+    Returns:
+        the key that fits the given cells best (pieces,), and the cells of the first voice (pieces, frames), PAD where
+        the piece has ended; PAD everywhere where that voice is not given from start to end.
+    """
+    keys, melodies = [], np.full((len(allowed), max(map(len, allowed))), PAD)
+    for place, one in enumerate(allowed):
+        cells = np.where(one.sum(axis=-1) == 1, one.argmax(axis=-1), PAD)
+        keys.append(int(find_keys(cells[None])[0]))
+        if (cells[:, 0] != PAD).all():
+            melodies[place, : len(cells)] = cells[:, 0]
+    return np.array(keys), melodies

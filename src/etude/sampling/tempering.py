@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etude.representations.base.grid import FIRST, VoicesOnGrid
-from etude.representations.base.midi_tokens import MidiTokens
+from etude.representations.base.midi_tokens import PITCHES, MidiTokens
 
-PITCHES = ("Pitch", "PitchDrum", "NoteOn", "DrumOn")  # types of base tokens
 LEAST = -1e300  # in place of -inf, where differences are taken
 Scores = NDArray[np.float64]
 

@@ -43,6 +43,7 @@ def sample_tokens(
     prime: NDArray[np.int64] | None = None,
     tempering: Tempering | None = None,
     guidance: float = 1.0,
+    keys: NDArray[np.int64] | None = None,
 ) -> list[SampledTokens]:
     """Draw sequences, each with its own random numbers, the prime included.
 
@@ -57,6 +58,7 @@ def sample_tokens(
         prime: tokens that each piece starts with, without BOS and EOS: (pieces, T), or (1, T) for all pieces.
         tempering: of the tokens; None: all have one temperature.
         guidance: by control tokens, above 1 for a model that can be conditioned on them.
+        keys: of the pieces (pieces,), as ``grid.find_keys`` numbers them; None: unknown.
     """
     pieces: list[SampledTokens] = []
     with bar("generate", -(-len(places) // config.batch_size) * config.most_tokens, show) as advance:
@@ -70,9 +72,12 @@ def sample_tokens(
             given = np.zeros((1, 0), dtype=np.int64) if prime is None else prime
             given = given[(start + np.arange(len(uniforms))) % len(given)]
             known = rules.start(len(uniforms), start)
+            of_rows = np.zeros(len(uniforms), dtype=np.int64)
+            if keys is not None:
+                of_rows[: len(together)] = keys[start : start + len(together)]
             advance_from = partial(_advance, advance, done)
             pieces += _sample_batch(
-                model, rules, config, uniforms, known, given, tempering, guidance, len(together), advance_from
+                model, rules, config, uniforms, known, given, of_rows, tempering, guidance, len(together), advance_from
             )
     return pieces
 
@@ -89,6 +94,7 @@ def _sample_batch(
     uniforms: NDArray[np.float64],
     known: NDArray[np.int64],
     prime: NDArray[np.int64],
+    keys: NDArray[np.int64],
     tempering: Tempering | None,
     guidance: float,
     pieces: int,
@@ -99,7 +105,8 @@ def _sample_batch(
     tempering = tempering or Tempering(None, None)
     device = next(model.parameters(), torch.empty(0)).device
     last = np.full(rows, BOS, dtype=np.int64)
-    written, state = [last], None
+    no_melody = torch.zeros((rows, 0), dtype=torch.long, device=device)
+    written, state = [last], model.begin(torch.from_numpy(keys).to(device), no_melody)
     for given in prime.T:
         _, state = predict(model, torch.from_numpy(last).to(device), state, guidance)
         last = given
@@ -264,13 +271,15 @@ def _sample(
         forced = np.concatenate(tables)
         if (forced == forced[:1]).all():
             forced = forced[:1]
-    if (known := observed.get("lengths")) is not None:  # each piece is about as long as a random one of train
+    keys = None
+    if len(known := observed.get("lengths", np.zeros(0))):  # each piece has the length and key of a random one of train
         draws = [np.random.default_rng((seed, place, 3)).integers(len(known)) for place in places]
         lengths = known[draws].astype(np.int64)
+        keys = observed["keys"][draws].astype(np.int64) if "keys" in observed else None
     grammar = representation.rules(observed)
     rules = timing_rules(representation, grammar, config.bars, config.seconds, forced, lengths)
     tempering = Tempering(representation, config.rhythm)
     guidance = config.guidance if any(one.control for one in wanted) else 1.0
     seeded = replace(config, seed=seed)
-    pieces = sample_tokens(model, rules, seeded, places, show, tempering=tempering, guidance=guidance)
+    pieces = sample_tokens(model, rules, seeded, places, show, tempering=tempering, guidance=guidance, keys=keys)
     return [Sampled(representation.decode(piece.tokens), piece.complete) for piece in pieces]

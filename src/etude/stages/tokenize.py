@@ -23,6 +23,7 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import Json, digests, read_json, write_json
 from etude.music.augmentation import Copy, alter
+from etude.representations.base.loading import read_representation
 from etude.representations.base.representation import Representation
 from etude.representations.base.round_trip import RoundTrip, part_of, round_trip
 from etude.stages import main
@@ -85,7 +86,7 @@ def _write_arrays(folder: Path, kept: Sequence[NDArray[np.integer]], arrays: Seq
 def representation_of(task: Mapping[str, Any]) -> Any:
     """The learned representation of a task."""
     voices = dict(json.loads((task["learned"] / VOICES).read_text(encoding="utf-8")))
-    return target(task["values"], task["name"]).load(task["learned"], task["values"], voices)
+    return read_representation(task["learned"], task["name"], task["values"], voices)
 
 
 def _items(folders: Sequence[Path]) -> Iterator[NDArray[np.integer]]:

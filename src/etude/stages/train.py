@@ -96,7 +96,7 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
                 f"{store.folder} holds no {split} piece: {empty}. Raise split.{split} and run: {catalog.SPLIT.made_by}"
             )
     key = training_key(settings, model_name, store.digest)
-    if session.out is not None and _is_trained(session.write(catalog.model(model_name)), key, settings, model_name):
+    if session.out is not None and _keep_trained(session.write(catalog.model(model_name)), key, settings, model_name):
         return session.write(catalog.model(model_name))
     checkpoints = session.root / ".checkpoints" / key[:16]
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -135,8 +135,8 @@ def run(settings: Settings, session: Session, model_name: str) -> Path:
     return folder
 
 
-def _is_trained(folder: Path, key: str, settings: Settings, model_name: str) -> bool:
-    """Whether a folder holds the model of this training; then write how it is sampled, on which no weight depends."""
+def _keep_trained(folder: Path, key: str, settings: Settings, model_name: str) -> bool:
+    """Keep the model of this training where a folder holds it, with how it is sampled now; return whether it does."""
     made_by = catalog.model(model_name).made_by
     try:
         config = read_config(folder, made_by)

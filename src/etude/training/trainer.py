@@ -6,6 +6,7 @@ checkpoint, written at the end of each epoch.
 """
 
 import math
+import os
 import signal
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -206,7 +207,7 @@ def _write_snapshots(objective: Objective, steps: Sequence[int], best: int) -> d
 def choose_hardware(own: Trainer, model: torch.nn.Module) -> tuple[str, str]:
     """The accelerator, cpu or gpu, and the precision, float32 or bf16; ``auto`` is resolved on this machine.
 
-    bf16 is chosen where the CPU multiplies in it (AMX or AVX-512) or the GPU, and the model benefits
+    bf16 is chosen where the CPU multiplies in it (AMX, with ETUDE_CPU=native) or the GPU, and the model benefits
     (``gains_by_bf16``). This process opens no GPU: processes that are forked from it later could then use none.
     """
     gpu = torch.cuda.device_count() > 0  # as the driver's library counts them
@@ -217,8 +218,13 @@ def choose_hardware(own: Trainer, model: torch.nn.Module) -> tuple[str, str]:
         return accelerator, own.precision
     if not getattr(model, "gains_by_bf16", False):
         return accelerator, "float32"
-    supported = gpu_has_bf16() if accelerator == "gpu" else torch.cpu._is_amx_tile_supported()
+    supported = gpu_has_bf16() if accelerator == "gpu" else cpu_has_bf16()
     return accelerator, "bf16" if supported else "float32"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether products of bf16 are fast: the CPU has AMX, and the kernels are not pinned to AVX2 (``etude``)."""
+    return torch.cpu._is_amx_tile_supported() and os.environ.get("ONEDNN_MAX_CPU_ISA") != "AVX2"
 
 
 def profiler(task: Task) -> Profiler | None:

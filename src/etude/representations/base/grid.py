@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from etude.config.check import Count, Range
+from etude.music.key import best_keys
 from etude.representations.base.voice_tracks import Voices, empty_piece, fill, line, notes_by_voice
 
 HOLD, REST, FIRST = 3, 4, 5  # tokens after padding, start and end; FIRST is the lowest pitch
@@ -43,6 +44,20 @@ class VoicesOnGrid(Voices):
     def vocabulary(self) -> int:
         """Number of tokens: padding, start, end, hold, rest, and the pitches from low to high."""
         return FIRST + self.high - self.low + 1
+
+
+def find_keys(cells: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The key that fits the sounding cells of each piece best: (pieces, frames, voices) -> (pieces,).
+
+    A key is 1 + twice the tonic's class of tokens, modulo 12, plus 1 in minor; 0 where none stands out. Cells may be
+    unknown (PAD).
+    """
+    place = np.where(cells != HOLD, np.arange(cells.shape[1])[:, None], 0)
+    sounding = np.take_along_axis(cells, np.maximum.accumulate(place, axis=1), axis=1).reshape(len(cells), -1)
+    pieces, cell = np.nonzero(sounding >= FIRST)
+    classes = sounding[pieces, cell].astype(np.int64) % 12
+    times = np.bincount(pieces * 12 + classes, minlength=12 * len(cells)).reshape(len(cells), 12)
+    return 1 + best_keys(times)
 
 
 def to_grid(score: ScoreTick, voices: Mapping[str, int], steps: int, low: int, high: int) -> NDArray[np.uint16]:

@@ -29,6 +29,7 @@ from etude.representations.base.vocabulary import ItemSpec
 
 SIZES = 2**16  # tokens are kept as uint16
 FILE = "notes.json"
+PITCHES = ("Pitch", "PitchDrum", "NoteOn", "DrumOn")  # types of the tokens that start a note
 FOUND_IN_TRAIN = ("use_velocities", "use_pitchdrum_tokens")  # whether there are tokens for these
 Grid = Annotated[int, Range(1, 24)]
 Beats = Annotated[int, Range(1, 64)]
@@ -285,7 +286,7 @@ class MidiTokens:
     @cached_property
     def pitches(self) -> NDArray[np.int64]:
         """The MIDI pitch of the first note of each token, -1 for a token without a note: (V,)."""
-        return self._first_values(("Pitch", "PitchDrum", "NoteOn", "DrumOn"), -1)
+        return self._first_values(PITCHES, -1)
 
     def note_items(self, items: NDArray[np.integer], bar: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The voice of the note that each item of an encoded piece is about, and its position in the bar.

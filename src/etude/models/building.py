@@ -1,15 +1,16 @@
 """How a model is made from its settings and a learned representation."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 
-from etude.config.check import Positive, check, construct, target
+from etude.config.check import Positive, Range, check, construct, target
 from etude.core.errors import EtudeError
 from etude.core.memory import in_words, total_memory
 from etude.core.project import PACKAGE
+from etude.models.ensemble import Ensemble
 from etude.models.outline import count_bytes, outline
 from etude.representations.base.representation import Representation
 
@@ -20,6 +21,7 @@ NOT_ARGUMENTS = (
     "train",
     "optim",
     "generate",
+    "networks",
 )  # keys of a model that its class does not take
 
 
@@ -61,6 +63,9 @@ def outline_model(section: Mapping[str, Any], model_name: str, representation: R
 def _maker(section: Mapping[str, Any], where: str, representation: Representation) -> Callable[[], Any]:
     values = {name: value for name, value in section.items() if name not in NOT_ARGUMENTS}
     kind = target(values, where)
+    networks = check(section.get("networks", 1), Annotated[int, Range(1, 64)], f"{where}.networks")
+    if networks > 1 and not Ensemble.takes_kind(kind):
+        raise EtudeError(f"{where}.networks = {networks} is for models that predict the next item alone, as lstm.")
     given = {name: getattr(representation, name, None) for name in kind.takes}
     if representation.kind not in kind.reads or None in given.values():
         missing = "" if representation.kind not in kind.reads else f" without {' and '.join(kind.takes)}"
@@ -71,9 +76,10 @@ def _maker(section: Mapping[str, Any], where: str, representation: Representatio
 
     def make() -> Any:
         try:
-            return construct(kind, values, where, **given)
+            made = [construct(kind, values, where, **given) for _ in range(networks)]
         except ValueError as error:  # a class does not know under which name the settings have it
             raise EtudeError(f"{where}: {error}") from error
+        return Ensemble(made) if networks > 1 else made[0]
 
     return make
 

@@ -132,6 +132,34 @@ def test_a_run_writes_the_project_only_where_its_settings_are_the_committed_ones
     assert (tmp_path / catalog.EXPERIMENTS.place).read_text() == table(read(made.parent))
 
 
+def test_further_seeds_are_added_to_the_committed_result(measured: Session, tmp_path: Path) -> None:
+    inside = dataclasses.replace(measured, out=tmp_path / "runs/a", run=tmp_path)
+    first = some("lstm")
+    others = [dataclasses.replace(first, seed=seed, train={**first.train, "seed": seed}) for seed in (2, 3)]
+    with pytest.raises(EtudeError, match=r"seed=2: .*trial.* Make it first: etude all experiment=trial"):
+        experiments.require_first_seed(others[0], tmp_path, "trial")
+    file = experiments.run(first, inside, "trial", PROTOCOL, committed=True)
+    [own] = [row for row in json.loads(file.read_text())["rows"] if "model" in row]
+    for settings, test in zip(others, (own["test"] + 0.1, own["test"] + 0.2), strict=True):
+        report = tmp_path / "reports/evaluate/lstm.json"
+        found = json.loads(report.read_text())
+        write_json(report, {**found, "metrics": {**found["metrics"], "test/nats_per_note": test}})
+        experiments.require_first_seed(settings, tmp_path, "trial")
+        experiments.run(settings, inside, "trial", PROTOCOL, committed=True)
+    made = json.loads(file.read_text())
+    assert [row for row in made["rows"] if "model" in row] == [own] and list(made["seeds"]) == ["2", "3"]
+    page = (tmp_path / catalog.EXPERIMENTS.place).read_text()
+    assert "test, mean ± s.d. of 3 seeds" in page and f"| {own['test'] + 0.1:.3f} ± 0.100 |" in page
+    assert f"| {own['valid']:.3f} ± 0.000 |" in page and "| A (B) | – | 2.50 | – | – | – | – | – | – |" in page
+    experiments.run(first, inside, "trial", PROTOCOL, committed=True)
+    assert list(json.loads(file.read_text())["seeds"]) == ["2", "3"]  # the first again keeps the others
+    larger = dataclasses.replace(others[0], optim={**first.optim, "lr": 0.5})
+    with pytest.raises(EtudeError, match="seed=2"):
+        experiments.require_first_seed(larger, tmp_path, "trial")
+    experiments.run(dataclasses.replace(larger, seed=1), inside, "trial", PROTOCOL, committed=True)
+    assert "seeds" not in json.loads(file.read_text())  # of other settings, which no longer hold
+
+
 def test_a_slip_in_a_protocol_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     (tmp_path / "dvc.yaml").touch()

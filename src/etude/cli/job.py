@@ -261,13 +261,17 @@ def _run_all(settings: Settings, session: Session, experiment: str | None, task:
         built = {name: section for name, section in settings.tokenize.items() if name in read}
         settings = replace(settings, tokenize=built)
     root = session.root
+    own = [part for part in task if part != f"experiment={experiment}" and not part.startswith("session.")]
+    as_written = all(part.startswith("seed=") for part in own)
+    protocol = literature.protocol(root, experiment) if experiment else None
+    if experiment and protocol is not None and as_written:
+        literature.require_first_seed(settings, root, experiment)
     page = pipeline.run(settings, session)
     print(f"etude: the report is {page.relative_to(root)}")
     folder = page.parents[1]
-    as_written = all(part == f"experiment={experiment}" or part.startswith("session.") for part in task)
-    if experiment == "full" and as_written:
+    if experiment == "full" and not own:
         print(f"etude: the results are {pipeline.keep_results(root, folder).relative_to(root)}")
-    if experiment and (protocol := literature.protocol(root, experiment)) is not None:
+    if experiment and protocol is not None:
         inside = replace(session, out=folder, run=folder)
         made = literature.run(settings, inside, experiment, protocol, as_written)
         print(f"etude: the figures are {made.relative_to(root)}")

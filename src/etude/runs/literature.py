@@ -1,9 +1,11 @@
 """The experiments that are compared with the literature: one result file each, and a table of all result files.
 
-``etude all experiment=NAME`` leaves the result file of an experiment that conf/protocols.yaml describes.
+``etude all experiment=NAME`` leaves the result file of an experiment that conf/protocols.yaml describes. With another
+seed it adds that seed's figures to the file.
 """
 
 import importlib
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +27,10 @@ from etude.representations.base.loading import load_representation
 
 SPLITS = ("valid", "test")
 SECTIONS = ("seed", "dataset", "ingest", "split", "augment", "tokenize", "models", "optim", "train", "trainer")
+SEED_HEADS = ("valid, mean ± s.d. of {} seeds", "test, mean ± s.d. of {} seeds")
 HEADS = ("", "valid", "test", "valid, by piece", "test, by piece", "parameters", "best step / steps")
 DASH = "–"
+SEED = 1  # of conf/config.yaml: of the figures that are the rows of a committed result
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,6 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
         own = {key: result.get(key) for key in ("parameters", "best_step", "steps")}
         own["made_on"] = read_json(folder / catalog.CONFIG, trained.made_by)["made_on"]
         rows.append({"model": model_name, **_figures(metrics, config, model_name), **own})
-    values = settings.as_dict()
     first = next(iter(stores.values()))
     made: Json = round_floats(
         {
@@ -112,10 +115,17 @@ def result(settings: Settings, session: Session, name: str, config: Protocol) ->
             "pieces": {split: len(first.manifest["pieces"][split]) for split in SPLITS},
             "rows": rows,
             "published": config.published,
-            "settings": {section: values[section] for section in SECTIONS},
+            "settings": _decisive(settings),
         }
     )
     return made
+
+
+def _decisive(settings: Settings) -> Json:
+    """The settings on which the figures depend."""
+    values = settings.as_dict()
+    found: Json = round_floats({section: values[section] for section in SECTIONS})
+    return found
 
 
 def _of_harmonies(report: Mapping[str, Any], way: str) -> dict[str, float]:
@@ -162,19 +172,32 @@ def table(results: Iterable[Mapping[str, Any]]) -> str:
         intro = f"`etude all experiment={name}`, here from {' and '.join(machines)}. In {found['unit']}."
         lines += ["", f"## {name}", "", intro]
         lines += ["", found["protocol"], ""]
-        lines += _heads(HEADS)
+        seeds = found.get("seeds", {})
+        lines += _heads([*HEADS, *(head.format(1 + len(seeds)) for head in SEED_HEADS if seeds)])
         for row in found["rows"]:
             cells = [_figure(row.get(key)) for key in ("valid", "test", "valid_by_piece", "test_by_piece")]
             steps = f"{row['best_step']:,.0f} / {row['steps']:,.0f}" if row.get("steps") else DASH
             size = f"{row['parameters']:,.0f}" if row.get("parameters") else DASH
-            lines.append(f"| {' | '.join([_label(row), *cells, size, steps])} |")
+            spread = _spread(row, seeds) if seeds else []
+            lines.append(f"| {' | '.join([_label(row), *cells, size, steps, *spread])} |")
         for entry in found["published"]:
             cells = [_figure(entry["figure"], 2) if entry.get("split", "test") == split else DASH for split in SPLITS]
-            cells += [DASH] * (len(HEADS) - 3)
+            cells += [DASH] * (len(HEADS) - 3 + (len(SEED_HEADS) if seeds else 0))
             label = f"{entry['who']} ({entry['source']})"
             lines.append(f"| {' | '.join([label, *cells])} |")
         lines += _more(found["rows"])
     return "\n".join(lines) + "\n"
+
+
+def _spread(row: Mapping[str, Any], seeds: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Mean and standard deviation over all seeds, the row's own included, by split; a dash where there is one seed."""
+    same = [other for rows in seeds.values() for other in rows if "model" in row and other["model"] == row["model"]]
+    cells = []
+    for split in SPLITS:
+        values = [one[split] for one in (row, *same) if split in one]
+        known = len(values) > 1
+        cells.append(f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}" if known else DASH)
+    return cells
 
 
 def _more(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -225,6 +248,52 @@ def run(settings: Settings, session: Session, name: str, config: Protocol, commi
     write_json(own, made)
     if committed:
         own = session.root / catalog.experiment(name).place
-        write_json(own, made)
+        write_json(own, with_seed(_committed(session.root, name), made))
         write_text(session.root / catalog.EXPERIMENTS.place, table(read(own.parent)))
     return own
+
+
+def _committed(root: Path, name: str) -> Json | None:
+    """The committed result file of an experiment."""
+    made = catalog.experiment(name)
+    return read_json(root / made.place, made.made_by) if (root / made.place).is_file() else None
+
+
+def require_first_seed(settings: Settings, root: Path, name: str) -> None:
+    """Refuse a further seed of an experiment whose committed result has other settings, before hours of training.
+
+    Raises:
+        EtudeError: there is no committed result, or it was made with other settings.
+    """
+    known = _committed(root, name)
+    if settings.seed != SEED and (known is None or not _same(known["settings"], _decisive(settings))):
+        raise EtudeError(
+            f"seed={settings.seed}: {catalog.experiment(name)} holds no result with the settings of "
+            f"conf/experiment/{name}.yaml to which another seed could be added. "
+            f"Make it first: {catalog.experiment(name).made_by}"
+        )
+
+
+def with_seed(known: Json | None, made: Json) -> Json:
+    """A result file with the figures of one more seed, that of ``made``.
+
+    Args:
+        known: the file so far, whose rows are of the seed ``SEED``; others are in its ``seeds``. None: there is none.
+        made: the result of a seed.
+    """
+    seed = made["settings"]["seed"]
+    if known is None or not _same(known["settings"], made["settings"]):
+        return made
+    if seed == SEED:
+        return {**made, "seeds": known["seeds"]} if "seeds" in known else made
+    rows = [{name: row[name] for name in ("model", *SPLITS) if name in row} for row in made["rows"] if "model" in row]
+    return {**known, "seeds": dict(sorted({**known.get("seeds", {}), str(seed): rows}.items()))}
+
+
+def _same(one: Json, other: Json) -> bool:
+    """Whether settings are the same, but for the seeds that ``seed`` sets."""
+
+    def without(settings: Json) -> Json:
+        return {**settings, "seed": None, "train": {**settings["train"], "seed": None}}
+
+    return without(one) == without(other)

@@ -257,18 +257,20 @@ class VoiceFeatures:
         """Features of what precedes each frame from ``start``, each (B, N); ``starts`` (B, 1) marks piece starts."""
         pitch, age, token = known.pitch[:, start:-1], known.age[:, start:-1], known.token[:, start:-1]
         from_previous = encode_interval(pitch, known.previous_pitches[0][:, start:-1])
-        values = {}
-        for voice in range(self.voices):
-            values[f"pitch_{voice}"] = pitch[..., voice]
-            values[f"age_{voice}"] = age[..., voice]
-            values[f"token_{voice}"] = token[..., voice].clamp(max=FIRST)
-            values[f"from_previous_{voice}"] = from_previous[..., voice]
-            values[f"from_tonic_{voice}"] = encode_interval(pitch[..., voice], known.tonic_pitch[:, start:])
-        for name, (upper, lower) in self.pairs.items():
-            values[name] = encode_interval(pitch[..., upper], pitch[..., lower])
+        from_tonic = encode_interval(pitch, known.tonic_pitch[:, start:, None])
+        kinds = {"pitch": pitch, "age": age, "token": token.clamp(max=FIRST)}
+        kinds |= {"from_previous": from_previous, "from_tonic": from_tonic}
+        values = self.between_voices(pitch)
+        for kind, of_voices in kinds.items():
+            values |= {f"{kind}_{voice}": value for voice, value in enumerate(of_voices.unbind(-1))}
         place = torch.arange(start, pitch.shape[1] + start, device=pitch.device).expand(len(pitch), -1)
         bars = {name: place % bar for name, bar in self.bars.items()}
         return {**values, **bars, "first": ((place == 0) & starts).long()}
+
+    def between_voices(self, pitch: Tensor) -> dict[str, Tensor]:
+        """The interval of each pair of voices, by name: (..., voices) -> (...)."""
+        upper, lower = ([pair[place] for pair in self.pairs.values()] for place in (0, 1))
+        return dict(zip(self.pairs, encode_interval(pitch[..., upper], pitch[..., lower]).unbind(-1), strict=True))
 
     def of_hints(self, known: Observed, keys: Tensor, melody: Tensor, start: int) -> dict[str, Tensor]:
         """Features that come from hints, of each frame from ``start``, each (B, N).
@@ -281,8 +283,8 @@ class VoiceFeatures:
         """
         token, step, degree, _, *following = melody.unbind(-1)
         values = {"key": keys.expand_as(token), "melody_token": token, "melody_step": step, "melody_degree": degree}
-        for voice in range(self.voices):
-            values[f"degree_{voice}"] = encode_degree(known.pitch[:, start:-1, voice], keys)
+        degrees = encode_degree(known.pitch[:, start:-1], keys[..., None]).unbind(-1)
+        values |= {f"degree_{voice}": degree for voice, degree in enumerate(degrees)}
         for place in range(NEXT):
             values[f"next_{place}"], values[f"until_next_{place}"] = following[2 * place : 2 * place + 2]
         return values
@@ -308,11 +310,10 @@ class VoiceFeatures:
         tonic = known.tonic_pitch[:, start:, None].expand_as(own)
         matches = find_repeat_matches(known, self.beat, start)._asdict()
         values = {f"from_previous_{back}": encode_interval(own, past) for back, past in enumerate(previous)}
-        for name, (upper, lower) in self.pairs.items():
-            values[name] = encode_interval(pitch[..., upper], pitch[..., lower])
-        for other in range(U):
-            values[f"from_tonic_{other}"] = encode_interval(pitch[..., other], tonic)
-            values[f"age_{other}"], values[f"start_{other}"] = age[..., other], starts[..., other]
+        values |= self.between_voices(pitch)
+        kinds = {"from_tonic": encode_interval(pitch, tonic[..., None]), "age": age, "start": starts}
+        for kind, of_voices in kinds.items():
+            values |= {f"{kind}_{other}": value for other, value in enumerate(of_voices.unbind(-1))}
         for kind, match in matches.items():
             values[f"to_{kind}_match"] = encode_interval(match.token, own)
             values[f"{kind}_match"] = _match_feature(match, known.token[:, start + 1 :])

@@ -32,8 +32,8 @@ git:
 pop: $(BIN)/.installed ## POP909 in, finished tracks out: tunes, a learned piano, a band, a mix; below runs/, within an hour (JOBS=...)
 	$(RUN) ETUDE_JOBS=$${JOBS:-2} etude all experiment=pop
 
-full: $(BIN)/.installed ## train all models at full size, in a folder below runs/: hours on a CPU, minutes on a GPU
-	$(RUN) ETUDE_CPU=native etude all experiment=full
+full: $(BIN)/.installed ## train all models at full size, in a folder below runs/: hours on a CPU, minutes on a GPU (JOBS=...)
+	$(RUN) ETUDE_CPU=native ETUDE_JOBS=$${JOBS:-2} etude all experiment=full
 
 test: $(BIN)/.installed-test ## lint, types and tests
 	$(RUN) ruff check .

@@ -40,7 +40,7 @@ def made(kind: str) -> SequenceModel:
     if kind == "lstm":
         return LSTM(ItemSpec(VOCABULARY), 8, 2, 0.5, 0.0).eval()
     if kind == "voices":
-        return Voices(ItemSpec(VOCABULARY), 2, 2, 8, 1, 1, 2, 4, 1, 2, 0.5, 0.5, 1.2, 0, 0.5, 0).eval()
+        return Voices(ItemSpec(VOCABULARY), 2, 2, 8, 1, 1, 2, 4, 1, 2, 0.5, 0.5, 1.2, 0, 0.5).eval()
     if kind == "lstm_attention":
         return LSTMAttention(ItemSpec(VOCABULARY), 8, 1, 0.5, 0.0, 2, 4, False, 0).eval()
     model = NGram(VOCABULARY, 3, 10**6)

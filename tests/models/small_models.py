@@ -26,7 +26,7 @@ def build(kind: str) -> SequenceModel:
     if kind == "transformer":
         return Transformer(ItemSpec(VOCABULARY), 16, 2, 2, 5, 0.3).eval()
     if kind == "voices":
-        return Voices(ItemSpec(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 2, 0.3, 0.2, 1.2, 0, 0.5, 0).eval()
+        return Voices(ItemSpec(VOCABULARY), 3, 2, 16, 2, 2, 2, 3, 2, 2, 0.3, 0.2, 1.2, 0, 0.5).eval()
     if kind in ("lstm_attention", "following"):
         follows = kind == "following"
         return LSTMAttention(ItemSpec(VOCABULARY), 16, 2, 0.3, 0.0, 2, 5, follows, 3 * follows).eval()

@@ -239,7 +239,6 @@ class Voices(SequenceModel):
         temperature: Annotated[float, Range(0.1, 10)],
         transpose: Annotated[int, Range(0, 24)],
         hinted: Annotated[float, Range(0, 1)],
-        views: Annotated[int, Range(0, 12)],
     ) -> None:
         """Make the networks.
 
@@ -259,15 +258,12 @@ class Voices(SequenceModel):
             temperature: by which a trained member's logits are divided.
             transpose: semitones up or down by which training moves each of its rows at most.
             hinted: share of the rows of training that have hints, half of them the melody.
-            views: semitones up and down by which a likelihood also reads a piece: the probability of a token is the
-                mean over these keys, as Krizhevsky et al., 2012, average over views of an image. Sampling has one key.
         """
         super().__init__(item_spec)
         if hidden % (2 * heads):
             raise ValueError(f"hidden = {hidden} must be a multiple of twice heads = {heads}.")
         self.frame, self.width = frame, hidden // heads
         self.temperature, self.transpose, self.hinted = temperature, transpose, hinted
-        self.views = views
         self.features = VoiceFeatures(item_spec.size, voices=frame, beat=steps, previous_pitches=previous_pitches)
         self.stride = self.features.stride
         sizes = Sizes(hidden, layers, cell_layers, heads, attention_window, dropout, feature_dropout)
@@ -278,34 +274,6 @@ class Voices(SequenceModel):
         if self.training and self.transpose:
             items = self.move_pitches(items, torch.randint(-self.transpose, self.transpose + 1, (len(items), 1)))
         return super().loss(items, smoothing)
-
-    def nats(self, items: Tensor) -> Tensor:
-        """See SequenceModel."""
-        if not self.views:
-            return super().nats(items)
-        after = items[:, 1:]
-        costs = -self._over_views(items[:, :-1]).gather(-1, after[..., None])[..., 0]
-        return costs * self.real(after)
-
-    @torch.no_grad()
-    def predict(self, items: Tensor) -> Tensor:
-        """See SequenceModel."""
-        return self._over_views(items[:, :-1]).exp() if self.views else super().predict(items)
-
-    def _over_views(self, items: Tensor) -> Tensor:
-        """Log-probabilities of what follows tokens (B, T), as the mean over ``views``: (B, T, V).
-
-        A pitch that leaves the vocabulary is read as the last one in it, and has no probability in that view.
-        """
-        last, parts = self.item_spec.size - 1, []
-        for semitones in range(-self.views, self.views + 1):
-            moved = torch.where(items >= FIRST, (items + semitones).clamp(FIRST, last), items)
-            found = self(moved)[0].float().log_softmax(dim=-1)
-            pitches = F.pad(found[..., FIRST:], (self.views, self.views), value=-math.inf)
-            start = self.views + semitones
-            back = pitches[..., start : start + found.shape[-1] - FIRST]
-            parts.append(torch.cat([found[..., :FIRST], back], dim=-1))
-        return torch.stack(parts).logsumexp(dim=0).log_softmax(dim=-1)
 
     def move_pitches(self, items: Tensor, semitones: Tensor) -> Tensor:
         """Move the pitches of tokens (B, T) by semitones (B, 1), as far as none leaves the vocabulary."""

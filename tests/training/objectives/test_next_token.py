@@ -79,7 +79,7 @@ def test_windows_of_a_voice_grid_start_with_a_bar_and_reach_the_end_of_each_piec
     grid = load_representation(store)
     torch.manual_seed(0)
     steps = 1  # a beat: bars of 12 steps
-    model = Voices(grid.item_spec, grid.frame, steps, 8, 1, 1, 2, 4, 1, 1, 0.1, 0.1, 1.0, 0, 0.5, 0)
+    model = Voices(grid.item_spec, grid.frame, steps, 8, 1, 1, 2, 4, 1, 1, 0.1, 0.1, 1.0, 0, 0.5)
     task = Task(settings, "voices", encoded, store, grid, tmp_path, lambda values, step: None)
     data = Windows(model, task)
     pieces, starts, ends = [piece.tolist() for piece in store.pieces("train")], set(), 0

@@ -15,7 +15,7 @@ def limits() -> ModuleType:
 
 
 def scale(tonic: int, low: int = 40, pitches: int = 48) -> np.ndarray:
-    """Two windows of one voice with the notes of a major scale, the tonic longest, in all octaves but the outer ones."""
+    """Two windows of one voice with the notes of a major scale, the tonic longest, but for the outer octaves."""
     rolls = np.zeros((2, 1, 16, pitches), dtype=np.uint8)
     for pitch in range(12, pitches - 12):
         degree = (pitch + low - tonic) % 12

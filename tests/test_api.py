@@ -63,6 +63,12 @@ def notes(piece: etude.Piece, name: str | None = None) -> list[tuple[float, floa
 # --- load
 
 
+def test_candidates_need_a_project(lstm: etude.Model) -> None:
+    with pytest.raises(EtudeError, match=r"candidates = 4: .* Use etude generate candidates=\.\.\. in a project"):
+        lstm.generate(candidates=4)
+    assert len(lstm.generate(bars=2, candidates=1)) == 1
+
+
 def test_a_model_is_loaded_by_its_folder_or_that_of_its_run(trained: Session, tmp_path: Path) -> None:
     model = etude.load(str(trained.root / "models/voices"))
     assert model.name == "voices" and model.voices == list(VOICES)

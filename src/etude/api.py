@@ -306,6 +306,11 @@ class Model:
         Raises:
             EtudeError: a setting is unknown or out of range, or the model takes no control attributes.
         """
+        if settings.get("candidates") not in (None, 1):
+            raise EtudeError(
+                f"candidates = {settings['candidates']}: a judge of them learns from train pieces, which a model's "
+                "folder does not hold. Use etude generate candidates=... in a project."
+            )
         config = self._generation(pieces=pieces, bars=bars, seconds=seconds, seed=seed, **settings)
         loaded = self.loaded
         with _one_thread():

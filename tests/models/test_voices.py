@@ -109,16 +109,16 @@ def test_without_absolute_pitch_a_transposed_piece_costs_the_same() -> None:
 def test_hints_change_predictions_in_portions_of_any_size_and_as_far_as_they_reach() -> None:
     model, tokens = build(hinted=0.5), torch.cat([piece(8, 2), piece(8, 3)])
     melody = tokens[:, 1::FRAME]
-    begin = model.begin(torch.tensor([5, 0]), melody)
-    whole, _ = model(tokens, begin)
+    opening = model.start(torch.tensor([5, 0]), melody)
+    whole, _ = model(tokens, opening)
     without, _ = model(tokens)
     assert not torch.allclose(whole, without, atol=1e-3)
-    state, parts = begin, []
+    state, parts = opening, []
     for start, end in pairwise([0, 2, 3, 9, tokens.shape[1]]):
         logits, state = model(tokens[:, start:end], state)
         parts.append(logits)
     assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-5)
-    known, _ = model(tokens, model.begin(torch.tensor([5, 0]), torch.where(torch.tensor([[True], [False]]), melody, 0)))
+    known, _ = model(tokens, model.start(torch.tensor([5, 0]), torch.where(torch.tensor([[True], [False]]), melody, 0)))
     assert torch.allclose(known[0], whole[0], atol=1e-5) and torch.allclose(known[1], without[1], atol=1e-5)
 
 
@@ -127,9 +127,9 @@ def test_forgotten_frames_take_their_hints_along() -> None:
     model, tokens = build(), piece(20, 4)
     keys, melody = torch.tensor([3]), tokens[:, 1::FRAME]
     tokens[0, 1 + 12 * FRAME] = FIRST  # a note starts
-    _, state = model(tokens, model.begin(keys, melody))
-    rest, _ = model(tokens[:, 12 * FRAME :], model.begin_again(state, 12 * FRAME))
-    own, _ = model(tokens[:, 12 * FRAME :], model.begin(keys, melody[:, 12:]))
+    _, state = model(tokens, model.start(keys, melody))
+    rest, _ = model(tokens[:, 12 * FRAME :], model.restart(state, 12 * FRAME))
+    own, _ = model(tokens[:, 12 * FRAME :], model.start(keys, melody[:, 12:]))
     assert torch.allclose(rest[:, FRAME:], own[:, FRAME:], atol=1e-5)  # in the first frame it is known what came before
 
 

@@ -13,6 +13,8 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import digest, read_json, write_json
 from etude.stages.generate import run
+from etude.tasks.judging import find_judge
+from etude.tasks.trained_model import TrainedModel
 
 VARIANTS = pytest.mark.parametrize("model_name", ["ngram", "lstm", "conditional", "gan", "deepbach"])
 
@@ -107,3 +109,21 @@ def test_a_model_that_takes_no_control_attributes_names_those_that_do(trained: S
     control = {**tiny().generate.control, "mode": "minor"}
     with pytest.raises(EtudeError, match=r"model=lstm takes no control attributes\. Those can: model=conditional\."):
         run(config(control=control), to(trained, tmp_path), "lstm")
+
+
+def test_a_judge_chooses_among_candidates(trained: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etude.tasks.judging.FEWEST", 4)
+    plain = run(config(), to(trained, tmp_path / "plain"), "lstm")
+    folders = [run(config(candidates=3), to(trained, tmp_path / name), "lstm") for name in ("one", "two")]
+    files = [{file: digest(folder / file) for file in ("00.mid", "01.mid", "02.mid")} for folder in (plain, *folders)]
+    assert files[1] == files[2] != files[0]
+
+
+def test_candidates_without_train_pieces_are_refused_where_they_are_asked_for(trained: Session, tmp_path: Path) -> None:
+    shutil.copytree(trained.root / "models", tmp_path / "models")
+    alone = Session(root=tmp_path, progress=False)
+    loaded = TrainedModel.load(config(), alone, "lstm")
+    own = dataclasses.replace(loaded, config=dataclasses.replace(loaded.config, candidates=3))
+    assert find_judge(config(), alone, own) is None  # the model's own number
+    with pytest.raises(EtudeError, match="data/ingest does not exist"):
+        find_judge(config(candidates=3), alone, own)

@@ -232,11 +232,14 @@ def npy_of(shape: tuple[int, ...], data: bytes = b"") -> bytes:
     [
         (arrays(tokens=np.array([{}, []], dtype=object)), r"tokens is no array of numbers"),
         (arrays(tokens=np.array(["a"])), r"tokens is no array of numbers"),
-        (arrays(tokens=np.zeros((4, 51)), lengths=LENGTHS), r"tokens is float64"),
-        (arrays(tokens=np.zeros((4, 50), bool), lengths=LENGTHS), r"tokens is bool of shape \(4, 50\)"),
-        (arrays(tokens=np.zeros((4, 51), bool), lengths=LENGTHS[:, None]), r"lengths is int32 of shape \(1, 1\)"),
+        (arrays(tokens=np.zeros((4, 51)), lengths=LENGTHS, keys=LENGTHS), r"tokens is float64"),
+        (arrays(tokens=np.zeros((4, 50), bool), lengths=LENGTHS, keys=LENGTHS), r"tokens is bool of shape \(4, 50\)"),
+        (
+            arrays(tokens=np.zeros((4, 51), bool), lengths=LENGTHS[:, None], keys=LENGTHS),
+            r"lengths is int32 of shape \(1, 1\)",
+        ),
         (arrays(tokens=np.full((4, 51), np.nan)), r"tokens has a number that is not finite"),
-        (arrays(), r"holds nothing, voicegrid has lengths, tokens"),
+        (arrays(), r"holds nothing, voicegrid has keys, lengths, tokens"),
         (arrays(tokens=np.zeros((4, 51), bool), more=np.zeros(3)), r"holds more, tokens"),
         (archive("tokens.npy", bytes(200_000_000)), r"holds 1 arrays of 200 MB"),
         (archive("tokens.npy", npy_of((10**6, 10**6))), r"has not as many numbers as its shape"),

@@ -17,7 +17,8 @@ from etude.core.errors import EtudeError, closest
 Temperature = Annotated[float, Range(0.01, 10)]
 MOST_BARS = 1000  # that can be requested of a piece
 BARS_OF_LIMIT = 16  # that generate.max_tokens is for
-OWN = ("temperature", "rhythm")  # keys of generate of which a model may have its own values
+# keys of generate of which a model may have its own values
+OWN: dict[str, Any] = {"temperature": Temperature | None, "rhythm": Temperature | None, "candidates": Count | None}
 SECONDS_OF_BAR = 1.5  # at least
 Limit = Count | Annotated[float, Range(1e-9, 1)]  # a number of batches, or a fraction of them
 
@@ -150,6 +151,7 @@ class Generate:
     sweeps: Count
     guidance: Annotated[float, Range(1, 20)]
     tries: Annotated[int, Range(1, 1000)]
+    candidates: Count | None
     control: dict[str, str | float | None]
 
     def __post_init__(self) -> None:
@@ -159,7 +161,7 @@ class Generate:
             )
 
     def with_own(self, values: Any, where: str) -> "Generate":
-        """With a model's own temperatures where these are null.
+        """With a model's own values of ``OWN`` where these are null.
 
         Args:
             values: the section ``generate`` of a model; None: it has none.
@@ -172,7 +174,7 @@ class Generate:
         for name in own:
             if name not in OWN:
                 raise EtudeError(f"{where}.{name} is not a setting. {closest(name, OWN)}")
-        checked = {name: check(value, Temperature | None, f"{where}.{name}") for name, value in own.items()}
+        checked = {name: check(value, OWN[name], f"{where}.{name}") for name, value in own.items()}
         return replace(self, **{name: value for name, value in checked.items() if getattr(self, name) is None})
 
     @property

@@ -95,7 +95,7 @@ class SequenceModel(nn.Module):
         logits, _ = self(items[:, :-1])
         return logits.float().softmax(dim=-1)
 
-    def begin(self, keys: Tensor, melody: Tensor) -> Any:
+    def start(self, keys: Tensor, melody: Tensor) -> Any:
         """The state before the first item of pieces of which something is known.
 
         Args:
@@ -107,8 +107,8 @@ class SequenceModel(nn.Module):
         """
         return None
 
-    def begin_again(self, state: Any, items: int) -> Any:
-        """``begin`` for pieces whose first ``items`` items are forgotten, a multiple of ``stride``."""
+    def restart(self, state: Any, items: int) -> Any:
+        """``start`` for pieces whose first ``items`` items are forgotten, a multiple of ``stride``."""
         return None
 
     @torch.no_grad()

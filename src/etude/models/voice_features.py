@@ -148,7 +148,7 @@ def make_hints(keys: Tensor, melody: Tensor) -> Hints:
 
 def encode_degree(token: Tensor, key: Tensor) -> Tensor:
     """The degree of pitch tokens in keys, from 1 in major and 13 in minor; 0 where either is unknown."""
-    tonic, minor = (key - 1).div(2, rounding_mode="floor"), (key - 1) % 2
+    tonic, minor = (key - 1) // 2, (key - 1) % 2
     return torch.where((token >= FIRST) & (key > 0), 1 + 12 * minor + (token - tonic) % 12, 0)
 
 
@@ -320,7 +320,7 @@ class VoiceFeatures:
         place = torch.arange(start, start + own.shape[1], device=own.device)[None, :, None].expand_as(own)
         values |= {name: place % bar for name, bar in self.bars.items()}
         by_voice = {name: value * U + voice for name, value in values.items()}
-        key = torch.where(keys > 0, (keys - 1).div(2, rounding_mode="floor") + 12 * TONIC_OCTAVE, 0)
+        key = torch.where(keys > 0, (keys - 1) // 2 + 12 * TONIC_OCTAVE, 0)
         hinted = [key[:, None, None].expand_as(own), melody[:, :, None, 3].expand_as(own)]
         single = [own, *previous, tonic, *(match.token for match in matches.values()), *hinted]
         references = torch.cat([pitch, torch.stack(single, dim=-1)], dim=-1)

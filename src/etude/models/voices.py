@@ -282,11 +282,11 @@ class Voices(SequenceModel):
         high = self.item_spec.size - 1 - torch.where(pitches, items, FIRST).amax(1, keepdim=True)
         return torch.where(pitches, items + semitones.to(items.device).clamp(low, high), items)
 
-    def begin(self, keys: Tensor, melody: Tensor) -> State:
+    def start(self, keys: Tensor, melody: Tensor) -> State:
         """See SequenceModel."""
         return State(keys.new_zeros(len(keys), 0), make_hints(keys, melody), [])
 
-    def begin_again(self, state: State, items: int) -> State:
+    def restart(self, state: State, items: int) -> State:
         """See SequenceModel."""
         return State(state.tokens[:, :0], state.hints.from_frame(items // self.frame), [])
 

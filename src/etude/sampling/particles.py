@@ -103,7 +103,7 @@ class Particles:
         rows = self.pieces * each
         first = torch.full((rows, 1), BOS, device=self.device)
         hints = (torch.from_numpy(np.repeat(known, each, axis=0)).to(self.device) for known in (keys, melodies))
-        logits, self.state = model(first, model.begin(*hints))
+        logits, self.state = model(first, model.start(*hints))
         self.dims = row_dims(model)
         self.ahead = _log_probabilities(logits)[:, 0]  # (rows, V), of the first cell of the next frame
         self.length = 1  # tokens that the state has read
@@ -208,7 +208,7 @@ class Particles:
         if start <= 0:
             return
         tokens = self.written.reshape(len(self.written), -1)[:, start - self.length :]
-        again = self.model.begin_again(self.state, start)
+        again = self.model.restart(self.state, start)
         logits, self.state = self.model(torch.from_numpy(tokens).to(self.device), again)
         self.ahead, self.length = _log_probabilities(logits[:, -1:])[:, 0], tokens.shape[1]
 
@@ -278,7 +278,7 @@ def cost(model: SequenceModel, representation: VoicesOnGrid, task: HarmonyTask, 
     device = next(model.parameters()).device
     tokens = torch.from_numpy(np.concatenate([[BOS], grid.reshape(-1)]).astype(np.int64)).to(device)
     hints = (torch.from_numpy(known).to(device) for known in find_hints([task.allowed]))
-    logits, _ = model(tokens[None, :-1], model.begin(*hints))
+    logits, _ = model(tokens[None, :-1], model.start(*hints))
     return float(F.cross_entropy(logits[0].double(), tokens[1:], reduction="sum"))
 
 

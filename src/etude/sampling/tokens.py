@@ -106,7 +106,7 @@ def _sample_batch(
     device = next(model.parameters(), torch.empty(0)).device
     last = np.full(rows, BOS, dtype=np.int64)
     no_melody = torch.zeros((rows, 0), dtype=torch.long, device=device)
-    written, state = [last], model.begin(torch.from_numpy(keys).to(device), no_melody)
+    written, state = [last], model.start(torch.from_numpy(keys).to(device), no_melody)
     for given in prime.T:
         _, state = predict(model, torch.from_numpy(last).to(device), state, guidance)
         last = given

@@ -10,26 +10,30 @@ from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.files import whole_folder, write_json
 from etude.sampling import Sampled
+from etude.sampling.judge import Judge
 from etude.stages import main
 from etude.tasks.capabilities import CONDITION, is_able, name_able
+from etude.tasks.judging import find_judge
 from etude.tasks.lead_sheets import give_lead_sheets
 from etude.tasks.trained_model import TrainedModel
 
 
-def generate(loaded: TrainedModel, show: bool = False) -> list[Sampled]:
-    """Sample ``generate.pieces`` pieces from a trained model."""
+def generate(loaded: TrainedModel, show: bool = False, judge: Judge | None = None) -> list[Sampled]:
+    """Sample ``generate.pieces`` pieces from a trained model, with a judge the best of several candidates each."""
     config = loaded.config
-    return sampling.sample_pieces(loaded.model, loaded.representation, loaded.observed, config, config.pieces, show)
+    made = (loaded.model, loaded.representation, loaded.observed, config, config.pieces)
+    return sampling.sample_pieces(*made, show, judge)
 
 
 def run(settings: Settings, session: Session, model_name: str) -> Path:
     """Read models/``model_name``, and the test pieces if it accompanies them; write data/generate/``model_name``.
 
-    Returns that folder.
+    With several candidates it reads the train pieces too. Returns that folder.
     """
     check_request(settings, session, model_name)
     loaded = give_lead_sheets(TrainedModel.load(settings, session, model_name), session)
-    return write_pieces(settings, session, loaded, generate(loaded, session.progress))
+    judge = find_judge(settings, session, loaded)
+    return write_pieces(settings, session, loaded, generate(loaded, session.progress, judge))
 
 
 def check_request(settings: Settings, session: Session, model_name: str) -> None:

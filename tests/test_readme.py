@@ -65,7 +65,7 @@ def test_experiment_full_has_the_sizes_and_steps_of_the_results_that_stand_as_it
     }
     assert sizes["lstm"] == [256, 2, 0.1, None] and sizes["transformer"] == [192, 4, 0.1, 0.5]
     assert sizes["voices"] == [128, 2, 0.2, 0.5] and sizes["deepbach"] == [128, 1, 0.2, 1.0]
-    assert made.models["voices"]["temperature"] == 1.3 and made.sampling("voices").temperature == 0.5
+    assert made.models["voices"]["temperature"] == 1.3 and made.sampling("voices").temperature == 0.6
     assert (made.sampling("lstm").temperature, made.sampling("lstm").rhythm) == (0.7, 1.0)
 
 

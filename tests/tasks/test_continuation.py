@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import VOICES, make_piece
@@ -12,6 +13,8 @@ from symusic.core import ScoreTick
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.models.lstm import LSTM
+from etude.music.key import best_keys
+from etude.representations.base.grid import FIRST
 from etude.tasks.continuation import continue_piece
 
 PROGRAMS = {name: program for name, (program, _) in VOICES.items()}
@@ -54,3 +57,29 @@ def test_a_prime_that_is_too_long_is_said(settings: Settings) -> None:
             going_on(name, make_piece(3, 16), settings, bars=4)
         with pytest.raises(EtudeError, match=r"more than half of the 100 of a piece .* Raise generate\.max_tokens"):
             going_on(name, make_piece(3, 16), settings, max_tokens=100)
+
+
+@pytest.mark.parametrize("semitones", [0, 3])
+def test_a_model_of_voices_goes_on_in_the_key_of_the_prime(
+    semitones: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def start(self: LSTM, keys: torch.Tensor, melody: torch.Tensor) -> None:
+        given.append((keys.tolist(), melody.shape[1]))
+
+    monkeypatch.setattr(LSTM, "start", start)
+    prime = make_piece(3, 6, semitones)
+    going_on("voicegrid", prime, settings, bars=4)
+    [(keys, frames)] = given
+    times = np.zeros((1, 12))
+    for track in prime.tracks:
+        for note in track.notes:
+            times[0, note.pitch % 12] += note.duration
+    representation = learned("voicegrid", *TRAIN, voices=PROGRAMS)
+    tonic = ((keys[0] - 1) // 2 - FIRST + representation.low) % 12
+    assert 2 * tonic + (keys[0] - 1) % 2 == best_keys(times)[0]
+    assert keys[:4] == keys[:1] * 4 and not any(keys[4:]) and not frames
+    given.clear()
+    going_on("remi", prime, settings, bars=4)
+    assert not any(given[0][0])

@@ -7,6 +7,7 @@ from symusic.core import NoteTick, ScoreTick, TrackTick
 from etude.config.sections import Generate
 from etude.core.errors import EtudeError
 from etude.models.sequence import SequenceModel
+from etude.representations.base.grid import VoicesOnGrid, find_keys
 from etude.representations.base.representation import Observed, Representation, TokenRepresentation
 from etude.representations.base.survey import DRUMS
 from etude.sampling import Sampled
@@ -51,7 +52,10 @@ def continue_piece(
     primes = rules.with_forced(tokens) if isinstance(rules, Stream) else tokens[None]
     tempering = Tempering(representation, config.rhythm)
     guidance = config.guidance if config.requested else 1.0
-    pieces = sample_tokens(model, rules, config, range(count), show, primes, tempering, guidance)
+    keys = None
+    if isinstance(representation, VoicesOnGrid):  # the model goes on in the key that fits the prime
+        keys = np.repeat(find_keys(tokens.reshape(1, -1, len(representation.voices))), count)
+    pieces = sample_tokens(model, rules, config, range(count), show, primes, tempering, guidance, keys)
     return [
         Sampled(_join(prime, representation.decode(piece.tokens), representation), piece.complete) for piece in pieces
     ]

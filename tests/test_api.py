@@ -66,6 +66,8 @@ def notes(piece: etude.Piece, name: str | None = None) -> list[tuple[float, floa
 def test_candidates_need_a_project(lstm: etude.Model) -> None:
     with pytest.raises(EtudeError, match=r"candidates = 4: .* Use etude generate candidates=\.\.\. in a project"):
         lstm.generate(candidates=4)
+    with pytest.raises(EtudeError, match="candidates = 4"):
+        lstm.continue_(melody(), candidates=4)
     assert len(lstm.generate(bars=2, candidates=1)) == 1
 
 

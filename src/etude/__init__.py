@@ -18,12 +18,8 @@ __all__ = ["EtudeError", "Model", "Piece", "load", "read"]
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-# The same bytes on every x86-64 CPU with AVX2: without this, libraries choose kernels by the CPU, which sum in another
-# order. On an EPYC (family 25, model 1) it costs nothing. ETUDE_CPU=native gives the CPU's own kernels, which is faster
-# where there is AVX-512 or AMX (`make full`). MKL_CBWR must be set in either case: with it, MKL sums a row of a product
-# in the same order whichever thread does it and however many rows there are, from a few on (Transformer.min_batch), so
-# that a piece is the same alone and in any batch. Intel's CPUs do so where STRICT is said, which is for them alone.
 def _strict() -> str:
+    """What MKL_CBWR says besides on Intel's CPUs, for which alone it is."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as cpus:
             return ",STRICT" if "GenuineIntel" in cpus.read(200) else ""
@@ -31,6 +27,11 @@ def _strict() -> str:
         return ""
 
 
+# The same bytes on every CPU of one maker with AVX2: without this, libraries choose kernels by the CPU, which sum in
+# another order. On an EPYC (family 25, model 1) it costs nothing. ETUDE_CPU=native gives the CPU's own kernels, which
+# is faster where there is AVX-512 or AMX (`make full`). MKL_CBWR must be set in either case: with it, MKL sums a row of
+# a product in the same order whichever thread does it and however many rows there are, from a few on
+# (Transformer.min_batch), so that a piece is the same alone and in any batch. Intel's CPUs do so with STRICT.
 if os.environ.get("ETUDE_CPU") == "native":
     os.environ.setdefault("MKL_CBWR", f"AUTO{_strict()}")
 else:

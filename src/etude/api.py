@@ -306,11 +306,6 @@ class Model:
         Raises:
             EtudeError: a setting is unknown or out of range, or the model takes no control attributes.
         """
-        if settings.get("candidates") not in (None, 1):
-            raise EtudeError(
-                f"candidates = {settings['candidates']}: a judge of them learns from train pieces, which a model's "
-                "folder does not hold. Use etude generate candidates=... in a project."
-            )
         config = self._generation(pieces=pieces, bars=bars, seconds=seconds, seed=seed, **settings)
         loaded = self.loaded
         with _one_thread():
@@ -451,6 +446,11 @@ class Model:
 
     def _generation(self, **changes: Any) -> Generate:
         """The generation settings with the model's own temperatures, and some changes."""
+        if changes.get("candidates") not in (None, 1):
+            raise EtudeError(
+                f"candidates = {changes['candidates']}: a judge of them learns from train pieces, which a model's "
+                "folder does not hold. Use etude generate candidates=... in a project."
+            )
         asked = changes.pop("control", {})
         if not isinstance(asked, Mapping) or not all(isinstance(name, str) for name in asked):
             raise EtudeError(f'control = {asked!r} must be a mapping, as {{"key": "D minor"}}.')

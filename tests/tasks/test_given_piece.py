@@ -43,6 +43,11 @@ def test_pieces_continue_a_theme(trained: Session, theme: str, tmp_path: Path) -
         assert 8 * 24 < piece.end() <= 16 * 24
 
 
+def test_candidates_of_a_continuation_are_refused(trained: Session, theme: str, tmp_path: Path) -> None:
+    with pytest.raises(EtudeError, match="candidates = 4: a judge knows whole pieces"):
+        run(config(candidates=4), replace(trained, out=tmp_path), "lstm", GivenPiece(prime=theme))
+
+
 def test_bars_of_a_piece_are_filled_in(trained: Session, theme: str, tmp_path: Path) -> None:
     given = GivenPiece(prime=theme, fill="2", tracks=["Tenor"])
     folder = run(config(), replace(trained, out=tmp_path), "deepbach", given)

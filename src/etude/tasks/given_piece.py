@@ -28,6 +28,11 @@ def check_given(settings: Settings, session: Session, model_name: str, given: Gi
     capability, task = (CONTINUE, "continue a piece") if given.fill is None else (HARMONIZE, "fill in bars of a piece")
     if not is_able(settings, model_name, capability):
         raise EtudeError(f"model={model_name} cannot {task}. {name_able(settings, session, capability)}")
+    if settings.generate.candidates not in (None, 1):
+        raise EtudeError(
+            f"candidates = {settings.generate.candidates}: a judge knows whole pieces, and chooses among none that "
+            "continue another one. Leave it out, and raise pieces to choose yourself."
+        )
 
 
 def generate_from(settings: Settings, session: Session, loaded: TrainedModel, given: GivenPiece) -> list[Sampled]:

@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from etude.config.sections import Generate, Harmonize
 from etude.core.progress import bar
-from etude.metrics.voice_leading import SILENCE, parallels
 from etude.models.deepbach import DeepBach, add_bounds, pad_pieces
-from etude.representations.base.grid import FIRST, HOLD, REST
+from etude.representations.base.grid import HOLD, REST
 from etude.representations.base.representation import Observed
 from etude.representations.chorale import BEAT, FERMATA, STEP, Chorale
 from etude.sampling import Sampled
 from etude.sampling.filters import draw, top_p_filter
 from etude.sampling.harmonies import HarmonyTask, SampledHarmonies
+from etude.sampling.parallels import count_of_tokens, mend_parallels
 
 ANNEALING = 1.6  # factor of the temperature at the first sweep; it falls to 1 over the share ANNEALED of the sweeps
 ANNEALED = 0.7
+SOFT = 0.6  # share of the cost of a parallel while cells are drawn; those that stay are mended afterwards
 FEWEST = 0.1  # share of the candidate cells that the last sweep draws; the first draws all
 
 
@@ -94,7 +95,7 @@ def gibbs(
                 excluded = barred[voice].expand(len(cells), -1, -1)[at]
                 scores = logits.masked_fill(excluded, -torch.inf).double() / annealed
                 if cost:
-                    wrong = _parallels(cells.cpu().numpy(), chosen, voice, scores.shape[1])
+                    wrong = count_of_tokens(cells.cpu().numpy(), chosen, voice, scores.shape[1])
                     scores = scores - cost * torch.from_numpy(wrong).to(device)
                 tokens = draw(top_p_filter(scores.softmax(-1).cpu().numpy(), config.top_p), uniforms[1][chosen])
                 cells[..., voice][at] = torch.from_numpy(tokens).to(device) + HOLD
@@ -117,9 +118,37 @@ def sample_harmonies(model: DeepBach, representation: Chorale, tasks: Sequence[H
 def _harmonies_of(model: DeepBach, representation: Chorale, task: HarmonyTask) -> SampledHarmonies:
     row, free, before = _frames_of(model, representation, task)
     cells, rngs, config = task.allowed[len(before) :], task.rngs, task.config
-    drawn = gibbs(model, [row] * len(rngs), free, rngs, config, task.show, cells, config.parallel_cost, "harmonize")
+    soft = SOFT * config.parallel_cost
+    drawn = gibbs(model, [row] * len(rngs), free, rngs, config, task.show, cells, soft, "harmonize")
+    if config.parallel_cost:
+        drawn = [_mend(model, made, free, cells, config.parallel_cost) for made in drawn]
     grids = [np.concatenate([before, made[:, : len(model.names)]]) for made in drawn]
     return grids, voice_costs(model, drawn, free)
+
+
+@torch.no_grad()
+def _mend(
+    model: DeepBach, row: NDArray[np.int64], free: Sequence[int], allowed: NDArray[np.bool_], cost: float
+) -> NDArray[np.int64]:
+    """The frames of a piece with fewer of the parallels that are left after the last sweep."""
+    voices = len(model.names)
+    known = row[:, voices:]
+    barred = ~allowed[..., HOLD:] | (model.counts.cpu().numpy() == 0)
+
+    def join(grid: NDArray[np.integer]) -> NDArray[np.int64]:
+        return np.concatenate([grid, known], axis=1).astype(np.int64)
+
+    def scores_of(grid: NDArray[np.integer]) -> NDArray[np.float64]:
+        batch = pad_pieces([add_bounds(torch.from_numpy(join(grid)), voices)], voices)
+        scores = np.full(barred.shape, -np.inf)
+        for voice in free:
+            scores[:, voice] = model(*batch, voice)[0, 1:-1].double().numpy()
+        return np.where(barred, -np.inf, scores)
+
+    def costs_of(grids: Sequence[NDArray[np.integer]]) -> NDArray[np.float64]:
+        return voice_costs(model, [join(grid) for grid in grids], free)
+
+    return join(mend_parallels(row[:, :voices], scores_of, costs_of, cost))
 
 
 def cost(model: DeepBach, representation: Chorale, task: HarmonyTask, grid: NDArray[np.int64]) -> float:
@@ -148,49 +177,6 @@ def voice_costs(model: DeepBach, rows: Sequence[NDArray[np.integer]], free: Sequ
     batch = pad_pieces([add_bounds(torch.from_numpy(row.astype(np.int64)), voices) for row in rows], voices)
     costs, _ = model.nats(*batch)
     return np.asarray(costs[..., list(free)].double().sum(dim=(1, 2)).numpy())
-
-
-def _parallels(cells: NDArray[np.int64], chosen: NDArray[np.bool_], voice: int, tokens: int) -> NDArray[np.int64]:
-    """The parallel fifths and octaves that each token would make in chosen cells of a voice: (N, V).
-
-    Counted are the step into the cell's frame, and the step into the frame in which its note ends.
-
-    Args:
-        cells: (B, T, voices) tokens.
-        chosen: (B, T) cells, N of them, none in the first or last frame.
-        voice: its number.
-        tokens: V, the first of them HOLD.
-    """
-    sounding = _sounding(cells)
-    row, frame = np.nonzero(chosen)
-    ends = np.where(cells[..., voice] != HOLD, np.arange(cells.shape[1]), cells.shape[1] - 1)
-    ends = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]  # the next frame, itself included, that is no hold
-    end = ends[row, frame + 1]
-    others = [other for other in range(cells.shape[2]) if other != voice]
-    before = sounding[row, frame - 1]  # (N, voices)
-    there = np.tile(np.arange(HOLD, HOLD + tokens), (len(row), 1))  # (N, V), what the voice would sound
-    there = np.where(there == HOLD, before[:, voice, None], np.where(there < FIRST, SILENCE, there))
-
-    def count(*pitches: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Count for a step: pitches of this voice before and after, and of the others before and after."""
-        ours, ours_then, theirs, theirs_then = (pitch[..., None] if pitch.ndim == 2 else pitch for pitch in pitches)
-        pairs = [np.broadcast_arrays(ours, theirs), np.broadcast_arrays(ours_then, theirs_then)]
-        return np.asarray(parallels(*(np.stack(pair, axis=-1) for pair in pairs)).sum(axis=-1))
-
-    def of(pitch: NDArray[np.int64]) -> NDArray[np.int64]:
-        return pitch[:, None, others]  # (N, 1, others)
-
-    into = count(before[:, voice, None], there, of(before), of(sounding[row, frame]))
-    out = count(there, sounding[row, end, voice][:, None], of(sounding[row, end - 1]), of(sounding[row, end]))
-    return np.asarray(into + out)
-
-
-def _sounding(cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What sounds in tokens (B, T, voices), as their pitch tokens or SILENCE."""
-    place = np.arange(cells.shape[1])[None, :, None]
-    start = np.maximum.accumulate(np.where(cells != HOLD, place, 0), axis=1)
-    tokens = np.take_along_axis(cells, start, axis=1)
-    return np.where(tokens >= FIRST, tokens, SILENCE)
 
 
 def _local_minima(uniforms: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -1,10 +1,12 @@
-"""The piano rolls of the JSB chorales."""
+"""Piano rolls: the JSB chorales, and MATLAB files."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.io import savemat
 from symusic.core import ScoreTick as Score
 
 from etude.config.sections import Reading
@@ -36,6 +38,48 @@ def test_equal_neighbours_are_one_note_and_the_name_states_the_step(tmp_path: Pa
         assert notes(piece, 3) == [(0, step, 48), (step, step, 53), (3 * step, step, 55)]
         assert (info["tempo"], info["time_signature"]) == (80, "4/4")
     assert read(path, "train/1", reading(voices=None))[0].tracks[0].name == "Oboe"
+
+
+def mat(path: Path, *pieces: list[list[int]]) -> Path:
+    """Write train pieces, each a list of frames of pitches, as a MATLAB file of 88 keys."""
+    cells = {name: np.empty((1, 0), dtype=object) for name in ("traindata", "validdata", "testdata")}
+    cells["traindata"] = np.empty((1, len(pieces)), dtype=object)
+    for place, frames in enumerate(pieces):
+        cells["traindata"][0, place] = np.array([[key + 21 in frame for key in range(88)] for frame in frames], "uint8")
+    savemat(path, cells)
+    return path
+
+
+def test_a_matlab_file_holds_any_number_of_keys_a_frame_as_one_part(tmp_path: Path) -> None:
+    path = mat(tmp_path / "Nottingham.mat", [[21]], [[48, 52, 55, 64, 67], [48, 52], [], [108, 52]])
+    assert pieces_of(path) == [("train/0", None), ("train/1", None)]
+    piece, info = read(path, "train/1", reading(voices={"Piano": 0}))
+    assert [(track.name, track.program) for track in piece.tracks] == [("Piano", 0)]
+    assert notes(piece, 0) == [
+        (0, 24, 48),
+        (0, 24, 52),
+        (0, 12, 55),
+        (0, 12, 64),
+        (0, 12, 67),
+        (36, 12, 52),
+        (36, 12, 108),
+    ]
+    assert (info["tempo"], info["time_signature"]) == (80, "4/4")
+    assert notes(read(path, "train/0", reading(voices=None))[0], 0) == [(0, 12, 21)]
+    quarters = mat(tmp_path / "JSB_Chorales.mat", [[60]])
+    assert notes(read(quarters, "train/0", reading(voices=None))[0], 0) == [(0, 24, 60)]
+
+
+def test_another_matlab_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EtudeError, match="the length of a frame: JSB_Chorales, Nottingham"):
+        read(mat(tmp_path / "mine.mat", [[60]]), "train/0", reading())
+    for content in ({"traindata": np.zeros((2, 2))}, {"else": 1}):
+        savemat(tmp_path / "Nottingham.mat", content)
+        with pytest.raises(EtudeError, match="no file of piano rolls"):
+            pieces_of(tmp_path / "Nottingham.mat")
+    (tmp_path / "Nottingham.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
+    with pytest.raises(EtudeError, match="no file of piano rolls"):
+        pieces_of(tmp_path / "Nottingham.mat")
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ DAMAGE = (
 class Archive:
     """One archive of a dataset, and the limits on its content."""
 
-    name: str  # of the file in a mirror, ending in .zip or .tar.gz
+    name: str  # of the file in a mirror, ending in .zip or .tar.gz; any other is the only file of the dataset
     url: str  # used where there is no mirror
     checksum: str | None  # published, of the archive itself, as in "sha256:70470e..."
     max_bytes: int  # that it may unpack to
@@ -113,7 +113,7 @@ def unpack(
 def take(
     archive: Path, folder: Path, wanted: re.Pattern[str], max_bytes: int, max_files: int, some: bool = True
 ) -> None:
-    """Unpack the members of a .zip or .tar.gz file that ``wanted`` matches below ``folder``.
+    """Unpack the members of a .zip or .tar.gz file that ``wanted`` matches below ``folder``; copy any other file.
 
     The first part of every name (the one top folder) is ignored; ``wanted`` must match the rest, and its group 1 is the
     place below ``folder``. With ``some`` it is an error if none matches.
@@ -123,7 +123,12 @@ def take(
             there are more than ``max_files`` members; the archive is encrypted or damaged.
         OSError: the disk refuses to take the files.
     """
-    members = _zip_members(archive) if archive.suffix == ".zip" else _tar_members(archive, max_bytes)
+    if archive.suffix == ".zip":
+        members = _zip_members(archive)
+    elif archive.suffix == ".gz":
+        members = _tar_members(archive, max_bytes)
+    else:
+        members = iter([Member(f"top/{archive.name}", "a file", partial(_opened, archive))])
     taken = size = 0
     try:
         for number, member in enumerate(members, start=1):
@@ -288,6 +293,10 @@ def _tar_members(archive: Path, max_bytes: int) -> Iterator[Member]:
                 source.members = []  # type: ignore[attr-defined]  # else all stay in memory
             while stream.read(BLOCK):  # up to gzip's checksum at the end
                 pass
+
+
+def _opened(file: Path) -> IO[bytes]:
+    return file.open("rb")
 
 
 def _open(source: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:

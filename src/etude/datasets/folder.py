@@ -14,9 +14,8 @@ from etude.core.folders import files_below
 from etude.core.progress import follow
 from etude.core.project import given_path
 from etude.datasets import Dataset, Entry, LeftOut, Manifest, Names, piece
-from etude.scores.readers import pieces_of
+from etude.scores.readers import SCORES, pieces_of
 
-SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".xml", ".musicxml", ".mxl", ".abc", ".krn")  # in either letter case
 MAX_BYTES = 50_000_000  # of a file
 HOW = "Name your folder of scores, as in: etude download dataset=folder dataset.path=~/my_midi"
 
@@ -95,7 +94,7 @@ def _below(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
 def _other(file: Path) -> bool:
     """Whether ``file`` is a plain file of another kind."""
     try:
-        return _suffix(file) not in SUFFIXES and stat.S_ISREG(file.lstat().st_mode)
+        return _suffix(file) not in SCORES and stat.S_ISREG(file.lstat().st_mode)
     except OSError:  # it disappeared
         return False
 

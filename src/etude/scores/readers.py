@@ -44,8 +44,9 @@ FORMATS = {
     **dict.fromkeys((".xml", ".musicxml", ".mxl"), MUSICXML),
     ".krn": Format(humdrum.pieces, sheet=humdrum.read_sheet),
     ".abc": Format(abc.pieces, sheet=abc.read_sheet),
-    ".json": Format(pianorolls.pieces, read=pianorolls.read_pianoroll),
 }
+SCORES = tuple(FORMATS)  # what a folder of scores may hold
+FORMATS |= dict.fromkeys((".json", ".mat"), Format(pianorolls.pieces, read=pianorolls.read_pianoroll))  # of datasets
 
 
 def read(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
@@ -53,7 +54,8 @@ def read(path: Path, part: str | None, reading: Reading) -> tuple[Score, Facts]:
 
     Args:
         path: ``.mid .midi .kar .rmi`` (MIDI; where POP909's annotations stand next to it, on their beats),
-            ``.xml .musicxml .mxl`` (MusicXML), ``.krn`` (Humdrum), ``.abc`` (ABC), ``.json`` (the piano rolls of JSB).
+            ``.xml .musicxml .mxl`` (MusicXML), ``.krn`` (Humdrum), ``.abc`` (ABC), ``.json .mat`` (the piano
+            rolls of JSB, and those of MATLAB files).
         part: which piece of a file that holds many, as ``pieces_of`` names it; else ``None``.
         reading: the voices, the grid, and defaults for what the file may not state.
 

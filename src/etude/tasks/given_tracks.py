@@ -23,13 +23,12 @@ from etude.config.sections import Decibels, Mix, Place, Settings
 from etude.core.errors import EtudeError, closest
 from etude.core.project import given_path
 from etude.music.seconds import seconds_at
-from etude.scores.readers import FORMATS
+from etude.scores.readers import SCORES
 from etude.tasks.requests import MixFiles
 from etude.tasks.score_files import read_score
 from etude.tasks.typed_lists import read_list, read_mapping
 
 USAGE = "etude mix tracks='[melody.mid,bass.wav,drums.wav]' output=final.mp3"
-SCORES = tuple(ending for ending in FORMATS if ending != ".json")
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
 LONGEST = 30 * 60  # seconds of a track, and of a mix
 SLOWEST, FASTEST = 1000, 768000  # samples a second of a file

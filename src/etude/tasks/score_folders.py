@@ -15,7 +15,7 @@ from etude.core.progress import follow
 from etude.core.project import given_path
 from etude.scores.isolation import Lost, attempt, isolate, isolate_groups
 from etude.scores.limits import refusal, too_large
-from etude.scores.readers import FORMATS, is_midi, pieces_of, prepare
+from etude.scores.readers import SCORES, is_midi, pieces_of, prepare
 from etude.tasks.score_files import TEMPO, TICKS, read_part
 
 GROUP = 32  # MIDI files that are read together
@@ -48,8 +48,7 @@ def read_folder(key: str, name: str, limits: Ingest, show: bool = False) -> Scor
         raise EtudeError(f"{key} = {root} does not exist. Name a folder of scores, or one file.")
     files = [root] if root.is_file() else _scores_below(root, key)
     if not files:
-        endings = " ".join(ending for ending in FORMATS if ending != ".json")
-        raise EtudeError(f"{key} = {root} holds no score. Files that end in {endings} are read.")
+        raise EtudeError(f"{key} = {root} holds no score. Files that end in {' '.join(SCORES)} are read.")
     base = root.parent if root.is_file() else root
     refused: list[tuple[str, str]] = []
     parts: list[tuple[Path, str | None]] = []
@@ -92,9 +91,7 @@ def read_folder(key: str, name: str, limits: Ingest, show: bool = False) -> Scor
 
 
 def _scores_below(root: Path, key: str) -> list[Path]:
-    scores = [
-        file for file in files_below(root, key) if file.suffix.lower() in FORMATS and file.suffix.lower() != ".json"
-    ]
+    scores = [file for file in files_below(root, key) if file.suffix.lower() in SCORES]
     return sorted((file for file in scores if file.is_file()), key=lambda file: file.relative_to(root).as_posix())
 
 

@@ -249,6 +249,10 @@ def test_a_piece_without_what_is_requested_is_sampled_again(encoded: Session, se
     for first, last, met, met_at_last in zip(once, often, *has, strict=True):
         if met or not met_at_last:
             assert first.score.dumps_midi() == last.score.dumps_midi(), "it stays as it was sampled first"
+    fewer = sampling.sample_pieces(model, made, observed, dataclasses.replace(config, tries=3), 8)
+    for few, last in zip(fewer, often, strict=True):
+        if meets(made, few.score, control):
+            assert few.score.dumps_midi() == last.score.dumps_midi(), "the first that has it is taken"
     wanted = [Wanted({}, 0), Wanted(control, 0), Wanted(control, 3)]
     mixed = sample_wanted(model, made, observed, dataclasses.replace(config, tries=6), wanted)
     assert mixed[1].score.dumps_midi() == often[0].score.dumps_midi()

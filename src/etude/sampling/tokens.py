@@ -1,7 +1,7 @@
 """Sampling from models of token sequences: batched, with the state kept, under the rules of the tokens."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,7 @@ def sample_tokens(
     tempering: Tempering | None = None,
     guidance: float = 1.0,
     keys: NDArray[np.int64] | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> list[SampledTokens]:
     """Draw sequences, each with its own random numbers, the prime included.
 
@@ -59,13 +60,16 @@ def sample_tokens(
         tempering: of the tokens; None: all have one temperature.
         guidance: by control tokens, above 1 for a model that can be conditioned on them.
         keys: of the pieces (pieces,), as ``grid.find_keys`` numbers them; None: unknown.
+        seeds: of the pieces; None: all have ``config.seed``.
     """
+    seeds = [config.seed] * len(places) if seeds is None else seeds
     pieces: list[SampledTokens] = []
     with bar("generate", -(-len(places) // config.batch_size) * config.most_tokens, show) as advance:
         for start in range(0, len(places), config.batch_size):
             together = places[start : start + config.batch_size]
             done = start // config.batch_size * config.most_tokens
-            rngs = (np.random.default_rng((config.seed, place)) for place in together)
+            drawn = zip(seeds[start : start + len(together)], together, strict=True)
+            rngs = (np.random.default_rng((seed, place)) for seed, place in drawn)
             uniforms = np.stack([rng.random(config.most_tokens) for rng in rngs])
             filling = np.full((max(0, model.min_batch - len(uniforms)), config.most_tokens), 0.5)
             uniforms = np.concatenate([uniforms, filling])
@@ -232,24 +236,30 @@ def sample_wanted(
 ) -> list[Sampled]:
     """Sample pieces, of each of which something may be requested, all of them or none.
 
-    A piece that has not what is requested is sampled again, up to ``config.tries`` times; one that never has it stays
-    as it was sampled first. A piece is the same whatever else is sampled with it.
+    A piece that has not what is requested is sampled again, up to ``config.tries`` times, and the first that has it is
+    taken: one more try at first, then twice as many together each time, as many pieces take little longer than one. One
+    that never has it stays as it was sampled first. A piece is the same whatever else is sampled with it.
     """
-    found = _sample(model, representation, observed, config, wanted, 0, show)
+    found = _sample(model, representation, observed, config, wanted, [0] * len(wanted), show)
     if not isinstance(representation, Attributes):  # of which nothing can be requested
         return found
-    for attempt in range(1, config.tries):
-        missed = [
-            place
-            for place, (one, piece) in enumerate(zip(wanted, found, strict=True))
-            if one.control and not meets(representation, piece.score, one.control)
-        ]
-        if not missed:
-            break
-        again = _sample(model, representation, observed, config, [wanted[place] for place in missed], attempt, show)
-        for place, piece in zip(missed, again, strict=True):
-            if meets(representation, piece.score, wanted[place].control):
-                found[place] = piece
+    attempt = 1
+    missed = [
+        place
+        for place, (one, piece) in enumerate(zip(wanted, found, strict=True))
+        if one.control and not meets(representation, piece.score, one.control)
+    ]
+    while missed and attempt < config.tries:
+        tries = range(attempt, min(2 * attempt, config.tries))
+        asked = [(place, number) for place in missed for number in tries]
+        again = [wanted[place] for place, _ in asked]
+        pieces = _sample(model, representation, observed, config, again, [number for _, number in asked], show)
+        met: dict[int, Sampled] = {}
+        for (place, _), piece in zip(asked, pieces, strict=True):
+            if place not in met and meets(representation, piece.score, wanted[place].control):
+                found[place] = met[place] = piece
+        missed = [place for place in missed if place not in met]
+        attempt = tries.stop
     return found
 
 
@@ -259,27 +269,32 @@ def _sample(
     observed: Observed,
     config: Generate,
     wanted: Sequence[Wanted],
-    attempt: int,
+    attempts: Sequence[int],
     show: bool,
 ) -> list[Sampled]:
     """Sample each piece once; each attempt has its own random numbers."""
-    seed = seed_of("attempt", config.seed, attempt) if attempt else config.seed
+    seeds = [seed_of("attempt", config.seed, attempt) if attempt else config.seed for attempt in attempts]
     places = [one.place for one in wanted]
+    drawn = list(zip(seeds, places, strict=True))
     forced = lengths = None
     if getattr(model, "can_condition", False) and isinstance(representation, Attributes):
-        tables = [forced_controls(representation, observed, one.control, seed, [one.place]) for one in wanted]
+        tables = [
+            forced_controls(representation, observed, one.control, seed, [one.place])
+            for one, seed in zip(wanted, seeds, strict=True)
+        ]
         forced = np.concatenate(tables)
         if (forced == forced[:1]).all():
             forced = forced[:1]
     keys = None
     if len(known := observed.get("lengths", np.zeros(0))):  # each piece has the length and key of a random one of train
-        draws = [np.random.default_rng((seed, place, 3)).integers(len(known)) for place in places]
+        draws = [np.random.default_rng((seed, place, 3)).integers(len(known)) for seed, place in drawn]
         lengths = known[draws].astype(np.int64)
         keys = observed["keys"][draws].astype(np.int64) if "keys" in observed else None
     grammar = representation.rules(observed)
     rules = timing_rules(representation, grammar, config.bars, config.seconds, forced, lengths)
     tempering = Tempering(representation, config.rhythm)
     guidance = config.guidance if any(one.control for one in wanted) else 1.0
-    seeded = replace(config, seed=seed)
-    pieces = sample_tokens(model, rules, seeded, places, show, tempering=tempering, guidance=guidance, keys=keys)
+    pieces = sample_tokens(
+        model, rules, config, places, show, tempering=tempering, guidance=guidance, keys=keys, seeds=seeds
+    )
     return [Sampled(representation.decode(piece.tokens), piece.complete) for piece in pieces]

@@ -47,3 +47,5 @@ def test_another_file_is_refused(own_mirror: Path, tmp_path: Path, made: Any) ->
     rolls(own_mirror)
     with pytest.raises(EtudeError, match="they are not the ones that this dataset is pinned to"):
         made.dataset("nottingham_rolls").fetch(tmp_path / "files", show=False)
+    with pytest.raises(EtudeError, match=r"has the sha256 .*, but the published one is d154f7c"):
+        made.dataset("nottingham_rolls", digest=None).fetch(tmp_path / "again", show=False)

@@ -10,9 +10,10 @@ from conftest import tiny
 
 from etude.config.sections import Generate
 from etude.models.deepbach import DeepBach
-from etude.representations.base.grid import HOLD
+from etude.representations.base.grid import FIRST, HOLD
 from etude.representations.chorale import BAR, BEAT, COLUMNS, FERMATA, STEP
-from etude.sampling.gibbs import _local_minima, cut_at_fermata, gibbs
+from etude.sampling.gibbs import _local_minima, _mend, cut_at_fermata, gibbs, voice_costs
+from etude.sampling.parallels import count_parallels
 
 VOICES = {"A": 0, "B": 1}
 CONFIG = dataclasses.replace(tiny().generate, sweeps=3, top_p=1.0)
@@ -76,6 +77,30 @@ def test_cells_are_drawn_by_their_conditionals() -> None:
     assert (cold[:, 0] == HOLD).mean() > 0.97
     (sure,) = sample_pieces(made, [row(400)], [0], 1, dataclasses.replace(CONFIG, sweeps=80, top_p=0.6))
     assert set(sure[:, 0].tolist()) == {HOLD, HOLD + 1}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parallels_are_mended_among_the_cells_that_may_change(seed: int) -> None:
+    made = model(tokens=24)
+    made.counts[1, FIRST + 3 - HOLD] = 0  # a token that the voice never has
+    known = np.zeros((6, COLUMNS), dtype=int)
+    fifths = FIRST + np.array([0, 6, 1, 2, 0, 5])[:, None] + [7, 0]  # every step is a parallel
+    before = np.concatenate([fifths, known], axis=1)
+    allowed = np.random.default_rng(seed).random((6, 2, HOLD + 24)) < 0.7
+    allowed[:, 0] = False
+    np.put_along_axis(allowed, fifths[..., None], True, axis=2)
+    allowed[4, 1] = False
+    allowed[4, 1, fifths[4, 1]] = True  # given
+    after = _mend(made, before, [1], allowed, 9.0)
+
+    def whole(frames: np.ndarray) -> tuple[int, float]:
+        number = int(count_parallels(frames[None, :, :2]).sum())
+        return number, float(voice_costs(made, [frames], [1])[0]) + 9.0 * number
+
+    assert after.shape == before.shape and np.array_equal(after[:, [0, *range(2, 8)]], before[:, [0, *range(2, 8)]])
+    assert after[4, 1] == before[4, 1] and np.take_along_axis(allowed, after[:, :2, None], axis=2).all()
+    assert FIRST + 3 not in after[:, 1]
+    assert whole(after)[0] < whole(before)[0] and whole(after)[1] < whole(before)[1]
 
 
 def test_no_two_cells_that_are_drawn_at_once_are_neighbours() -> None:

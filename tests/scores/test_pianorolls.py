@@ -66,20 +66,20 @@ def test_a_matlab_file_holds_any_number_of_keys_a_frame_as_one_part(tmp_path: Pa
     ]
     assert (info["tempo"], info["time_signature"]) == (80, "4/4")
     assert notes(read(path, "train/0", reading(voices=None))[0], 0) == [(0, 12, 21)]
-    quarters = mat(tmp_path / "JSB_Chorales.mat", [[60]])
-    assert notes(read(quarters, "train/0", reading(voices=None))[0], 0) == [(0, 24, 60)]
 
 
 def test_another_matlab_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EtudeError, match="the length of a frame: JSB_Chorales, Nottingham"):
+    with pytest.raises(EtudeError, match="the length of a frame, which is known of Nottingham"):
         read(mat(tmp_path / "mine.mat", [[60]]), "train/0", reading())
     for content in ({"traindata": np.zeros((2, 2))}, {"else": 1}):
         savemat(tmp_path / "Nottingham.mat", content)
         with pytest.raises(EtudeError, match="no file of piano rolls"):
             pieces_of(tmp_path / "Nottingham.mat")
-    (tmp_path / "Nottingham.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
-    with pytest.raises(EtudeError, match="no file of piano rolls"):
-        pieces_of(tmp_path / "Nottingham.mat")
+    whole = mat(tmp_path / "Nottingham.mat", [[60], [62]]).read_bytes()
+    for damaged in (b"", b"MATLAB 5.0 MAT-file" + bytes(200), whole[:60], whole[:300], whole[:-9]):
+        (tmp_path / "Nottingham.mat").write_bytes(damaged)
+        with pytest.raises(EtudeError, match="no file of piano rolls"):
+            pieces_of(tmp_path / "Nottingham.mat")
 
 
 @pytest.mark.parametrize(

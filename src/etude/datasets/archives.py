@@ -125,10 +125,10 @@ def take(
     """
     if archive.suffix == ".zip":
         members = _zip_members(archive)
-    elif archive.suffix == ".gz":
+    elif archive.suffix in (".gz", ".tgz"):
         members = _tar_members(archive, max_bytes)
     else:
-        members = iter([Member(f"top/{archive.name}", "a file", partial(_opened, archive))])
+        members = iter([Member(f"top/{archive.name}", "a file", partial(_opened, archive))])  # the file itself
     taken = size = 0
     try:
         for number, member in enumerate(members, start=1):

@@ -1,6 +1,5 @@
 """The JSB chorales: Bach's four-part chorales as pitches on a grid, with the split that the literature uses."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +7,12 @@ from typing import Any
 
 from etude.config.check import Count
 from etude.core.errors import EtudeError, closest
-from etude.datasets import Entry, LeftOut, piece
+from etude.datasets import Entry, LeftOut
 from etude.datasets.archived import Archived
+from etude.datasets.rolls import entries_of
 
 # grid -> file; the 16ths have four voices a step (-1 is silence), the others lists of pitches
 GRIDS = {"16th": "Jsb16thSeparated.json", "8th": "jsb-chorales-8th.json", "quarter": "jsb-chorales-quarter.json"}
-SPLITS = ("train", "valid", "test")
 
 
 class Jsb(Archived):
@@ -43,13 +42,4 @@ class Jsb(Archived):
 
     def entries(self, folder: Path, files: list[str], left_out: list[LeftOut]) -> Iterator[Entry]:
         """The chorales of the file of this grid, split by split."""
-        file = GRIDS[self.grid]
-        rolls = json.loads((folder / file).read_text(encoding="utf-8"))
-        sha256 = None
-        for split in SPLITS:
-            for place in range(len(rolls[split])):
-                part = f"{split}/{place}"
-                facts = {"part": part, "split": split, "sha256": sha256}
-                entry = piece(folder, file, f"{split}-{place:03d}", f"{file}, {part}", **facts)
-                sha256 = entry["sha256"]  # the same file each time
-                yield entry
+        yield from entries_of(folder, GRIDS[self.grid])

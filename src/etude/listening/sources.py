@@ -19,7 +19,7 @@ from etude.core.project import given_path
 from etude.core.seeds import seed_of
 from etude.listening.clips import length_of, opening
 from etude.listening.design import SHORTEST
-from etude.scores.readers import FORMATS
+from etude.scores.readers import SCORES
 from etude.tasks.capabilities import CONTINUE, is_able, name_able
 from etude.tasks.continuation import continue_piece
 from etude.tasks.given_piece import assign_voices
@@ -110,7 +110,7 @@ def source_of(
         if not files:
             raise EtudeError(f"{made} holds no samples. Make them with: {made.made_by}")
     elif not (files := _score_files(system.folder)):
-        raise EtudeError(f"{system.folder} holds no score file. Files ending in {', '.join(FORMATS)} are read.")
+        raise EtudeError(f"{system.folder} holds no score file. Files ending in {', '.join(SCORES)} are read.")
     names = shuffled(sorted(files), seed, f"pieces of {system.name}")
     if system.folder is None:
         return names, lambda name: ScoreTick(files[name])
@@ -119,7 +119,7 @@ def source_of(
 
 def _score_files(folder: Path) -> dict[str, Path]:
     """The score files of a folder by name."""
-    return {path.name: path for path in sorted(folder.iterdir()) if path.suffix.lower() in FORMATS}
+    return {path.name: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SCORES}
 
 
 def real_pieces(settings: Settings, session: Session, seed: int) -> Iterator[Piece]:
@@ -293,7 +293,7 @@ def read_folder(settings: Settings, folder: Path, what: str) -> tuple[dict[str, 
     """
     files = _score_files(folder)
     if not files:
-        raise EtudeError(f"{what} = {folder} holds no score file. Files ending in {', '.join(FORMATS)} are read.")
+        raise EtudeError(f"{what} = {folder} holds no score file. Files ending in {', '.join(SCORES)} are read.")
     found: dict[str, ScoreTick] = {}
     unread = []
     for name, path in files.items():

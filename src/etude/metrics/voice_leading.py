@@ -174,11 +174,11 @@ def leading_note(pitches: Pitches) -> int | None:
 
 
 def sounding(grid: Pitches, low: int) -> NDArray[np.int64]:
-    """The sounding pitch of each cell of a voice grid (frames, voices), or SILENCE; ``low`` is the pitch of FIRST."""
+    """The sounding pitch of each cell of grids (..., frames, voices), or SILENCE; ``low`` is the pitch of FIRST."""
     grid = np.asarray(grid, dtype=np.int64)
-    place = np.arange(len(grid))[:, None]
-    start = np.maximum.accumulate(np.where(grid >= REST, place, -1), axis=0)
-    tokens = np.where(start >= 0, np.take_along_axis(grid, np.maximum(start, 0), axis=0), REST)
+    place = np.arange(grid.shape[-2])[:, None]
+    start = np.maximum.accumulate(np.where(grid >= REST, place, -1), axis=-2)
+    tokens = np.where(start >= 0, np.take_along_axis(grid, np.maximum(start, 0), axis=-2), REST)
     return np.where(tokens >= FIRST, tokens - FIRST + low, SILENCE)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from etude.metrics.voice_leading import SILENCE, parallels
+from etude.metrics.voice_leading import SILENCE, parallels, sounding
 from etude.representations.base.grid import FIRST, HOLD
 
 TRIED = 6  # most probable tokens of a cell that are looked at
@@ -19,18 +19,10 @@ ROUNDS = 2  # times that all parallels of a piece are visited
 Grid = NDArray[np.integer]  # tokens (frames, voices)
 
 
-def pitch_tokens(cells: NDArray[np.integer]) -> NDArray[np.int64]:
-    """What sounds in tokens (B, T, voices), as their pitch tokens or SILENCE."""
-    place = np.arange(cells.shape[1])[None, :, None]
-    start = np.maximum.accumulate(np.where(cells != HOLD, place, 0), axis=1)
-    tokens = np.take_along_axis(cells, start, axis=1)
-    return np.where(tokens >= FIRST, tokens, SILENCE)
-
-
-def count_parallels(cells: NDArray[np.integer]) -> NDArray[np.int64]:
+def count_parallels(cells: NDArray[np.int64]) -> NDArray[np.int64]:
     """The parallels into each frame but the first, of grids (B, T, voices): (B, T - 1)."""
-    sounding = pitch_tokens(cells)
-    return parallels(sounding[:, :-1], sounding[:, 1:])
+    pitches = sounding(cells, FIRST)
+    return parallels(pitches[:, :-1], pitches[:, 1:])
 
 
 def count_of_tokens(cells: NDArray[np.int64], chosen: NDArray[np.bool_], voice: int, tokens: int) -> NDArray[np.int64]:
@@ -44,13 +36,13 @@ def count_of_tokens(cells: NDArray[np.int64], chosen: NDArray[np.bool_], voice: 
         voice: its number.
         tokens: V, the first of them HOLD.
     """
-    sounding = pitch_tokens(cells)
+    pitches = sounding(cells, FIRST)
     row, frame = np.nonzero(chosen)
     ends = np.where(cells[..., voice] != HOLD, np.arange(cells.shape[1]), cells.shape[1] - 1)
     ends = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]  # the next frame, itself included, that is no hold
     end = ends[row, frame + 1]
     others = [other for other in range(cells.shape[2]) if other != voice]
-    before = sounding[row, frame - 1]  # (N, voices)
+    before = pitches[row, frame - 1]  # (N, voices)
     there = np.tile(np.arange(HOLD, HOLD + tokens), (len(row), 1))  # (N, V), what the voice would sound
     there = np.where(there == HOLD, before[:, voice, None], np.where(there < FIRST, SILENCE, there))
 
@@ -63,8 +55,8 @@ def count_of_tokens(cells: NDArray[np.int64], chosen: NDArray[np.bool_], voice: 
     def of(pitch: NDArray[np.int64]) -> NDArray[np.int64]:
         return pitch[:, None, others]  # (N, 1, others)
 
-    into = count(before[:, voice, None], there, of(before), of(sounding[row, frame]))
-    out = count(there, sounding[row, end, voice][:, None], of(sounding[row, end - 1]), of(sounding[row, end]))
+    into = count(before[:, voice, None], there, of(before), of(pitches[row, frame]))
+    out = count(there, pitches[row, end, voice][:, None], of(pitches[row, end - 1]), of(pitches[row, end]))
     return np.asarray(into + out)
 
 
@@ -87,29 +79,33 @@ def mend_parallels(
         price: of a parallel fifth or octave, in nats.
 
     Returns:
-        the grid, mended as far as it could be.
+        the grid; parallels stay where no single cell mends them at less than their price.
     """
     made: NDArray[np.int64] = grid.astype(np.int64)
-    total = float(costs_of([made])[0]) + price * int(count_parallels(made[None]).sum())
+    now = count_parallels(made[None])[0]
+    if not now.any():
+        return made
+    scores = scores_of(made)
+    total = float(costs_of([made])[0]) + price * int(now.sum())
+    changed = True
     for _ in range(ROUNDS):
-        before = total
-        for frame in 1 + np.flatnonzero(count_parallels(made[None])[0]):
-            now = count_parallels(made[None])[0]
+        if not changed:
+            break
+        changed = False
+        for frame in 1 + np.flatnonzero(now):
             if not now[frame - 1]:
                 continue  # an earlier change mended it
-            tries, losses = _changed(made, int(frame), scores_of(made))
+            tries, losses = _changed(made, int(frame), scores)
             left = count_parallels(tries).sum(axis=1)
             order = np.argsort(losses + price * left, kind="stable")
             order = order[left[order] < now.sum()][:COSTED]
             if not len(order):
                 continue
-            tries, left = tries[order], left[order]
-            totals = costs_of(list(tries)) + price * left
+            totals = costs_of(list(tries[order])) + price * left[order]
             best = int(totals.argmin())
             if totals[best] < total:
-                made, total = tries[best], float(totals[best])
-        if total == before:
-            break
+                made, total, changed = tries[order][best], float(totals[best]), True
+                now, scores = count_parallels(made[None])[0], scores_of(made)
     return made
 
 

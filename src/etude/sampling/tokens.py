@@ -23,6 +23,7 @@ from etude.sampling.filters import draw, min_p_filter, softmax, top_k_filter, to
 from etude.sampling.tempering import Tempering
 from etude.sampling.timing import Timing, timing_rules
 
+MOST_TOGETHER = 16  # tries of a piece that are sampled at a time
 CLOSING = 16  # in the last tokens before the limit a piece ends as soon as it can be decoded
 
 
@@ -236,9 +237,9 @@ def sample_wanted(
 ) -> list[Sampled]:
     """Sample pieces, of each of which something may be requested, all of them or none.
 
-    A piece that has not what is requested is sampled again, up to ``config.tries`` times, and the first that has it is
-    taken: one more try at first, then twice as many together each time, as many pieces take little longer than one. One
-    that never has it stays as it was sampled first. A piece is the same whatever else is sampled with it.
+    A piece that has not what is requested is sampled again, up to ``config.tries`` times in all, and the first that has
+    it is taken: one more try at first, then twice as many together each time, as many pieces take little longer than
+    one. One that never has it stays as it was sampled first. A piece is the same whatever else is sampled with it.
     """
     found = _sample(model, representation, observed, config, wanted, [0] * len(wanted), show)
     if not isinstance(representation, Attributes):  # of which nothing can be requested
@@ -250,7 +251,7 @@ def sample_wanted(
         if one.control and not meets(representation, piece.score, one.control)
     ]
     while missed and attempt < config.tries:
-        tries = range(attempt, min(2 * attempt, config.tries))
+        tries = range(attempt, min(2 * attempt, attempt + MOST_TOGETHER, config.tries))
         asked = [(place, number) for place in missed for number in tries]
         again = [wanted[place] for place, _ in asked]
         pieces = _sample(model, representation, observed, config, again, [number for _, number in asked], show)

@@ -26,7 +26,7 @@ VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 PIANO = ("Piano",)
 PROGRAMS = (68, 69, 71, 70)  # oboe, English horn, clarinet, bassoon; where the reading states none
 STEPS = {"16th": 4, "8th": 2, "quarter": 1}  # grid in the file's name -> frames per quarter note
-MATLAB_STEPS = {"JSB_Chorales": 1, "Nottingham": 2, "MuseData": 2, "Piano_midi": 2}  # the same, by the file's name
+MATLAB_STEPS = {"Nottingham": 2}  # the same of MATLAB files, by their names
 MATLAB_SPLITS = {"traindata": "train", "validdata": "valid", "testdata": "test"}
 LOWEST, KEYS = 21, 88  # A0 to C8, the columns of a MATLAB file
 VELOCITY = 80  # where the reading states none
@@ -47,7 +47,8 @@ def read_pianoroll(path: Path, part: str | None, reading: Reading) -> tuple[Scor
     known = MATLAB_STEPS if matlab else STEPS
     steps = next((steps for word, steps in known.items() if word in path.name), None)
     if steps is None:
-        raise EtudeError(f"{path.name}: the name must state the length of a frame: {', '.join(known)}")
+        how = "state the length of a frame, which is known of" if matlab else "state the length of a frame:"
+        raise EtudeError(f"{path.name}: the name must {how} {', '.join(known)}")
     split, _, place = (part or "").partition("/")
     rolls = _rolls_of(path).get(split, [])
     if not (place.isdecimal() and int(place) < len(rolls)):
@@ -150,10 +151,15 @@ def _rolls_of(path: Path) -> dict[str, list[list[list[float]]]]:
 def _loaded(path: Path, size: int, changed: int) -> dict[str, list[list[list[float]]]]:
     try:
         rolls = _matlab(path) if path.suffix.lower() == ".mat" else json.loads(path.read_bytes())
-    except (ValueError, TypeError, KeyError, NotImplementedError, RecursionError):
+    except MemoryError:
+        raise
+    except Exception:  # the libraries raise many kinds of them for what is no file of theirs
         rolls = None
     if not (isinstance(rolls, dict) and all(isinstance(rolls.get(split, []), list) for split in SPLITS)):
-        raise EtudeError("this is no file of piano rolls: it must list pieces under train, valid and test")
+        raise EtudeError(
+            "this is no file of piano rolls: it must list pieces under train, valid and test, a MATLAB file rolls of "
+            f"{KEYS} keys under {', '.join(MATLAB_SPLITS)}"
+        )
     return rolls
 
 

@@ -20,14 +20,16 @@ PIECES = 2000  # train pieces at most, evenly spaced
 def find_judge(settings: Settings, session: Session, loaded: TrainedModel) -> Judge | None:
     """The judge of a model of which several candidates are sampled for a piece; None of one that needs none.
 
-    A model's own number of candidates asks for none where there are no train pieces, as for one that comes with etude.
+    A model's own number of candidates asks for none where its train pieces are not at hand: there are none, or the
+    model comes with etude.
 
     Raises:
         EtudeError: ``generate.candidates`` is given, and there are no train pieces.
     """
     if loaded.config.candidates in (None, 1):
         return None
-    if settings.generate.candidates is None and session.find(catalog.INGEST) is None:
+    own = settings.generate.candidates is None
+    if own and (session.find(catalog.INGEST) is None or session.find(catalog.model(loaded.name)) is None):
         return None
     source, _ = read_ingest(settings, session)
     names = split_ids(settings, session, source)["train"]

@@ -7,10 +7,20 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from etude.models.deepbach import SIZES, DeepBach, add_bounds, batches, find_sounding, pad_pieces, reverse_rows
+from etude.models.deepbach import (
+    SIZES,
+    DeepBach,
+    add_bounds,
+    batches,
+    count_parallels,
+    find_sounding,
+    pad_pieces,
+    reverse_rows,
+)
 from etude.representations.base.grammar import BOS, EOS, PAD
 from etude.representations.base.grid import FIRST, HOLD, REST
 from etude.representations.chorale import SHARPS
+from etude.sampling.parallels import count_of_tokens
 
 VOCABULARY, VOICES = 12, {"Soprano": 68, "Alto": 69, "Bass": 70}
 
@@ -112,3 +122,18 @@ def test_training_transposes_windows_with_their_keys_as_far_as_the_vocabulary_go
     assert keys[:, 0, SHARPS].tolist() == [7 - 1, 7 + 2, 7 - 3], "F major, D major, and as it was"
     low, _ = made.move_pitches(cells[:1], known[:1], torch.tensor([-9]).view(1, 1, 1))
     assert torch.equal(low, cells[:1]), "nothing below the lowest pitch"
+
+
+@pytest.mark.parametrize("voice", range(3))
+def test_parallels_of_all_tokens_are_those_that_sampling_counts(voice: int) -> None:
+    """Of all cells at once, with start and end frames, as of some cells in pseudo-Gibbs sampling."""
+    tokens = 20
+    pieces = np.random.default_rng(voice).choice([HOLD, HOLD, *range(HOLD, HOLD + tokens)], (32, 9, 3))
+    cells = torch.stack([add_bounds(torch.from_numpy(piece), 3) for piece in pieces])
+    found = count_parallels(cells, voice, tokens)
+    assert found.shape == (32, 11, tokens, 2) and found[:, 1:-1].sum() > 20
+    for start in (1, 2):  # no two chosen cells are neighbours
+        chosen = np.zeros((32, 11), dtype=bool)
+        chosen[:, start:-1:2] = True
+        expected = count_of_tokens(cells.numpy(), chosen, voice, tokens)
+        assert np.array_equal(found[torch.from_numpy(chosen)].sum(-1).numpy(), expected)

@@ -1,7 +1,8 @@
 """DeepBach: predicts a cell of a voice from all else: past, future, the other voices, beat, key and fermatas.
 
 Source: Hadjeres, Pachet, Nielsen: DeepBach: a Steerable Model for Bach Chorales Generation, ICML 2017. The
-networks also see which pitch a hold continues, unless that depends on the predicted cell.
+networks also see which pitch a hold continues, unless that depends on the predicted cell. A token's logit changes by a
+learned weight for each parallel fifth or octave that it would make.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from etude.representations.base.grammar import BOS, EOS, PAD
 from etude.representations.base.grid import FIRST, HOLD
 from etude.representations.chorale import FLATTEST, SHARPS
 
+SILENT = -1  # in place of a pitch
 BATCH = 8  # whole pieces at a time
 SIZES = (24, 16, 96, 15, 2, 2)  # of the columns of a frame after the voices; larger values count as the last
 
@@ -69,6 +71,7 @@ class DeepBach(nn.Module):
             VoiceNetwork(place, len(voices), vocabulary - HOLD, embedding, hidden, layers, dropout)
             for place in range(len(voices))
         )
+        self.parallels = nn.Parameter(torch.zeros(len(voices), 2))  # for each parallel into a cell, and out of its note
         # tokens that a voice never has in train are never drawn
         self.register_buffer("counts", torch.zeros(len(voices), vocabulary - HOLD, dtype=torch.long))
 
@@ -85,8 +88,13 @@ class DeepBach(nn.Module):
             (B, T, V): V tokens, the first is HOLD, the lowest that a cell may have. Meaningless where a cell is start,
             end or padding.
         """
-        logits: Tensor = self.networks[voice](*self._embed(cells, known), lengths)
-        return logits
+        return self._logits(cells, self._embed(cells, known), lengths, voice)
+
+    def _logits(
+        self, cells: Tensor, embedded: tuple[list[Tensor], list[Tensor], Tensor], lengths: Tensor, voice: int
+    ) -> Tensor:
+        logits: Tensor = self.networks[voice](*embedded, lengths)
+        return logits + (count_parallels(cells, voice, logits.shape[-1]) * self.parallels[voice]).sum(-1)
 
     def _embed(self, cells: Tensor, known: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """Tokens and sounding tokens, each a list of (B, T, E) by voice, and the frames (B, T, E)."""
@@ -123,8 +131,8 @@ class DeepBach(nn.Module):
         """
         costs, best = [], []
         embedded = self._embed(cells, known)
-        for voice, network in enumerate(self.networks):
-            log_probabilities = network(*embedded, lengths).float().log_softmax(-1)  # (B, T, V)
+        for voice in range(len(self.networks)):
+            log_probabilities = self._logits(cells, embedded, lengths, voice).float().log_softmax(-1)  # (B, T, V)
             targets = (cells[..., voice] - HOLD).clamp(min=0)
             cost = -log_probabilities.gather(-1, targets[..., None])[..., 0]
             costs.append(torch.where(cells[..., voice] >= HOLD, cost, 0.0))
@@ -193,6 +201,46 @@ def find_sounding(cells: Tensor) -> Tensor:
     time = torch.arange(cells.shape[1], device=cells.device)[None, :, None]
     last = torch.where(cells != HOLD, time, -1).cummax(1).values  # (B, T, voices)
     return torch.where(last < 0, PAD, cells.gather(1, last.clamp(min=0)))
+
+
+def count_parallels(cells: Tensor, voice: int, tokens: int) -> Tensor:
+    """The parallel fifths and octaves that each token would make in each cell of a voice, given all other cells.
+
+    Args:
+        cells: (B, T, voices) tokens.
+        voice: its number.
+        tokens: V, the first of them HOLD.
+
+    Returns:
+        (B, T, V, 2): those of the step into the cell, and of the step in which its note ends.
+    """
+    sounding = find_sounding(cells)
+    pitch = torch.where(sounding >= FIRST, sounding, SILENT)  # (B, T, voices)
+    before = torch.cat([torch.full_like(pitch[:, :1], SILENT), pitch[:, :-1]], 1)
+    candidates = torch.arange(HOLD, HOLD + tokens, device=cells.device)
+    held = before[..., voice, None]  # (B, T, 1)
+    there = torch.where(candidates == HOLD, held, torch.where(candidates < FIRST, SILENT, candidates))  # (B, T, V)
+    frames = torch.arange(cells.shape[1], device=cells.device)
+    starts = torch.where(cells[..., voice] != HOLD, frames, len(frames) - 1)  # the next one from each frame on
+    ends = starts.flip(1).cummin(1).values.flip(1)
+    ends = torch.cat([ends[:, 1:], ends[:, -1:]], 1)[..., None].expand_as(pitch)  # where the cell's note ends
+    others = [other for other in range(cells.shape[-1]) if other != voice]
+    then, then_before = pitch.gather(1, ends), before.gather(1, ends)
+    into = is_parallel(held[:, :, None], there[:, :, None], before[..., others, None], pitch[..., others, None])
+    out = is_parallel(
+        there[:, :, None], then[..., voice, None, None], then_before[..., others, None], then[..., others, None]
+    )
+    return torch.stack([into.sum(2), out.sum(2)], -1).float()
+
+
+def is_parallel(ours: Tensor, ours_then: Tensor, theirs: Tensor, theirs_then: Tensor) -> Tensor:
+    """Whether two voices move in parallel fifths or octaves, as ``voice_leading.parallels`` of metrics counts them."""
+    sings = (ours != SILENT) & (ours_then != SILENT) & (theirs != SILENT) & (theirs_then != SILENT)
+    step, other = ours_then - ours, theirs_then - theirs
+    by, into = (ours - theirs).abs(), (ours_then - theirs_then).abs()
+    perfect = (by % 12 == into % 12) & ((by % 12 == 7) | (by % 12 == 0))
+    like = ((by == 0) == (into == 0)) | (step * other < 0)
+    return sings & (step != 0) & (other != 0) & perfect & like
 
 
 def reverse_rows(states: Tensor, lengths: Tensor) -> Tensor:

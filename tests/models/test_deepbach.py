@@ -6,7 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
+from etude.metrics.voice_leading import parallels, sounding
 from etude.models.deepbach import (
     SIZES,
     DeepBach,
@@ -20,7 +22,6 @@ from etude.models.deepbach import (
 from etude.representations.base.grammar import BOS, EOS, PAD
 from etude.representations.base.grid import FIRST, HOLD, REST
 from etude.representations.chorale import SHARPS
-from etude.sampling.parallels import count_of_tokens
 
 VOCABULARY, VOICES = 12, {"Soprano": 68, "Alto": 69, "Bass": 70}
 
@@ -124,16 +125,24 @@ def test_training_transposes_windows_with_their_keys_as_far_as_the_vocabulary_go
     assert torch.equal(low, cells[:1]), "nothing below the lowest pitch"
 
 
-@pytest.mark.parametrize("voice", range(3))
-def test_parallels_of_all_tokens_are_those_that_sampling_counts(voice: int) -> None:
-    """Of all cells at once, with start and end frames, as of some cells in pseudo-Gibbs sampling."""
-    tokens = 20
-    pieces = np.random.default_rng(voice).choice([HOLD, HOLD, *range(HOLD, HOLD + tokens)], (32, 9, 3))
-    cells = torch.stack([add_bounds(torch.from_numpy(piece), 3) for piece in pieces])
-    found = count_parallels(cells, voice, tokens)
-    assert found.shape == (32, 11, tokens, 2) and found[:, 1:-1].sum() > 20
-    for start in (1, 2):  # no two chosen cells are neighbours
-        chosen = np.zeros((32, 11), dtype=bool)
-        chosen[:, start:-1:2] = True
-        expected = count_of_tokens(cells.numpy(), chosen, voice, tokens)
-        assert np.array_equal(found[torch.from_numpy(chosen)].sum(-1).numpy(), expected)
+@given(
+    arrays(np.int64, st.tuples(st.integers(2, 9), st.just(3)), elements=st.integers(HOLD, HOLD + 13)),
+    st.integers(0, 2),
+    st.data(),
+)
+def test_the_parallels_that_a_token_would_make_are_those_that_it_makes(
+    grid: np.ndarray, voice: int, data: st.DataObject
+) -> None:
+    """Counted by the metric in the piece with that token, at the step into its cell and at the end of its note."""
+    frame = data.draw(st.integers(0, len(grid) - 1))
+    found = count_parallels(add_bounds(torch.from_numpy(grid), 3)[None], voice, 14)[0, frame + 1]
+    starts = np.flatnonzero(grid[frame + 1 :, voice] != HOLD)
+    others = [other for other in range(3) if other != voice]
+    for token in range(14):
+        changed = grid.copy()
+        changed[frame, voice] = HOLD + token
+        silent = sounding(np.concatenate([np.full((1, 3), REST), changed]), 50)  # a step for each frame
+        pairs = [silent[:, [voice, other]] for other in others]
+        steps = np.sum([parallels(pair[:-1], pair[1:]) for pair in pairs], axis=0)
+        there = steps[frame + 1 + starts[0]] if len(starts) else 0
+        assert found[token].tolist() == [steps[frame], there]

@@ -217,30 +217,46 @@ def count_parallels(cells: Tensor, voice: int, tokens: int) -> Tensor:
     sounding = find_sounding(cells)
     pitch = torch.where(sounding >= FIRST, sounding, SILENT)  # (B, T, voices)
     before = torch.cat([torch.full_like(pitch[:, :1], SILENT), pitch[:, :-1]], 1)
-    candidates = torch.arange(HOLD, HOLD + tokens, device=cells.device)
-    held = before[..., voice, None]  # (B, T, 1)
-    there = torch.where(candidates == HOLD, held, torch.where(candidates < FIRST, SILENT, candidates))  # (B, T, V)
     frames = torch.arange(cells.shape[1], device=cells.device)
     starts = torch.where(cells[..., voice] != HOLD, frames, len(frames) - 1)  # the next one from each frame on
     ends = starts.flip(1).cummin(1).values.flip(1)
     ends = torch.cat([ends[:, 1:], ends[:, -1:]], 1)[..., None].expand_as(pitch)  # where the cell's note ends
-    others = [other for other in range(cells.shape[-1]) if other != voice]
     then, then_before = pitch.gather(1, ends), before.gather(1, ends)
-    into = is_parallel(held[:, :, None], there[:, :, None], before[..., others, None], pitch[..., others, None])
-    out = is_parallel(
-        there[:, :, None], then[..., voice, None, None], then_before[..., others, None], then[..., others, None]
+    others = [other for other in range(cells.shape[-1]) if other != voice]
+    candidates = torch.arange(HOLD, HOLD + tokens, device=cells.device)
+    counts = torch.zeros(*cells.shape[:2], tokens, 2, device=cells.device)
+    # of each step, the known end of this voice, that end of the others, and their other end
+    steps = (
+        (before[..., voice], before[..., others], pitch[..., others]),
+        (then[..., voice], then[..., others], then_before[..., others]),
     )
-    return torch.stack([into.sum(2), out.sum(2)], -1).float()
+    for place, (ours, theirs, theirs_there) in enumerate(steps):
+        # few cells have tokens that make a parallel
+        possible = is_perfect(ours[..., None] - theirs) & (theirs != theirs_there)
+        row, frame, other = torch.nonzero(possible, as_tuple=True)  # (N,)
+        held = before[row, frame, voice][:, None]
+        there = torch.where(candidates == HOLD, held, torch.where(candidates < FIRST, SILENT, candidates))  # (N, V)
+        near, far = theirs[row, frame, other][:, None], theirs_there[row, frame, other][:, None]
+        found = is_parallel(ours[row, frame][:, None], there, near, far)
+        counts[..., place].index_put_((row, frame), found.float(), accumulate=True)
+    return counts
 
 
 def is_parallel(ours: Tensor, ours_then: Tensor, theirs: Tensor, theirs_then: Tensor) -> Tensor:
-    """Whether two voices move in parallel fifths or octaves, as ``voice_leading.parallels`` of metrics counts them."""
+    """Whether two voices move in parallel fifths or octaves, as ``voice_leading.parallels`` of metrics counts them.
+
+    It is the same backwards in time.
+    """
     sings = (ours != SILENT) & (ours_then != SILENT) & (theirs != SILENT) & (theirs_then != SILENT)
     step, other = ours_then - ours, theirs_then - theirs
-    by, into = (ours - theirs).abs(), (ours_then - theirs_then).abs()
-    perfect = (by % 12 == into % 12) & ((by % 12 == 7) | (by % 12 == 0))
+    by, into = ours - theirs, ours_then - theirs_then
     like = ((by == 0) == (into == 0)) | (step * other < 0)
-    return sings & (step != 0) & (other != 0) & perfect & like
+    return sings & (step != 0) & (other != 0) & is_perfect(by) & (by.abs() % 12 == into.abs() % 12) & like
+
+
+def is_perfect(interval: Tensor) -> Tensor:
+    """Whether semitones up or down are a fifth, an octave, or octaves more."""
+    return (interval.abs() % 12 == 7) | (interval.abs() % 12 == 0)
 
 
 def reverse_rows(states: Tensor, lengths: Tensor) -> Tensor:

@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 
 from etude.config.sections import Generate, Harmonize
 from etude.core.progress import bar
-from etude.models.deepbach import DeepBach, add_bounds, pad_pieces
+from etude.models.deepbach import DeepBach, add_bounds, count_parallels, pad_pieces
 from etude.representations.base.grid import HOLD, REST
 from etude.representations.base.representation import Observed
 from etude.representations.chorale import BEAT, FERMATA, STEP, Chorale
 from etude.sampling import Sampled
 from etude.sampling.filters import draw, top_p_filter
 from etude.sampling.harmonies import HarmonyTask, SampledHarmonies
-from etude.sampling.parallels import count_of_tokens, mend_parallels
 
 ANNEALING = 1.6  # factor of the temperature at the first sweep; it falls to 1 over the share ANNEALED of the sweeps
 ANNEALED = 0.7
-SOFT = 0.6  # share of the cost of a parallel while cells are drawn; those that stay are mended afterwards
 FEWEST = 0.1  # share of the candidate cells that the last sweep draws; the first draws all
 
 
@@ -31,30 +29,30 @@ FEWEST = 0.1  # share of the candidate cells that the last sweep draws; the firs
 def gibbs(
     model: DeepBach,
     rows: Sequence[NDArray[np.integer]],
-    free: Sequence[int],
+    free: Sequence[Sequence[int]],
     rngs: Sequence[np.random.Generator],
     config: Generate | Harmonize,
     show: bool = False,
-    allowed: NDArray[np.bool_] | None = None,
-    cost: float = 0.0,
+    allowed: Sequence[NDArray[np.bool_]] | None = None,
+    costs: Sequence[float] | None = None,
     what: str = "generate",
 ) -> list[NDArray[np.int64]]:
     """Draw some voices of pieces, all pieces at once.
 
     Each sweep visits the free voices in turn, and draws cells again given everything else. No two of these cells are
-    neighbours: at the first sweep they are about a third of all cells, later fewer. With ``cost`` the probability of a
-    token is multiplied by exp(-cost) for each parallel fifth or octave that it makes.
+    neighbours: at the first sweep they are about a third of all cells, later fewer. With ``costs`` the probability of
+    a token is multiplied by exp(-cost) for each parallel fifth or octave that it makes.
 
     Args:
         model: a trained DeepBach.
         rows: the frames of each piece (frames, voices + 6); the free voices are overwritten.
-        free: numbers of the voices that are drawn; the others stay as they are.
+        free: numbers of the voices that are drawn in each piece; the others stay as they are.
         rngs: a random number generator for each piece, so that no piece depends on the others.
         config: sweeps, temperature, top_p.
         show: with a progress bar.
-        allowed: tokens that the cells of all pieces may have (frames, voices, V), at least one each; None: those that
+        allowed: tokens that the cells of each piece may have (frames, voices, V), at least one each; None: those that
             their voice has in train.
-        cost: of a parallel fifth or octave, in nats.
+        costs: of a parallel fifth or octave in each piece, in nats; None: it costs nothing.
         what: the progress bar's name.
 
     Returns:
@@ -66,37 +64,40 @@ def gibbs(
     pieces = [add_bounds(torch.from_numpy(row.astype(np.int64)), voices) for row in rows]
     cells, known, lengths = pad_pieces(pieces, voices)
     counts = model.counts.cpu().numpy()
-    for voice in free:
-        for row, rng in enumerate(rngs):
-            frames = len(rows[row])
+    barred = torch.from_numpy(counts == 0)[:, None, None].repeat(1, len(rows), cells.shape[1], 1)  # (voices, B, T, V)
+    for row, rng in enumerate(rngs):
+        frames = len(rows[row])
+        if allowed is not None:
+            barred[:, row, 1 : 1 + frames] = torch.from_numpy(~allowed[row][..., HOLD:].transpose(1, 0, 2))
+        for voice in free[row]:
             if allowed is None:
                 probabilities = np.tile(counts[voice], (frames, 1))
             else:
-                probabilities = allowed[:, voice, HOLD:] * (counts[voice] + 1e-9)
+                probabilities = allowed[row][:, voice, HOLD:] * (counts[voice] + 1e-9)
             total = np.cumsum(probabilities, axis=1)
             places = (total <= rng.random(frames)[:, None] * total[:, -1:]).sum(axis=1)
             cells[row, 1 : 1 + frames, voice] = torch.from_numpy(places) + HOLD
     cells, known, lengths = cells.to(device), known.to(device), lengths.to(device)
-    barred = torch.from_numpy(counts == 0)[:, None].expand(-1, cells.shape[1], -1).clone()  # (voices, T, V)
-    if allowed is not None:
-        barred[:, 1 : 1 + len(allowed)] = torch.from_numpy(~allowed[..., HOLD:].transpose(1, 0, 2))
     barred = barred.to(device)
+    price = None if costs is None else torch.tensor(costs, device=device)[:, None, None]
     with bar(what, config.sweeps, show) as advance:
         for sweep in range(config.sweeps):
             done = sweep / max(1, config.sweeps - 1)
             annealed = temperature * (1 + (ANNEALING - 1) * max(0.0, 1 - done / ANNEALED))
-            for voice in free:
+            for voice in range(voices):
                 uniforms = np.ones((2, *cells.shape[:2]))
                 for row, rng in enumerate(rngs):
-                    uniforms[:, row, 1 : 1 + len(rows[row])] = rng.random((2, len(rows[row])))
+                    if voice in free[row]:
+                        uniforms[:, row, 1 : 1 + len(rows[row])] = rng.random((2, len(rows[row])))
                 chosen = _local_minima(uniforms[0]) & (uniforms[0] < 1 - (1 - FEWEST) * done)
                 at = torch.from_numpy(chosen).to(device)
-                logits = model(cells, known, lengths, voice)[at]
-                excluded = barred[voice].expand(len(cells), -1, -1)[at]
-                scores = logits.masked_fill(excluded, -torch.inf).double() / annealed
-                if cost:
-                    wrong = count_of_tokens(cells.cpu().numpy(), chosen, voice, scores.shape[1])
-                    scores = scores - cost * torch.from_numpy(wrong).to(device)
+                if not chosen.any():
+                    continue
+                logits = model(cells, known, lengths, voice)[at].double()
+                scores = logits.masked_fill(barred[voice][at], -torch.inf) / annealed
+                if price is not None:
+                    made = count_parallels(cells, voice, scores.shape[1]).sum(-1)
+                    scores = scores - (price * made)[at]
                 tokens = draw(top_p_filter(scores.softmax(-1).cpu().numpy(), config.top_p), uniforms[1][chosen])
                 cells[..., voice][at] = torch.from_numpy(tokens).to(device) + HOLD
             advance(sweep + 1)
@@ -111,51 +112,31 @@ def sample_harmonies(model: DeepBach, representation: Chorale, tasks: Sequence[H
     """See HarmonySampler.
 
     A harmony costs the sum over the cells of all voices but those given completely, each cell given all other cells.
+    The harmonies of all tasks are drawn together.
     """
-    return [_harmonies_of(model, representation, task) for task in tasks]
-
-
-def _harmonies_of(model: DeepBach, representation: Chorale, task: HarmonyTask) -> SampledHarmonies:
-    row, free, before = _frames_of(model, representation, task)
-    cells, rngs, config = task.allowed[len(before) :], task.rngs, task.config
-    soft = SOFT * config.parallel_cost
-    drawn = gibbs(model, [row] * len(rngs), free, rngs, config, task.show, cells, soft, "harmonize")
-    if config.parallel_cost:
-        drawn = [_mend(model, made, free, cells, config.parallel_cost) for made in drawn]
-    grids = [np.concatenate([before, made[:, : len(model.names)]]) for made in drawn]
-    return grids, voice_costs(model, drawn, free)
-
-
-@torch.no_grad()
-def _mend(
-    model: DeepBach, row: NDArray[np.int64], free: Sequence[int], allowed: NDArray[np.bool_], cost: float
-) -> NDArray[np.int64]:
-    """The frames of a piece with fewer of the parallels that are left after the last sweep."""
-    voices = len(model.names)
-    known = row[:, voices:]
-    barred = ~allowed[..., HOLD:] | (model.counts.cpu().numpy() == 0)
-
-    def join(grid: NDArray[np.integer]) -> NDArray[np.int64]:
-        return np.concatenate([grid, known], axis=1).astype(np.int64)
-
-    def scores_of(grid: NDArray[np.integer]) -> NDArray[np.float64]:
-        batch = pad_pieces([add_bounds(torch.from_numpy(join(grid)), voices)], voices)
-        scores = np.full(barred.shape, -np.inf)
-        for voice in free:
-            scores[:, voice] = model(*batch, voice)[0, 1:-1].double().numpy()
-        return np.where(barred, -np.inf, scores)
-
-    def costs_of(grids: Sequence[NDArray[np.integer]]) -> NDArray[np.float64]:
-        return voice_costs(model, [join(grid) for grid in grids], free)
-
-    return join(mend_parallels(row[:, :voices], scores_of, costs_of, cost))
+    rows, free, allowed, costs, rngs, before = [], [], [], [], [], []
+    for task in tasks:
+        row, drawn_voices, rests = _frames_of(model, representation, task)
+        for rng in task.rngs:
+            rows.append(row)
+            free.append(drawn_voices)
+            allowed.append(task.allowed[len(rests) :])
+            costs.append(task.config.parallel_cost)
+            rngs.append(rng)
+            before.append(rests)
+    config, show = tasks[0].config, tasks[0].show
+    drawn = gibbs(model, rows, free, rngs, config, show, allowed, costs, "harmonize")
+    grids = [np.concatenate([rests, made[:, : len(model.names)]]) for rests, made in zip(before, drawn, strict=True)]
+    nats = iter(voice_costs(model, drawn, free))
+    made = iter(grids)
+    return [([next(made) for _ in task.rngs], np.array([next(nats) for _ in task.rngs])) for task in tasks]
 
 
 def cost(model: DeepBach, representation: Chorale, task: HarmonyTask, grid: NDArray[np.int64]) -> float:
     """See HarmonySampler."""
     row, free, before = _frames_of(model, representation, task)
     row = np.concatenate([grid[len(before) :], row[:, len(model.names) :]], axis=1)
-    return float(voice_costs(model, [row], free)[0])
+    return float(voice_costs(model, [row], [free])[0])
 
 
 def _frames_of(
@@ -171,12 +152,15 @@ def _frames_of(
 
 
 @torch.no_grad()
-def voice_costs(model: DeepBach, rows: Sequence[NDArray[np.integer]], free: Sequence[int]) -> NDArray[np.float64]:
+def voice_costs(
+    model: DeepBach, rows: Sequence[NDArray[np.integer]], free: Sequence[Sequence[int]]
+) -> NDArray[np.float64]:
     """The cost of the cells of some voices, each cell given all others, in nats for each piece: (pieces,)."""
     voices = len(model.names)
     batch = pad_pieces([add_bounds(torch.from_numpy(row.astype(np.int64)), voices) for row in rows], voices)
     costs, _ = model.nats(*batch)
-    return np.asarray(costs[..., list(free)].double().sum(dim=(1, 2)).numpy())
+    by_voice = costs.double().sum(dim=1).cpu().numpy()  # (pieces, voices)
+    return np.array([each[list(drawn)].sum() for each, drawn in zip(by_voice, free, strict=True)])
 
 
 def _local_minima(uniforms: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -215,6 +199,6 @@ def sample(
         for rng in rngs:
             frames = cut_at_fermata(known[int(rng.integers(len(known)))], bars)
             rows.append(np.concatenate([np.full((len(frames), voices), HOLD), frames.astype(np.int64)], axis=1))
-        drawn = gibbs(model, rows, range(voices), rngs, config, show)
+        drawn = gibbs(model, rows, [range(voices)] * len(rows), rngs, config, show)
         pieces += [Sampled(representation.decode(row)) for row in drawn]
     return pieces

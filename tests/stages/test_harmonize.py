@@ -99,7 +99,7 @@ def test_a_piece_that_is_its_own_harmony_agrees_with_itself(trained: Session) ->
 
     harmonizer = Harmonizer.of(TrainedModel.load(tiny(), trained, "deepbach"))
     piece = make_piece(3)  # of train, so that the grid holds all its notes
-    own = Harmony(grid_of(harmonizer.representation, piece), 12.0, 0)
+    own = Harmony(grid_of(harmonizer.representation, piece), 12.0, 0, 12.0)
     config = tiny().harmonize
     facts, made = measure_harmony(harmonizer, given_melody(harmonizer, piece, config), config, own, own)
     assert facts["harmony"]["agreement"] == {"Alto": 1.0, "Tenor": 1.0, "Bass": 1.0}

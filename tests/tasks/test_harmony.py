@@ -180,9 +180,15 @@ def test_each_harmony_is_the_same_alone_and_among_others(name: str) -> None:
 def test_the_best_by_cost_and_rules_comes_first(name: str) -> None:
     source = tune(*[(24 * place, 24, 66 + place % 5) for place in range(12)])
     found, _, melody = sample_pieces(name, source, dataclasses.replace(CONFIG, candidates=6, parallel_cost=5.0))
-    costs = [harmony.nats + 5 * harmony.parallels for harmony in found]
-    assert costs == sorted(costs) and len(set(costs)) > 1
     model, grid = MODELS[name]
+    costs = [harmony.cost for harmony in found]
+    assert costs == sorted(costs) and len(set(costs)) > 1
+    sound = np.stack([sounding(harmony.grid, GRIDS[grid].low) for harmony in found])  # (harmonies, frames, voices)
+    same = (sound[:, None] == sound[None]).mean(axis=(1, 2, 3))
+    bars = sound.shape[1] / (4 * GRIDS[grid].steps)
+    assert costs == pytest.approx(
+        [one.nats + 5 * one.parallels + 20 * bars * (1 - share) for one, share in zip(found, same, strict=True)]
+    )
     given_cells = np.zeros(melody.grid.shape, dtype=bool)
     given_cells[:, 0] = True
     allowed = keep_given(melody.grid, given_cells, OBSERVED[grid])

@@ -94,8 +94,7 @@ def harmonise(models: Models, recipe: HarmoniseRecipe) -> Json:
         score = to_score(harmony, representation, melody, source, track)
         mark_chords(score, held, key)
         about = describe(score, voices, representation.steps)
-        cost = harmony.nats + config.parallel_cost * harmony.parallels
-        made.append({**about, "nats": harmony.nats, "parallels": harmony.parallels, "cost": cost})
+        made.append({**about, "nats": harmony.nats, "parallels": harmony.parallels, "cost": harmony.cost})
     return {"model": models.identity(recipe.model), "candidates": made, "shift": melody.shift}
 
 

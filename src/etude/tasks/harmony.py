@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import KeySignatureTick, NoteTick, ScoreTick, TrackTick
 
-from etude.metrics.voice_leading import parallels, sounding
+from etude.metrics.voice_leading import QUARTERS, agreement, parallels, sounding
 from etude.music.columns import Columns, columns_of
 from etude.music.markers import fermatas, mark_fermatas
 from etude.music.melody import phrase_ends, shift_into
@@ -18,6 +18,10 @@ from etude.representations.base.survey import DRUMS
 from etude.representations.chorale import key_signature
 from etude.sampling.harmonies import HarmonyTask, harmony_sampler
 
+DISAGREEMENT = (
+    20.0  # nats that a bar of four quarter notes costs in which the other harmonies of a melody are different
+)
+
 
 @dataclass(frozen=True)
 class Harmony:
@@ -26,6 +30,7 @@ class Harmony:
     grid: NDArray[np.int64]  # its tokens, (frames, voices)
     nats: float  # its cost by the model: of DeepBach that of the drawn voices' cells, of others that of all cells
     parallels: int  # fifths and octaves
+    cost: float  # nats, what its parallels cost, and what its difference from the other harmonies of the melody costs
 
 
 @dataclass(frozen=True)
@@ -88,19 +93,27 @@ def _transposed(key: KeySignatureTick, semitones: int) -> KeySignatureTick:
 
 
 def harmonize(model: Any, representation: VoicesOnGrid, tasks: Sequence[HarmonyTask]) -> list[list[Harmony]]:
-    """The harmonies of each task, the best first: by its nats, plus ``parallel_cost`` for each of its parallels."""
+    """The harmonies of each task, the best first: that of the lowest cost.
+
+    What most harmonies of a melody have in common is nearer to the real one than the most probable of them is. So each
+    pays for the cells that sound otherwise in others: minimum Bayes risk decoding, as in Kumar and Byrne, 2004.
+    """
     sampled = harmony_sampler(model.sampler).sample_harmonies(model, representation, tasks)
-    return [_by_cost(representation, task, *found) for task, found in zip(tasks, sampled, strict=True)]
+    return [_in_order(representation, task, *found) for task, found in zip(tasks, sampled, strict=True)]
 
 
-def _by_cost(
+def _in_order(
     representation: VoicesOnGrid, task: HarmonyTask, grids: list[NDArray[np.int64]], nats: NDArray[np.float64]
 ) -> list[Harmony]:
+    pitches = [sounding(grid, representation.low) for grid in grids]
+    dearest = DISAGREEMENT * len(task.allowed) / (QUARTERS * representation.steps)
     found = []
-    for grid, cost in zip(grids, nats, strict=True):
-        pitches = sounding(grid, representation.low)
-        found.append(Harmony(grid, float(cost), int(parallels(pitches[:-1], pitches[1:]).sum())))
-    return sorted(found, key=lambda harmony: harmony.nats + task.config.parallel_cost * harmony.parallels)
+    for grid, nats_of, own in zip(grids, nats, pitches, strict=True):
+        wrong = int(parallels(own[:-1], own[1:]).sum())
+        agreed = float(np.mean([agreement(own, other) for other in pitches]))
+        cost = float(nats_of) + task.config.parallel_cost * wrong + dearest * (1 - agreed)
+        found.append(Harmony(grid, float(nats_of), wrong, cost))
+    return sorted(found, key=lambda harmony: harmony.cost)
 
 
 def to_score(

@@ -9,7 +9,7 @@ export class Drawing {
     const models = about.models.filter((model) => model.can.includes("harmonise"));
     this.model = select("Model", models.map(({ name }) => [name, name]), models[0].name);
     this.seed = number("Seed", about.seed, 0, 2 ** 31 - 1, "The same seed gives the same notes.");
-    this.candidates = slider("Candidates", count, 1, 8, 1, "How many are drawn. The best by cost comes first.");
+    this.candidates = slider("Candidates", count, 1, 8, 1, "How many are drawn. The best by cost comes first, where what the others do counts too.");
     const { settings } = about;
     this.temperature = slider("Variety", settings.temperature, 0.1, 2, 0.1, "Low: what is most probable. High: more surprises.", (v) => v.toFixed(1));
     this.cost = slider("Cost of a parallel", settings.parallel_cost, 0, 30, 1, "In nats, for each parallel fifth or octave. 0 allows them.");

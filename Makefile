@@ -48,11 +48,12 @@ ui: $(BIN)/.installed ## show the project's runs in MLflow, on 127.0.0.1:5000 (P
 	$(RUN) etude track
 	$(RUN) etude ui port=$${PORT:-5000}
 
-pack: $(BIN)/.installed ## put the pipeline's voices and lstm_attention into the package, as the models that come with etude
+pack: $(BIN)/.installed ## put voices and lstm_attention of make full into the package (RUN=the folder that it printed)
+	@test -d "$(RUN)/models" || { echo "etude: name the folder that make full printed, as in: make pack RUN=runs/bach-276825ac" >&2; exit 1; }
 	rm -rf src/etude/pretrained && mkdir src/etude/pretrained
 	for name in voices lstm_attention; do \
-		$(BIN)/python -c "import etude; etude.load('models/$$name').save('src/etude/pretrained/$$name')" \
-		&& cp reports/cards/$$name.md src/etude/pretrained/$$name/README.md || exit 1; done
+		$(BIN)/python -c "import etude; etude.load('$(RUN)/models/$$name').save('src/etude/pretrained/$$name')" \
+		&& cp $(RUN)/reports/cards/$$name.md src/etude/pretrained/$$name/README.md || exit 1; done
 
 lock: $(BIN)/uv ## write requirements.lock from pyproject.toml, with the newest versions that it allows
 	UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate \

@@ -1,24 +1,33 @@
-"""The models that come with etude are those that the pipeline has measured, and make music anywhere."""
+"""The models that come with etude are those that were measured at full size, and make music anywhere."""
 
 import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT
 from IPython.core.interactiveshell import InteractiveShell
 
 import etude
+from etude.config.compile import compile_params
+from etude.config.sections import Settings
 from etude.tasks.trained_model import PACKAGED, packaged_models
 
 MODELS = ["lstm_attention", "voices"]
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_it_is_the_one_that_the_pipeline_measured(name: str) -> None:
-    key = json.loads((PACKAGED / name / "config.json").read_text())["key"]
-    assert key == json.loads((ROOT / f"reports/evaluate/{name}.json").read_text())["key"], "run: make pack"
-    assert (PACKAGED / name / "README.md").read_text() == (ROOT / f"reports/cards/{name}.md").read_text()
+def test_it_is_the_one_that_was_measured_at_full_size(name: str) -> None:
+    """Its settings, its size, and the figures of its card are those of reports/full."""
+    settings = Settings.of(yaml.safe_load(compile_params(ROOT / "conf", ["experiment=full"])))
+    config = json.loads((PACKAGED / name / "config.json").read_text())
+    assert config["model"] == settings.model(name), "run: make pack RUN=..."
+    results = json.loads((ROOT / "reports/full/results.json").read_text())[name]
+    assert results["parameters"] == sum(one.numel() for one in etude.load(name).loaded.model.parameters())
+    card = (PACKAGED / name / "README.md").read_text()
+    assert f"| nats per note on test | {results['test/nats_per_note']:.3f} |" in card
+    assert f"| distance of samples | {results['samples/distance']:.3f} [" in card
 
 
 def test_they_are_small_and_named_in_the_readme() -> None:

@@ -28,7 +28,8 @@ def card(name: str, settings: Settings, inputs: ReportInputs) -> str:
         ),
         training=(
             f"{whole_number(training['parameters'])} parameters{steps}. The settings are in config.json, the course of "
-            "the training in history.csv. `dvc repro` makes the same weights again."
+            "the training in history.csv. The same code and settings make the same weights again on the same kind of "
+            "CPU."
         ),
         figures=_figures(name, inputs),
         load=name,

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
 import venv
 import zipfile
@@ -130,8 +129,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "tree/src/etude/pretrained/tiny" / name).write_bytes(b"{}")
     build(root / "tree", "sdist", root)
     (archive,) = root.glob("*.tar.gz")
-    with tarfile.open(archive) as source:
-        source.extractall(root / "unpacked", filter="data")
+    shutil.unpack_archive(archive, root / "unpacked")
     (folder,) = (root / "unpacked").iterdir()
     build(folder, "wheel", root)
     (made,) = root.glob("*.whl")

@@ -95,8 +95,8 @@ def _transposed(key: KeySignatureTick, semitones: int) -> KeySignatureTick:
 def harmonize(model: Any, representation: VoicesOnGrid, tasks: Sequence[HarmonyTask]) -> list[list[Harmony]]:
     """The harmonies of each task, the best first: that of the lowest cost.
 
-    What most harmonies of a melody have in common is nearer to the real one than the most probable of them is. So each
-    pays for the cells that sound otherwise in others: minimum Bayes risk decoding, as in Kumar and Byrne, 2004.
+    What many harmonies of a melody have in common can be nearer to the real one than the most probable of them is. So
+    each pays for the cells that sound otherwise in others: minimum Bayes risk decoding, as in Kumar and Byrne, 2004.
     """
     sampled = harmony_sampler(model.sampler).sample_harmonies(model, representation, tasks)
     return [_in_order(representation, task, *found) for task, found in zip(tasks, sampled, strict=True)]

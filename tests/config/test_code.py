@@ -116,7 +116,7 @@ def test_a_syntax_error_is_named_with_its_file_and_line(package: Path) -> None:
 
 
 def test_each_data_file_of_the_package_is_named_by_code() -> None:
-    strings = {text for module in code._modules() for text in code._text_of(code._tree(module))[1]}
+    strings = {text for module in code._modules() for text in code._read(code._tree(module)).strings}
     every = code._all_data_files(code.PACKAGE)
     files = {file.name for file in every}
     assert len(files) == len(every), "a name stands for one file"

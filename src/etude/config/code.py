@@ -70,6 +70,12 @@ SECTIONS: dict[str, str | None] = {
 DIGESTED = ("style", "mix")  # settings sections that code.yaml has as digests: dvc.lock would list them for each model
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)  # what may start with a docstring
 UNSTABLE = ("kind", "type_comment", "type_params")  # fields of syntax trees that not every release of Python has
+# The fields of each kind of node that count, and what is written before each.
+FIELDS = {
+    kind: [(name, f" {name}=") for name in kind._fields if name not in UNSTABLE]
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
 HEADER = """# The code that each stage instance runs, as digests of its import closure, and digests of long sections.
 # Compiled by `dvc repro params`.
 """
@@ -281,10 +287,10 @@ def _imports(module: str) -> tuple[str, ...]:
 @cache
 def _imports_of(tree: ast.Module, modules: frozenset[str], package: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for node in ast.walk(tree):
+    for node in _read(tree).imports:
         if isinstance(node, ast.Import):
             found |= dict.fromkeys(alias.name for alias in node.names if alias.name in modules)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             source = _source(node, package)
             named = [source, *(f"{source}.{alias.name}" for alias in node.names)]
             found |= dict.fromkeys(name for name in named if name in modules)
@@ -299,19 +305,60 @@ def _source(node: ast.ImportFrom, package: str) -> str:
     return ".".join([*above, *([node.module] if node.module else [])])
 
 
+class _Read:
+    """What counts of a syntax tree, from one pass over it."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.strings: set[str] = set()
+        self.imports: list[ast.Import | ast.ImportFrom] = []
+        parts: list[str] = []
+        self._add(tree, parts)
+        self.digest = hashlib.sha256("".join(parts).encode())
+
+    def _add(self, node: Any, parts: list[str]) -> None:
+        """Add a syntax tree as text, without docstrings, places and empty fields: the same for each Python release."""
+        if isinstance(node, list):
+            for item in node:
+                self._add(item, parts)
+            return
+        kind = type(node)
+        names = FIELDS.get(kind)
+        if names is None:
+            parts.append(f"{kind.__name__}:{node!r};")
+            if kind is str:
+                self.strings.add(node)
+            return
+        if kind is ast.Import or kind is ast.ImportFrom:
+            self.imports.append(node)
+        parts.append(f"({kind.__name__}")
+        for name, before in names:
+            value: Any = getattr(node, name, None)
+            if name == "body" and kind in DOCUMENTED:
+                value = self._without_docstring(value)
+            if value is not None and value != []:
+                parts.append(before)
+                self._add(value, parts)
+        parts.append(")")
+
+    def _without_docstring(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        first = body[0] if body else None
+        if not isinstance(first, ast.Expr) or not isinstance(first.value, ast.Constant):
+            return body
+        if not isinstance(first.value.value, str):
+            return body
+        self.strings.add(first.value.value)
+        return body[1:]
+
+
 @cache
-def _text_of(tree: ast.Module) -> tuple[str, frozenset[str]]:
-    """A syntax tree as text, and the strings in it."""
-    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    parts: list[str] = []
-    _dump(tree, parts)
-    return "".join(parts), frozenset(texts)
+def _read(tree: ast.Module) -> _Read:
+    return _Read(tree)
 
 
 def _digest(module: str) -> str:
     """The digest of a module's syntax tree, and of the data files that it names."""
-    text, strings = _text_of(_tree(module))
-    total = hashlib.sha256(text.encode())
+    found = _read(_tree(module))
+    total, strings = found.digest.copy(), found.strings
     top = module.partition(".")[0]
     if top == PACKAGE.name:
         folder: Path | None = PACKAGE
@@ -341,30 +388,3 @@ def _all_data_files(package: Path) -> tuple[Path, ...]:
     apart = {"__pycache__", "pretrained", "conf"}  # compiled code, trained models, settings
     files = (file for file in package.rglob("*") if file.is_file() and not apart & set(file.relative_to(package).parts))
     return tuple(sorted(file for file in files if file.suffix != ".py" and not file.name.startswith(".")))
-
-
-def _dump(node: Any, parts: list[str]) -> None:
-    """Add a syntax tree as text, without docstrings, places and empty fields: the same for every release of Python."""
-    if isinstance(node, ast.AST):
-        parts.append(f"({type(node).__name__}")
-        for name in node._fields:
-            value: Any = getattr(node, name, None)
-            if name == "body" and isinstance(node, DOCUMENTED):
-                value = _without_docstring(value)
-            if value is not None and value != [] and name not in UNSTABLE:
-                parts.append(f" {name}=")
-                _dump(value, parts)
-        parts.append(")")
-    elif isinstance(node, list):
-        for item in node:
-            _dump(item, parts)
-    else:
-        parts.append(f"{type(node).__name__}:{node!r};")
-
-
-def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    first = body[0] if body else None
-    is_text = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
-    return body[1:] if is_text else body

@@ -21,7 +21,9 @@ def test_the_package_of_the_docs_runs_through_all_stages(tmp_path: Path) -> None
     paths = [str(site), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
     environment = {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "ETUDE_PROGRESS": "0"}
     command = [sys.executable, "-m", "etude", "all", "-cd", str(conf), "dataset=walks", "model=rnn", "tokenize=remi"]
-    smaller = ["session.workers=1", "generate.pieces=2", "evaluate.bootstrap=10", "models.rnn.hidden=8"]
+    smaller = ["session.workers=1", "session.jobs=1", "generate.pieces=2", "generate.open_bars=4"]
+    smaller += ["evaluate.bars=2", "evaluate.bootstrap=10", "evaluate.permutations=10", "evaluate.draws=2"]
+    smaller += ["models.rnn.hidden=8", "mix.sample_rate=8000"]
 
     done = subprocess.run(
         [*command, "experiment=smoke", *smaller],

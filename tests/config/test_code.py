@@ -1,5 +1,7 @@
 """Code digests: what an edit reaches. That a stage loads nothing else is shown in tests/test_pipeline.py."""
 
+import ast
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from functools import cache
@@ -115,8 +117,42 @@ def test_a_syntax_error_is_named_with_its_file_and_line(package: Path) -> None:
     (package / "core/seeds.py").write_text(text)
 
 
+@pytest.mark.parametrize("broken", ["", "5", "[1, 2]", '["a", [], [], "other"]'])
+def test_facts_are_kept_next_to_the_bytecode(package: Path, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the same source are read again; others, and what is damaged, are replaced."""
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    monkeypatch.setattr("sys.pycache_prefix", None)
+    file, parse, parsed = package / "core/seeds.py", code._parse, []
+
+    def watched(file: Path, changed: int) -> ast.Module:
+        parsed.append(file)
+        return parse(file, changed)
+
+    monkeypatch.setattr(code, "_parse", watched)
+    kept = Path(importlib.util.cache_from_source(str(file))).with_suffix(".json")
+
+    def facts() -> code._Facts:
+        code._facts_of.cache_clear()
+        return code._facts("etude.core.seeds")
+
+    kept.unlink(missing_ok=True)
+    made = facts()
+    assert made.digest and parsed == [file] and kept.is_file()
+    assert code._digest("etude.core.seeds") == made.digest and len(parsed) == 1
+    assert facts().digest == made.digest and len(parsed) == 1, "it was read"
+    kept.write_text(broken)
+    assert facts().digest == made.digest and len(parsed) == 2
+    text = file.read_text()
+    file.write_text(f"{text}\nimport etude.core.files\n")
+    assert facts().digest != made.digest and [0, "etude.core.files", []] in [list(one) for one in facts().imports]
+    file.write_text(text)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    kept.unlink()
+    assert facts().digest == made.digest and not kept.exists()
+
+
 def test_each_data_file_of_the_package_is_named_by_code() -> None:
-    strings = {text for module in code._modules() for text in code._read(code._tree(module)).strings}
+    strings = {text for module in code._modules() for text in code._facts(module).strings}
     every = code._all_data_files(code.PACKAGE)
     files = {file.name for file in every}
     assert len(files) == len(every), "a name stands for one file"

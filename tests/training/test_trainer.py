@@ -16,7 +16,7 @@ from conftest import smoke
 from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import CSVLogger
 from safetensors.torch import load_file
-from training.trainings import CONTEXT, run_training, settings_for, task_of, with_optim
+from training.trainings import run_training, settings_for, start_process, task_of, with_optim
 
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
@@ -54,8 +54,7 @@ def test_killed_in_mid_epoch_it_ends_with_the_same_weights(
     settings = settings_for(model_name, max_steps=8, steps_per_epoch=3)
     whole, learned = run_training(settings, model_name, encoded, tmp_path / "whole", lambda row, step: None)
     (tmp_path / "cut").mkdir()
-    process = CONTEXT.Process(target=_slow, args=(settings, model_name, encoded, tmp_path / "cut"))
-    process.start()
+    process = start_process(_slow, settings, model_name, encoded, tmp_path / "cut")
     for _ in range(900):
         if (tmp_path / "cut/reported5").exists() or not process.is_alive():
             break
@@ -195,8 +194,7 @@ def in_two_processes(settings_of: Mapping[str, Settings], session: Session, fold
         model_name: replace(settings, trainer=replace(settings.trainer, devices=2, accelerator="auto"))
         for model_name, settings in settings_of.items()
     }
-    process = CONTEXT.Process(target=_in_processes, args=(two, session, folder))
-    process.start()
+    process = start_process(_in_processes, two, session, folder)
     process.join(240)
     return {model_name: read_json(folder / model_name / "found.json", "") for model_name in settings_of}
 

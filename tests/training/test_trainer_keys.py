@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import smoke
-from training.trainings import CONTEXT, run_training, settings_for, task_of
+from training.trainings import run_training, settings_for, start_process, task_of
 
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
@@ -207,9 +207,7 @@ def test_two_machines_train_one_model_and_the_first_keeps_it(encoded: Session, t
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    machines = [CONTEXT.Process(target=_machine, args=(settings, session, tmp_path, rank, port)) for rank in (0, 1)]
-    for machine in machines:
-        machine.start()
+    machines = [start_process(_machine, settings, session, tmp_path, rank, port) for rank in (0, 1)]
     for machine in machines:
         machine.join(240)
     found = [read_json(tmp_path / f"{rank}.json", "")["rows"] for rank in (0, 1)]

@@ -1,6 +1,5 @@
 """Small trainings, for the tests of this room."""
 
-import multiprocessing
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import torch
 from conftest import SMALL, smoke
+from injection import CONTEXT, start_server
 
 from etude.artifacts.context import Session
 from etude.artifacts.token_store import Store
@@ -19,8 +19,14 @@ from etude.stages.train import train
 from etude.training.task import Learned, Task
 
 SCHEDULE = {"max_steps": 15, "steps_per_epoch": 5, "batch_size": 2, "window": 16, "patience": 50}
-# not a fork: one of a process whose other tests have left threads of torch may hang
-CONTEXT: Any = multiprocessing.get_context("spawn")
+
+
+def start_process(target: Callable[..., None], *args: object) -> Any:
+    """Run a function in a process of its own, which imports nothing again."""
+    start_server()
+    process = CONTEXT.Process(target=target, args=args)
+    process.start()
+    return process
 
 
 def settings_for(model_name: str, **changes: object) -> Settings:

@@ -13,16 +13,20 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable, Mapping
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from etude.config.outside import METRICS, check_class, declared, is_own
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
+from etude.core.files import whole
 
 PACKAGE = Path(__file__).parents[1]
 # Rooms and modules that change no result: places, progress bars, logging, the texts of errors, types.
@@ -70,6 +74,7 @@ SECTIONS: dict[str, str | None] = {
 DIGESTED = ("style", "mix")  # settings sections that code.yaml has as digests: dvc.lock would list them for each model
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)  # what may start with a docstring
 UNSTABLE = ("kind", "type_comment", "type_params")  # fields of syntax trees that not every release of Python has
+NAME = re.compile(r"[\w-][\w.-]*\.\w+")  # of a data file
 # The fields of each kind of node that count, and what is written before each.
 FIELDS = {
     kind: [(name, f" {name}=") for name in kind._fields if name not in UNSTABLE]
@@ -155,7 +160,7 @@ def class_attribute(path: str, name: str) -> Any:
         if isinstance(node, ast.ImportFrom):
             original = next((alias.name for alias in node.names if (alias.asname or alias.name) == kind), None)
             if original is not None:
-                source = _source(node, _package(module))
+                source = _absolute(node.level, node.module or "", _package(module))
                 return class_attribute(f"{source}.{original}", name) if source in _modules_around(module) else None
     return None
 
@@ -281,90 +286,109 @@ def _parse(file: Path, changed: int) -> ast.Module:
 
 def _imports(module: str) -> tuple[str, ...]:
     """The modules of the package that import statements of ``module`` name, anywhere in it."""
-    return _imports_of(_tree(module), _modules_around(module), _package(module))
-
-
-@cache
-def _imports_of(tree: ast.Module, modules: frozenset[str], package: str) -> tuple[str, ...]:
+    modules, package = _modules_around(module), _package(module)
     found: dict[str, None] = {}
-    for node in _read(tree).imports:
-        if isinstance(node, ast.Import):
-            found |= dict.fromkeys(alias.name for alias in node.names if alias.name in modules)
-        else:
-            source = _source(node, package)
-            named = [source, *(f"{source}.{alias.name}" for alias in node.names)]
-            found |= dict.fromkeys(name for name in named if name in modules)
+    for level, source, names in _facts(module).imports:
+        absolute = _absolute(level, source, package)
+        named = [absolute, *(f"{absolute}.{name}" for name in names)]
+        found |= dict.fromkeys(name for name in named if name in modules)
     return tuple(found)
 
 
-def _source(node: ast.ImportFrom, package: str) -> str:
-    """The module that ``from ... import`` names, a relative one made absolute."""
-    if not node.level:
-        return node.module or ""
-    above = package.split(".")[: len(package.split(".")) - node.level + 1]
-    return ".".join([*above, *([node.module] if node.module else [])])
+def _absolute(level: int, source: str, package: str) -> str:
+    """The module that ``from ... import`` names; ``level`` counts the dots before it."""
+    if not level:
+        return source
+    above = package.split(".")[: len(package.split(".")) - level + 1]
+    return ".".join([*above, *([source] if source else [])])
 
 
-class _Read:
-    """What counts of a syntax tree, from one pass over it."""
+class _Facts(NamedTuple):
+    """What counts of a module's source."""
+
+    digest: str  # of its syntax tree, as hexadecimal digits
+    imports: Sequence[tuple[int, str, Sequence[str]]]  # of each import statement the dots, the module, and the names
+    strings: Sequence[str]  # those that may be the name of a data file
+
+
+def _facts(module: str) -> _Facts:
+    file = _file(module)
+    try:
+        return _facts_of(file, file.stat().st_mtime_ns)
+    except FileNotFoundError:
+        raise EtudeError(f"There is no module {module} in the package ({file} does not exist).") from None
+
+
+@cache
+def _facts_of(file: Path, changed: int) -> _Facts:
+    """The facts of a file, from next to its bytecode where they are those of this source and this module."""
+    kept = Path(importlib.util.cache_from_source(str(file))).with_suffix(".json")
+    key = hashlib.sha256(Path(__file__).read_bytes() + file.read_bytes()).hexdigest()
+    with suppress(OSError, ValueError, TypeError):
+        *facts, of = json.loads(kept.read_text(encoding="utf-8"))
+        if of == key:
+            return _Facts(*facts)
+    found = _Reading(_parse(file, changed)).facts()
+    if not sys.dont_write_bytecode:
+        with suppress(OSError), whole(kept) as part:
+            part.write_text(json.dumps([*found, key]), encoding="utf-8")
+    return found
+
+
+class _Reading:
+    """One pass over a syntax tree."""
 
     def __init__(self, tree: ast.Module) -> None:
+        self.parts: list[str] = []
+        self.imports: list[tuple[int, str, list[str]]] = []
         self.strings: set[str] = set()
-        self.imports: list[ast.Import | ast.ImportFrom] = []
-        parts: list[str] = []
-        self._add(tree, parts)
-        self.digest = hashlib.sha256("".join(parts).encode())
+        self._add(tree)
 
-    def _add(self, node: Any, parts: list[str]) -> None:
+    def facts(self) -> _Facts:
+        digest = hashlib.sha256("".join(self.parts).encode()).hexdigest()
+        return _Facts(digest, self.imports, sorted(text for text in self.strings if NAME.fullmatch(text)))
+
+    def _add(self, node: Any) -> None:
         """Add a syntax tree as text, without docstrings, places and empty fields: the same for each Python release."""
         if isinstance(node, list):
             for item in node:
-                self._add(item, parts)
+                self._add(item)
             return
         kind = type(node)
         names = FIELDS.get(kind)
         if names is None:
-            parts.append(f"{kind.__name__}:{node!r};")
+            self.parts.append(f"{kind.__name__}:{node!r};")
             if kind is str:
                 self.strings.add(node)
             return
-        if kind is ast.Import or kind is ast.ImportFrom:
-            self.imports.append(node)
-        parts.append(f"({kind.__name__}")
+        if kind is ast.Import:
+            self.imports += [(0, alias.name, []) for alias in node.names]
+        elif kind is ast.ImportFrom:
+            self.imports.append((node.level, node.module or "", [alias.name for alias in node.names]))
+        self.parts.append(f"({kind.__name__}")
         for name, before in names:
             value: Any = getattr(node, name, None)
             if name == "body" and kind in DOCUMENTED:
-                value = self._without_docstring(value)
+                value = value[ast.get_docstring(node, clean=False) is not None :]
             if value is not None and value != []:
-                parts.append(before)
-                self._add(value, parts)
-        parts.append(")")
-
-    def _without_docstring(self, body: list[ast.stmt]) -> list[ast.stmt]:
-        first = body[0] if body else None
-        if not isinstance(first, ast.Expr) or not isinstance(first.value, ast.Constant):
-            return body
-        if not isinstance(first.value.value, str):
-            return body
-        self.strings.add(first.value.value)
-        return body[1:]
-
-
-@cache
-def _read(tree: ast.Module) -> _Read:
-    return _Read(tree)
+                self.parts.append(before)
+                self._add(value)
+        self.parts.append(")")
 
 
 def _digest(module: str) -> str:
     """The digest of a module's syntax tree, and of the data files that it names."""
-    found = _read(_tree(module))
-    total, strings = found.digest.copy(), found.strings
+    facts = _facts(module)
     top = module.partition(".")[0]
     if top == PACKAGE.name:
         folder: Path | None = PACKAGE
     else:
         folder = _outside(top)[top].parent if _outside(top).get(top, Path()).name == "__init__.py" else None
-    for file in _data_files(strings, folder) if folder else []:
+    files = _data_files(facts.strings, folder) if folder else []
+    if not files:
+        return facts.digest
+    total = hashlib.sha256(facts.digest.encode())
+    for file in files:
         total.update(file.name.encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
 

@@ -126,5 +126,7 @@ def test_candidates_without_train_pieces_are_refused_where_they_are_asked_for(tr
     own = dataclasses.replace(loaded, config=dataclasses.replace(loaded.config, candidates=3))
     assert find_judge(config(), alone, own) is None  # the model's own number
     assert find_judge(config(), trained, dataclasses.replace(own, name="packaged")) is None, "others' train pieces"
-    with pytest.raises(EtudeError, match="data/ingest does not exist"):
+    with pytest.raises(
+        EtudeError, match=r"generate\.candidates = 3: a judge learns from the train pieces\. data/ingest does not exist"
+    ):
         find_judge(config(candidates=3), alone, own)

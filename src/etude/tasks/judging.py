@@ -31,8 +31,11 @@ def find_judge(settings: Settings, session: Session, loaded: TrainedModel) -> Ju
     own = settings.generate.candidates is None
     if own and (session.find(catalog.INGEST) is None or session.find(catalog.model(loaded.name)) is None):
         return None
-    source, _ = read_ingest(settings, session)
-    names = split_ids(settings, session, source)["train"]
+    try:
+        source, _ = read_ingest(settings, session)
+        names = split_ids(settings, session, source)["train"]
+    except EtudeError as error:
+        raise EtudeError(f"{_candidates(loaded)}: a judge learns from the train pieces. {error}") from None
     names = names[:: -(-len(names) // PIECES) or 1]
     real = [part_of(score, loaded.representation) for _, score in source.scores(names)]
     count = min(MOST, max(FEWEST, len(real)))
@@ -42,6 +45,10 @@ def find_judge(settings: Settings, session: Session, loaded: TrainedModel) -> Ju
         return Judge.learn([piece.score for piece in sampling.sample_pieces(*made, session.progress)], real)
     except ValueError:
         raise EtudeError(
-            f"generate.candidates = {loaded.config.candidates}: none of {count} samples of {loaded.name} has notes, "
+            f"{_candidates(loaded)}: none of {count} samples of {loaded.name} has notes, "
             "from which a judge could learn. Set it to 1."
         ) from None
+
+
+def _candidates(loaded: TrainedModel) -> str:
+    return f"generate.candidates = {loaded.config.candidates}"

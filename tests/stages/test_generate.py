@@ -127,6 +127,6 @@ def test_candidates_without_train_pieces_are_refused_where_they_are_asked_for(tr
     assert find_judge(config(), alone, own) is None  # the model's own number
     assert find_judge(config(), trained, dataclasses.replace(own, name="packaged")) is None, "others' train pieces"
     with pytest.raises(
-        EtudeError, match=r"generate\.candidates = 3: a judge learns from the train pieces\. data/ingest does not exist"
+        EtudeError, match=r"generate\.candidates = 3: a judge learns from the train pieces\. data/split does not exist"
     ):
         find_judge(config(candidates=3), alone, own)

@@ -210,9 +210,9 @@ class Harmonize:
     """Voices for a given melody."""
 
     seed: Seed
-    candidates: Count
+    candidates: Annotated[int, Range(1, 1000)]
     sweeps: Count
-    particles: Count
+    particles: Annotated[int, Range(1, 1000)]
     sharpness: Annotated[float, Range(0, 10)]
     temperature: Temperature
     top_p: Annotated[float, Range(0.01, 1)]

@@ -11,9 +11,9 @@ Reports = Mapping[str, Json]  # reports/harmonize/V.json by model
 COLUMNS = (  # heading, unit
     ("agreement with the real voices", "of all steps"),
     ("nats", "per note"),
-    ("by likelihood alone", "nats per note"),
+    ("without the cost of parallels", "nats per note"),
     ("the real voices", "nats per note"),
-    ("NLL increase", "from the rules"),
+    ("NLL increase", "from that cost"),
     ("parallel fifths", "a bar"),
     ("parallel octaves", "a bar"),
     ("both, relative to real music", "times"),
@@ -53,14 +53,15 @@ def harmony_table(reports: Reports) -> Table | None:
 def _notes(shown: Reports) -> list[str]:
     count = max(report["metrics"]["harmony/pieces"] for report in shown.values())
     return [
-        f"The melodies of {whole_number(count)} test pieces, harmonised: of several harmonies the best by likelihood "
-        "and rules together. Agreement with the real voices: the share of steps of the grid in which a sampled voice "
-        "sounds what the real one does; many harmonies fit a melody, so that nothing near 100 % can be expected.",
+        f"The melodies of {whole_number(count)} test pieces, harmonised: of several harmonies the best by "
+        "likelihood, parallels and what the others have in common. Agreement with the real voices: the share of "
+        "steps of the grid in which a sampled voice sounds what the real one does; many harmonies fit a melody, so "
+        "that nothing near 100 % can be expected.",
         "Nats per note (NLL) by the model's own measure, which is not comparable between models: for deepbach the cost "
         "of the sampled cells, each given all others, for voices that of the whole piece given its melody, over the "
         "notes of the real piece.",
         "Parallels by the strict definition, in bars of four quarter notes; real music: all pieces of the dataset. NLL "
-        "increase: relative to a harmony selected by likelihood alone.",
+        "increase: relative to harmonies that are drawn and chosen without the cost of parallels.",
     ]
 
 
@@ -70,7 +71,7 @@ def rule_table(reports: Reports) -> Table | None:
     first = next(iter(shown.values()), None)
     if first is None:
         return None
-    names = [name for model_name in shown for name in (model_name, f"{model_name}, by likelihood alone")]
+    names = [name for model_name in shown for name in (model_name, f"{model_name}, without the cost of parallels")]
     rows = []
     for kind in KINDS:
         cells = [first["rates"][kind][way] for way in ("all_real", "real")]

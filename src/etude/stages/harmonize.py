@@ -149,7 +149,7 @@ def given_melody(harmonizer: Harmonizer, score: ScoreTick, config: Harmonize) ->
 
 
 def harmony_tasks(harmonizer: Harmonizer, given: GivenMelody, config: Harmonize, place: int) -> list[HarmonyTask]:
-    """Two tasks for a melody: with the rules, and by likelihood only, from the same random numbers.
+    """Two tasks for a melody: with the cost of parallels, and without it, from the same random numbers.
 
     ``place`` is that of the piece in the test split, which seeds the draws.
     """
@@ -170,8 +170,8 @@ def measure_harmony(
         harmonizer: the model.
         given: the melody.
         config: how it was harmonised.
-        harmony: drawn with the rules.
-        alone: drawn by likelihood only.
+        harmony: drawn and chosen with the cost of parallels.
+        alone: without it.
 
     Returns:
         The facts and the harmonised piece. The facts are ``bars`` (of four quarter notes), ``notes`` (of the real

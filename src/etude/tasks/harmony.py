@@ -18,9 +18,7 @@ from etude.representations.base.survey import DRUMS
 from etude.representations.chorale import key_signature
 from etude.sampling.harmonies import HarmonyTask, harmony_sampler
 
-DISAGREEMENT = (
-    20.0  # nats that a bar of four quarter notes costs in which the other harmonies of a melody are different
-)
+DISAGREEMENT = 20.0  # nats a bar, times the share of its cells that sound otherwise in the harmonies of a melody
 
 
 @dataclass(frozen=True)

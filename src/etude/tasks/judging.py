@@ -5,7 +5,7 @@ from dataclasses import replace
 from etude import sampling
 from etude.artifacts import catalog
 from etude.artifacts.context import Session
-from etude.artifacts.provenance import read_ingest, split_ids
+from etude.artifacts.provenance import read_ingest, split_ids, upstream
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError
 from etude.core.seeds import seed_of
@@ -32,6 +32,7 @@ def find_judge(settings: Settings, session: Session, loaded: TrainedModel) -> Ju
     if own and (session.find(catalog.INGEST) is None or session.find(catalog.model(loaded.name)) is None):
         return None
     try:
+        upstream(settings, session, "split")  # first: its advice makes both
         source, _ = read_ingest(settings, session)
         names = split_ids(settings, session, source)["train"]
     except EtudeError as error:

@@ -262,12 +262,17 @@ def _file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _tree(module: str) -> ast.Module:
+def _source(module: str) -> tuple[Path, int]:
+    """The file of a module, and when it was written last."""
     file = _file(module)
     try:
-        return _parse(file, file.stat().st_mtime_ns)
+        return file, file.stat().st_mtime_ns
     except FileNotFoundError:
         raise EtudeError(f"There is no module {module} in the package ({file} does not exist).") from None
+
+
+def _tree(module: str) -> ast.Module:
+    return _parse(*_source(module))
 
 
 def _package(module: str) -> str:
@@ -312,11 +317,7 @@ class _Facts(NamedTuple):
 
 
 def _facts(module: str) -> _Facts:
-    file = _file(module)
-    try:
-        return _facts_of(file, file.stat().st_mtime_ns)
-    except FileNotFoundError:
-        raise EtudeError(f"There is no module {module} in the package ({file} does not exist).") from None
+    return _facts_of(*_source(module))
 
 
 @cache

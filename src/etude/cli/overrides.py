@@ -2,8 +2,9 @@
 
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -161,18 +162,20 @@ def check_overrides(conf: Path, overrides: list[str], config_dir: Path | None = 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        groups = {
-            name: set(loader.get_group_options(name, config_name="cli", overrides=search))
-            for name in _groups(conf, config_dir)
-        }
-        first = _first_options(parsed, groups)
+        groups = _groups(conf, config_dir)
+
+        @cache
+        def options(group: str) -> set[str]:  # of the chosen groups alone: each takes Hydra a tenth of a second
+            return set(loader.get_group_options(group, config_name="cli", overrides=search))
+
+        first = _first_options([override for override in parsed if override.key_or_group in groups], options)
         # Hydra's own keys, which say what the sweeper is and what it goes over
         own = [line for line in overrides if line.lstrip("+~").startswith(("hydra/", "hydra."))]
         own = [line for line in own if not line.startswith("hydra.searchpath=")]
         config = compose("cli", overrides=[*search, *own, *first], return_hydra_config=True)
         swept = config.hydra.sweeper.get("params") or {}
         of_preset = parser.parse_overrides([f"{key}={value}" for key, value in swept.items()])
-        more = _first_options(of_preset, groups)
+        more = _first_options([override for override in of_preset if override.key_or_group in groups], options)
         if more:  # a preset that sweeps over a group, as model
             config = compose("cli", overrides=[*search, *own, *more, *first], return_hydra_config=True)
     values = OmegaConf.to_container(config, resolve=False)
@@ -203,20 +206,19 @@ def _groups(conf: Path, config_dir: Path | None) -> list[str]:
     return sorted({folder.name for folder in folders if folder.name != "hydra" and not folder.name.startswith(".")})
 
 
-def _first_options(parsed: Sequence[Any], groups: dict[str, set[str]]) -> list[str]:
+def _first_options(parsed: Sequence[Any], options_of: Callable[[str], set[str]]) -> list[str]:
     """The overrides of groups with their first option each, checked: each option must be in its group."""
     from hydra.core.override_parser.types import Sweep
 
     first = []
     for override in parsed:
-        if override.key_or_group not in groups:
-            continue
         group = override.key_or_group
+        known = options_of(group)
         value = override.value()
         if value is None or (isinstance(value, list) and (None in value or not (value or group in MAY_BE_NULL))):
-            raise EtudeError(f"{override.input_line} leaves no {group} to run with. {closest('', groups[group])}")
+            raise EtudeError(f"{override.input_line} leaves no {group} to run with. {closest('', known)}")
         if isinstance(value, Sweep) and not override.is_discrete_sweep():
-            raise EtudeError(f"{override.input_line}: {group} is no number. {closest('', groups[group])}")
+            raise EtudeError(f"{override.input_line}: {group} is no number. {closest('', known)}")
         options = (
             list(override.sweep_string_iterator())
             if isinstance(value, Sweep)
@@ -229,10 +231,8 @@ def _first_options(parsed: Sequence[Any], groups: dict[str, set[str]]) -> list[s
                     f"run without {group} a command of its own."
                 )
             for name in option.strip("[]").split(","):
-                if name.strip() and name.strip() not in groups[group]:
-                    raise EtudeError(
-                        f'There is no {group} "{name.strip()}" in conf/{group}/. {closest(name, groups[group])}'
-                    )
+                if name.strip() and name.strip() not in known:
+                    raise EtudeError(f'There is no {group} "{name.strip()}" in conf/{group}/. {closest(name, known)}')
         first.append(f"{group}={options[0]}")
     return first
 

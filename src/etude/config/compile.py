@@ -18,6 +18,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from etude.config.check import SafeLoader
 from etude.config.code import compile_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
@@ -29,7 +30,9 @@ HEADER = "# Compiled from conf/ by `dvc repro params`. Do not edit: edit conf/.\
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Turn the exceptions of Hydra, OmegaConf and YAML over conf/ into an EtudeError."""
+    """Turn the exceptions of Hydra, OmegaConf and YAML over conf/ into an EtudeError; OmegaConf reads by libyaml."""
+    slow = yaml.SafeLoader
+    yaml.SafeLoader = SafeLoader  # type: ignore[misc]  # of which OmegaConf makes its own for each file
     try:
         yield
     except MissingConfigException as error:
@@ -46,6 +49,8 @@ def composing() -> Iterator[None]:
                 f"etude train -m {key}={values}; a text with commas: {key}=\\'{values}\\'"
             ) from None
         raise EtudeError(f"These settings cannot be composed from conf/: {text}") from None
+    finally:
+        yaml.SafeLoader = slow  # type: ignore[misc]
 
 
 def compose_values(config: Any) -> dict[str, Any]:

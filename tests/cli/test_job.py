@@ -1,6 +1,7 @@
 """What a job makes of its settings before the stages run."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from conftest import tiny
 from etude.artifacts.context import Session
 from etude.cli import job
 from etude.config.sections import Settings
+from etude.core.errors import EtudeError
+from etude.tasks.requests import ArrangeFiles, HarmonizeFiles
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,16 @@ def test_gains_and_pans_of_the_command_line_hold_in_place_of_those_of_a_file() -
     task = ["mix.gain={Bass: -3}", "+mix.gain.Melody=1", "mix.pan.Bass=0.5", "mix.loudness=-16", "gain='{a: 1}'"]
     assert job._given_in_mix(task) == {"gain": {"Bass": -3, "Melody": 1}, "pan": {"Bass": 0.5}}
     assert job._given_in_mix(["output=song.wav"]) == {"gain": {}, "pan": {}}
+
+
+@pytest.mark.parametrize(
+    ("request_of", "module"),
+    [(HarmonizeFiles, "etude.tasks.harmonize_file"), (ArrangeFiles, "etude.runs.arrange_file")],
+)
+def test_a_slip_in_a_name_is_answered_before_models_and_sound_are_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request_of: type[HarmonizeFiles | ArrangeFiles], module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # to import it is an ImportError
+    request = request_of(input=str(tmp_path / "none.mid"), output=str(tmp_path / "out.mid"))
+    with pytest.raises(EtudeError, match=r"none\.mid is no file"):
+        job._answer(request, tiny(), Session(root=tmp_path), {})

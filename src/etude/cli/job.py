@@ -183,11 +183,14 @@ def _answer(request: Request, settings: Settings, session: Session, given: Mappi
         from etude.tasks.video_file import video_file
 
         return str(video_file(settings, session, request, given))
+    assert isinstance(request, ArrangeFiles | HarmonizeFiles)
+    from etude.tasks.score_files import check_files
+
+    check_files(request)  # so that a slip is answered before models and sound are loaded, which takes seconds
     if isinstance(request, ArrangeFiles):
         from etude.runs.arrange_file import arrange_file
 
         return f"wrote {' and '.join(map(str, arrange_file(settings, session, request)))}"
-    assert isinstance(request, HarmonizeFiles)
     from etude.tasks.harmonize_file import harmonize_file
 
     return f"wrote {' and '.join(map(str, harmonize_file(settings, session, request)))}"

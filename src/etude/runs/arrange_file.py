@@ -18,8 +18,6 @@ from etude.scores.engraving import engrave, picture
 from etude.tasks.requests import ArrangeFiles
 from etude.tasks.score_files import check_files, read_score
 
-USAGE = "etude arrange input=melody.mid output=song.mid"
-
 
 def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> list[Path]:
     """Arrange a melody for the band of ``style``, and write it as MIDI, as MusicXML and what else is requested.
@@ -31,7 +29,7 @@ def arrange_file(settings: Settings, session: Session, files: ArrangeFiles) -> l
         EtudeError: a file is missing, in the way or no melody, or chords, form or style are not as they should be.
     """
     style = Style.of(settings.style)
-    source, places = check_files(files, USAGE)
+    source, places = check_files(files)
     tune = None if files.tune is None else str(files.tune)
     score, _ = read_score(source, settings.ingest, session.progress, tune, style.tempo)
     player = None

@@ -107,14 +107,13 @@ def read_part(path: Path, part: str | None, repeats: str, tempo: float) -> tuple
     return score, cast(dict[str, int], facts["changed"])
 
 
-def check_files(files: HarmonizeFiles | ArrangeFiles, usage: str = USAGE) -> tuple[Path, dict[str, Path]]:
+def check_files(files: HarmonizeFiles | ArrangeFiles) -> tuple[Path, dict[str, Path]]:
     """The melody's file, and those that will be written: ``midi`` first, then ``score``, ``picture`` and ``sound``.
-
-    ``usage`` is an example for messages.
 
     Raises:
         EtudeError: a file is not named, is missing, has another ending, or is in the way.
     """
+    usage = USAGE if isinstance(files, HarmonizeFiles) else "etude arrange input=melody.mid output=song.mid"
     for key, value in (("input", files.input), ("output", files.output)):
         if not value:
             raise EtudeError(f"{key} names no file. Give one, as in: {usage}")

@@ -20,7 +20,7 @@ T = TypeVar("T")
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # some 10 times as fast, where libyaml came with PyYAML
 
 
-class Loader(SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML as DVC writes it: 1e-05 is a number (YAML 1.2), for PyYAML alone (1.1) it is a text."""
 
 

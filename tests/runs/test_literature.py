@@ -153,6 +153,8 @@ def test_further_seeds_are_added_to_the_committed_result(measured: Session, tmp_
     assert f"| {own['valid']:.3f} ± 0.000 |" in page and "| A (B) | – | 2.50 | – | – | – | – | – | – |" in page
     experiments.run(first, inside, "trial", PROTOCOL, committed=True)
     assert list(json.loads(file.read_text())["seeds"]) == ["2", "3"]  # the first again keeps the others
+    colder = {name: {**section, "generate": {"temperature": 0.5}} for name, section in first.models.items()}
+    experiments.require_first_seed(dataclasses.replace(others[0], models=colder), tmp_path, "trial")  # learns the same
     larger = dataclasses.replace(others[0], optim={**first.optim, "lr": 0.5})
     with pytest.raises(EtudeError, match="seed=2"):
         experiments.require_first_seed(larger, tmp_path, "trial")

@@ -291,9 +291,10 @@ def with_seed(known: Json | None, made: Json) -> Json:
 
 
 def _same(one: Json, other: Json) -> bool:
-    """Whether settings are the same, but for the seeds that ``seed`` sets."""
+    """Whether settings are the same, but for the seeds that ``seed`` sets and for how models are sampled."""
 
     def without(settings: Json) -> Json:
-        return {**settings, "seed": None, "train": {**settings["train"], "seed": None}}
+        models = {name: {**section, "generate": None} for name, section in settings["models"].items()}
+        return {**settings, "seed": None, "train": {**settings["train"], "seed": None}, "models": models}
 
     return without(one) == without(other)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from etude.config.check import SafeLoader
+from etude.config.check import FastLoader
 
 GROUPS_WITH_KEYS = ("model", "dataset", "tokenize", "trainer")  # of the others an option sets keys of many sections
 SKIPPED = ("defaults", "hydra", "_target_")
@@ -106,7 +106,7 @@ def read_keys(file: Path) -> tuple[Key, ...]:
 
 @cache
 def _compose(text: str) -> yaml.MappingNode:
-    root = yaml.compose(text, SafeLoader)
+    root = yaml.compose(text, FastLoader)
     assert isinstance(root, yaml.MappingNode)
     return root
 

@@ -2,9 +2,8 @@
 
 import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -164,18 +163,22 @@ def check_overrides(conf: Path, overrides: list[str], config_dir: Path | None = 
         loader = GlobalHydra.instance().config_loader()
         groups = _groups(conf, config_dir)
 
-        @cache
-        def options(group: str) -> set[str]:  # of the chosen groups alone: each takes Hydra a tenth of a second
-            return set(loader.get_group_options(group, config_name="cli", overrides=search))
+        def first_of(lines: Sequence[Any]) -> list[str]:
+            chosen = [line for line in lines if line.key_or_group in groups]
+            options = {  # of no other group: each takes Hydra a tenth of a second
+                group: set(loader.get_group_options(group, config_name="cli", overrides=search))
+                for group in {line.key_or_group for line in chosen}
+            }
+            return _first_options(chosen, options)
 
-        first = _first_options([override for override in parsed if override.key_or_group in groups], options)
+        first = first_of(parsed)
         # Hydra's own keys, which say what the sweeper is and what it goes over
         own = [line for line in overrides if line.lstrip("+~").startswith(("hydra/", "hydra."))]
         own = [line for line in own if not line.startswith("hydra.searchpath=")]
         config = compose("cli", overrides=[*search, *own, *first], return_hydra_config=True)
         swept = config.hydra.sweeper.get("params") or {}
         of_preset = parser.parse_overrides([f"{key}={value}" for key, value in swept.items()])
-        more = _first_options([override for override in of_preset if override.key_or_group in groups], options)
+        more = first_of(of_preset)
         if more:  # a preset that sweeps over a group, as model
             config = compose("cli", overrides=[*search, *own, *more, *first], return_hydra_config=True)
     values = OmegaConf.to_container(config, resolve=False)
@@ -206,14 +209,14 @@ def _groups(conf: Path, config_dir: Path | None) -> list[str]:
     return sorted({folder.name for folder in folders if folder.name != "hydra" and not folder.name.startswith(".")})
 
 
-def _first_options(parsed: Sequence[Any], options_of: Callable[[str], set[str]]) -> list[str]:
+def _first_options(chosen: Sequence[Any], known_options: dict[str, set[str]]) -> list[str]:
     """The overrides of groups with their first option each, checked: each option must be in its group."""
     from hydra.core.override_parser.types import Sweep
 
     first = []
-    for override in parsed:
+    for override in chosen:
         group = override.key_or_group
-        known = options_of(group)
+        known = known_options[group]
         value = override.value()
         if value is None or (isinstance(value, list) and (None in value or not (value or group in MAY_BE_NULL))):
             raise EtudeError(f"{override.input_line} leaves no {group} to run with. {closest('', known)}")

@@ -15,9 +15,7 @@ from etude.config.outside import check_class, check_kind
 from etude.core.errors import EtudeError, closest
 
 T = TypeVar("T")
-
-
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # some 10 times as fast, where libyaml came with PyYAML
+FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, where it came with PyYAML
 
 
 class Loader(yaml.SafeLoader):

@@ -18,7 +18,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from etude.config.check import SafeLoader
+from etude.config.check import FastLoader
 from etude.config.code import compile_code
 from etude.config.sections import Settings
 from etude.core.errors import EtudeError, closest
@@ -32,7 +32,7 @@ HEADER = "# Compiled from conf/ by `dvc repro params`. Do not edit: edit conf/.\
 def composing() -> Iterator[None]:
     """Turn the exceptions of Hydra, OmegaConf and YAML over conf/ into an EtudeError; OmegaConf reads by libyaml."""
     slow = yaml.SafeLoader
-    yaml.SafeLoader = SafeLoader  # type: ignore[misc]  # of which OmegaConf makes its own for each file
+    yaml.SafeLoader = FastLoader  # type: ignore[misc]  # of which OmegaConf makes its own for each file
     try:
         yield
     except MissingConfigException as error:
